@@ -1,0 +1,47 @@
+/**
+ * The one door between the models and the machine: files, hashes and image decoding.
+ * `engine/` and `models/` import nothing from Node; `cli/platform/` fills this in.
+ */
+
+/** An image as 8-bit RGB, rows top to bottom: `data` is `[height, width, 3]`. */
+export interface RgbImage {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8Array;
+}
+
+export interface FileEntry {
+  readonly name: string;
+  readonly kind: 'file' | 'folder';
+}
+
+export interface Platform {
+  /** What is at `path`, or undefined when there is nothing. Links are followed. `size` in bytes. */
+  stat(path: string): Promise<{ kind: 'file' | 'folder'; size: number } | undefined>;
+  /** Bytes `[offset, offset + length)` of a file, or all of it. Throws `UserError` when it cannot be read. */
+  read(path: string, offset?: number, length?: number): Promise<Uint8Array>;
+  readText(path: string): Promise<string>;
+  /** Entries of a folder sorted by name in ASCII order; hidden ones (leading dot) are left out. */
+  list(folder: string): Promise<FileEntry[]>;
+  /** Writes to a temporary name beside `path`, then renames: never half a file. Creates parent folders. */
+  write(path: string, data: Uint8Array | string): Promise<void>;
+  /** Appends one line (used for metrics). */
+  append(path: string, line: string): Promise<void>;
+  makeFolder(path: string): Promise<void>;
+  remove(path: string): Promise<void>;
+  /** Joins path parts with the platform's separator. */
+  join(...parts: string[]): string;
+  /** Last part of a path. */
+  baseName(path: string): string;
+  /** Gunzips a buffer. */
+  gunzip(data: Uint8Array): Promise<Uint8Array>;
+  /** SHA-256 of a file's content (streamed), lower-case hex. */
+  sha256(path: string): Promise<string>;
+  /** SHA-256 of bytes, lower-case hex. */
+  sha256Bytes(data: Uint8Array): Promise<string>;
+  /**
+   * Decodes an image file as Pillow's `Image.open(path).convert("RGB")` does: EXIF orientation ignored,
+   * alpha dropped, palettes, grey and CMYK converted. Throws `UserError` naming the file when it is no image.
+   */
+  decodeImage(path: string): Promise<RgbImage>;
+}
