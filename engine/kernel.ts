@@ -1,0 +1,114 @@
+/** WGSL + constants -> compute pipeline, with a cache, so that one shader text is compiled once a device. */
+import { shaderSources } from '../shaders/generated.js';
+import type { Gpu } from './gpu.js';
+import { type Constant, type Dispatch, type Operand, WORKGROUP } from './op.js';
+import type { Tensor } from './tensor.js';
+import { expand, literal } from './wgsl.js';
+
+export interface Kernel {
+  readonly pipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+}
+
+/** What identifies a kernel: its complete WGSL, its entry point, and how many buffers it reads and writes. */
+export interface KernelSource {
+  readonly name: string;
+  readonly code: string;
+  readonly entry: string;
+  readonly reads: number;
+  readonly writes: number;
+}
+
+export const tensorOf = (operand: Operand): Tensor => ('tensor' in operand ? operand.tensor : operand);
+const elementOf = (operand: Operand): string => ('tensor' in operand ? operand.as : operand.dtype);
+
+/** The complete WGSL of a launch: generated prelude, then the shader file. */
+export function kernelSource(dispatch: Dispatch): KernelSource {
+  const { shader, entry = 'main', constants, reads, writes } = dispatch;
+  const source = shaderSources[shader];
+  if (source === undefined) throw new Error(`no shader named ${shader}; run the shader embedding step`);
+  const all: Record<string, Constant> = { WORKGROUP, ...constants };
+  const prelude = Object.entries(all).map(([name, value]) => `const ${name}: ${literal(value)};`);
+  let binding = 0;
+  for (const [access, operands] of [
+    ['read', reads],
+    ['read_write', writes],
+  ] as const)
+    for (const [name, operand] of Object.entries(operands))
+      prelude.push(
+        `@group(0) @binding(${binding++}) var<storage, ${access}> ${name}: array<${elementOf(operand)}>;`,
+      );
+  prelude.push(
+    'fn flat_index(id: vec3u, groups: vec3u) -> u32 { return id.x + id.y * groups.x * WORKGROUP; }',
+    '',
+  );
+  return {
+    name: entry === 'main' ? shader : `${shader}.${entry}`,
+    code: prelude.join('\n') + expand(source, all, shaderSources),
+    entry,
+    reads: Object.keys(reads).length,
+    writes: Object.keys(writes).length,
+  };
+}
+
+interface Cache {
+  readonly layouts: Map<string, GPUBindGroupLayout>;
+  readonly kernels: Map<string, Promise<Kernel>>;
+}
+const caches = new WeakMap<Gpu, Cache>();
+
+function cacheOf(gpu: Gpu): Cache {
+  let cache = caches.get(gpu);
+  if (!cache) {
+    cache = { layouts: new Map(), kernels: new Map() };
+    caches.set(gpu, cache);
+  }
+  return cache;
+}
+
+function layoutFor(gpu: Gpu, reads: number, writes: number): GPUBindGroupLayout {
+  const { layouts } = cacheOf(gpu);
+  const key = `${reads}/${writes}`;
+  let layout = layouts.get(key);
+  if (!layout) {
+    const entries = Array.from({ length: reads + writes }, (_, binding) => ({
+      binding,
+      // The number, as the constant's global exists only where the platform defines it.
+      visibility: 4 /* GPUShaderStage.COMPUTE */,
+      buffer: { type: binding < reads ? ('read-only-storage' as const) : ('storage' as const) },
+    }));
+    layout = gpu.device.createBindGroupLayout({ label: key, entries });
+    layouts.set(key, layout);
+  }
+  return layout;
+}
+
+/** The pipeline for a kernel, compiled at most once a device. Rejects with the compiler's messages. */
+export function getKernel(gpu: Gpu, source: KernelSource): Promise<Kernel> {
+  const { kernels } = cacheOf(gpu);
+  const key = `${source.entry}/${source.reads}/${source.writes}\n${source.code}`;
+  let kernel = kernels.get(key);
+  if (!kernel) {
+    kernel = build(gpu, source);
+    kernels.set(key, kernel);
+  }
+  return kernel;
+}
+
+async function build(gpu: Gpu, source: KernelSource): Promise<Kernel> {
+  const { device } = gpu;
+  const layout = layoutFor(gpu, source.reads, source.writes);
+  const module = device.createShaderModule({ label: source.name, code: source.code });
+  try {
+    const pipeline = await device.createComputePipelineAsync({
+      label: source.name,
+      layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+      compute: { module, entryPoint: source.entry },
+    });
+    return { pipeline, layout };
+  } catch (error) {
+    const info = await module.getCompilationInfo();
+    const messages = info.messages.map((m) => `${source.name}:${m.lineNum}:${m.linePos} ${m.message}`);
+    throw new Error(`kernel ${source.name} does not compile\n${messages.join('\n') || error}`);
+  }
+}

@@ -1,0 +1,100 @@
+/** Device buffers of leaves: made on first use, shared by every plan that reads them. */
+import type { Gpu } from './gpu.js';
+import type { HostData, Tensor } from './tensor.js';
+
+/** STORAGE | COPY_SRC | COPY_DST, as numbers: the constants' globals are not everywhere. */
+const USAGE = 0x80 | 0x4 | 0x8;
+
+const leaves = new WeakMap<Gpu, Map<Tensor, GPUBuffer>>();
+
+function buffersOf(gpu: Gpu): Map<Tensor, GPUBuffer> {
+  let map = leaves.get(gpu);
+  if (!map) {
+    map = new Map();
+    leaves.set(gpu, map);
+  }
+  return map;
+}
+
+/** A storage buffer of at least `bytes` (rounded up to 16, so that vec4 arrays fit). */
+export function createStorage(gpu: Gpu, bytes: number, label: string): GPUBuffer {
+  return gpu.device.createBuffer({ label, size: Math.max(16, Math.ceil(bytes / 16) * 16), usage: USAGE });
+}
+
+/** The buffer of a leaf, made (and filled with the leaf's data) if this is its first use on this device. */
+export function leafBuffer(gpu: Gpu, leaf: Tensor): GPUBuffer {
+  if (!leaf.leaf) throw new Error(`${leaf} is not a leaf`);
+  const buffers = buffersOf(gpu);
+  let buffer = buffers.get(leaf);
+  if (!buffer) {
+    buffer = createStorage(gpu, leaf.bytes, leaf.label);
+    if (leaf.leaf.data) gpu.device.queue.writeBuffer(buffer, 0, leaf.leaf.data as GPUAllowSharedBufferSource);
+    buffers.set(leaf, buffer);
+  }
+  return buffer;
+}
+
+/** Fills a leaf from the host: exactly `leaf.size` values, row-major. Ordered with the steps around it. */
+export function write(gpu: Gpu, leaf: Tensor, data: HostData): void {
+  if (data.length !== leaf.size) throw new Error(`${leaf}: ${data.length} values given`);
+  gpu.device.queue.writeBuffer(leafBuffer(gpu, leaf), 0, data as GPUAllowSharedBufferSource);
+}
+
+/** Frees the device memory of a leaf. */
+export function release(gpu: Gpu, leaf: Tensor): void {
+  const buffers = buffersOf(gpu);
+  buffers.get(leaf)?.destroy();
+  buffers.delete(leaf);
+}
+
+/** Reads device buffers back; keeps its staging buffers, so that a steady loop creates none. */
+export class Reader {
+  private readonly free = new Map<number, GPUBuffer[]>();
+  constructor(private readonly gpu: Gpu) {}
+
+  /** Makes a staging buffer for reads of `bytes` ahead of time. */
+  prepare(bytes: number): void {
+    this.give(this.create(bytes));
+  }
+
+  private create(size: number): GPUBuffer {
+    return this.gpu.device.createBuffer({
+      label: 'staging',
+      size,
+      usage: 0x1 | 0x8 /* MAP_READ | COPY_DST */,
+    });
+  }
+
+  private give(staging: GPUBuffer): void {
+    const list = this.free.get(staging.size) ?? [];
+    list.push(staging);
+    this.free.set(staging.size, list);
+  }
+
+  /** Copies `bytes` of `buffer` as they are when the work queued so far has run. */
+  async read(buffer: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
+    const staging = this.free.get(bytes)?.pop() ?? this.create(bytes);
+    const encoder = this.gpu.device.createCommandEncoder();
+    encoder.copyBufferToBuffer(buffer, 0, staging, 0, bytes);
+    this.gpu.device.queue.submit([encoder.finish()]);
+    await this.gpu.wait(staging.mapAsync(0x1 /* READ */));
+    const copy = staging.getMappedRange().slice(0);
+    staging.unmap();
+    this.give(staging);
+    this.gpu.check();
+    return copy;
+  }
+
+  destroy(): void {
+    for (const list of this.free.values()) for (const buffer of list) buffer.destroy();
+    this.free.clear();
+  }
+}
+
+/** The present values of a leaf on the device. */
+export async function readLeaf(gpu: Gpu, leaf: Tensor): Promise<Float32Array> {
+  const reader = new Reader(gpu);
+  const bytes = await reader.read(leafBuffer(gpu, leaf), leaf.bytes);
+  reader.destroy();
+  return new Float32Array(bytes);
+}

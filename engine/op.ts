@@ -1,0 +1,94 @@
+/**
+ * What an operation is: a shape rule, kernels, a gradient rule and a float64 CPU reference.
+ * Every file in ops/ defines one or two of these, and a function that records it.
+ */
+import type { Capabilities } from './gpu.js';
+import { type DType, type GraphNode, type Shape, Tensor } from './tensor.js';
+
+/** Shape and type of one output. `scratch` marks workspace that the kernels need even if nobody reads it. */
+export interface OutputSpec {
+  readonly shape: Shape;
+  readonly dtype?: DType;
+  readonly scratch?: boolean;
+}
+
+/** A constant baked into WGSL: integers become `u32`, booleans `bool`; wrap floats with `float()`. */
+export type Constant = number | boolean | { readonly f32: number };
+/** Marks a constant as `f32` even when its value is whole. */
+export const float = (value: number): Constant => ({ f32: value });
+
+/** A tensor bound to a kernel; `as` is the element type of the WGSL array (default `f32` or `i32`). */
+export type Operand = Tensor | { readonly tensor: Tensor; readonly as: 'vec4f' };
+
+/**
+ * One kernel launch. The prelude that kernel.ts generates declares every constant, then every binding under its
+ * name here: `reads` as `var<storage, read>`, `writes` as `var<storage, read_write>`.
+ */
+export interface Dispatch {
+  /** Base name of the file in shaders/. */
+  readonly shader: string;
+  readonly entry?: string;
+  readonly constants: Readonly<Record<string, Constant>>;
+  readonly reads: Readonly<Record<string, Operand>>;
+  readonly writes: Readonly<Record<string, Operand>>;
+  readonly workgroups: readonly [number, number, number];
+}
+
+export interface KernelContext {
+  readonly capabilities: Capabilities;
+  /** For each output: does anything read it? Kernels may skip the ones that nothing reads. */
+  readonly used: readonly boolean[];
+}
+
+/** Values of one tensor in the CPU reference: float64, row-major, whatever the dtype on the device. */
+export type Values = Float64Array;
+
+export interface Op<A = unknown> {
+  readonly name: string;
+  /** Shape rule. Throws `UserError` when the inputs do not fit. */
+  outputs(inputs: readonly Tensor[], attributes: A): OutputSpec[];
+  /** The launches that compute the outputs. Absent for a view, whose output is its first input's memory. */
+  kernels?(node: GraphNode<A>, context: KernelContext): Dispatch[];
+  /**
+   * Gradients with respect to the inputs, as graph nodes. `gradients[i]` is that of output i, undefined when it does
+   * not reach the loss; compute only inputs that are `wanted`.
+   */
+  gradient?(
+    node: GraphNode<A>,
+    gradients: readonly (Tensor | undefined)[],
+    wanted: readonly boolean[],
+  ): (Tensor | undefined)[];
+  /** The same in float64 on the CPU: returns every output; an op with `mutates` returns the new values of those inputs. */
+  reference(node: GraphNode<A>, inputs: readonly Values[]): Values[];
+  /** Indices of inputs that the kernels change in place. Such nodes run after all others. */
+  readonly mutates?: readonly number[];
+}
+
+/** Records a call of `op` and returns its node. */
+export function record<A>(op: Op<A>, inputs: readonly Tensor[], attributes: A): GraphNode<A> {
+  const outputs: Tensor[] = [];
+  const node: GraphNode<A> = { op, inputs, attributes, outputs };
+  for (const spec of op.outputs(inputs, attributes))
+    outputs.push(new Tensor(spec.shape, spec.dtype ?? 'f32', undefined, node as GraphNode, op.name));
+  return node;
+}
+
+/** Records a call of `op` and returns its first output. */
+export function call<A>(op: Op<A>, inputs: readonly Tensor[], attributes: A): Tensor {
+  return record(op, inputs, attributes).outputs[0]!;
+}
+
+/** Width of one-dimensional workgroups, unless a kernel says otherwise. */
+export const WORKGROUP = 64;
+const MAX_GROUPS = 65535;
+
+/**
+ * A grid of at least `count` invocations in workgroups of `workgroup`, folded into two dimensions where one is not
+ * enough. Kernels recover their index with `flat_index(id, groups)` of the prelude and must check it against the count.
+ */
+export function grid(count: number, workgroup = WORKGROUP): [number, number, number] {
+  const groups = Math.ceil(count / workgroup);
+  if (groups <= MAX_GROUPS) return [groups, 1, 1];
+  const rows = Math.ceil(groups / MAX_GROUPS);
+  return [Math.ceil(groups / rows), rows, 1];
+}

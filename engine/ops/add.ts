@@ -1,0 +1,31 @@
+/** y = a + b, where b may lack leading axes of a (it is then repeated along them). */
+import { call, grid, type Op } from '../op.js';
+import type { Tensor } from '../tensor.js';
+import { sumLeading } from './reduce.js';
+import { isSuffix, misfit } from './shape.js';
+
+const op: Op<null> = {
+  name: 'add',
+  outputs: ([a, b]) => {
+    if (!isSuffix(b!.shape, a!.shape)) misfit('add', [a, b], "the second must have the first's last axes");
+    return [{ shape: a!.shape }];
+  },
+  kernels: ({ inputs: [a, b], outputs: [y] }) => [
+    {
+      shader: 'elementwise',
+      entry: 'add',
+      constants: { SIZE: a!.size, B_SIZE: b!.size, BINARY: true },
+      reads: { a: a!, b: b! },
+      writes: { y: y! },
+      workgroups: grid(a!.size),
+    },
+  ],
+  gradient: ({ inputs: [, b] }, [dy], [wantA, wantB]) => [
+    wantA ? dy : undefined,
+    wantB ? sumLeading(dy!, b!.shape) : undefined,
+  ],
+  reference: (_, [a, b]) => [a!.map((v, i) => v + b![i % b!.length]!)],
+};
+
+/** `a + b`; `b`'s shape must equal the last axes of `a`'s. */
+export const add = (a: Tensor, b: Tensor): Tensor => call(op, [a, b], null);

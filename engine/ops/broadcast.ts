@@ -1,0 +1,33 @@
+/** Repeats [outer, inner] along a middle axis: the adjoint of a sum. */
+import { call, grid, type Op } from '../op.js';
+import type { Shape, Tensor } from '../tensor.js';
+
+interface Attributes {
+  readonly outer: number;
+  readonly reduced: number;
+  readonly inner: number;
+  readonly shape: Shape;
+}
+
+const op: Op<Attributes> = {
+  name: 'broadcast',
+  outputs: (_, { shape }) => [{ shape }],
+  kernels: ({ inputs: [x], outputs: [y], attributes: { outer, reduced, inner } }) => [
+    {
+      shader: 'broadcast',
+      constants: { SIZE: outer * reduced * inner, REDUCED: reduced, INNER: inner },
+      reads: { x: x! },
+      writes: { y: y! },
+      workgroups: grid(y!.size),
+    },
+  ],
+  reference: ({ attributes: { outer, reduced, inner } }, [x]) => {
+    const y = new Float64Array(outer * reduced * inner);
+    for (let i = 0; i < y.length; i++) y[i] = x![Math.floor(i / (reduced * inner)) * inner + (i % inner)]!;
+    return [y];
+  },
+};
+
+/** `x` `[outer, inner]` repeated to `[outer, reduced, inner]`, under `shape`. */
+export const broadcastTo = (x: Tensor, shape: Shape, axes: Omit<Attributes, 'shape'>): Tensor =>
+  call(op, [x], { outer: axes.outer, reduced: axes.reduced, inner: axes.inner, shape });

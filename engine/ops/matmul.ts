@@ -1,0 +1,135 @@
+/** C = A B, batched over leading axes, with either operand transposed. */
+import { type Constant, call, type Dispatch, type Op, type Values } from '../op.js';
+import { type Shape, sameShape, sizeOf, type Tensor } from '../tensor.js';
+import type { Activation } from './activation.js';
+import { misfit } from './shape.js';
+
+export interface MatmulSizes {
+  readonly batch: number;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
+}
+
+/** What follows the product before it is stored. */
+export interface Epilogue {
+  readonly bias?: Tensor;
+  readonly activation?: Activation;
+  /** Also stores the value before the activation, for the backward pass. */
+  readonly pre?: Tensor;
+}
+
+/**
+ * Results an invocation: 8 x 8 keeps loads few, but small products need more invocations than that gives.
+ * Thresholds are the number of 8 x 8 (4 x 4) tiles below which a two-core software adapter has idle lanes.
+ */
+function tileSize({ batch, m, n }: MatmulSizes): number {
+  const tiles = (t: number) => batch * Math.ceil(m / t) * Math.ceil(n / t);
+  if (tiles(8) >= 128) return 8;
+  return tiles(4) >= 64 ? 4 : 2;
+}
+
+/** The launch that computes a product; shared by `matmul` and `linear`. */
+export function matmulDispatch(
+  a: Tensor,
+  b: Tensor,
+  c: Tensor,
+  sizes: MatmulSizes,
+  epilogue: Epilogue = {},
+): Dispatch {
+  const { batch, m, n, k, transposeA, transposeB } = sizes;
+  const { bias, activation, pre } = epilogue;
+  const tile = tileSize(sizes);
+  const dots = !transposeA && transposeB && k % 4 === 0;
+  const rows = !transposeB && n % 4 === 0;
+  const tileN = rows ? Math.max(4, tile) : tile;
+  const constants: Record<string, Constant> = {
+    BATCH: batch,
+    M: m,
+    N: n,
+    K: k,
+    TILE_M: tile,
+    TILE_N: tileN,
+    VECTORS_N: tileN / 4,
+    A_TRANSPOSED: transposeA,
+    B_TRANSPOSED: transposeB,
+    DOTS: dots,
+    ROWS: rows,
+    SCALAR: !dots && !rows,
+    HAS_BIAS: bias !== undefined,
+    STORE_PRE: pre !== undefined,
+    QUICK_GELU: activation === 'quickGelu',
+    GELU: activation === 'gelu',
+    RELU: activation === 'relu',
+    IDENTITY: activation === undefined,
+  };
+  // VECTORS_N is a count for the unrolled rows variant only; elsewhere it may not be whole.
+  if (!rows) delete constants.VECTORS_N;
+  return {
+    shader: 'matmul',
+    constants,
+    reads: {
+      a: dots ? { tensor: a, as: 'vec4f' } : a,
+      b: dots || rows ? { tensor: b, as: 'vec4f' } : b,
+      ...(bias && { bias }),
+    },
+    writes: { c, ...(pre && { pre }) },
+    workgroups: [Math.ceil(n / tileN / 8), Math.ceil(m / tile / 8), batch],
+  };
+}
+
+/** The product in float64. */
+export function multiplyMatrices(a: Values, b: Values, sizes: MatmulSizes): Values {
+  const { batch, m, n, k, transposeA, transposeB } = sizes;
+  const c = new Float64Array(batch * m * n);
+  for (let z = 0; z < batch; z++)
+    for (let i = 0; i < m; i++)
+      for (let l = 0; l < k; l++) {
+        const left = a[z * m * k + (transposeA ? l * m + i : i * k + l)]!;
+        const row = (z * m + i) * n;
+        for (let j = 0; j < n; j++)
+          c[row + j]! += left * b[z * k * n + (transposeB ? j * k + l : l * n + j)]!;
+      }
+  return c;
+}
+
+const op: Op<MatmulSizes & { shape: Shape }> = {
+  name: 'matmul',
+  outputs: (_, { shape }) => [{ shape }],
+  kernels: ({ inputs: [a, b], outputs: [c], attributes }) => [matmulDispatch(a!, b!, c!, attributes)],
+  gradient: ({ inputs: [a, b], attributes: { transposeA, transposeB } }, [dc], [wantA, wantB]) => [
+    wantA
+      ? transposeA
+        ? matmul(b!, dc!, { transposeA: transposeB, transposeB: true })
+        : matmul(dc!, b!, { transposeB: !transposeB })
+      : undefined,
+    wantB
+      ? transposeB
+        ? matmul(dc!, a!, { transposeA: true, transposeB: transposeA })
+        : matmul(a!, dc!, { transposeA: !transposeA })
+      : undefined,
+  ],
+  reference: ({ attributes }, [a, b]) => [multiplyMatrices(a!, b!, attributes)],
+};
+
+/**
+ * `a` `[..., m, k]` times `b` `[..., k, n]` -> `[..., m, n]`; a transposed operand is stored with its last two axes
+ * swapped. Leading axes must be equal.
+ */
+export function matmul(
+  a: Tensor,
+  b: Tensor,
+  options: { transposeA?: boolean; transposeB?: boolean } = {},
+): Tensor {
+  const { transposeA = false, transposeB = false } = options;
+  const lead = a.shape.slice(0, -2);
+  const [am, ak] = a.shape.slice(-2);
+  const [bk, bn] = b.shape.slice(-2);
+  const [m, k] = transposeA ? [ak!, am!] : [am!, ak!];
+  const [inner, n] = transposeB ? [bn!, bk!] : [bk!, bn!];
+  if (a.shape.length < 2 || b.shape.length < 2 || !sameShape(lead, b.shape.slice(0, -2)) || k !== inner)
+    misfit('matmul', [a, b], 'the inner sizes and all leading axes must be equal');
+  return call(op, [a, b], { batch: sizeOf(lead), m, n, k, transposeA, transposeB, shape: [...lead, m, n] });
+}

@@ -1,0 +1,63 @@
+/** Sums: over leading axes, over everything, over the last axis. */
+import { call, type Op } from '../op.js';
+import { type Shape, scalar, sizeOf, type Tensor } from '../tensor.js';
+import { broadcastTo } from './broadcast.js';
+import { multiply } from './multiply.js';
+import { isSuffix, misfit, rowsOf } from './shape.js';
+
+interface Attributes {
+  /** The input seen as `[outer, reduced, inner]`; the middle axis is summed. */
+  readonly outer: number;
+  readonly reduced: number;
+  readonly inner: number;
+  readonly shape: Shape;
+}
+
+const op: Op<Attributes> = {
+  name: 'sum',
+  outputs: (_, { shape }) => [{ shape }],
+  kernels: ({ inputs: [x], outputs: [y], attributes: { outer, reduced, inner } }) => [
+    {
+      shader: 'reduce',
+      constants: { OUTER: outer, REDUCED: reduced, INNER: inner },
+      reads: { x: x! },
+      writes: { y: y! },
+      workgroups: reduceGrid(outer * inner),
+    },
+  ],
+  gradient: ({ inputs: [x], attributes }, [dy]) => [broadcastTo(dy!, x!.shape, attributes)],
+  reference: ({ attributes: { outer, reduced, inner } }, [x]) => {
+    const y = new Float64Array(outer * inner);
+    for (let o = 0; o < outer; o++)
+      for (let r = 0; r < reduced; r++)
+        for (let i = 0; i < inner; i++) y[o * inner + i]! += x![(o * reduced + r) * inner + i]!;
+    return [y];
+  },
+};
+
+/** One workgroup a result, folded into two dimensions. */
+function reduceGrid(results: number): [number, number, number] {
+  const rows = Math.ceil(results / 65535);
+  return [Math.ceil(results / rows), rows, 1];
+}
+
+/** Sum of `x` over the leading axes that `shape` lacks; `x` itself when it has that shape already. */
+export function sumLeading(x: Tensor, shape: Shape): Tensor {
+  if (!isSuffix(shape, x.shape)) misfit('sumLeading', [x], `[${shape.join(', ')}] must be its last axes`);
+  const inner = sizeOf(shape);
+  if (inner === x.size && shape.length === x.shape.length) return x;
+  return call(op, [x], { outer: 1, reduced: x.size / inner, inner, shape });
+}
+
+/** Sum of all elements, shape `[1]`. */
+export const sum = (x: Tensor): Tensor => call(op, [x], { outer: 1, reduced: x.size, inner: 1, shape: [1] });
+
+/** Mean of all elements, shape `[1]`. */
+export const mean = (x: Tensor): Tensor => multiply(sum(x), scalar(1 / x.size, '1/n'));
+
+/** Sum over the last axis: `[..., n]` -> `[...]`. */
+export function sumLast(x: Tensor): Tensor {
+  const { rows, width } = rowsOf(x.shape);
+  const shape = x.shape.length > 1 ? x.shape.slice(0, -1) : [1];
+  return call(op, [x], { outer: rows, reduced: width, inner: 1, shape });
+}

@@ -1,0 +1,17 @@
+/** Another shape for the same memory; costs nothing. */
+import { call, type Op } from '../op.js';
+import { type Shape, sizeOf, type Tensor } from '../tensor.js';
+import { misfit } from './shape.js';
+
+const op: Op<{ shape: Shape }> = {
+  name: 'reshape',
+  outputs: ([x], { shape }) => {
+    if (sizeOf(shape) !== x!.size) misfit('reshape', [x], `[${shape.join(', ')}] has another size`);
+    return [{ shape, dtype: x!.dtype }];
+  },
+  gradient: ({ inputs: [x] }, [dy]) => [reshape(dy!, x!.shape)],
+  reference: (_, [x]) => [x!],
+};
+
+/** `x` with its elements in the same row-major order under `shape`. */
+export const reshape = (x: Tensor, shape: Shape): Tensor => call(op, [x], { shape });

@@ -1,0 +1,94 @@
+/** Optimisers as graph updates, and learning-rate schedules. */
+import { float, grid, type Op, record } from './op.js';
+import { type GraphNode, type Tensor, variable } from './tensor.js';
+
+export interface SgdOptions {
+  readonly momentum: number;
+  readonly weightDecay: number;
+}
+
+const sgdOp: Op<SgdOptions> = {
+  name: 'sgd',
+  mutates: [0, 1],
+  outputs: () => [],
+  kernels: ({ inputs: [parameter, velocity, gradient, rate], attributes: { momentum, weightDecay } }) => [
+    {
+      shader: 'sgd',
+      constants: { SIZE: parameter!.size, MOMENTUM: float(momentum), WEIGHT_DECAY: float(weightDecay) },
+      reads: { gradient: gradient!, rate: rate! },
+      writes: { parameter: parameter!, velocity: velocity! },
+      workgroups: grid(parameter!.size),
+    },
+  ],
+  reference: ({ attributes: { momentum, weightDecay } }, [parameter, velocity, gradient, rate]) => {
+    const next = velocity!.map((v, i) => momentum * v + gradient![i]! + weightDecay * parameter![i]!);
+    return [parameter!.map((p, i) => p - rate![0]! * next[i]!), next];
+  },
+};
+
+/** The updates of one optimiser and the state that a checkpoint must keep. */
+export interface Optimiser {
+  readonly updates: readonly GraphNode[];
+  /** One tensor a parameter, in order. */
+  readonly state: readonly Tensor[];
+}
+
+/**
+ * Stochastic gradient descent as PyTorch's `torch.optim.SGD` (dampening 0, no Nesterov):
+ * `d = gradient + weightDecay * p; v = momentum * v + d; p = p - rate * v`, with v = 0 before the first step, which
+ * equals PyTorch's v = d on it.
+ *
+ * @param rate the learning rate, shape `[1]`: data, so that a schedule can change it between steps
+ */
+export function sgd(
+  parameters: readonly Tensor[],
+  gradients: readonly Tensor[],
+  rate: Tensor,
+  options: SgdOptions,
+): Optimiser {
+  const state = parameters.map((p) => variable(new Float32Array(p.size), p.shape, `${p.label}.momentum`));
+  const updates = parameters.map(
+    (p, i) => record(sgdOp, [p, state[i]!, gradients[i]!, rate], options) as GraphNode,
+  );
+  return { updates, state };
+}
+
+const accumulateOp: Op<null> = {
+  name: 'accumulate',
+  mutates: [0],
+  outputs: () => [],
+  kernels: ({ inputs: [total, x, weight] }) => [
+    {
+      shader: 'accumulate',
+      constants: { SIZE: total!.size },
+      reads: { x: x!, weight: weight! },
+      writes: { total: total! },
+      workgroups: grid(total!.size),
+    },
+  ],
+  reference: (_, [total, x, weight]) => [total!.map((t, i) => t + weight![0]! * x![i]!)],
+};
+
+/** The update `total += weight * x`; `weight` has shape `[1]`. */
+export const accumulate = (total: Tensor, x: Tensor, weight: Tensor): GraphNode =>
+  record(accumulateOp, [total, x, weight], null) as GraphNode;
+
+export interface CosineSchedule {
+  readonly rate: number;
+  readonly epochs: number;
+  readonly warmupEpochs: number;
+  readonly warmupRate: number;
+}
+
+/**
+ * Learning rate of `epoch` (counted from 1): constant during the warm-up, then a cosine that starts at its full value
+ * in the first epoch after it and is stretched over all epochs, so that it never reaches 0
+ * (Dassl's ConstantWarmupScheduler over CosineAnnealingLR; spec 3.5).
+ */
+export function cosineRate(
+  { rate, epochs, warmupEpochs, warmupRate }: CosineSchedule,
+  epoch: number,
+): number {
+  if (epoch <= warmupEpochs) return warmupRate;
+  return 0.5 * rate * (1 + Math.cos((Math.PI * (epoch - 1 - warmupEpochs)) / epochs));
+}

@@ -1,0 +1,243 @@
+/**
+ * Graph -> plan: a schedule with every buffer, pipeline and bind group made beforehand.
+ * `run()` replays it in a tight loop; whatever changes between steps is data in leaf buffers.
+ */
+import type { Gpu } from './gpu.js';
+import { isView, memoryOf, topologicalOrder } from './graph.js';
+import { getKernel, kernelSource, tensorOf } from './kernel.js';
+import { createStorage, leafBuffer, Reader } from './memory.js';
+import type { Dispatch } from './op.js';
+import type { GraphNode, Tensor } from './tensor.js';
+
+export interface PlanRequest {
+  /** Tensors to keep after a run, to be read with `read()`. */
+  readonly outputs?: readonly Tensor[];
+  /** Nodes that change variables (an optimiser's step); they run after everything else. */
+  readonly updates?: readonly GraphNode[];
+}
+
+export interface CompileOptions {
+  /** Fills every buffer of the plan with NaN first, so that a test sees what a kernel failed to write. */
+  readonly poison?: boolean;
+  /** Called as pipelines become ready: `done` of `total`. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** Sizes of a plan in bytes, by what they hold. */
+export interface PlanDescription {
+  readonly dispatches: number;
+  readonly kernels: number;
+  /** Frozen leaves. */
+  readonly constants: number;
+  /** Parameters, optimiser state and inputs. */
+  readonly variables: number;
+  /** Intermediate results after sharing, and what they would need without it. */
+  readonly workspace: number;
+  readonly workspaceUnshared: number;
+  readonly outputs: number;
+}
+
+interface Slot {
+  bytes: number;
+  buffer?: GPUBuffer;
+}
+
+/** Which nodes run, in which order, and where each tensor lives: everything that needs no device. */
+export class Schedule {
+  readonly nodes: readonly GraphNode[];
+  readonly dispatches: readonly Dispatch[];
+  readonly slots: Slot[] = [];
+  readonly slotOf = new Map<Tensor, Slot>();
+  readonly leaves = new Set<Tensor>();
+  readonly outputs: readonly Tensor[];
+  workspaceUnshared = 0;
+
+  constructor(request: PlanRequest, capabilities: Gpu['capabilities']) {
+    const { outputs = [], updates = [] } = request;
+    this.outputs = outputs;
+    const order = topologicalOrder(outputs, updates);
+    this.nodes = [...order.filter((n) => !n.op.mutates), ...order.filter((n) => n.op.mutates)];
+    const lastUse = this.lastUses();
+    const kept = new Set(outputs.map(memoryOf));
+    const dispatches: Dispatch[] = [];
+    const free: Slot[] = [];
+    this.nodes.forEach((node, step) => {
+      if (isView(node)) return;
+      const used = node.outputs.map((output) => lastUse.has(output) || kept.has(output));
+      const launches = node.op.kernels!(node, { capabilities, used });
+      dispatches.push(...launches);
+      const written = new Set(launches.flatMap((d) => Object.values(d.writes).map(tensorOf)));
+      for (const output of node.outputs)
+        if (written.has(output)) this.place(output, kept.has(output) ? undefined : free);
+      const dying = new Set([...node.inputs.map(memoryOf), ...node.outputs]);
+      for (const tensor of dying) {
+        const slot = this.slotOf.get(tensor);
+        if (slot && !kept.has(tensor) && (lastUse.get(tensor) ?? step) === step) free.push(slot);
+      }
+    });
+    this.dispatches = dispatches;
+  }
+
+  /** For each tensor that owns memory, the last step that reads it. */
+  private lastUses(): Map<Tensor, number> {
+    const lastUse = new Map<Tensor, number>();
+    this.nodes.forEach((node, step) => {
+      for (const input of node.inputs) {
+        const owner = memoryOf(input);
+        if (owner.leaf) this.leaves.add(owner);
+        // A view reads nothing itself; whoever reads the view does.
+        if (!isView(node)) lastUse.set(owner, step);
+      }
+    });
+    for (const output of this.outputs) if (memoryOf(output).leaf) this.leaves.add(memoryOf(output));
+    return lastUse;
+  }
+
+  /** Gives `tensor` the free slot that fits it best: the smallest one that is large enough, else the largest. */
+  private place(tensor: Tensor, free: Slot[] | undefined): void {
+    this.workspaceUnshared += tensor.bytes;
+    let best: Slot | undefined;
+    for (const slot of free ?? []) {
+      const better =
+        best === undefined ||
+        (best.bytes < tensor.bytes
+          ? slot.bytes > best.bytes
+          : slot.bytes >= tensor.bytes && slot.bytes < best.bytes);
+      if (better) best = slot;
+    }
+    if (best && free) {
+      free.splice(free.indexOf(best), 1);
+      best.bytes = Math.max(best.bytes, tensor.bytes);
+    } else {
+      best = { bytes: tensor.bytes };
+      this.slots.push(best);
+    }
+    this.slotOf.set(tensor, best);
+  }
+}
+
+interface Launch {
+  readonly pipeline: GPUComputePipeline;
+  readonly bindGroup: GPUBindGroup;
+  readonly workgroups: readonly [number, number, number];
+}
+
+/** A compiled graph on one device. */
+export class Plan {
+  private readonly reader: Reader;
+  private constructor(
+    private readonly gpu: Gpu,
+    private readonly schedule: Schedule,
+    private readonly launches: readonly Launch[],
+    private readonly kernels: number,
+  ) {
+    this.reader = new Reader(gpu);
+    for (const output of schedule.outputs) this.reader.prepare(output.bytes);
+  }
+
+  static async compile(gpu: Gpu, request: PlanRequest, options: CompileOptions = {}): Promise<Plan> {
+    const schedule = new Schedule(request, gpu.capabilities);
+    const sources = schedule.dispatches.map(kernelSource);
+    const total = new Set(sources.map((s) => s.code + s.entry)).size;
+    const ready = new Set<string>();
+    const pipelines = Promise.all(
+      sources.map(async (source) => {
+        const kernel = await getKernel(gpu, source);
+        const key = source.code + source.entry;
+        if (!ready.has(key)) options.onProgress?.(ready.add(key).size, total);
+        return kernel;
+      }),
+    );
+    const kernels = await gpu.wait(pipelines);
+    const launches = await gpu.scoped('the buffers of a plan', () => {
+      for (const slot of schedule.slots) {
+        slot.buffer = createStorage(gpu, slot.bytes, 'workspace');
+        if (options.poison) poison(gpu, slot.buffer);
+      }
+      const bufferOf = (tensor: Tensor): GPUBuffer => {
+        const owner = memoryOf(tensor);
+        return owner.leaf ? leafBuffer(gpu, owner) : schedule.slotOf.get(owner)!.buffer!;
+      };
+      const groups = new Map<string, GPUBindGroup>();
+      const ids = new Map<GPUBuffer, number>();
+      return schedule.dispatches.map((dispatch, i) => {
+        const { pipeline, layout } = kernels[i]!;
+        const buffers = [...Object.values(dispatch.reads), ...Object.values(dispatch.writes)].map((o) =>
+          bufferOf(tensorOf(o)),
+        );
+        const key = [
+          Object.keys(dispatch.reads).length,
+          ...buffers.map((buffer) => ids.get(buffer) ?? ids.set(buffer, ids.size).get(buffer)),
+        ].join();
+        let bindGroup = groups.get(key);
+        if (!bindGroup) {
+          bindGroup = gpu.device.createBindGroup({
+            layout,
+            entries: buffers.map((buffer, binding) => ({ binding, resource: { buffer } })),
+          });
+          groups.set(key, bindGroup);
+        }
+        return { pipeline, bindGroup, workgroups: dispatch.workgroups };
+      });
+    });
+    return new Plan(gpu, schedule, launches, total);
+  }
+
+  /** Queues one step and returns at once. Creates no buffer, bind group or pipeline. */
+  run(): void {
+    this.gpu.check();
+    const encoder = this.gpu.device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    let current: GPUComputePipeline | undefined;
+    for (const { pipeline, bindGroup, workgroups } of this.launches) {
+      if (pipeline !== current) pass.setPipeline(pipeline);
+      current = pipeline;
+      pass.setBindGroup(0, bindGroup);
+      pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
+    }
+    pass.end();
+    this.gpu.device.queue.submit([encoder.finish()]);
+  }
+
+  /** Values of an output (or of a leaf that the plan uses) after the runs queued so far; int32 tensors as numbers. */
+  async read(tensor: Tensor): Promise<Float32Array> {
+    const owner = memoryOf(tensor);
+    const buffer = owner.leaf ? leafBuffer(this.gpu, owner) : this.schedule.slotOf.get(owner)?.buffer;
+    if (!buffer || (!owner.leaf && !this.schedule.outputs.some((o) => memoryOf(o) === owner)))
+      throw new Error(`${tensor} is not an output of this plan`);
+    const bytes = await this.reader.read(buffer, tensor.bytes);
+    return tensor.dtype === 'i32' ? Float32Array.from(new Int32Array(bytes)) : new Float32Array(bytes);
+  }
+
+  /** Waits until everything queued so far has run. */
+  async finish(): Promise<void> {
+    await this.gpu.wait(this.gpu.device.queue.onSubmittedWorkDone());
+    this.gpu.check();
+  }
+
+  describe(): PlanDescription {
+    const { schedule } = this;
+    const kept = new Set(schedule.outputs.map(memoryOf));
+    const sum = (tensors: Iterable<Tensor>) => [...tensors].reduce((total, t) => total + t.bytes, 0);
+    const outputs = sum([...kept].filter((t) => !t.leaf));
+    return {
+      dispatches: this.launches.length,
+      kernels: this.kernels,
+      constants: sum([...schedule.leaves].filter((t) => t.leaf!.kind === 'constant')),
+      variables: sum([...schedule.leaves].filter((t) => t.leaf!.kind !== 'constant')),
+      workspace: schedule.slots.reduce((total, slot) => total + slot.bytes, 0) - outputs,
+      workspaceUnshared: schedule.workspaceUnshared - outputs,
+      outputs,
+    };
+  }
+
+  /** Frees the plan's own buffers; leaves stay. */
+  destroy(): void {
+    for (const slot of this.schedule.slots) slot.buffer?.destroy();
+    this.reader.destroy();
+  }
+}
+
+function poison(gpu: Gpu, buffer: GPUBuffer): void {
+  gpu.device.queue.writeBuffer(buffer, 0, new Uint32Array(buffer.size / 4).fill(0x7fc00000));
+}

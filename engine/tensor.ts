@@ -1,0 +1,94 @@
+/**
+ * Tensors are nodes of a graph: calling an operation records what to compute, and nothing runs until
+ * `compile()` (plan.ts) turns the graph into a schedule. Leaves are where data comes from.
+ */
+import { UserError } from './errors.js';
+import type { Op } from './op.js';
+
+export type DType = 'f32' | 'i32';
+export type Shape = readonly number[];
+export type HostData = Float32Array | Int32Array;
+
+/**
+ * What a leaf is for:
+ * - `constant`: frozen data, such as a weight of a frozen model
+ * - `variable`: data that updates change in place and that lives across steps (parameters, optimiser state)
+ * - `input`: data that the host writes before a step (images, labels, the learning rate)
+ */
+export type LeafKind = 'constant' | 'variable' | 'input';
+
+export interface Leaf {
+  readonly kind: LeafKind;
+  /** Values to upload on first use; absent when they are written with `write()` (memory.ts). */
+  readonly data?: HostData;
+}
+
+/** One recorded operation. `A` is the type of its attributes (axis, epsilon, ...). */
+export interface GraphNode<A = unknown> {
+  readonly op: Op<A>;
+  readonly inputs: readonly Tensor[];
+  readonly attributes: A;
+  readonly outputs: readonly Tensor[];
+}
+
+let nextId = 0;
+
+export class Tensor {
+  readonly id = nextId++;
+  constructor(
+    readonly shape: Shape,
+    readonly dtype: DType,
+    readonly leaf: Leaf | undefined,
+    /** The operation that makes this tensor; undefined for a leaf. */
+    readonly node: GraphNode | undefined,
+    readonly label: string,
+  ) {}
+
+  /** Number of elements. */
+  get size(): number {
+    return sizeOf(this.shape);
+  }
+  /** Bytes on the device: 4 an element. */
+  get bytes(): number {
+    return this.size * 4;
+  }
+  toString(): string {
+    return `${this.label}[${this.shape.join(', ')}]`;
+  }
+}
+
+export const sizeOf = (shape: Shape): number => shape.reduce((product, n) => product * n, 1);
+export const sameShape = (a: Shape, b: Shape): boolean =>
+  a.length === b.length && a.every((n, i) => n === b[i]);
+
+function leaf(kind: LeafKind, shape: Shape, dtype: DType, label: string, data?: HostData): Tensor {
+  if (shape.some((n) => !Number.isInteger(n) || n < 1))
+    throw new UserError(`${label}: shape [${shape.join(', ')}] has a size below 1`, 'give positive sizes');
+  if (data && data.length !== sizeOf(shape))
+    throw new UserError(
+      `${label}: ${data.length} values given for shape [${shape.join(', ')}]`,
+      `give ${sizeOf(shape)} values`,
+    );
+  return new Tensor(shape, dtype, data ? { kind, data } : { kind }, undefined, label);
+}
+
+const dtypeOf = (data: HostData): DType => (data instanceof Int32Array ? 'i32' : 'f32');
+
+/** A frozen tensor holding `data` (row-major). Without data it must be written before its first use. */
+export function constant(data: HostData | undefined, shape: Shape, label = 'constant'): Tensor {
+  return leaf('constant', shape, data ? dtypeOf(data) : 'f32', label, data);
+}
+
+/** A float32 tensor that lives across steps and that updates may change: a parameter or a state. */
+export function variable(data: Float32Array | undefined, shape: Shape, label = 'variable'): Tensor {
+  return leaf('variable', shape, 'f32', label, data);
+}
+
+/** A tensor that the host fills with `write()` before each step. */
+export function input(shape: Shape, label = 'input', dtype: DType = 'f32'): Tensor {
+  return leaf('input', shape, dtype, label);
+}
+
+/** A frozen scalar, shape `[1]`. */
+export const scalar = (value: number, label = 'scalar'): Tensor =>
+  constant(Float32Array.of(value), [1], label);

@@ -1,0 +1,62 @@
+/** A CLIP model on a device: weights uploaded one tensor at a time, what the host needs kept there. */
+import { UserError } from '../../engine/errors.js';
+import type { Gpu } from '../../engine/gpu.js';
+import { release, write } from '../../engine/memory.js';
+import { constant, type Tensor } from '../../engine/tensor.js';
+import type { ClipCheckpoint } from '../checkpoints/load.js';
+import type { ClipConfig } from './config.js';
+import { Weights } from './weights.js';
+
+/** Looked up on the host (the table) or folded into a scalar (the scale): never uploaded. */
+const HOST_ONLY = new Set(['token_embedding.weight', 'logit_scale']);
+
+export interface ClipModel {
+  readonly config: ClipConfig;
+  readonly weights: Weights;
+  /** Token embeddings `[vocabulary, text width]`, row-major; absent in checkpoints without them. */
+  readonly tokenTable?: Float32Array;
+  /** `exp(logit_scale)`: what cosines are multiplied by. */
+  readonly logitScale: number;
+  readonly checkpoint: ClipCheckpoint;
+  /** Frees the weights on the device. */
+  release(): void;
+}
+
+export interface LoadOptions {
+  readonly vision?: boolean;
+  readonly text?: boolean;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** Uploads the towers asked for (default both). */
+export async function loadModel(
+  gpu: Gpu,
+  checkpoint: ClipCheckpoint,
+  { vision = true, text = true, onProgress }: LoadOptions = {},
+): Promise<ClipModel> {
+  const tensors = new Map<string, Tensor>();
+  const wanted = [...checkpoint.tensors].filter(
+    ([name]) => !HOST_ONLY.has(name) && (name.startsWith('visual.') ? vision : text),
+  );
+  for (const [name, stored] of wanted) {
+    const leaf = constant(undefined, stored.shape, name);
+    const data = await stored.read();
+    await gpu.scoped(`the weight ${name}`, () => write(gpu, leaf, data));
+    tensors.set(name, leaf);
+    onProgress?.(tensors.size, wanted.length);
+  }
+  const scale = await checkpoint.tensors.get('logit_scale')?.read();
+  if (!scale)
+    throw new UserError(`${checkpoint.path}: logit_scale is missing`, 'use a complete CLIP checkpoint');
+  const tokenTable = text ? await checkpoint.tensors.get('token_embedding.weight')?.read() : undefined;
+  return {
+    config: checkpoint.config,
+    weights: new Weights(tensors),
+    tokenTable,
+    logitScale: Math.exp(scale[0]!),
+    checkpoint,
+    release: () => {
+      for (const tensor of tensors.values()) release(gpu, tensor);
+    },
+  };
+}

@@ -1,0 +1,108 @@
+/**
+ * CLIP's text encoder, with prompts. Attention is causal and only the row of the end-of-text token is read, so
+ * sequences are cut behind the longest one of the class set: the same numbers for a fraction of the work.
+ */
+import { UserError } from '../../engine/errors.js';
+import { add } from '../../engine/ops/add.js';
+import { gatherRows } from '../../engine/ops/gatherRows.js';
+import { matmul } from '../../engine/ops/matmul.js';
+import { reshape } from '../../engine/ops/reshape.js';
+import { replaceTokens } from '../../engine/ops/tokens.js';
+import { constant, type Tensor } from '../../engine/tensor.js';
+import { block, norm } from './block.js';
+import type { ClipConfig } from './config.js';
+import type { Weights } from './weights.js';
+
+/** Index of the end-of-text token of one sequence: CLIP pools at the largest id, the first where several are equal. */
+export function endOfText(tokens: ArrayLike<number>): number {
+  let best = 0;
+  for (let i = 1; i < tokens.length; i++) if (tokens[i]! > tokens[best]!) best = i;
+  return best;
+}
+
+/** Sequences cut to the longest one, as one batch. */
+export interface TokenBatch {
+  /** `[count, length]`, row-major. */
+  readonly tokens: Int32Array;
+  readonly count: number;
+  readonly length: number;
+  /** Row of each end-of-text token in `[count * length]`. */
+  readonly endRows: Int32Array;
+}
+
+/** Cuts token sequences (each padded to the context length) behind the longest end of text, or at `length`. */
+export function trimTokens(sequences: readonly ArrayLike<number>[], length?: number): TokenBatch {
+  const ends = sequences.map(endOfText);
+  const longest = length ?? Math.max(...ends) + 1;
+  const tokens = new Int32Array(sequences.length * longest);
+  sequences.forEach((sequence, s) => {
+    for (let i = 0; i < Math.min(longest, sequence.length); i++) tokens[s * longest + i] = sequence[i]!;
+  });
+  return {
+    tokens,
+    count: sequences.length,
+    length: longest,
+    endRows: Int32Array.from(ends, (end, s) => s * longest + end),
+  };
+}
+
+/**
+ * Rows of the token table for every token, `[count, length, width]`: looked up on the host, since the table
+ * of a large model is wider than the largest binding of some adapters and is needed nowhere else.
+ */
+export function lookUp(table: Float32Array, width: number, tokens: Int32Array): Float32Array {
+  const rows = new Float32Array(tokens.length * width);
+  const vocabulary = table.length / width;
+  tokens.forEach((token, i) => {
+    if (token < 0 || token >= vocabulary)
+      throw new UserError(
+        `token id ${token} is outside the model's vocabulary of ${vocabulary}`,
+        "use the tokenizer of the model's own folder",
+      );
+    rows.set(table.subarray(token * width, (token + 1) * width), i * width);
+  });
+  return rows;
+}
+
+/** The positional embedding of a sequence that is shorter than the context. */
+const firstRows = (table: Tensor, count: number): Tensor =>
+  count === table.shape[0]
+    ? table
+    : gatherRows(
+        table,
+        constant(
+          Int32Array.from({ length: count }, (_, i) => i),
+          [count],
+          'positions',
+        ),
+      );
+
+/**
+ * Text features, not normalised.
+ *
+ * Prompt 0 (the context) takes the places 1..n behind the start of text; prompt i > 0 replaces those tokens at the
+ * input of block i and gets no positional embedding.
+ *
+ * @param embedded token embeddings `[count, length, width]`, without positions
+ * @param endRows int32 `[count]`: rows of the end-of-text tokens in `[count * length]`
+ * @param prompts one `[n, width]` a depth; none for plain CLIP
+ * @returns `[count, embed]`
+ */
+export function encodeText(
+  weights: Weights,
+  config: ClipConfig,
+  embedded: Tensor,
+  endRows: Tensor,
+  prompts: readonly Tensor[] = [],
+): Tensor {
+  const { width, layers, heads } = config.text;
+  const [count, length] = embedded.shape as [number, number];
+  let x = prompts[0] ? replaceTokens(embedded, 1, prompts[0]) : embedded;
+  x = add(x, firstRows(weights.get('positional_embedding'), length));
+  for (let i = 0; i < layers; i++) {
+    if (i > 0 && prompts[i]) x = replaceTokens(x, 1, prompts[i]!);
+    x = block(x, weights, `transformer.resblocks.${i}`, config, { heads, causal: true });
+  }
+  const pooled = gatherRows(reshape(x, [count * length, width]), endRows);
+  return matmul(norm(pooled, weights, 'ln_final', config), weights.get('text_projection'));
+}

@@ -1,0 +1,17 @@
+/** The weights of a CLIP model as graph leaves, under their canonical (OpenAI) names. */
+import type { Tensor } from '../../engine/tensor.js';
+
+export class Weights {
+  constructor(private readonly tensors: ReadonlyMap<string, Tensor>) {}
+
+  /** The weight called `name`. Checkpoints are validated when they are read, so a miss is a bug. */
+  get(name: string): Tensor {
+    const tensor = this.tensors.get(name);
+    if (!tensor) throw new Error(`no weight named ${name}`);
+    return tensor;
+  }
+
+  all(): Tensor[] {
+    return [...this.tensors.values()];
+  }
+}

@@ -1,0 +1,82 @@
+/** Class vectors: the tuned teacher's text features, computed once and kept in a file of their own (spec 2). */
+import { UserError } from '../../engine/errors.js';
+import { encodeSafetensors, openSafetensors } from '../checkpoints/safetensors.js';
+import type { Platform } from '../platform.js';
+import type { ClassMatrix } from './student.js';
+
+/** Rows of `values` `[n, width]` divided by their L2 norm, in float64 inside. */
+export function normalizeRows(values: Float32Array, width: number): Float32Array {
+  const result = new Float32Array(values.length);
+  for (let start = 0; start < values.length; start += width) {
+    let total = 0;
+    for (let i = start; i < start + width; i++) total += values[i]! ** 2;
+    const scale = 1 / Math.sqrt(total);
+    for (let i = start; i < start + width; i++) result[i] = values[i]! * scale;
+  }
+  return result;
+}
+
+/** Mean over templates of features `[templates, classes, width]` -> `[classes, width]`. */
+export function meanOverTemplates(features: Float32Array, templates: number, width: number): Float32Array {
+  const size = features.length / templates;
+  const sum = new Float64Array(size);
+  for (let t = 0; t < templates; t++) for (let i = 0; i < size; i++) sum[i]! += features[t * size + i]!;
+  if (size % width !== 0) throw new Error(`${features.length} features are no ${templates} x n x ${width}`);
+  return Float32Array.from(sum, (value) => value / templates);
+}
+
+/** Class vectors with what made them. */
+export interface ClassVectors extends ClassMatrix {
+  /** In row order. */
+  readonly classNames: readonly string[];
+  /** With `{}` where the class name goes. */
+  readonly template: string;
+  /** SHA-256 of the CLIP checkpoint, and of the teacher's prompts (absent for plain CLIP). */
+  readonly clipHash: string;
+  readonly teacherHash?: string;
+  /** `exp(logit_scale)` of the model that made them. */
+  readonly logitScale: number;
+}
+
+const KIND = 'promptkd class vectors';
+
+/** Class vectors as a safetensors file. */
+export function encodeClassVectors(vectors: ClassVectors): Uint8Array {
+  const { count, embed, classNames, template, clipHash, teacherHash, logitScale } = vectors;
+  return encodeSafetensors(
+    [{ name: 'class_vectors', dtype: 'F32', shape: [count, embed], data: vectors.vectors }],
+    {
+      kind: KIND,
+      class_names: JSON.stringify(classNames),
+      template,
+      clip_sha256: clipHash,
+      ...(teacherHash && { teacher_sha256: teacherHash }),
+      logit_scale: String(logitScale),
+    },
+  );
+}
+
+/** Reads a file of class vectors. Throws `UserError` when it is something else. */
+export async function readClassVectors(platform: Platform, path: string): Promise<ClassVectors> {
+  const file = await openSafetensors(platform, path);
+  const tensor = file.tensors.get('class_vectors');
+  const { metadata } = file;
+  const classNames: unknown = metadata.class_names ? JSON.parse(metadata.class_names) : undefined;
+  if (
+    metadata.kind !== KIND ||
+    !tensor ||
+    !Array.isArray(classNames) ||
+    classNames.length !== tensor.shape[0]
+  )
+    throw new UserError(`${path} holds no class vectors`, 'make them with: promptkd class-vectors');
+  return {
+    vectors: await tensor.read(),
+    count: tensor.shape[0]!,
+    embed: tensor.shape[1]!,
+    classNames: classNames.map(String),
+    template: metadata.template ?? '',
+    clipHash: metadata.clip_sha256 ?? '',
+    ...(metadata.teacher_sha256 && { teacherHash: metadata.teacher_sha256 }),
+    logitScale: Number(metadata.logit_scale),
+  };
+}

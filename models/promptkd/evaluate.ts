@@ -1,0 +1,56 @@
+/** Accuracy on base, novel and all classes (spec 3.9). */
+
+/** Index of the largest of `row[from..to)`, relative to `from`; the lowest where several are equal. */
+export function argmax(row: ArrayLike<number>, from = 0, to = row.length): number {
+  let best = from;
+  for (let i = from + 1; i < to; i++) if (row[i]! > row[best]!) best = i;
+  return best - from;
+}
+
+/** Accuracies in percent; undefined where there is no such image. */
+export interface Accuracy {
+  /** Base-class images among base classes only. */
+  readonly base?: number;
+  /** Novel-class images among novel classes only. */
+  readonly novel?: number;
+  readonly harmonicMean?: number;
+  /** All images among all classes. */
+  readonly all: number;
+  readonly images: { readonly base: number; readonly novel: number };
+}
+
+/** 2 b n / (b + n), 0 when both are. */
+export const harmonicMean = (base: number, novel: number): number =>
+  base + novel === 0 ? 0 : (2 * base * novel) / (base + novel);
+
+/** The number of base classes: the first half in label order, rounded up. */
+export const baseCount = (classes: number): number => Math.ceil(classes / 2);
+
+/**
+ * @param logits `[images, classes]`, row-major
+ * @param labels one a row, in 0..classes-1
+ */
+export function accuracy(logits: Float32Array, labels: ArrayLike<number>, classes: number): Accuracy {
+  const base = baseCount(classes);
+  const correct = { base: 0, novel: 0, all: 0 };
+  const images = { base: 0, novel: 0 };
+  for (let i = 0; i < labels.length; i++) {
+    const row = logits.subarray(i * classes, (i + 1) * classes);
+    const label = labels[i]!;
+    const half = label < base ? 'base' : 'novel';
+    images[half]++;
+    const within = half === 'base' ? argmax(row, 0, base) : base + argmax(row, base, classes);
+    if (within === label) correct[half]++;
+    if (argmax(row) === label) correct.all++;
+  }
+  const percent = (hits: number, count: number) => (count ? (100 * hits) / count : undefined);
+  const b = percent(correct.base, images.base);
+  const n = percent(correct.novel, images.novel);
+  return {
+    base: b,
+    novel: n,
+    harmonicMean: b === undefined || n === undefined ? undefined : harmonicMean(b, n),
+    all: percent(correct.all, labels.length) ?? 0,
+    images,
+  };
+}

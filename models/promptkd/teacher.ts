@@ -1,0 +1,133 @@
+/**
+ * Stage 1: tunes the teacher's prompts with a few labelled images, as PromptSRC does (spec 1.3).
+ *
+ *     loss = CE(q, y) + 25 * mean|w - f| + 10 * mean|u - z| + KL(q0 || q)
+ *
+ * u, w: unit image and text features with prompts; z, f: the same of the frozen model without prompts (f the mean over
+ * the templates); q, q0: their scaled cosines.
+ */
+import { grad } from '../../engine/autograd.js';
+import type { Gpu } from '../../engine/gpu.js';
+import { write } from '../../engine/memory.js';
+import { add } from '../../engine/ops/add.js';
+import { crossEntropy } from '../../engine/ops/crossEntropy.js';
+import { klSoftmax } from '../../engine/ops/klSoftmax.js';
+import { l1Mean } from '../../engine/ops/l1Mean.js';
+import { l2Normalize } from '../../engine/ops/l2Normalize.js';
+import { matmul } from '../../engine/ops/matmul.js';
+import { multiply } from '../../engine/ops/multiply.js';
+import { type Optimiser, sgd } from '../../engine/optim.js';
+import { type CompileOptions, Plan } from '../../engine/plan.js';
+import { constant, input, scalar, type Tensor } from '../../engine/tensor.js';
+import type { ClipModel } from '../clip/model.js';
+import { encodeText, lookUp, trimTokens } from '../clip/text.js';
+import { tokenTable } from '../clip/textEncoder.js';
+import { encodeImages } from '../clip/vision.js';
+import type { Prompts } from './prompts.js';
+
+export interface TeacherOptions {
+  readonly batch: number;
+  readonly momentum: number;
+  readonly weightDecay: number;
+  /** Weight of the L1 distance between prompted and frozen text features (PromptSRC: 25). */
+  readonly textWeight: number;
+  /** The same for image features (10). */
+  readonly imageWeight: number;
+}
+
+/** The loss and its parts, by the names of the reference numbers. */
+export interface TeacherLosses {
+  readonly total: number;
+  readonly ce: number;
+  readonly scl_text: number;
+  readonly scl_image: number;
+  readonly scl_logits: number;
+}
+
+/** `scale * a b^T`: scaled cosines of unit rows. */
+export const cosineLogits = (a: Tensor, b: Tensor, scale: number): Tensor =>
+  multiply(matmul(a, b, { transposeB: true }), scalar(scale, 'logit scale'));
+
+/** One planned training step of stage 1. */
+export class TeacherStep {
+  private constructor(
+    private readonly gpu: Gpu,
+    /** Input, `[batch, 3, resolution, resolution]`, normalised. */
+    readonly images: Tensor,
+    private readonly labels: Tensor,
+    private readonly rate: Tensor,
+    private readonly losses: Readonly<Record<keyof TeacherLosses, Tensor>>,
+    /** In the order text.0, text.1, ..., vision.0, ... */
+    readonly parameters: readonly Tensor[],
+    readonly gradients: readonly Tensor[],
+    readonly optimiser: Optimiser,
+    readonly plan: Plan,
+  ) {}
+
+  /**
+   * @param classTokens one padded token sequence a base class: "{init} {class}."
+   * @param frozenText mean over the templates of the frozen text features, not normalised, `[classes, embed]`
+   */
+  static async create(
+    gpu: Gpu,
+    model: ClipModel,
+    prompts: Prompts,
+    classTokens: readonly ArrayLike<number>[],
+    frozenText: Float32Array,
+    options: TeacherOptions,
+    compile: CompileOptions = {},
+  ): Promise<TeacherStep> {
+    const { config, weights, logitScale } = model;
+    const { batch } = options;
+    const { resolution } = config.vision;
+    const images = input([batch, 3, resolution, resolution], 'images');
+    const labels = input([batch], 'labels', 'i32');
+    const rate = input([1], 'learning rate');
+
+    const tokens = trimTokens(classTokens);
+    const embedded = constant(
+      lookUp(tokenTable(model), config.text.width, tokens.tokens),
+      [tokens.count, tokens.length, config.text.width],
+      'embedded classes',
+    );
+    const endRows = constant(tokens.endRows, [tokens.count], 'end-of-text rows');
+
+    const u = l2Normalize(encodeImages(weights, config, images, prompts.vision));
+    const w = l2Normalize(encodeText(weights, config, embedded, endRows, prompts.text));
+    const z = l2Normalize(encodeImages(weights, config, images));
+    const f = l2Normalize(constant(frozenText, [tokens.count, config.embed], 'frozen text features'));
+    const q = cosineLogits(u, w, logitScale);
+    const q0 = cosineLogits(z, f, logitScale);
+
+    const ce = crossEntropy(q, labels);
+    const textLoss = multiply(l1Mean(w, f), scalar(options.textWeight));
+    const imageLoss = multiply(l1Mean(u, z), scalar(options.imageWeight));
+    const logitLoss = klSoftmax(q0, q, 1);
+    const total = add(add(add(ce, textLoss), imageLoss), logitLoss);
+
+    const parameters = [...prompts.text, ...prompts.vision];
+    const gradients = grad(total, parameters);
+    const optimiser = sgd(parameters, gradients, rate, options);
+    const losses = { total, ce, scl_text: textLoss, scl_image: imageLoss, scl_logits: logitLoss };
+    const plan = await Plan.compile(
+      gpu,
+      { outputs: [...Object.values(losses), ...gradients], updates: optimiser.updates },
+      compile,
+    );
+    return new TeacherStep(gpu, images, labels, rate, losses, parameters, gradients, optimiser, plan);
+  }
+
+  /** Queues one step on the images that are in `images`. */
+  run(labels: Int32Array, learningRate: number): void {
+    write(this.gpu, this.labels, labels);
+    write(this.gpu, this.rate, Float32Array.of(learningRate));
+    this.plan.run();
+  }
+
+  /** The losses of the last step queued. */
+  async readLosses(): Promise<TeacherLosses> {
+    const names = Object.keys(this.losses) as (keyof TeacherLosses)[];
+    const values = await Promise.all(names.map((name) => this.plan.read(this.losses[name])));
+    return Object.fromEntries(names.map((name, i) => [name, values[i]![0]!])) as unknown as TeacherLosses;
+  }
+}
