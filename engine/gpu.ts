@@ -72,6 +72,8 @@ const USEFUL_LIMITS = [
 const ALIASES: Readonly<Record<string, string>> = { lavapipe: 'llvmpipe' };
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|microsoft basic render|\bwarp\b/i;
 
+const WISH: GPURequestAdapterOptions = { featureLevel: 'core', powerPreference: 'high-performance' };
+
 /** The npm package `webgpu`, as far as it is used. */
 interface Dawn {
   create(flags: string[]): GPU;
@@ -119,12 +121,15 @@ function dawnFlags(options: GpuOptions, adapter?: string): string[] {
   ];
 }
 
-/** Names as Dawn's drivers give them; the only list there is comes with the refusal of a name that nothing has. */
-async function listNames(options: GpuOptions): Promise<{ backend: string; name: string }[]> {
+/**
+ * Names as Dawn's drivers give them; the only list there is comes with the refusal of a name that nothing has.
+ * Undefined where the platform has no list.
+ */
+async function listNames(options: GpuOptions): Promise<{ backend: string; name: string }[] | undefined> {
   const source = await openSource(dawnFlags(options, '?'));
-  if (!source.dawn) return [];
+  if (!source.dawn) return undefined;
   try {
-    await withLiveHandle(source.gpu.requestAdapter());
+    await withLiveHandle(source.gpu.requestAdapter(WISH));
     return [];
   } catch (error) {
     const found = String(error).matchAll(/backend: '([^']*)', name: '(.*)'$/gm);
@@ -145,8 +150,10 @@ function summarise(adapter: GPUAdapter, backend: string, name?: string): Adapter
     if (typeof value === 'number') limits[key] = value;
   }
   const said = [name, info.device, info.description, info.vendor, info.architecture].join(' ');
+  // Deno gives the name as the description, and a number as the device.
+  const device = /[a-z]/i.test(info.device) ? info.device : info.description;
   return {
-    name: name ?? (info.device || info.description || info.vendor || 'unnamed adapter'),
+    name: name ?? (device || info.vendor || 'unnamed adapter'),
     vendor: info.vendor,
     architecture: info.architecture,
     driver: info.description,
@@ -184,22 +191,32 @@ function capabilitiesOf(adapter: GPUAdapter, summary: AdapterSummary, wanted?: L
 /** The environment's wish, where there is an environment. */
 function environmentAdapter(): string | undefined {
   const { process } = globalThis as { process?: { env?: Record<string, string | undefined> } };
-  return process?.env?.PROMPTKD_ADAPTER || undefined;
+  try {
+    return process?.env?.PROMPTKD_ADAPTER || undefined;
+  } catch {
+    return undefined; // Deno without permission to read it.
+  }
+}
+
+/** Real adapters in Dawn's order, discrete first; then software ones, SwiftShader last as it has no f16. */
+function byPreference(a: { name: string }, b: { name: string }): number {
+  const rank = ({ name }: { name: string }) => (/swiftshader/i.test(name) ? 2 : SOFTWARE.test(name) ? 1 : 0);
+  return rank(a) - rank(b);
 }
 
 /** Compares names as Dawn's normalised ones do: `NVIDIA H200` and `nvidia-h200` are one. */
 const plain = (name: string) => name.toLowerCase().replace(/[^a-z0-9]+/g, '-');
 
+/** The platform shows no adapter at all, as opposed to none of the wanted name. */
+export class NoAdapterError extends UserError {}
+
 function noAdapter(found: readonly { name: string }[], wanted?: string): UserError {
   const list = found.map((f) => f.name).join(', ');
   if (wanted !== undefined && found.length > 0)
     return new UserError(`no adapter is called ${wanted}; there is: ${list}`, 'choose one of these names');
-  return new UserError(
-    wanted === undefined
-      ? 'no WebGPU adapter was found'
-      : `no WebGPU adapter was found, so none is called ${wanted}`,
-    'install a GPU driver with Vulkan support (Linux), or update the system and its GPU driver (macOS, Windows); ' +
-      '`promptkd doctor` says more',
+  return new NoAdapterError(
+    `no WebGPU adapter was found${wanted === undefined ? '' : `, so none is called ${wanted}`}`,
+    'install a GPU driver with Vulkan support (Linux), or update the system and its GPU driver (macOS, Windows)',
   );
 }
 
@@ -207,14 +224,14 @@ async function findAdapter(
   options: GpuOptions,
 ): Promise<{ adapter: GPUAdapter; summary: AdapterSummary; dawn: boolean }> {
   const wanted = options.adapter ?? (options.backend === 'null' ? undefined : environmentAdapter());
-  const names = await listNames(options);
+  const list = await listNames(options);
+  if (list?.length === 0) throw noAdapter([], wanted);
+  const names = list ?? [];
   const part = wanted === undefined ? '' : plain(ALIASES[wanted.toLowerCase()] ?? wanted);
-  const match = names.find(({ name }) => plain(name).includes(part));
+  const match = names.sort(byPreference).find(({ name }) => plain(name).includes(part));
   if (wanted !== undefined && names.length > 0 && !match) throw noAdapter(names, wanted);
-  const source = await openSource(dawnFlags(options, wanted === undefined ? undefined : match?.name));
-  const adapter = await withLiveHandle(
-    source.gpu.requestAdapter({ featureLevel: 'core', powerPreference: 'high-performance' }),
-  );
+  const source = await openSource(dawnFlags(options, match?.name));
+  const adapter = await withLiveHandle(source.gpu.requestAdapter(WISH));
   if (!adapter) throw noAdapter(names, wanted);
   const known = names.find(({ name }) => plain(name) === plain(adapter.info.device));
   const backend = options.backend === 'null' ? 'null' : (known?.backend ?? 'native');
@@ -231,8 +248,7 @@ export async function listAdapters(): Promise<AdapterSummary[]> {
   const found = new Map<string, AdapterSummary>();
   for (const backend of ['vulkan', 'metal', 'd3d12'] as const) {
     try {
-      const names = await listNames({ backend });
-      for (const { name } of names) {
+      for (const { name } of (await listNames({ backend })) ?? []) {
         const { gpu } = await openSource(dawnFlags({ backend }, name));
         const adapter = await withLiveHandle(gpu.requestAdapter());
         if (adapter) found.set(`${backend}/${name}`, summarise(adapter, backend, name));

@@ -33,6 +33,8 @@ export interface TeacherOptions {
   readonly textWeight: number;
   /** The same for image features (10). */
   readonly imageWeight: number;
+  /** The frozen model's unit image features: computed in the step (default), or written by the host before it. */
+  readonly frozenImages?: 'compute' | 'given';
 }
 
 /** The loss and its parts, by the names of the reference numbers. */
@@ -54,6 +56,8 @@ export class TeacherStep {
     private readonly gpu: Gpu,
     /** Input, `[batch, 3, resolution, resolution]`, normalised. */
     readonly images: Tensor,
+    /** Input, unit rows `[batch, embed]`; present when the options say that they are given. */
+    readonly frozenFeatures: Tensor | undefined,
     private readonly labels: Tensor,
     private readonly rate: Tensor,
     private readonly losses: Readonly<Record<keyof TeacherLosses, Tensor>>,
@@ -94,7 +98,9 @@ export class TeacherStep {
 
     const u = l2Normalize(encodeImages(weights, config, images, prompts.vision));
     const w = l2Normalize(encodeText(weights, config, embedded, endRows, prompts.text));
-    const z = l2Normalize(encodeImages(weights, config, images));
+    const frozenFeatures =
+      options.frozenImages === 'given' ? input([batch, config.embed], 'frozen image features') : undefined;
+    const z = frozenFeatures ?? l2Normalize(encodeImages(weights, config, images));
     const f = l2Normalize(constant(frozenText, [tokens.count, config.embed], 'frozen text features'));
     const q = cosineLogits(u, w, logitScale);
     const q0 = cosineLogits(z, f, logitScale);
@@ -114,7 +120,18 @@ export class TeacherStep {
       { outputs: [...Object.values(losses), ...gradients], updates: optimiser.updates },
       compile,
     );
-    return new TeacherStep(gpu, images, labels, rate, losses, parameters, gradients, optimiser, plan);
+    return new TeacherStep(
+      gpu,
+      images,
+      frozenFeatures,
+      labels,
+      rate,
+      losses,
+      parameters,
+      gradients,
+      optimiser,
+      plan,
+    );
   }
 
   /** Queues one step on the images that are in `images`. */

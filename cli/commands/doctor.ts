@@ -1,0 +1,111 @@
+/** `promptkd doctor`: which adapters there are, which one is used and why, and what to do about what is missing. */
+import type { Command } from 'commander';
+import pc from 'picocolors';
+import { type AdapterSummary, type Gpu, listAdapters } from '../../engine/gpu.js';
+import { type SelfCheck, selfCheck } from '../../engine/selfCheck.js';
+import { adapterReason, addGpuOptions, commandGpu, driverMend, type GpuFlags } from '../gpu.js';
+import { type VulkanState, vulkanState } from '../platform/relaunch.js';
+
+const SHOWN_LIMITS = [
+  'maxBufferSize',
+  'maxStorageBufferBindingSize',
+  'maxStorageBuffersPerShaderStage',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeInvocationsPerWorkgroup',
+] as const;
+
+interface Report {
+  readonly node: string;
+  readonly system: string;
+  readonly vulkan: VulkanState;
+  readonly adapters: readonly AdapterSummary[];
+  readonly chosen: { name: string; backend: string; driver: string; software: boolean; reason: string };
+  readonly capabilities: Gpu['capabilities'];
+  readonly limits: Readonly<Record<string, number>>;
+  readonly check: SelfCheck;
+  readonly mends: readonly string[];
+}
+
+export function register(program: Command): void {
+  addGpuOptions(
+    program
+      .command('doctor')
+      .description('show the adapters, the one that is used and why, and check that it calculates rightly')
+      .option('--json', 'print the report for programs'),
+  ).action(async (flags: GpuFlags & { json?: boolean }) => {
+    const gpu = await commandGpu(flags);
+    const report = await examine(gpu, flags);
+    gpu.destroy();
+    process.stdout.write(flags.json ? `${JSON.stringify(report, null, 2)}\n` : format(report));
+    if (!report.check.ok) process.exitCode = 1;
+  });
+}
+
+async function examine(gpu: Gpu, flags: GpuFlags): Promise<Report> {
+  const { name, backend, driver, software } = gpu.adapter;
+  const limits = gpu.device.limits as unknown as Record<string, number>;
+  const check = await selfCheck(gpu);
+  return {
+    node: process.version,
+    system: `${process.platform} ${process.arch}`,
+    vulkan: vulkanState(),
+    adapters: await listAdapters(),
+    chosen: { name, backend, driver, software, reason: adapterReason(gpu, flags) },
+    capabilities: gpu.capabilities,
+    limits: Object.fromEntries(SHOWN_LIMITS.map((limit) => [limit, limits[limit]])),
+    check,
+    mends: mends(gpu, check),
+  };
+}
+
+function mends({ adapter, capabilities }: Gpu, check: SelfCheck): string[] {
+  const list: string[] = [];
+  if (!check.ok)
+    list.push(`the adapter miscalculates: update its driver (${adapter.driver || adapter.name})`);
+  if (adapter.software) {
+    list.push(`this adapter runs on the CPU; for a GPU: ${driverMend()}`);
+    if (process.platform === 'linux' && !capabilities.f16)
+      list.push(
+        'for a faster software adapter with half precision on Debian, run scripts/install-lavapipe.sh as root',
+      );
+  } else if (!capabilities.f16) {
+    list.push("no half precision (shader-f16): update the GPU's driver; float32 works without");
+  }
+  return list;
+}
+
+function format(report: Report): string {
+  const { chosen, capabilities, check } = report;
+  const yes = (ok: boolean) => (ok ? pc.green('yes') : pc.dim('no'));
+  const size = capabilities.subgroupSize?.join(' to ');
+  const matrices = capabilities.subgroupMatrix.map(
+    (c) => `${c.M}x${c.N}x${c.K} ${c.componentType}->${c.resultComponentType}`,
+  );
+  const rows: [string, string][] = [
+    ['system', `${report.system}, Node ${report.node}, Vulkan: ${report.vulkan}`],
+    ...report.adapters.map((a, i): [string, string] => [
+      i === 0 ? 'adapters' : '',
+      `${a.name} (${a.backend}, ${a.software ? 'software' : 'GPU'}; ${a.driver})`,
+    ]),
+    ['used', `${pc.bold(chosen.name)}: ${chosen.reason}`],
+    ['level', capabilities.level],
+    ['half precision', yes(capabilities.f16)],
+    ['subgroups', capabilities.subgroups ? `${yes(true)}, of ${size}` : yes(false)],
+    ['matrices', matrices.join(', ') || yes(false)],
+    ['timestamps', yes(capabilities.timestamps)],
+    ...Object.entries(report.limits).map(([name, value]): [string, string] => [name, amount(name, value)]),
+    [
+      'self-check',
+      `${check.ok ? pc.green('ok') : pc.red('WRONG')}, largest relative error ${check.error.toExponential(1)}, ` +
+        `${check.milliseconds.toFixed(1)} ms`,
+    ],
+    ...report.mends.map((mend): [string, string] => ['mend', mend]),
+  ];
+  const width = Math.max(...rows.map(([name]) => name.length));
+  return rows.map(([name, value]) => `${pc.dim(name.padEnd(width))}  ${value}\n`).join('');
+}
+
+function amount(name: string, value: number): string {
+  if (!name.endsWith('Size')) return String(value);
+  return value >= 2 ** 20 ? `${Math.floor(value / 2 ** 20)} MiB` : `${Math.floor(value / 1024)} KiB`;
+}

@@ -1,0 +1,81 @@
+/** What every command does first: choose an adapter, open it, and say so when it is a software one. */
+import { type Command, Option } from 'commander';
+import { UserError } from '../engine/errors.js';
+import { type Gpu, type Level, NoAdapterError, openGpu } from '../engine/gpu.js';
+import { MARKER, relaunchIfNeeded } from './platform/relaunch.js';
+
+export interface GpuFlags {
+  readonly adapter?: string;
+  readonly level?: Level;
+}
+
+/** Adds `--adapter` and `--level`. */
+export function addGpuOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option(
+        '--adapter <name>',
+        "use the adapter with this in its name; 'swiftshader' is the embedded software adapter",
+      ).env('PROMPTKD_ADAPTER'),
+    )
+    .addOption(
+      new Option('--level <level>', 'what kernels may use (default: the best that the adapter has)').choices([
+        'portable',
+        'subgroups',
+        'matrix',
+      ]),
+    );
+}
+
+/**
+ * Opens the adapter for a command. Call it before anything that takes time or writes: where the embedded adapter is
+ * needed, the command starts again from the beginning in another process.
+ *
+ * @throws UserError when there is no adapter, with what to install on this system
+ */
+export async function commandGpu(flags: GpuFlags): Promise<Gpu> {
+  await relaunchIfNeeded(flags.adapter);
+  const gpu = await open(flags);
+  if (gpu.adapter.software) process.stderr.write(`${announcement(gpu)}\n`);
+  return gpu;
+}
+
+async function open(flags: GpuFlags): Promise<Gpu> {
+  try {
+    return await openGpu(flags);
+  } catch (error) {
+    if (error instanceof NoAdapterError) {
+      await relaunchIfNeeded(flags.adapter, false);
+      throw new UserError(error.message, driverMend());
+    }
+    if (error instanceof UserError && /^(lavapipe|llvmpipe)$/i.test(flags.adapter ?? ''))
+      throw new UserError(error.message, 'on Debian, run scripts/install-lavapipe.sh as root');
+    throw error;
+  }
+}
+
+/** Why the adapter in use was chosen. */
+export function adapterReason(gpu: Gpu, flags: GpuFlags): string {
+  const embedded = process.env[MARKER];
+  if (embedded !== undefined) return `embedded software adapter, ${embedded}`;
+  if (flags.adapter !== undefined) return 'as asked for';
+  return gpu.adapter.software ? 'a software adapter is all that there is' : 'a real GPU is always preferred';
+}
+
+function announcement(gpu: Gpu): string {
+  const { name } = gpu.adapter;
+  const embedded = process.env[MARKER];
+  return embedded === undefined
+    ? `adapter: ${name}, a software adapter: everything works, slowly`
+    : `adapter: ${name}, the embedded software adapter (${embedded}): everything works, slowly`;
+}
+
+/** What to install on this system to get an adapter. */
+export function driverMend(platform: string = process.platform): string {
+  if (platform === 'darwin') return 'update macOS: WebGPU needs Metal, which every Mac since 2012 has';
+  if (platform === 'win32') return "update Windows and the GPU's driver: WebGPU needs Direct3D 12";
+  return (
+    "install the Vulkan loader and your GPU's Vulkan driver (Debian, Ubuntu: libvulkan1 with mesa-vulkan-drivers for " +
+    "AMD and Intel; NVIDIA's own driver for NVIDIA)"
+  );
+}

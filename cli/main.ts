@@ -1,0 +1,32 @@
+#!/usr/bin/env node
+/** The command line: finds the command, runs it, and turns what goes wrong into a message and an exit code. */
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import * as doctor from './commands/doctor.js';
+import { report } from './report.js';
+
+/** Each adds its command to the program. */
+const commands = [doctor];
+
+const { version, description } = JSON.parse(
+  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+) as { version: string; description: string };
+
+const program = new Command('promptkd').description(description).version(version).exitOverride();
+program.configureOutput({ outputError: () => {} });
+for (const command of commands) command.register(program);
+
+// A command that has something to save listens itself, and removes this.
+process.on('SIGINT', () => process.exit(130));
+// Whoever reads our output may stop early, as `head` does.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+
+let code: number;
+try {
+  await program.parseAsync();
+  code = Number(process.exitCode ?? 0);
+} catch (error) {
+  code = report(error, (text) => process.stderr.write(text), process.env);
+}
+// Dawn keeps threads and promises of its own; the command is over when its output is written.
+process.stdout.write('', () => process.exit(code));

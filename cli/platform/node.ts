@@ -1,0 +1,160 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { appendFile, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+import { UserError } from '../../engine/errors.js';
+import type { FileEntry, Platform } from '../../models/platform.js';
+import { decodeImage } from './nodeImage.js';
+
+/** Files, hashes and images on Node; see `Platform` for what each member promises. */
+export const nodePlatform: Platform = {
+  async stat(path) {
+    const found = await stat(path).catch((error) => {
+      if (isCode(error, 'ENOENT', 'ENOTDIR')) return undefined;
+      throw unreadable(path, error);
+    });
+    return found && { kind: found.isDirectory() ? 'folder' : 'file', size: found.size };
+  },
+  async read(path, offset, length) {
+    try {
+      if (offset === undefined && length === undefined) return await readFile(path);
+      return await readRange(path, offset ?? 0, length);
+    } catch (error) {
+      throw unreadable(path, error);
+    }
+  },
+  async readText(path) {
+    try {
+      return await readFile(path, 'utf8');
+    } catch (error) {
+      throw unreadable(path, error);
+    }
+  },
+  async list(folder) {
+    try {
+      const names = (await readdir(folder)).filter((name) => !name.startsWith('.')).sort(asciiOrder);
+      const entries: FileEntry[] = [];
+      // One after the other would make a network drive slow, all at once would run out of file handles.
+      for (let start = 0; start < names.length; start += 64)
+        entries.push(
+          ...(await Promise.all(names.slice(start, start + 64).map((name) => entry(folder, name)))),
+        );
+      return entries;
+    } catch (error) {
+      throw unreadable(folder, error);
+    }
+  },
+  async write(path, data) {
+    const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+    try {
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(temporary, data);
+      await rename(temporary, path);
+    } catch (error) {
+      await rm(temporary, { force: true }).catch(() => undefined);
+      throw unwritable(path, error);
+    }
+  },
+  async append(path, line) {
+    try {
+      await mkdir(dirname(path), { recursive: true });
+      await appendFile(path, `${line}\n`);
+    } catch (error) {
+      throw unwritable(path, error);
+    }
+  },
+  async makeFolder(path) {
+    try {
+      await mkdir(path, { recursive: true });
+    } catch (error) {
+      throw unwritable(path, error);
+    }
+  },
+  async remove(path) {
+    try {
+      await rm(path, { recursive: true, force: true });
+    } catch (error) {
+      throw unwritable(path, error);
+    }
+  },
+  join: (...parts) => join(...parts),
+  baseName: (path) => basename(path),
+  async gunzip(data) {
+    try {
+      return await promisify(gunzip)(data);
+    } catch (error) {
+      throw new UserError(`the gzip data is damaged: ${reason(error)}`, 'Copy or download the file again.');
+    }
+  },
+  async sha256(path) {
+    const hash = createHash('sha256');
+    try {
+      for await (const chunk of createReadStream(path)) hash.update(chunk);
+    } catch (error) {
+      throw unreadable(path, error);
+    }
+    return hash.digest('hex');
+  },
+  async sha256Bytes(data) {
+    return createHash('sha256').update(data).digest('hex');
+  },
+  async decodeImage(path) {
+    return decodeImage(path, await nodePlatform.read(path));
+  },
+};
+
+async function readRange(path: string, offset: number, length?: number): Promise<Uint8Array> {
+  const file = await open(path, 'r');
+  try {
+    const { size } = await file.stat();
+    const wanted = length ?? Math.max(0, size - offset);
+    if (offset < 0 || wanted < 0 || offset + wanted > size)
+      throw new Error(`bytes ${offset} to ${offset + wanted} are wanted but the file has ${size}`);
+    const data = new Uint8Array(wanted);
+    for (let done = 0; done < wanted; ) {
+      const { bytesRead } = await file.read(data, done, wanted - done, offset + done);
+      if (bytesRead === 0) throw new Error('the file ended while it was read');
+      done += bytesRead;
+    }
+    return data;
+  } finally {
+    await file.close();
+  }
+}
+
+/** A dangling link is a file: whoever reads it gets the message that names it. */
+async function entry(folder: string, name: string): Promise<FileEntry> {
+  const found = await stat(join(folder, name)).catch(() => undefined);
+  return { name, kind: found?.isDirectory() ? 'folder' : 'file' };
+}
+
+function asciiOrder(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function isCode(error: unknown, ...codes: string[]): boolean {
+  return codes.includes((error as NodeJS.ErrnoException)?.code ?? '');
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function unreadable(path: string, error: unknown): UserError {
+  if (isCode(error, 'ENOENT')) return new UserError(`${path} does not exist`, 'Check the path.');
+  if (isCode(error, 'EISDIR'))
+    return new UserError(`${path} is a folder, not a file`, 'Give the path of a file.');
+  if (isCode(error, 'ENOTDIR')) return new UserError(`${path} is not a folder`, 'Give the path of a folder.');
+  if (isCode(error, 'EACCES', 'EPERM'))
+    return new UserError(`${path} may not be read`, 'Check its permissions.');
+  return new UserError(`${path} cannot be read: ${reason(error)}`, 'Check that the file is complete.');
+}
+
+function unwritable(path: string, error: unknown): UserError {
+  return new UserError(
+    `${path} cannot be written: ${reason(error)}`,
+    'Check permissions and free space, or choose another place.',
+  );
+}

@@ -1,0 +1,127 @@
+/**
+ * The embedded software adapter: SwiftShader and a Vulkan loader, taken out of the npm package `@sparticuz/chromium`
+ * and kept in the user's cache. Linux x64 only, as that package is.
+ */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { access, chmod, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { createBrotliDecompress } from 'node:zlib';
+import { UserError } from '../../engine/errors.js';
+
+const PACKAGE = '@sparticuz/chromium';
+const VERSION = '143.0.4';
+const ICD = 'vk_swiftshader_icd.json';
+/** What is taken from the archive, by SHA-256: native code that a process loads must be what was tested. */
+const FILES: Readonly<Record<string, string>> = {
+  'libvk_swiftshader.so': '55571f337145a70e32bb64f07ceb413796cc7e9dc1ecac2144728777faf75c8c',
+  'libvulkan.so.1': '858e4d3fd0fc5d1409f9c9c076e7611c0967459bab153c5cb4ec81124a24e53c',
+  [ICD]: 'c9eef28b6b984fec220ef0abfecc40b502d46946706e47bfe97707027cb818bd',
+};
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Unpacks SwiftShader into the user's cache unless it is there already.
+ *
+ * @param env the environment that names the cache (`XDG_CACHE_HOME`, else `~/.cache`)
+ * @param archive the archive, found in the npm package when left out
+ * @returns the folder with the libraries
+ * @throws UserError when the package is absent or another version, or the cache cannot be written
+ */
+export async function ensureSwiftShader(env: Environment = process.env, archive?: string): Promise<string> {
+  const cache = join(env.XDG_CACHE_HOME || join(env.HOME || homedir(), '.cache'), 'promptkd');
+  const folder = join(cache, `swiftshader-${VERSION}`);
+  if (await isComplete(folder)) return folder;
+  const source = archive ?? (await findArchive());
+  let temporary: string | undefined;
+  try {
+    await mkdir(cache, { recursive: true });
+    temporary = await mkdtemp(`${folder}.`);
+    await unpack(source, temporary);
+    if (!(await isComplete(temporary)))
+      throw new UserError(
+        `${source} does not hold SwiftShader as expected`,
+        `reinstall ${PACKAGE} ${VERSION} with npm install`,
+      );
+    await put(temporary, folder);
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    throw new UserError(
+      `the software adapter cannot be unpacked into ${cache}: ${(error as Error).message}`,
+      'make that folder writable, or set XDG_CACHE_HOME to one that is',
+    );
+  } finally {
+    if (temporary) await rm(temporary, { recursive: true, force: true });
+  }
+  return folder;
+}
+
+/** What must be in the environment before a process starts, for its Vulkan to be SwiftShader and nothing else. */
+export function swiftShaderEnvironment(folder: string, env: Environment): Record<string, string> {
+  return {
+    LD_LIBRARY_PATH: env.LD_LIBRARY_PATH ? `${folder}:${env.LD_LIBRARY_PATH}` : folder,
+    VK_DRIVER_FILES: join(folder, ICD),
+  };
+}
+
+async function findArchive(): Promise<string> {
+  // The package exports its code only, so the archive is looked up beside each node_modules that Node would search.
+  for (const root of createRequire(import.meta.url).resolve.paths(PACKAGE) ?? []) {
+    const home = join(root, PACKAGE);
+    const manifest = await readFile(join(home, 'package.json'), 'utf8').catch(() => undefined);
+    if (manifest === undefined) continue;
+    const { version } = JSON.parse(manifest) as { version: string };
+    if (version === VERSION) return join(home, 'bin', 'swiftshader.tar.br');
+    throw new UserError(
+      `${PACKAGE} is version ${version}, but the software adapter needs ${VERSION}`,
+      'run npm install again',
+    );
+  }
+  throw new UserError(
+    `there is no Vulkan adapter, and the embedded one (npm package ${PACKAGE}) is not installed`,
+    'run npm install --include=optional, or install a Vulkan driver for your GPU',
+  );
+}
+
+async function unpack(archive: string, folder: string): Promise<void> {
+  // Imported late: it is as optional as the package that it unpacks.
+  const { extract } = await import('tar-fs');
+  await pipeline(
+    createReadStream(archive),
+    createBrotliDecompress(),
+    extract(folder, {
+      ignore: (_, header) => !(header !== undefined && header.name in FILES),
+      // To root, tar-fs would give the files to whoever made the archive.
+      chown: false,
+    }),
+  );
+  for (const name of Object.keys(FILES)) await chmod(join(folder, name), 0o644);
+}
+
+/** Two processes may get here at once: whoever comes second finds the folder in place and keeps it. */
+async function put(temporary: string, folder: string): Promise<void> {
+  await chmod(temporary, 0o755);
+  try {
+    await rename(temporary, folder);
+  } catch (error) {
+    if (await isComplete(folder)) return;
+    // Something damaged is in the way.
+    await access(folder).catch(() => {
+      throw error;
+    });
+    await rm(folder, { recursive: true, force: true });
+    await rename(temporary, folder);
+  }
+}
+
+async function isComplete(folder: string): Promise<boolean> {
+  for (const [name, expected] of Object.entries(FILES)) {
+    const content = await readFile(join(folder, name)).catch(() => undefined);
+    if (!content || createHash('sha256').update(content).digest('hex') !== expected) return false;
+  }
+  return true;
+}

@@ -1,0 +1,136 @@
+import { UserError } from '../../engine/errors.js';
+import type { ClipConfig } from '../clip/config.js';
+import type { FileEntry, Platform } from '../platform.js';
+import { type CanonicalState, canonicalState, type StoredPrompts } from './keys.js';
+import { isLegacyPyTorch, openPyTorch } from './pytorch.js';
+import { looksLikeSafetensors, openSafetensors, openShardedSafetensors } from './safetensors.js';
+import type { Checkpoint, ModelConfigJson, StoredTensor } from './tensors.js';
+
+/** A CLIP on disk, whatever its format: OpenAI's names, checked shapes, nothing read but the description. */
+export interface ClipCheckpoint {
+  /** The file that was opened (the index for sharded ones). */
+  readonly path: string;
+  /** For people, e.g. "TorchScript archive, OpenAI names". */
+  readonly format: string;
+  readonly config: ClipConfig;
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  readonly prompts?: StoredPrompts;
+  readonly projection?: CanonicalState['projection'];
+  readonly metadata: Readonly<Record<string, string>>;
+  /** SHA-256 of the file at `path` in hex; reads all of it, once. */
+  sha256(): Promise<string>;
+  /** "ViT-B/16" and the like when the file is one that OpenAI published; reads all of it, once. */
+  officialName(): Promise<string | undefined>;
+}
+
+/**
+ * Opens a CLIP checkpoint, told by its content: safetensors (single or sharded), TorchScript archive, PyTorch state
+ * dict or trainer checkpoint.
+ *
+ * @param path a file, or a folder that holds one checkpoint
+ * @throws UserError naming file, key and mend when it is missing, damaged, of an unknown format, or no CLIP
+ */
+export async function loadCheckpoint(platform: Platform, path: string): Promise<ClipCheckpoint> {
+  const file = await findFile(platform, path);
+  const opened = await openByContent(platform, file);
+  const config = await readConfig(platform, file);
+  const state = canonicalState({ ...opened, ...(config && { config }) });
+  let hash: Promise<string> | undefined;
+  const sha256 = () => {
+    hash ??= platform.sha256(file);
+    return hash;
+  };
+  return {
+    path: file,
+    format: `${opened.format}, ${state.naming}`,
+    config: state.config,
+    tensors: state.tensors,
+    ...(state.prompts && { prompts: state.prompts }),
+    ...(state.projection && { projection: state.projection }),
+    metadata: opened.metadata,
+    sha256,
+    officialName: async () => OFFICIAL[await sha256()],
+  };
+}
+
+/** SHA-256 of the files that OpenAI published, as its clip/clip.py has them in the URLs. */
+const OFFICIAL: Readonly<Record<string, string>> = {
+  '40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af': 'ViT-B/32',
+  '5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f': 'ViT-B/16',
+  b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836: 'ViT-L/14',
+  '3035c92b350959924f9f00213499208652fc7ea050643e8b385c2dac08641f02': 'ViT-L/14@336px',
+};
+
+/** Opens any checkpoint by its content, without asking whether it is a CLIP. */
+export async function openByContent(platform: Platform, file: string): Promise<Checkpoint> {
+  const size = (await platform.stat(file))?.size ?? 0;
+  if (size === 0) throw new UserError(`${file} is empty`, 'Copy or download it again.');
+  const head = await platform.read(file, 0, Math.min(size, 64));
+  const text = String.fromCharCode(...head);
+  if (text.startsWith('PK\x03\x04')) return openPyTorch(platform, file);
+  if (looksLikeSafetensors(head)) return openSafetensors(platform, file);
+  if (/^\s*\{/.test(text)) return openShardedSafetensors(platform, file);
+  throw new UserError(`${file}: ${problem(head, text)}`, mend(head, text));
+}
+
+function problem(head: Uint8Array, text: string): string {
+  if (isLegacyPyTorch(head)) return 'it is in the format that PyTorch wrote before 1.6';
+  if (text.startsWith('version https://git-lfs')) return 'it is a Git LFS pointer, not the file itself';
+  if (/^\s*</.test(text)) return 'it is a web page, not a checkpoint';
+  return 'it is neither safetensors nor a PyTorch checkpoint';
+}
+
+function mend(head: Uint8Array, text: string): string {
+  if (isLegacyPyTorch(head))
+    return 'Save it again with a current PyTorch: torch.save(torch.load(file, weights_only=True), file).';
+  if (text.startsWith('version https://git-lfs')) return 'Fetch the real file: git lfs pull.';
+  return 'Check the path, or copy or download the file again.';
+}
+
+const USUAL_NAMES = ['model.safetensors', 'model.safetensors.index.json', 'open_clip_model.safetensors'];
+const CHECKPOINT_NAME = /\.(safetensors|pt|pth|bin|tar)$|\.pth\.tar-\d+$/;
+
+async function findFile(platform: Platform, path: string): Promise<string> {
+  const found = await platform.stat(path);
+  if (!found) throw new UserError(`${path} does not exist`, 'Check the path of the checkpoint.');
+  if (found.kind === 'file') return path;
+  const files = (await platform.list(path)).filter((entry: FileEntry) => entry.kind === 'file');
+  const usual = USUAL_NAMES.find((name) => files.some((file) => file.name === name));
+  if (usual) return platform.join(path, usual);
+  const candidates = files.map((file) => file.name).filter((name) => CHECKPOINT_NAME.test(name));
+  if (candidates.length === 1) return platform.join(path, candidates[0]);
+  if (candidates.length === 0)
+    throw new UserError(
+      `the folder ${path} holds no checkpoint`,
+      'Put model.safetensors, a .pt, .pth or .pth.tar file there, or give the file itself.',
+    );
+  throw new UserError(
+    `the folder ${path} holds ${candidates.length} checkpoints: ${candidates.slice(0, 5).join(', ')}`,
+    'Give the path of the one you mean.',
+  );
+}
+
+/** The Hugging Face or open_clip config beside a checkpoint. */
+async function readConfig(platform: Platform, file: string): Promise<ModelConfigJson | undefined> {
+  const folder = file.slice(0, file.length - platform.baseName(file).length) || '.';
+  for (const [name, field] of [
+    ['config.json', 'vision_config'],
+    ['open_clip_config.json', 'model_cfg'],
+  ]) {
+    const path = platform.join(folder, name);
+    if ((await platform.stat(path))?.kind !== 'file') continue;
+    const json = parse(path, await platform.readText(path));
+    // A `config.json` of anything else than a CLIP says nothing about these weights.
+    if (typeof json === 'object' && json !== null && Object.hasOwn(json, field))
+      return json as ModelConfigJson;
+  }
+  return undefined;
+}
+
+function parse(path: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new UserError(`${path} is not JSON`, 'Copy or download it again.');
+  }
+}

@@ -1,0 +1,233 @@
+import { Float16Array } from '@petamoriken/float16';
+import { UserError } from '../../engine/errors.js';
+import type { Platform } from '../platform.js';
+import {
+  type Checkpoint,
+  DTYPE_BYTES,
+  elementCount,
+  type StoredDType,
+  type StoredTensor,
+  storedTensor,
+} from './tensors.js';
+
+/** The format's own limit. */
+const MAX_HEADER = 100_000_000;
+const DAMAGED = 'The file is damaged or incomplete: copy or download it again.';
+
+interface HeaderEntry {
+  readonly name: string;
+  readonly dtype: StoredDType;
+  readonly shape: readonly number[];
+  readonly begin: number;
+  readonly end: number;
+}
+
+/**
+ * Opens a safetensors file; only its header is read. Source: github.com/huggingface/safetensors, "Format".
+ * Throws `UserError` naming the file, and the tensor where there is one, for anything the format forbids:
+ * a header longer than the file, offsets outside the file, overlapping, with holes, or unlike shape times dtype.
+ */
+export async function openSafetensors(platform: Platform, path: string): Promise<Checkpoint> {
+  const size = (await platform.stat(path))?.size ?? 0;
+  if (size < 10) throw damaged(path, `it has ${size} bytes, too few for a safetensors file`);
+  const headerBytes = headerLength(await platform.read(path, 0, 8));
+  if (headerBytes > MAX_HEADER || headerBytes > size - 8)
+    throw damaged(path, `its header should take ${headerBytes} bytes but the file has ${size}`);
+  const start = 8 + headerBytes;
+  const { entries, metadata } = parseHeader(path, await platform.read(path, 8, headerBytes));
+  checkLayout(path, entries, size - start);
+  const tensors = new Map<string, StoredTensor>();
+  for (const entry of entries) {
+    const { name, dtype, shape, begin, end } = entry;
+    const bytes = async () =>
+      begin === end ? new Uint8Array(0) : platform.read(path, start + begin, end - begin);
+    const fail = (problem: string): never => {
+      throw new UserError(`${path}: tensor "${name}" ${problem}`, 'Check that this is the file you meant.');
+    };
+    tensors.set(name, storedTensor({ name, dtype, shape, bytes, fail }));
+  }
+  return { path, format: 'safetensors', tensors, metadata };
+}
+
+/**
+ * Opens the shards that a `model.safetensors.index.json` names, as one checkpoint.
+ * Throws `UserError` for a missing shard or tensor.
+ */
+export async function openShardedSafetensors(platform: Platform, path: string): Promise<Checkpoint> {
+  const shards = new Map<string, Checkpoint>();
+  const tensors = new Map<string, StoredTensor>();
+  const folder = path.slice(0, path.length - platform.baseName(path).length);
+  for (const [name, file] of Object.entries(await weightMap(platform, path))) {
+    // A shard lies beside its index: a path that leads elsewhere is refused.
+    if (typeof file !== 'string' || !/^[^/\\]+$/.test(file) || file === '..')
+      throw damaged(path, `tensor "${name}" lies in ${JSON.stringify(file)}, which is no file name`);
+    const shardPath = platform.join(folder || '.', file);
+    if (!shards.has(file)) {
+      if ((await platform.stat(shardPath))?.kind !== 'file')
+        throw new UserError(`${path}: its shard ${file} is missing`, `Put ${file} beside the index.`);
+      shards.set(file, await openSafetensors(platform, shardPath));
+    }
+    const tensor = shards.get(file)!.tensors.get(name);
+    if (!tensor) throw damaged(path, `tensor "${name}" is not in its shard ${file}`);
+    tensors.set(name, tensor);
+  }
+  const metadata = Object.assign({}, ...[...shards.values()].map((shard) => shard.metadata));
+  return { path, format: `safetensors in ${shards.size} shards`, tensors, metadata };
+}
+
+async function weightMap(platform: Platform, path: string): Promise<Record<string, unknown>> {
+  const index = parseJson(path, await platform.readText(path));
+  const map = isRecord(index) ? index.weight_map : undefined;
+  if (!isRecord(map) || Object.keys(map).length === 0) throw damaged(path, 'it has no "weight_map"');
+  return map;
+}
+
+/** Whether the first bytes of a file can be those of a safetensors file. */
+export function looksLikeSafetensors(head: Uint8Array): boolean {
+  return head.length >= 9 && head[8] === 0x7b && headerLength(head) <= MAX_HEADER;
+}
+
+function headerLength(head: Uint8Array): number {
+  return Number(new DataView(head.buffer, head.byteOffset, 8).getBigUint64(0, true));
+}
+
+function parseHeader(path: string, bytes: Uint8Array) {
+  const header = parseJson(path, new TextDecoder().decode(bytes));
+  if (!isRecord(header)) throw damaged(path, 'its header is not a JSON object');
+  const entries: HeaderEntry[] = [];
+  const metadata: Record<string, string> = {};
+  for (const [name, value] of Object.entries(header)) {
+    if (name === '__metadata__') {
+      if (!isRecord(value)) throw damaged(path, 'its metadata is not an object');
+      for (const [key, text] of Object.entries(value)) if (typeof text === 'string') metadata[key] = text;
+    } else entries.push(parseEntry(path, name, value));
+  }
+  return { entries, metadata };
+}
+
+function parseEntry(path: string, name: string, value: unknown): HeaderEntry {
+  const bad = (problem: string) => damaged(path, `tensor "${name}" ${problem}`);
+  if (!isRecord(value)) throw bad('has no description in the header');
+  const { dtype, shape, data_offsets: offsets } = value;
+  if (typeof dtype !== 'string' || !Object.hasOwn(DTYPE_BYTES, dtype))
+    throw new UserError(
+      `${path}: tensor "${name}" has the dtype ${JSON.stringify(dtype)}, which is not supported`,
+      `Save it as one of ${Object.keys(DTYPE_BYTES).join(', ')}.`,
+    );
+  if (!isSizes(shape)) throw bad(`has the shape ${JSON.stringify(shape)}`);
+  if (!isSizes(offsets) || offsets.length !== 2 || offsets[0] > offsets[1])
+    throw bad(`has the offsets ${JSON.stringify(offsets)}`);
+  const [begin, end] = offsets;
+  const wanted = elementCount(shape) * DTYPE_BYTES[dtype as StoredDType];
+  if (end - begin !== wanted)
+    throw bad(`of shape [${shape.join(', ')}] and dtype ${dtype} needs ${wanted} bytes, not ${end - begin}`);
+  return { name, dtype: dtype as StoredDType, shape, begin, end };
+}
+
+/** Tensors must follow one another and fill the file: what the reference implementation demands too. */
+function checkLayout(path: string, entries: readonly HeaderEntry[], dataBytes: number): void {
+  let at = 0;
+  for (const entry of [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
+    if (entry.end > dataBytes)
+      throw damaged(path, `tensor "${entry.name}" ends ${entry.end - dataBytes} bytes after the file`);
+    if (entry.begin !== at)
+      throw damaged(path, `tensor "${entry.name}" starts at byte ${entry.begin} instead of ${at}`);
+    at = entry.end;
+  }
+  if (at !== dataBytes) throw damaged(path, `${dataBytes - at} bytes follow its last tensor`);
+}
+
+export interface TensorToWrite {
+  readonly name: string;
+  readonly dtype: 'F32' | 'F16' | 'I32' | 'U8';
+  readonly shape: readonly number[];
+  /** Row-major values, converted to `dtype`; for F16 a `Uint16Array` is taken as the bits. */
+  readonly data: Float32Array | Int32Array | Uint16Array | Uint8Array;
+}
+
+/**
+ * The bytes of a safetensors file. The same tensors and metadata give the same bytes whatever their order:
+ * wide dtypes come first, so that every tensor is aligned, then names in ASCII order; the header ends on 8 bytes.
+ * Throws `UserError` when data and shape disagree or two names are equal.
+ */
+export function encodeSafetensors(
+  tensors: readonly TensorToWrite[],
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array {
+  const sorted = [...tensors].sort(
+    (a, b) => DTYPE_BYTES[b.dtype] - DTYPE_BYTES[a.dtype] || ascii(a.name, b.name),
+  );
+  // Pairs, not an object: object keys that look like numbers would be reordered and "__proto__" lost.
+  const fields: string[] = [];
+  const keys = Object.keys(metadata).sort(ascii);
+  if (keys.length > 0)
+    fields.push(`"__metadata__":{${keys.map((key) => pair(key, metadata[key])).join(',')}}`);
+  let at = 0;
+  const names = new Set<string>(['__metadata__']);
+  for (const { name, dtype, shape, data } of sorted) {
+    if (names.has(name)) throw new UserError(`two tensors are named "${name}"`, 'Give each its own name.');
+    names.add(name);
+    if (data.length !== elementCount(shape))
+      throw new UserError(
+        `tensor "${name}" has ${data.length} values for the shape [${shape}]`,
+        'Fix one of them.',
+      );
+    const end = at + data.length * DTYPE_BYTES[dtype];
+    fields.push(pair(name, { dtype, shape, data_offsets: [at, end] }));
+    at = end;
+  }
+  const text = new TextEncoder().encode(`{${fields.join(',')}}`);
+  const headerBytes = Math.ceil(text.length / 8) * 8;
+  const out = new Uint8Array(8 + headerBytes + at).fill(0x20, 8, 8 + headerBytes);
+  new DataView(out.buffer).setBigUint64(0, BigInt(headerBytes), true);
+  out.set(text, 8);
+  let to = 8 + headerBytes;
+  for (const tensor of sorted) {
+    const bytes = rawBytes(tensor);
+    out.set(bytes, to);
+    to += bytes.length;
+  }
+  return out;
+}
+
+function rawBytes({ dtype, data }: TensorToWrite): Uint8Array {
+  const converted =
+    dtype === 'F16'
+      ? data instanceof Uint16Array
+        ? data
+        : new Float16Array(data)
+      : dtype === 'F32'
+        ? Float32Array.from(data)
+        : dtype === 'I32'
+          ? Int32Array.from(data)
+          : Uint8Array.from(data);
+  return new Uint8Array(converted.buffer, converted.byteOffset, converted.byteLength);
+}
+
+function pair(key: string, value: unknown): string {
+  return `${JSON.stringify(key)}:${JSON.stringify(value)}`;
+}
+
+function ascii(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function parseJson(path: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw damaged(path, 'its header is not JSON');
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isSizes(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
+}
+
+function damaged(path: string, problem: string): UserError {
+  return new UserError(`${path}: ${problem}`, DAMAGED);
+}

@@ -1,0 +1,240 @@
+/** How a checkpoint stores numbers. */
+export type StoredDType = 'F32' | 'F16' | 'BF16' | 'F64' | 'I64' | 'I32' | 'I16' | 'U8' | 'I8' | 'BOOL';
+
+export const DTYPE_BYTES: Readonly<Record<StoredDType, number>> = {
+  F64: 8,
+  I64: 8,
+  F32: 4,
+  I32: 4,
+  F16: 2,
+  BF16: 2,
+  I16: 2,
+  U8: 1,
+  I8: 1,
+  BOOL: 1,
+};
+
+/** One tensor of a checkpoint. Nothing is held in memory until it is read. */
+export interface StoredTensor {
+  readonly name: string;
+  readonly dtype: StoredDType;
+  readonly shape: readonly number[];
+  /**
+   * The values as float32, row-major and contiguous. Float16, bfloat16 and integers below 2^24 convert exactly;
+   * float64 is rounded. Throws `UserError` when the file cannot be read.
+   */
+  read(): Promise<Float32Array>;
+  /** The values of an integer tensor, row-major. Throws `UserError` for other dtypes and beyond 32 bits. */
+  readInts(): Promise<Int32Array>;
+}
+
+/** What a Hugging Face `config.json` or an `open_clip_config.json` holds; unchecked until `inferConfig` reads it. */
+export type ModelConfigJson = Readonly<Record<string, unknown>>;
+
+/** A file of named tensors, of whatever format. */
+export interface Checkpoint {
+  readonly path: string;
+  /** In words for people: "safetensors", "TorchScript archive", ... */
+  readonly format: string;
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly config?: ModelConfigJson;
+}
+
+/** Where a tensor's raw bytes come from. */
+export interface TensorSource {
+  readonly name: string;
+  readonly dtype: StoredDType;
+  readonly shape: readonly number[];
+  /** Little-endian values in row-major order. */
+  bytes(): Promise<Uint8Array>;
+  /** Throws the format's own error for a wrong use; it knows file and tensor. */
+  fail(problem: string): never;
+}
+
+/** Makes a `StoredTensor` of raw bytes. */
+export function storedTensor(source: TensorSource): StoredTensor {
+  const { name, dtype, shape } = source;
+  return {
+    name,
+    dtype,
+    shape,
+    read: async () => toFloat32(dtype, await source.bytes()),
+    readInts: async () => {
+      if (dtype[0] === 'F' || dtype[0] === 'B') source.fail(`holds ${dtype} where integers are expected`);
+      const values = toInt32(dtype, await source.bytes());
+      return values ?? source.fail('holds integers beyond 32 bits');
+    },
+  };
+}
+
+export function elementCount(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
+/** Little-endian bytes of any alignment -> float32. */
+export function toFloat32(dtype: StoredDType, bytes: Uint8Array): Float32Array {
+  switch (dtype) {
+    case 'F32':
+      return view(bytes, Float32Array);
+    case 'F16':
+      return widen(view(bytes, Uint16Array), halfTable());
+    case 'BF16': {
+      const words = view(bytes, Uint16Array);
+      const bits = new Uint32Array(words.length);
+      for (let i = 0; i < words.length; i++) bits[i] = words[i] << 16;
+      return new Float32Array(bits.buffer);
+    }
+    case 'F64':
+      return Float32Array.from(view(bytes, Float64Array));
+    case 'I64':
+      return Float32Array.from(view(bytes, BigInt64Array), Number);
+    default:
+      return Float32Array.from(smallInts(dtype, bytes));
+  }
+}
+
+function toInt32(dtype: StoredDType, bytes: Uint8Array): Int32Array | undefined {
+  if (dtype !== 'I64') return Int32Array.from(smallInts(dtype, bytes));
+  const wide = view(bytes, BigInt64Array);
+  const out = new Int32Array(wide.length);
+  for (let i = 0; i < wide.length; i++) {
+    out[i] = Number(wide[i]);
+    if (BigInt(out[i]) !== wide[i]) return undefined;
+  }
+  return out;
+}
+
+function smallInts(dtype: StoredDType, bytes: Uint8Array): ArrayLike<number> & Iterable<number> {
+  if (dtype === 'I32') return view(bytes, Int32Array);
+  if (dtype === 'I16') return view(bytes, Int16Array);
+  return dtype === 'I8' ? view(bytes, Int8Array) : bytes;
+}
+
+interface ArrayType<T> {
+  new (buffer: ArrayBufferLike, offset: number, length: number): T;
+  readonly BYTES_PER_ELEMENT: number;
+}
+
+/** Typed view of bytes; copies them first when their offset is misaligned. WebGPU and its hosts are little-endian. */
+function view<T>(bytes: Uint8Array, type: ArrayType<T>): T {
+  const aligned = bytes.byteOffset % type.BYTES_PER_ELEMENT === 0 ? bytes : bytes.slice();
+  return new type(aligned.buffer, aligned.byteOffset, Math.floor(bytes.length / type.BYTES_PER_ELEMENT));
+}
+
+function widen(halves: Uint16Array, table: Float32Array): Float32Array {
+  const out = new Float32Array(halves.length);
+  for (let i = 0; i < halves.length; i++) out[i] = table[halves[i]];
+  return out;
+}
+
+let halves: Float32Array | undefined;
+
+/** All 65,536 half-precision numbers: a look-up a value beats bit tricks and is exact by construction. */
+function halfTable(): Float32Array {
+  if (halves) return halves;
+  const table = new Float32Array(65536);
+  for (let bits = 0; bits < 65536; bits++) {
+    const exponent = (bits >> 10) & 31;
+    const fraction = bits & 1023;
+    const size =
+      exponent === 0
+        ? fraction * 2 ** -24
+        : exponent === 31
+          ? fraction === 0
+            ? Infinity
+            : NaN
+          : (1024 + fraction) * 2 ** (exponent - 25);
+    table[bits] = bits & 0x8000 ? -size : size;
+  }
+  halves = table;
+  return table;
+}
+
+/**
+ * Elements of a strided view, row-major: `bytes` starts at the view's first element, strides count elements.
+ */
+export function gather(
+  bytes: Uint8Array,
+  shape: readonly number[],
+  strides: readonly number[],
+  itemBytes: number,
+): Uint8Array {
+  const out = new Uint8Array(elementCount(shape) * itemBytes);
+  const index = new Array<number>(shape.length).fill(0);
+  let from = 0;
+  for (let to = 0; to < out.length; to += itemBytes) {
+    for (let k = 0; k < itemBytes; k++) out[to + k] = bytes[from * itemBytes + k];
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      from += strides[axis];
+      if (++index[axis] < shape[axis]) break;
+      from -= strides[axis] * shape[axis];
+      index[axis] = 0;
+    }
+  }
+  return out;
+}
+
+export function rowMajorStrides(shape: readonly number[]): number[] {
+  const strides = new Array<number>(shape.length);
+  let stride = 1;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    strides[axis] = stride;
+    stride *= shape[axis];
+  }
+  return strides;
+}
+
+/** The same values under another name or a shape of the same size. */
+export function renamed(tensor: StoredTensor, name: string, shape = tensor.shape): StoredTensor {
+  return {
+    name,
+    dtype: tensor.dtype,
+    shape,
+    read: () => tensor.read(),
+    readInts: () => tensor.readInts(),
+  };
+}
+
+/** `[rows, columns]` -> `[columns, rows]`. */
+export function transposed(tensor: StoredTensor, name: string): StoredTensor {
+  const [rows, columns] = tensor.shape;
+  const flip = <T extends Float32Array | Int32Array>(values: T): T => {
+    const out = values.slice() as T;
+    for (let r = 0; r < rows; r++)
+      for (let c = 0; c < columns; c++) out[c * rows + r] = values[r * columns + c];
+    return out;
+  };
+  return {
+    name,
+    dtype: tensor.dtype,
+    shape: [columns, rows],
+    read: async () => flip(await tensor.read()),
+    readInts: async () => flip(await tensor.readInts()),
+  };
+}
+
+/** Tensors that agree in all but the first axis, one below the other. */
+export function stacked(parts: readonly StoredTensor[], name: string): StoredTensor {
+  const rows = parts.reduce((sum, part) => sum + part.shape[0], 0);
+  const shape = [rows, ...parts[0].shape.slice(1)];
+  const join = async <T extends Float32Array | Int32Array>(
+    out: T,
+    read: (part: StoredTensor) => Promise<T>,
+  ) => {
+    let at = 0;
+    for (const part of parts) {
+      const values = await read(part);
+      out.set(values, at);
+      at += values.length;
+    }
+    return out;
+  };
+  return {
+    name,
+    dtype: parts[0].dtype,
+    shape,
+    read: () => join(new Float32Array(elementCount(shape)), (part) => part.read()),
+    readInts: () => join(new Int32Array(elementCount(shape)), (part) => part.readInts()),
+  };
+}

@@ -1,0 +1,98 @@
+/** Runs a graph over any number of image files: decode, crop on the GPU, replay the plan, read the rows. */
+import type { Gpu } from '../../engine/gpu.js';
+import { leafBuffer, release } from '../../engine/memory.js';
+import { Plan } from '../../engine/plan.js';
+import { input, type Tensor } from '../../engine/tensor.js';
+import type { ImageItem } from '../datasets/dataset.js';
+import { Loader } from '../datasets/loader.js';
+import type { Job, ProgressBar } from '../job.js';
+import { type CroppedImage, GpuPreprocessor } from './gpuPreprocess.js';
+
+export class ImageRunner {
+  private constructor(
+    private readonly gpu: Gpu,
+    private readonly images: Tensor,
+    private readonly output: Tensor,
+    private readonly plan: Plan,
+    private readonly preprocessor: GpuPreprocessor,
+  ) {}
+
+  /**
+   * @param size edge of the model's input
+   * @param build records the graph: images `[batch, 3, size, size]` -> rows `[batch, n]`
+   */
+  static async create(
+    gpu: Gpu,
+    size: number,
+    batch: number,
+    build: (images: Tensor) => Tensor,
+  ): Promise<ImageRunner> {
+    const images = input([batch, 3, size, size], 'images');
+    const output = build(images);
+    const plan = await Plan.compile(gpu, { outputs: [output] });
+    return new ImageRunner(gpu, images, output, plan, await GpuPreprocessor.create(gpu, { size, batch }));
+  }
+
+  get batch(): number {
+    return this.images.shape[0]!;
+  }
+  get size(): number {
+    return this.images.shape[2]!;
+  }
+  /** Values of one row. */
+  get width(): number {
+    return this.output.shape[1]!;
+  }
+
+  /** Rows of up to `batch` images, `[images, n]`. */
+  async run(images: readonly CroppedImage[]): Promise<Float32Array> {
+    this.preprocessor.submit(images, leafBuffer(this.gpu, this.images));
+    this.plan.run();
+    const rows = await this.plan.read(this.output);
+    return rows.subarray(0, images.length * this.width);
+  }
+
+  /** Rows of the test transform of every item, in order, `[items, n]`. */
+  async runAll(job: Job, items: readonly ImageItem[], label: string): Promise<Float32Array> {
+    const loader = new Loader(job.platform, items, {
+      batch: this.batch,
+      seed: 0,
+      size: this.size,
+      augment: false,
+    });
+    const rows = new Float32Array(items.length * this.width);
+    const bar = job.begin(label, items.length);
+    try {
+      await this.fill(loader, 1, rows, 0, bar);
+    } finally {
+      bar.end();
+    }
+    return rows;
+  }
+
+  /** Writes the rows of one epoch of `loader` into `rows` by image index; returns how many images are done. */
+  async fill(
+    loader: Loader,
+    epoch: number,
+    rows: Float32Array,
+    done: number,
+    bar: ProgressBar,
+  ): Promise<number> {
+    let total = done;
+    for await (const { images, indices } of loader.epoch(epoch)) {
+      const values = await this.run(images);
+      indices.forEach((index, i) => {
+        rows.set(values.subarray(i * this.width, (i + 1) * this.width), index * this.width);
+      });
+      total += images.length;
+      bar.update(total);
+    }
+    return total;
+  }
+
+  destroy(): void {
+    this.plan.destroy();
+    this.preprocessor.destroy();
+    release(this.gpu, this.images);
+  }
+}

@@ -1,0 +1,161 @@
+/** Where the paper's eleven data sets and the four ImageNet variants keep their files in CoOp's folders, an entry each. */
+import { UserError } from '../../engine/errors.js';
+import type { Platform } from '../platform.js';
+import { parseClassNames, promptName } from './classNames.js';
+import type { Dataset, ImageItem } from './dataset.js';
+import { isFolder, listFolders, listImages } from './folder.js';
+import { loadSplitFile, tieNotes } from './split.js';
+
+export interface Layout {
+  readonly name: string;
+  /** The folder's name in a folder of data sets. */
+  readonly folder: string;
+  /** What must be in the folder for it to be this data set. */
+  readonly marker: string;
+  load(platform: Platform, folder: string): Promise<Dataset>;
+}
+
+export const LAYOUTS: readonly Layout[] = [
+  imageNet(),
+  splitJson('Caltech101', 'caltech-101', '101_ObjectCategories'),
+  splitJson('OxfordPets', 'oxford_pets', 'images'),
+  splitJson('StanfordCars', 'stanford_cars', '.'),
+  splitJson('OxfordFlowers', 'oxford_flowers', 'jpg'),
+  splitJson('Food101', 'food-101', 'images'),
+  aircraft(),
+  splitJson('SUN397', 'sun397', 'SUN397'),
+  splitJson('DescribableTextures', 'dtd', 'images'),
+  splitJson('EuroSAT', 'eurosat', '2750'),
+  splitJson('UCF101', 'ucf101', 'UCF-101-midframes'),
+  imageNetVariant('ImageNetV2', 'imagenetv2', 'imagenetv2-matched-frequency-format-val', 'numbers'),
+  imageNetVariant('ImageNetSketch', 'imagenet-sketch', 'images', 'wnids'),
+  imageNetVariant('ImageNetA', 'imagenet-adversarial', 'imagenet-a', 'wnids'),
+  imageNetVariant('ImageNetR', 'imagenet-rendition', 'imagenet-r', 'wnids'),
+];
+
+/** The layouts found at `path` itself, or else in the folders under it; only the one called `wanted`, if given. */
+export async function findLayouts(
+  platform: Platform,
+  path: string,
+  wanted?: string,
+): Promise<{ layout: Layout; folder: string }[]> {
+  const found: { layout: Layout; folder: string }[] = [];
+  for (const depth of ['itself', 'below'] as const) {
+    for (const layout of LAYOUTS) {
+      if (wanted !== undefined && layout.name.toLowerCase() !== wanted.toLowerCase()) continue;
+      const folder = depth === 'below' ? platform.join(path, layout.folder) : path;
+      // A marker that is a folder ("images") is common, so unless the user says which, the name must fit too.
+      const sure =
+        wanted !== undefined || /\.\w+$/.test(layout.marker) || platform.baseName(folder) === layout.folder;
+      if (sure && (await platform.stat(platform.join(folder, layout.marker)))) found.push({ layout, folder });
+    }
+    if (found.length > 0) break;
+  }
+  return found;
+}
+
+function splitJson(name: string, folder: string, images: string): Layout {
+  const marker = `split_zhou_${name}.json`;
+  const load = (platform: Platform, path: string) =>
+    loadSplitFile(platform, platform.join(path, marker), platform.join(path, images), name);
+  return { name, folder, marker, load };
+}
+
+/** FGVC-Aircraft: `variants.txt` gives the classes, `images_variant_<part>.txt` lines of "image class name". */
+function aircraft(): Layout {
+  const load = async (platform: Platform, folder: string): Promise<Dataset> => {
+    const lines = async (file: string) =>
+      (await platform.readText(platform.join(folder, file))).split('\n').map((line) => line.trim());
+    const variants = (await lines('variants.txt')).filter((line) => line !== '');
+    const part = async (key: string): Promise<ImageItem[]> => {
+      const file = `images_variant_${key}.txt`;
+      return (await lines(file))
+        .filter((line) => line !== '')
+        .map((line) => {
+          const [image, ...words] = line.split(' ');
+          const label = variants.indexOf(words.join(' '));
+          if (label < 0)
+            throw new UserError(
+              `${platform.join(folder, file)}: "${words.join(' ')}" is not in variants.txt`,
+              'Download the data set’s text files again.',
+            );
+          return { path: platform.join(folder, 'images', `${image}.jpg`), label };
+        });
+    };
+    const [train, val, test] = [await part('train'), await part('val'), await part('test')];
+    return { name: 'FGVCAircraft', classNames: variants.map(promptName), train, val, test };
+  };
+  return { name: 'FGVCAircraft', folder: 'fgvc_aircraft', marker: 'variants.txt', load };
+}
+
+/** `images/train/<wnid>` and `images/val/<wnid>`, labels by sorted wnid; the validation images are the test set. */
+function imageNet(): Layout {
+  const load = async (platform: Platform, folder: string): Promise<Dataset> => {
+    const trainFolder = platform.join(folder, 'images', 'train');
+    const wnids = await listFolders(platform, trainFolder);
+    const classNames = await namesOf(platform, folder, wnids);
+    const train = await listClasses(platform, trainFolder, wnids);
+    const test = await listClasses(platform, platform.join(folder, 'images', 'val'), wnids);
+    return { name: 'ImageNet', classNames, train, test, notes: tieNotes(classNames) };
+  };
+  return { name: 'ImageNet', folder: 'imagenet', marker: 'images/train', load };
+}
+
+/**
+ * The variants are for testing only. As in the reference all images are `train` and `test` at once, so distilling on
+ * them is transductive. ImageNetV2 numbers its folders by line of `classnames.txt`; the others use wnids.
+ */
+function imageNetVariant(name: string, folder: string, images: string, key: 'numbers' | 'wnids'): Layout {
+  const load = async (platform: Platform, path: string): Promise<Dataset> => {
+    const imageFolder = platform.join(path, images);
+    const listed = await listFolders(platform, imageFolder);
+    let classNames: string[];
+    let folders = listed;
+    if (key === 'numbers') {
+      folders = listed.map((_, label) => String(label));
+      classNames = (await readWnidNames(platform, path)).slice(0, folders.length).map(({ name: cls }) => cls);
+      if (classNames.length < folders.length)
+        throw new UserError(
+          `${platform.join(path, 'classnames.txt')} names ${classNames.length} of ${folders.length} classes`,
+          'Copy ImageNet’s classnames.txt there.',
+        );
+    } else classNames = await namesOf(platform, path, listed);
+    const all = await listClasses(platform, imageFolder, folders);
+    return { name, classNames, train: all, test: all, notes: tieNotes(classNames) };
+  };
+  return { name, folder, marker: images, load };
+}
+
+async function readWnidNames(platform: Platform, folder: string) {
+  const text = await platform.readText(platform.join(folder, 'classnames.txt'));
+  const wnids = text.split('\n').map((line) => line.trim().split(' ', 1)[0]);
+  return parseClassNames(text, new Set(wnids));
+}
+
+async function namesOf(platform: Platform, folder: string, wnids: string[]): Promise<string[]> {
+  const names = new Map(
+    (await readWnidNames(platform, folder)).map(({ folder: wnid, name }) => [wnid, name]),
+  );
+  return wnids.map((wnid) => {
+    const name = names.get(wnid);
+    if (name === undefined)
+      throw new UserError(
+        `${platform.join(folder, 'classnames.txt')} has no line for ${wnid}`,
+        'Copy CoOp’s classnames.txt there.',
+      );
+    return name;
+  });
+}
+
+/** Images of each folder, labelled by its place in `folders`. Not all variants have images of every class. */
+async function listClasses(platform: Platform, parent: string, folders: string[]): Promise<ImageItem[]> {
+  const items: ImageItem[] = [];
+  for (const [label, name] of folders.entries()) {
+    const folder = platform.join(parent, name);
+    if (!(await isFolder(platform, folder)))
+      throw new UserError(`the class folder ${folder} does not exist`, 'Unpack the data set again.');
+    for (const path of await listImages(platform, folder)) items.push({ path, label });
+  }
+  if (items.length === 0) throw new UserError(`${parent} holds no images`, 'Unpack the data set there.');
+  return items;
+}

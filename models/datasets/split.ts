@@ -1,0 +1,77 @@
+/** CoOp's split files: `{"train": [[path, label, class name], ...], "val": ..., "test": ...}`. */
+import { UserError } from '../../engine/errors.js';
+import type { Platform } from '../platform.js';
+import { equalNames, promptName } from './classNames.js';
+import type { Dataset, ImageItem } from './dataset.js';
+
+const MEND = 'Download the split file again from CoOp’s DATASETS.md.';
+
+/**
+ * Reads a split file's content. Class names are the file's own (CoOp's rules for Caltech, EuroSAT, Cars, SUN and UCF are
+ * already in it), with spaces for underscores.
+ *
+ * @param where the file's path, for messages
+ * @param resolve turns a path of the file into one that can be opened
+ */
+export function parseSplit(
+  text: string,
+  where: string,
+  resolve: (path: string) => string,
+): Pick<Dataset, 'classNames' | 'train' | 'val' | 'test' | 'notes'> {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw new UserError(`${where} is not valid JSON`, MEND);
+  }
+  const names = new Map<number, string>();
+  const part = (key: string): ImageItem[] => {
+    const rows = (json as Record<string, unknown> | null)?.[key];
+    if (!Array.isArray(rows)) throw new UserError(`${where} has no list "${key}"`, MEND);
+    return rows.map((row: unknown, index) => {
+      const [path, label, name] = Array.isArray(row) ? row : [];
+      if (typeof path !== 'string' || !Number.isInteger(label) || label < 0 || typeof name !== 'string')
+        throw new UserError(`${where}: "${key}" entry ${index} is not [path, label, class name]`, MEND);
+      const known = names.get(label);
+      if (known !== undefined && known !== name)
+        throw new UserError(`${where}: label ${label} is both "${known}" and "${name}"`, MEND);
+      names.set(label, name);
+      return { path: resolve(path), label };
+    });
+  };
+  const [train, val, test] = [part('train'), part('val'), part('test')];
+  const classNames = Array.from({ length: names.size }, (_, label) => {
+    const name = names.get(label);
+    if (name === undefined)
+      throw new UserError(`${where}: label ${label} of ${names.size} is not used`, MEND);
+    return promptName(name);
+  });
+  if (train.length === 0 || test.length === 0)
+    throw new UserError(`${where}: "${train.length === 0 ? 'train' : 'test'}" is empty`, MEND);
+  return { classNames, train, val, test, notes: tieNotes(classNames) };
+}
+
+/** Published lists have a few equal names (two cranes in ImageNet): said, but no reason to refuse the data set. */
+export function tieNotes(classNames: readonly string[]): string[] {
+  return equalNames(classNames).map(
+    ([a, b]) => `classes ${a} and ${b} are both called "${classNames[b]}" and cannot be told apart`,
+  );
+}
+
+/** Loads a split file whose paths start at `imageFolder`. @throws UserError when the images are not there */
+export async function loadSplitFile(
+  platform: Platform,
+  file: string,
+  imageFolder: string,
+  name = platform.baseName(file).replace(/^split_zhou_|\.json$/g, ''),
+): Promise<Dataset> {
+  const split = parseSplit(await platform.readText(file), file, (path) => platform.join(imageFolder, path));
+  // One of each tells whether the images were unpacked in the right place; the rest is found out when decoded.
+  for (const { path } of [split.train[0], split.test[0]])
+    if (!(await platform.stat(path)))
+      throw new UserError(
+        `${path}, listed in ${file}, does not exist`,
+        `Unpack the images under ${imageFolder}.`,
+      );
+  return { name, ...split };
+}

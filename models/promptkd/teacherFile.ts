@@ -1,0 +1,70 @@
+/** The file of a tuned teacher: its prompts and what they belong to. */
+import { UserError } from '../../engine/errors.js';
+import { encodeSafetensors, openSafetensors } from '../checkpoints/safetensors.js';
+import type { ClipConfig } from '../clip/config.js';
+import type { Platform } from '../platform.js';
+import type { PromptValues } from './prompts.js';
+
+/** Name of the file in a run folder. */
+export const TEACHER_FILE = 'teacher.safetensors';
+const KIND = 'promptkd teacher';
+
+export interface TeacherOrigin {
+  /** Class prompt with `{}` where the name goes. */
+  readonly template: string;
+  /** Classes that it was tuned on. */
+  readonly classNames: readonly string[];
+  /** Path and SHA-256 of the CLIP checkpoint. */
+  readonly clip: string;
+  readonly clipHash: string;
+}
+
+export interface StoredTeacher extends TeacherOrigin {
+  readonly prompts: PromptValues;
+  /** SHA-256 of this file. */
+  readonly hash: string;
+}
+
+export function encodeTeacher(values: PromptValues, config: ClipConfig, origin: TeacherOrigin): Uint8Array {
+  const entries = (['text', 'vision'] as const).flatMap((tower) =>
+    values[tower].map((data, i) => {
+      const { width } = config[tower];
+      return { name: `${tower}.${i}`, dtype: 'F32' as const, shape: [data.length / width, width], data };
+    }),
+  );
+  return encodeSafetensors(entries, {
+    kind: KIND,
+    template: origin.template,
+    class_names: JSON.stringify(origin.classNames),
+    clip: origin.clip,
+    clip_sha256: origin.clipHash,
+  });
+}
+
+/** Reads the teacher of a run folder. Throws `UserError` when the run has not finished. */
+export async function readTeacher(platform: Platform, run: string): Promise<StoredTeacher> {
+  const path = platform.join(run, TEACHER_FILE);
+  if (!(await platform.stat(path)))
+    throw new UserError(
+      `${run} has no ${TEACHER_FILE}: it is no finished stage-1 run`,
+      'finish it with: promptkd teacher --resume, or give another run',
+    );
+  const file = await openSafetensors(platform, path);
+  const { metadata, tensors } = file;
+  if (metadata.kind !== KIND)
+    throw new UserError(`${path} was not written by stage 1`, 'give the folder of a teacher run');
+  const read = async (tower: string) => {
+    const values: Float32Array[] = [];
+    for (let i = 0; tensors.has(`${tower}.${i}`); i++)
+      values.push(await tensors.get(`${tower}.${i}`)!.read());
+    return values;
+  };
+  return {
+    prompts: { text: await read('text'), vision: await read('vision') },
+    template: metadata.template ?? '',
+    classNames: JSON.parse(metadata.class_names ?? '[]') as string[],
+    clip: metadata.clip ?? '',
+    clipHash: metadata.clip_sha256 ?? '',
+    hash: await platform.sha256(path),
+  };
+}

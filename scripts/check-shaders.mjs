@@ -1,0 +1,90 @@
+/**
+ * `npm run check:shaders`: compiles every shader variant with Tint (Dawn's null backend: no adapter needed) and every
+ * portable one with Naga (Deno).
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { openGpu } from '../dist/engine/gpu.js';
+import { listShaderVariants } from '../dist/engine/variants.js';
+import { summary } from './summary.mjs';
+
+const counts = { passed: 0, failed: 0, skipped: 0 };
+/** Adds `{name, error?, skipped?}` results up and prints those that are not fine. */
+function tally(compiler, results) {
+  for (const { name, error, skipped } of results) {
+    counts[error ? 'failed' : skipped ? 'skipped' : 'passed']++;
+    if (error) console.log(`${compiler}: ${name}\n${error}\n`);
+  }
+  const fine = results.filter((r) => !r.error && !r.skipped).length;
+  console.log(`${compiler}: ${fine} of ${results.length} shader variants compile`);
+  const reasons = new Set(results.flatMap((r) => r.skipped ?? []));
+  for (const reason of reasons) console.log(`${compiler}: some were skipped: ${reason}`);
+}
+
+async function compileWithDawn(variants) {
+  const gpu = await openGpu({ backend: 'null' });
+  const results = [];
+  for (const { name, level, code, entry } of variants) {
+    const label = `${name} (${level})`;
+    try {
+      await gpu.scoped(label, () => {
+        const module = gpu.device.createShaderModule({ label, code });
+        gpu.device.createComputePipeline({ layout: 'auto', compute: { module, entryPoint: entry } });
+      });
+      results.push({ name: label });
+    } catch (error) {
+      results.push({ name: label, error: error.message });
+    }
+  }
+  gpu.destroy();
+  return results;
+}
+
+/** Where npm put Deno's binary; undefined when the package or its binary for this system is not installed. */
+function findDeno() {
+  try {
+    const home = dirname(createRequire(import.meta.url).resolve('deno/package.json'));
+    const command = join(home, process.platform === 'win32' ? 'deno.exe' : 'deno');
+    // The binary is put in place by the package's install script; without that, its launcher does the same.
+    return existsSync(command) ? [command] : [process.execPath, join(home, 'bin.cjs')];
+  } catch {
+    return undefined;
+  }
+}
+
+async function compileWithDeno(variants) {
+  const skip = (reason) => variants.map(({ name }) => ({ name, skipped: reason }));
+  const deno = findDeno();
+  if (!deno) return skip('the npm package deno is not installed');
+  const { adapterEnvironment } = await import('../dist/cli/platform/relaunch.js');
+  const added = await adapterEnvironment(process.env.PROMPTKD_ADAPTER);
+  const folder = mkdtempSync(join(tmpdir(), 'promptkd-shaders-'));
+  try {
+    const [input, output] = ['variants.json', 'results.json'].map((file) => join(folder, file));
+    writeFileSync(input, JSON.stringify(variants));
+    const script = fileURLToPath(new URL('check-shaders.deno.mjs', import.meta.url));
+    const [command, ...first] = deno;
+    const flags = ['run', '--no-config', '--no-lock', '--no-remote', `--allow-read=${folder}`];
+    const run = spawnSync(command, [...first, ...flags, `--allow-write=${folder}`, script, input, output], {
+      stdio: ['ignore', 'inherit', 'inherit'],
+      env: { ...process.env, ...added, DENO_DIR: join(folder, 'deno'), DENO_NO_UPDATE_CHECK: '1' },
+    });
+    if (!existsSync(output))
+      return [{ name: 'deno', error: `ended with ${run.signal ?? run.status ?? run.error} and no results` }];
+    const { reason, results } = JSON.parse(readFileSync(output, 'utf8'));
+    return reason ? skip(reason) : results;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const variants = listShaderVariants();
+tally('Dawn (Tint)', await compileWithDawn(variants));
+tally('Deno (Naga)', await compileWithDeno(variants.filter(({ level }) => level === 'portable')));
+if (counts.passed === 0 && counts.failed === 0) counts.failed = 1;
+console.log(summary(counts));
+process.exit(counts.failed === 0 ? 0 : 1);

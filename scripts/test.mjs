@@ -1,0 +1,49 @@
+/**
+ * `npm test [-- files and vitest options]`: builds, finds an adapter as the command line does, runs vitest, and ends
+ * with `tests: N passed, N failed`.
+ */
+import { execSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { summary } from './summary.mjs';
+
+process.chdir(fileURLToPath(new URL('..', import.meta.url)));
+execSync('npm run build --silent', { stdio: 'inherit' });
+
+// The adapter must be in the environment before the test processes start, so it cannot be left to the tests.
+const { adapterEnvironment, MARKER } = await import('../dist/cli/platform/relaunch.js');
+const added = await adapterEnvironment(process.env.PROMPTKD_ADAPTER);
+if (added[MARKER]) console.log(`adapter: the embedded software adapter (${added[MARKER]})`);
+
+const folder = mkdtempSync(join(tmpdir(), 'promptkd-test-'));
+const results = join(folder, 'results.json');
+const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${results}`];
+const vitest = spawnSync(
+  process.execPath,
+  ['node_modules/vitest/vitest.mjs', 'run', ...reporters, ...process.argv.slice(2)],
+  { stdio: 'inherit', env: { ...process.env, ...added } },
+);
+let counts = { passed: 0, failed: 0, skipped: 0 };
+try {
+  counts = count(JSON.parse(readFileSync(results, 'utf8')));
+} catch (error) {
+  console.error(`no test results: ${error.message}`);
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+// A run that broke outside a test, or found none, is a failure all the same.
+if (counts.failed === 0 && (vitest.status !== 0 || counts.passed === 0)) counts.failed = 1;
+console.log(summary(counts));
+process.exit(counts.failed === 0 ? 0 : 1);
+
+function count(report) {
+  // A file that does not even load has no tests in it, but counts as one that failed.
+  const broken = report.testResults.filter((f) => f.status === 'failed' && f.assertionResults.length === 0);
+  return {
+    passed: report.numPassedTests,
+    failed: report.numFailedTests + broken.length,
+    skipped: report.numPendingTests + report.numTodoTests,
+  };
+}

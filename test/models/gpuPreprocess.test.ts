@@ -1,0 +1,226 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { UserError } from '../../engine/errors.js';
+import { type Gpu, openGpu } from '../../engine/gpu.js';
+import { type CroppedImage, GpuPreprocessor } from '../../models/clip/gpuPreprocess.js';
+import {
+  boxCrop,
+  cropOnCpu,
+  denormalise,
+  IMAGE_DEVIATION,
+  IMAGE_MEAN,
+  sampleTrainCrop,
+  testCrop,
+} from '../../models/clip/preprocess.js';
+import { Random } from '../../models/random.js';
+import { describeWithShared, readPreprocessCases, readRawTensors, sharedFolder } from '../helpers/shared.js';
+import { syntheticImage } from '../helpers/syntheticImage.js';
+
+const gpu = await openGpu().catch((error: unknown) => {
+  if (!(error instanceof UserError)) throw error;
+  console.warn(`skipped: ${error.message}`);
+  return undefined;
+});
+
+describe.skipIf(!gpu)('GpuPreprocessor', () => {
+  let bench: Bench;
+  beforeAll(() => {
+    bench = new Bench(gpu!);
+  });
+  afterAll(() => gpu!.destroy());
+
+  /** Runs the images and compares each with the CPU reference, byte for byte; slots beyond them must stay poisoned. */
+  async function check(preprocessor: GpuPreprocessor, images: CroppedImage[], size: number, batch: number) {
+    const target = bench.target(batch * 3 * size * size);
+    preprocessor.submit(images, target);
+    const result = await bench.read(target);
+    const plane = 3 * size * size;
+    for (const [slot, { image, crop }] of images.entries()) {
+      const bytes = denormalise(result.subarray(slot * plane, (slot + 1) * plane));
+      const context = `${image.width} x ${image.height} ${JSON.stringify(crop)}`;
+      expect(Buffer.compare(bytes, cropOnCpu(image, crop)), context).toBe(0);
+    }
+    expect(result.subarray(images.length * plane).every(Number.isNaN)).toBe(true);
+    target.destroy();
+    return result;
+  }
+
+  it('equals the reference for odd sizes, up and down, in one batch', async () => {
+    const random = new Random(7);
+    const sizes = [
+      [1, 1],
+      [1, 37],
+      [41, 1],
+      [7, 11],
+      [3, 200],
+      [211, 5],
+      [13, 13],
+      [97, 61],
+      [64, 127],
+    ];
+    for (const size of [5, 13, 48]) {
+      const preprocessor = await GpuPreprocessor.create(gpu!, { size, batch: 20 });
+      const images = sizes.flatMap(([width, height], i) => {
+        const image = syntheticImage(width, height, i + 1);
+        return [
+          { image, crop: testCrop(width, height, size) },
+          { image, crop: sampleTrainCrop(random, width, height, size) },
+        ];
+      });
+      await check(preprocessor, images, size, 20);
+      preprocessor.destroy();
+    }
+  });
+
+  it('normalises as torch does', async () => {
+    const preprocessor = await GpuPreprocessor.create(gpu!, { size: 4, batch: 1 });
+    const image = { width: 4, height: 4, data: new Uint8Array(48).map((_, i) => i * 5) };
+    const planes = await check(preprocessor, [{ image, crop: testCrop(4, 4, 4) }], 4, 1);
+    for (let channel = 0; channel < 3; channel++)
+      for (let pixel = 0; pixel < 16; pixel++) {
+        const value =
+          (image.data[pixel * 3 + channel] / 255 - IMAGE_MEAN[channel]) / IMAGE_DEVIATION[channel];
+        expect(Math.abs(planes[channel * 16 + pixel] - value)).toBeLessThan(1e-6);
+      }
+    preprocessor.destroy();
+  });
+
+  it('makes nothing in a steady state, and grows when an image needs more', async () => {
+    const preprocessor = await GpuPreprocessor.create(gpu!, { size: 8, batch: 3, maxPixels: 32 * 32 });
+    const batch = (edge: number, count: number) =>
+      Array.from({ length: count }, (_, i) => ({
+        image: syntheticImage(edge + i, edge, i),
+        crop: boxCrop({ left: i, top: 1, width: edge - 1, height: edge - 2, flip: i % 2 === 1 }, 8),
+      }));
+    const target = bench.target(3 * 3 * 64);
+    preprocessor.submit(batch(30, 3), target);
+    const made = bench.countCreations();
+    for (const edge of [20, 31, 9]) preprocessor.submit(batch(edge, 3), target);
+    preprocessor.submit(batch(25, 2), target);
+    expect(made()).toEqual({ buffers: 0, bindGroups: 0, pipelines: 0 });
+    expect(preprocessor.growths).toBe(0);
+
+    await check(preprocessor, batch(90, 3), 8, 3);
+    const grown = preprocessor.growths;
+    expect(grown).toBeGreaterThan(0);
+    await check(preprocessor, batch(30, 2), 8, 3);
+    await check(preprocessor, batch(90, 3), 8, 3);
+    expect(preprocessor.growths).toBe(grown);
+    preprocessor.destroy();
+    target.destroy();
+  });
+
+  it('works through a batch in parts when it is larger than a buffer may be', async () => {
+    const limited = bench.withBindingLimit(16 * 1024);
+    const preprocessor = await GpuPreprocessor.create(limited, { size: 8, batch: 6 });
+    const images = [60, 61, 40, 62, 10, 63].map((edge, i) => {
+      const image = syntheticImage(edge, edge + 3, i);
+      return { image, crop: testCrop(edge, edge + 3, 8) };
+    });
+    await check(preprocessor, images, 8, 6);
+    const large = { image: syntheticImage(80, 90), crop: testCrop(80, 90, 8) };
+    expect(() => preprocessor.submit([large], bench.target(6 * 192))).toThrow(/80 x 90 pixels is too large/);
+    preprocessor.destroy();
+  });
+
+  it('refuses crops outside the image, of another size, and too many images', async () => {
+    const preprocessor = await GpuPreprocessor.create(gpu!, { size: 8, batch: 1 });
+    const image = syntheticImage(20, 20);
+    const target = bench.target(192);
+    const box = { left: 5, top: 0, width: 16, height: 20 };
+    expect(() => preprocessor.submit([{ image, crop: boxCrop(box, 8) }], target)).toThrow(RangeError);
+    expect(() => preprocessor.submit([{ image, crop: testCrop(20, 20, 9) }], target)).toThrow(RangeError);
+    const two = [1, 2].map(() => ({ image, crop: testCrop(20, 20, 8) }));
+    expect(() => preprocessor.submit(two, target)).toThrow(/2 images for a batch of 1/);
+    preprocessor.destroy();
+  });
+
+  describeWithShared('goldens/preprocess', 'on the goldens', () => {
+    it('equals Pillow', async () => {
+      const expected = readRawTensors(`${sharedFolder}/goldens/preprocess/expected.safetensors`);
+      for (const size of [224, 64]) {
+        const jobs = readPreprocessCases().flatMap(({ file, width, height, test, train }) => {
+          const image = { width, height, data: expected.get(`${file}.decoded`)!.data };
+          return [
+            ...test.map((s) => ({ name: `${file}.test.${s}`, image, crop: testCrop(width, height, s) })),
+            ...train.map((box, i) => ({ name: `${file}.train.${i}`, image, crop: boxCrop(box, box.size) })),
+          ].filter(({ crop }) => crop.size === size);
+        });
+        const preprocessor = await GpuPreprocessor.create(gpu!, { size, batch: jobs.length });
+        const target = bench.target(jobs.length * 3 * size * size);
+        preprocessor.submit(jobs, target);
+        const result = await bench.read(target);
+        const plane = 3 * size * size;
+        for (const [slot, { name }] of jobs.entries()) {
+          const bytes = denormalise(result.subarray(slot * plane, (slot + 1) * plane));
+          expect(Buffer.compare(bytes, expected.get(name)!.data), name).toBe(0);
+        }
+        preprocessor.destroy();
+      }
+    });
+  });
+});
+
+/** What the tests need of a device beside the preprocessor itself. */
+class Bench {
+  constructor(private readonly gpu: Gpu) {}
+
+  /** A buffer of `length` floats, each NaN. */
+  target(length: number): GPUBuffer {
+    const { device } = this.gpu;
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+    const buffer = device.createBuffer({ size: length * 4, usage });
+    device.queue.writeBuffer(buffer, 0, new Float32Array(length).fill(Number.NaN));
+    return buffer;
+  }
+
+  async read(buffer: GPUBuffer): Promise<Float32Array> {
+    const { device } = this.gpu;
+    const usage = GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ;
+    const copy = device.createBuffer({ size: buffer.size, usage });
+    const encoder = device.createCommandEncoder();
+    encoder.copyBufferToBuffer(buffer, 0, copy, 0, buffer.size);
+    device.queue.submit([encoder.finish()]);
+    await this.gpu.wait(copy.mapAsync(GPUMapMode.READ));
+    const result = new Float32Array(copy.getMappedRange().slice(0));
+    copy.destroy();
+    this.gpu.check();
+    return result;
+  }
+
+  /** Counts what is created on the device from now until the returned function is called. */
+  countCreations(): () => { buffers: number; bindGroups: number; pipelines: number } {
+    const { device } = this.gpu;
+    const counts = { buffers: 0, bindGroups: 0, pipelines: 0 };
+    const watched = {
+      createBuffer: 'buffers',
+      createBindGroup: 'bindGroups',
+      createComputePipeline: 'pipelines',
+      createComputePipelineAsync: 'pipelines',
+    } as const;
+    const methods = device as unknown as Record<string, unknown>;
+    for (const [method, kind] of Object.entries(watched)) {
+      const original = (methods[method] as (...args: unknown[]) => unknown).bind(device);
+      methods[method] = (...args: unknown[]) => {
+        counts[kind]++;
+        return original(...args);
+      };
+    }
+    return () => {
+      for (const method of Object.keys(watched)) delete methods[method];
+      return counts;
+    };
+  }
+
+  /** The same device under a smaller limit on storage bindings. */
+  withBindingLimit(bytes: number): Gpu {
+    const limits = { maxBufferSize: 2 ** 28, maxStorageBufferBindingSize: bytes };
+    const device = new Proxy(this.gpu.device, {
+      get: (real, key) => {
+        if (key === 'limits') return limits;
+        const value = Reflect.get(real, key, real);
+        return typeof value === 'function' ? value.bind(real) : value;
+      },
+    });
+    return { device, wait: this.gpu.wait.bind(this.gpu) } as unknown as Gpu;
+  }
+}
