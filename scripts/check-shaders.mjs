@@ -8,6 +8,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { adapterEnvironment } from '../dist/cli/platform/relaunch.js';
 import { openGpu } from '../dist/engine/gpu.js';
 import { listShaderVariants } from '../dist/engine/variants.js';
 import { summary } from './summary.mjs';
@@ -60,8 +61,12 @@ async function compileWithDeno(variants) {
   const skip = (reason) => variants.map(({ name }) => ({ name, skipped: reason }));
   const deno = findDeno();
   if (!deno) return skip('the npm package deno is not installed');
-  const { adapterEnvironment } = await import('../dist/cli/platform/relaunch.js');
-  const added = await adapterEnvironment(process.env.PROMPTKD_ADAPTER);
+  let added;
+  try {
+    added = await adapterEnvironment(process.env.PROMPTKD_ADAPTER);
+  } catch (error) {
+    return skip(error.message);
+  }
   const folder = mkdtempSync(join(tmpdir(), 'promptkd-shaders-'));
   try {
     const [input, output] = ['variants.json', 'results.json'].map((file) => join(folder, file));

@@ -14,7 +14,11 @@ execSync('npm run build --silent', { stdio: 'inherit' });
 
 // The adapter must be in the environment before the test processes start, so it cannot be left to the tests.
 const { adapterEnvironment, MARKER } = await import('../dist/cli/platform/relaunch.js');
-const added = await adapterEnvironment(process.env.PROMPTKD_ADAPTER);
+const added = await adapterEnvironment(process.env.PROMPTKD_ADAPTER).catch((error) => {
+  console.error(`error: ${error.message}\nmend: ${error.mend}`);
+  console.log(summary({ passed: 0, failed: 1 }));
+  process.exit(1);
+});
 if (added[MARKER]) console.log(`adapter: the embedded software adapter (${added[MARKER]})`);
 
 const folder = mkdtempSync(join(tmpdir(), 'promptkd-test-'));

@@ -4,7 +4,7 @@ import pc from 'picocolors';
 import { type AdapterSummary, type Gpu, listAdapters } from '../../engine/gpu.js';
 import { type SelfCheck, selfCheck } from '../../engine/selfCheck.js';
 import { adapterReason, addGpuOptions, commandGpu, driverMend, type GpuFlags } from '../gpu.js';
-import { type VulkanState, vulkanState } from '../platform/relaunch.js';
+import { MARKER, type VulkanState, vulkanState } from '../platform/relaunch.js';
 
 const SHOWN_LIMITS = [
   'maxBufferSize',
@@ -17,7 +17,7 @@ const SHOWN_LIMITS = [
 interface Report {
   readonly node: string;
   readonly system: string;
-  readonly vulkan: VulkanState;
+  readonly vulkan: VulkanState | 'embedded';
   readonly adapters: readonly AdapterSummary[];
   readonly chosen: { name: string; backend: string; driver: string; software: boolean; reason: string };
   readonly capabilities: Gpu['capabilities'];
@@ -48,7 +48,7 @@ async function examine(gpu: Gpu, flags: GpuFlags): Promise<Report> {
   return {
     node: process.version,
     system: `${process.platform} ${process.arch}`,
-    vulkan: vulkanState(),
+    vulkan: process.env[MARKER] === undefined ? vulkanState() : 'embedded',
     adapters: await listAdapters(),
     chosen: { name, backend, driver, software, reason: adapterReason(gpu, flags) },
     capabilities: gpu.capabilities,

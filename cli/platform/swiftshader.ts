@@ -95,11 +95,10 @@ async function unpack(archive: string, folder: string): Promise<void> {
     createBrotliDecompress(),
     extract(folder, {
       ignore: (_, header) => !(header !== undefined && header.name in FILES),
-      // To root, tar-fs would give the files to whoever made the archive.
-      chown: false,
+      // As root, tar-fs would give the files to the user number of whoever made the archive.
+      map: (header) => ({ ...header, mode: 0o644, uid: process.getuid!(), gid: process.getgid!() }),
     }),
   );
-  for (const name of Object.keys(FILES)) await chmod(join(folder, name), 0o644);
 }
 
 /** Two processes may get here at once: whoever comes second finds the folder in place and keeps it. */

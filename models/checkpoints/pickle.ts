@@ -32,6 +32,7 @@ export class PickleError extends Error {}
 export const MAX_PICKLE_BYTES = 16 * 2 ** 20;
 /** Lists, dictionaries and objects; one opcode byte can make one, which takes a hundred times as much. */
 const MAX_OBJECTS = 250_000;
+const MAX_STACK = 1_000_000;
 const MAX_MARKS = 1000;
 const MAX_LONG_BYTES = 64;
 
@@ -231,7 +232,7 @@ class Unpickler {
   }
 
   private push(value: unknown): true {
-    this.stack.push(value);
+    if (this.stack.push(value) > MAX_STACK) throw new PickleError('has too many values at once');
     return true;
   }
 

@@ -10,13 +10,17 @@ import { Weights } from './weights.js';
 /** Looked up on the host (the table) or folded into a scalar (the scale): never uploaded. */
 const HOST_ONLY = new Set(['token_embedding.weight', 'logit_scale']);
 
-export interface ClipModel {
+/** What a graph of the encoders is recorded from; the weights need no data for that. */
+export interface ClipGraph {
   readonly config: ClipConfig;
   readonly weights: Weights;
-  /** Token embeddings `[vocabulary, text width]`, row-major; absent in checkpoints without them. */
-  readonly tokenTable?: Float32Array;
   /** `exp(logit_scale)`: what cosines are multiplied by. */
   readonly logitScale: number;
+}
+
+export interface ClipModel extends ClipGraph {
+  /** Token embeddings `[vocabulary, text width]`, row-major; absent in checkpoints without them. */
+  readonly tokenTable?: Float32Array;
   readonly checkpoint: ClipCheckpoint;
   /** Frees the weights on the device. */
   release(): void;

@@ -12,7 +12,7 @@ import { type Accuracy, accuracy } from './evaluate.js';
 import { loadPlainClip, loadTeacher, makeClassVectors, type Teacher } from './loadTeacher.js';
 import { projectionVariables } from './projection.js';
 import { promptVariables } from './prompts.js';
-import { clipLogits, studentLogits } from './student.js';
+import { classTensor, clipLogits, studentLogits } from './student.js';
 import { CLASS_VECTORS_FILE, readStudent } from './studentFile.js';
 
 /** Images of one run of the graph. */
@@ -43,8 +43,9 @@ export class Classifier {
   ): Promise<Classifier> {
     const classes = await makeClassVectors(job, teacher, classNames);
     const { model, prompts } = teacher;
+    const matrix = classTensor(classes);
     const runner = await ImageRunner.create(job.gpu, model.config.vision.resolution, BATCH, (images) =>
-      clipLogits(model, prompts.vision, classes, images),
+      clipLogits(model, prompts.vision, matrix, images),
     );
     return new Classifier(classNames, runner, model.release);
   }
@@ -86,7 +87,8 @@ export class Classifier {
       prompts: promptVariables({ text: [], vision: stored.prompts }, model.config).vision,
       projection: projectionVariables(stored.projection, stored.inputs, stored.outputs),
     };
-    const build = (images: Tensor) => studentLogits(model, variables, classes, images);
+    const matrix = classTensor(classes);
+    const build = (images: Tensor) => studentLogits(model, variables, matrix, images);
     const runner = await ImageRunner.create(job.gpu, model.config.vision.resolution, BATCH, build);
     return new Classifier(classes.classNames, runner, model.release);
   }

@@ -13,8 +13,8 @@ import { l2Normalize } from '../../engine/ops/l2Normalize.js';
 import { multiply } from '../../engine/ops/multiply.js';
 import { type Optimiser, sgd } from '../../engine/optim.js';
 import { type CompileOptions, Plan } from '../../engine/plan.js';
-import { constant, input, scalar, type Tensor } from '../../engine/tensor.js';
-import type { ClipModel } from '../clip/model.js';
+import { constant, type GraphNode, input, scalar, type Tensor } from '../../engine/tensor.js';
+import type { ClipGraph, ClipModel } from '../clip/model.js';
 import { encodeImages } from '../clip/vision.js';
 import { PROJECTION_PARAMETERS, type Projection, projectEvaluation, projectTraining } from './projection.js';
 import { cosineLogits } from './teacher.js';
@@ -41,30 +41,30 @@ export interface ClassMatrix {
   readonly embed: number;
 }
 
-const classTensor = ({ vectors, count, embed }: ClassMatrix): Tensor =>
+export const classTensor = ({ vectors, count, embed }: ClassMatrix): Tensor =>
   constant(vectors, [count, embed], 'class vectors');
 
 /** The student's logits with running statistics, `[batch, classes]`: what evaluation and prediction use. */
 export function studentLogits(
-  model: ClipModel,
+  model: ClipGraph,
   variables: StudentVariables,
-  classes: ClassMatrix,
+  classes: Tensor,
   images: Tensor,
 ): Tensor {
   const features = encodeImages(model.weights, model.config, images, variables.prompts);
   const projected = projectEvaluation(variables.projection, features);
-  return cosineLogits(l2Normalize(projected), classTensor(classes), model.logitScale);
+  return cosineLogits(l2Normalize(projected), classes, model.logitScale);
 }
 
 /** Logits of a CLIP image encoder against class vectors: the teacher's, and zero-shot CLIP's. */
 export function clipLogits(
-  model: ClipModel,
+  model: ClipGraph,
   prompts: readonly Tensor[],
-  classes: ClassMatrix,
+  classes: Tensor,
   images: Tensor,
 ): Tensor {
   const features = encodeImages(model.weights, model.config, images, prompts);
-  return cosineLogits(l2Normalize(features), classTensor(classes), model.logitScale);
+  return cosineLogits(l2Normalize(features), classes, model.logitScale);
 }
 
 /**
@@ -72,25 +72,84 @@ export function clipLogits(
  * host before each step (kept from an earlier pass over the same crops).
  */
 export type TeacherSource =
-  | { readonly model: ClipModel; readonly prompts: readonly Tensor[] }
+  | { readonly model: ClipGraph; readonly prompts: readonly Tensor[] }
   | { readonly logitScale: number };
+
+/** The graph of one training step of stage 2. */
+export interface StudentGraph {
+  /** Input, `[batch, 3, resolution, resolution]`, normalised, at the student's resolution. */
+  readonly images: Tensor;
+  /** Input: the same images for the teacher (the same tensor when resolutions agree), or its unit features `[batch, embed]`. */
+  readonly teacherInput: Tensor;
+  /** Input, `[1]`: the learning rate. */
+  readonly rate: Tensor;
+  readonly loss: Tensor;
+  readonly teacherLogits: Tensor;
+  readonly logits: Tensor;
+  /** Vision prompts, then the projection in the order of `PROJECTION_PARAMETERS`. */
+  readonly parameters: readonly Tensor[];
+  readonly gradients: readonly Tensor[];
+  readonly optimiser: Optimiser;
+  /** Everything that a step changes: the parameters and BatchNorm's running statistics. */
+  readonly updates: readonly GraphNode[];
+}
+
+/** Records the step; nothing is computed and no device is needed. `classes` are unit rows `[classes, embed]`. */
+export function studentGraph(
+  model: ClipGraph,
+  variables: StudentVariables,
+  classes: Tensor,
+  teacher: TeacherSource,
+  options: StudentOptions,
+): StudentGraph {
+  const { batch, temperature } = options;
+  const { config, weights, logitScale } = model;
+  const { resolution } = config.vision;
+  const images = input([batch, 3, resolution, resolution], 'images');
+  const rate = input([1], 'learning rate');
+
+  let teacherInput: Tensor;
+  let teacherLogits: Tensor;
+  if ('model' in teacher) {
+    const size = teacher.model.config.vision.resolution;
+    teacherInput = size === resolution ? images : input([batch, 3, size, size], 'teacher images');
+    teacherLogits = clipLogits(teacher.model, teacher.prompts, classes, teacherInput);
+  } else {
+    teacherInput = input([batch, classes.shape[1]!], 'teacher features');
+    teacherLogits = cosineLogits(teacherInput, classes, teacher.logitScale);
+  }
+
+  const features = encodeImages(weights, config, images, variables.prompts);
+  const { projected, update } = projectTraining(variables.projection, features);
+  const logits = cosineLogits(l2Normalize(projected), classes, logitScale);
+  const loss = multiply(klSoftmax(teacherLogits, logits, temperature), scalar(options.weight));
+
+  const parameters = [
+    ...variables.prompts,
+    ...PROJECTION_PARAMETERS.map((name) => variables.projection[name]),
+  ];
+  const gradients = grad(loss, parameters);
+  const optimiser = sgd(parameters, gradients, rate, options);
+  const updates = [...optimiser.updates, update];
+  return {
+    images,
+    teacherInput,
+    rate,
+    loss,
+    teacherLogits,
+    logits,
+    parameters,
+    gradients,
+    optimiser,
+    updates,
+  };
+}
 
 /** One planned training step of stage 2. */
 export class StudentStep {
   private constructor(
     private readonly gpu: Gpu,
-    /** Input, `[batch, 3, resolution, resolution]`, normalised, at the student's resolution. */
-    readonly images: Tensor,
-    /** The same images for the teacher (the same tensor when resolutions agree), or its unit features `[batch, embed]`. */
-    readonly teacherInput: Tensor,
-    private readonly rate: Tensor,
-    readonly loss: Tensor,
-    readonly teacherLogits: Tensor,
-    readonly logits: Tensor,
-    /** Vision prompts, then the projection in the order of `PROJECTION_PARAMETERS`. */
-    readonly parameters: readonly Tensor[],
-    readonly gradients: readonly Tensor[],
-    readonly optimiser: Optimiser,
+    readonly graph: StudentGraph,
     readonly plan: Plan,
   ) {}
 
@@ -103,62 +162,20 @@ export class StudentStep {
     options: StudentOptions,
     compile: CompileOptions = {},
   ): Promise<StudentStep> {
-    const { batch, temperature } = options;
-    const { resolution } = model.config.vision;
-    const images = input([batch, 3, resolution, resolution], 'images');
-    const rate = input([1], 'learning rate');
-    const matrix = classTensor(classes);
-
-    let teacherInput: Tensor;
-    let teacherLogits: Tensor;
-    if ('model' in teacher) {
-      const size = teacher.model.config.vision.resolution;
-      teacherInput = size === resolution ? images : input([batch, 3, size, size], 'teacher images');
-      teacherLogits = clipLogits(teacher.model, teacher.prompts, classes, teacherInput);
-    } else {
-      teacherInput = input([batch, classes.embed], 'teacher features');
-      teacherLogits = cosineLogits(teacherInput, matrix, teacher.logitScale);
-    }
-
-    const features = encodeImages(model.weights, model.config, images, variables.prompts);
-    const { projected, update } = projectTraining(variables.projection, features);
-    const logits = cosineLogits(l2Normalize(projected), matrix, model.logitScale);
-    const loss = multiply(klSoftmax(teacherLogits, logits, temperature), scalar(options.weight));
-
-    const parameters = [
-      ...variables.prompts,
-      ...PROJECTION_PARAMETERS.map((name) => variables.projection[name]),
-    ];
-    const gradients = grad(loss, parameters);
-    const optimiser = sgd(parameters, gradients, rate, options);
-    const plan = await Plan.compile(
-      gpu,
-      { outputs: [loss, teacherLogits, logits, ...gradients], updates: [...optimiser.updates, update] },
-      compile,
-    );
-    return new StudentStep(
-      gpu,
-      images,
-      teacherInput,
-      rate,
-      loss,
-      teacherLogits,
-      logits,
-      parameters,
-      gradients,
-      optimiser,
-      plan,
-    );
+    const graph = studentGraph(model, variables, classTensor(classes), teacher, options);
+    const { loss, teacherLogits, logits, gradients, updates } = graph;
+    const outputs = [loss, teacherLogits, logits, ...gradients];
+    return new StudentStep(gpu, graph, await Plan.compile(gpu, { outputs, updates }, compile));
   }
 
-  /** Queues one step on what is in `images` and `teacherInput`. */
+  /** Queues one step on what is in `graph.images` and `graph.teacherInput`. */
   run(learningRate: number): void {
-    write(this.gpu, this.rate, Float32Array.of(learningRate));
+    write(this.gpu, this.graph.rate, Float32Array.of(learningRate));
     this.plan.run();
   }
 
   /** The loss of the last step queued. */
   async readLoss(): Promise<number> {
-    return (await this.plan.read(this.loss))[0]!;
+    return (await this.plan.read(this.graph.loss))[0]!;
   }
 }

@@ -89,12 +89,12 @@ export async function runStudent(
     loader,
     rate: (epoch) => cosineRate(schedule(settings), epoch),
     step: (batch, epoch, rate) => {
-      preprocessor.submit(batch.images, leafBuffer(gpu, step.images));
+      preprocessor.submit(batch.images, leafBuffer(gpu, step.graph.images));
       supply.fill(step, batch, epoch);
       step.run(rate);
     },
     losses: async () => ({ loss: await step.readLoss() }),
-    state: stateOf(step.parameters, step.optimiser.state, statistics),
+    state: stateOf(step.graph.parameters, step.graph.optimiser.state, statistics),
   });
 
   await folder.write(CLASS_VECTORS_FILE, encodeClassVectors(classes));
@@ -189,12 +189,12 @@ class TeacherSupply {
     epoch: number,
   ): void {
     const { gpu } = this.job;
-    if (this.views) write(gpu, step.teacherInput, this.views.batch(epoch, batch.indices));
-    else if (step.teacherInput !== step.images) {
+    if (this.views) write(gpu, step.graph.teacherInput, this.views.batch(epoch, batch.indices));
+    else if (step.graph.teacherInput !== step.graph.images) {
       // The same boxes at the teacher's own resolution.
       const size = this.model.config.vision.resolution;
       const images = batch.images.map(({ image, crop }) => ({ image, crop: boxCrop(crop, size) }));
-      this.preprocessor!.submit(images, leafBuffer(gpu, step.teacherInput));
+      this.preprocessor!.submit(images, leafBuffer(gpu, step.graph.teacherInput));
     }
   }
 

@@ -19,7 +19,7 @@ import { multiply } from '../../engine/ops/multiply.js';
 import { type Optimiser, sgd } from '../../engine/optim.js';
 import { type CompileOptions, Plan } from '../../engine/plan.js';
 import { constant, input, scalar, type Tensor } from '../../engine/tensor.js';
-import type { ClipModel } from '../clip/model.js';
+import type { ClipGraph, ClipModel } from '../clip/model.js';
 import { encodeText, lookUp, trimTokens } from '../clip/text.js';
 import { tokenTable } from '../clip/textEncoder.js';
 import { encodeImages } from '../clip/vision.js';
@@ -50,21 +50,74 @@ export interface TeacherLosses {
 export const cosineLogits = (a: Tensor, b: Tensor, scale: number): Tensor =>
   multiply(matmul(a, b, { transposeB: true }), scalar(scale, 'logit scale'));
 
+/** What stage 1 needs of its classes, as graph leaves. */
+export interface ClassInputs {
+  /** Token embeddings of "{init} {class}.", `[classes, length, text width]`. */
+  readonly embedded: Tensor;
+  /** int32 `[classes]`: rows of the end-of-text tokens in `[classes * length]`. */
+  readonly endRows: Tensor;
+  /** Mean over the templates of the frozen text features, not normalised, `[classes, embed]`. */
+  readonly frozenText: Tensor;
+}
+
+/** The graph of one training step of stage 1. */
+export interface TeacherGraph {
+  /** Input, `[batch, 3, resolution, resolution]`, normalised. */
+  readonly images: Tensor;
+  /** Input, unit rows `[batch, embed]`; present when the options say that they are given. */
+  readonly frozenFeatures?: Tensor;
+  /** Input, int32 `[batch]`. */
+  readonly labels: Tensor;
+  /** Input, `[1]`: the learning rate. */
+  readonly rate: Tensor;
+  readonly losses: Readonly<Record<keyof TeacherLosses, Tensor>>;
+  /** In the order text.0, text.1, ..., vision.0, ... */
+  readonly parameters: readonly Tensor[];
+  readonly gradients: readonly Tensor[];
+  readonly optimiser: Optimiser;
+}
+
+/** Records the step; nothing is computed and no device is needed. */
+export function teacherGraph(
+  model: ClipGraph,
+  prompts: Prompts,
+  classes: ClassInputs,
+  options: TeacherOptions,
+): TeacherGraph {
+  const { config, weights, logitScale } = model;
+  const { batch } = options;
+  const { resolution } = config.vision;
+  const images = input([batch, 3, resolution, resolution], 'images');
+  const labels = input([batch], 'labels', 'i32');
+  const rate = input([1], 'learning rate');
+  const frozenFeatures =
+    options.frozenImages === 'given' ? input([batch, config.embed], 'frozen image features') : undefined;
+
+  const u = l2Normalize(encodeImages(weights, config, images, prompts.vision));
+  const w = l2Normalize(encodeText(weights, config, classes.embedded, classes.endRows, prompts.text));
+  const z = frozenFeatures ?? l2Normalize(encodeImages(weights, config, images));
+  const f = l2Normalize(classes.frozenText);
+  const q = cosineLogits(u, w, logitScale);
+  const q0 = cosineLogits(z, f, logitScale);
+
+  const ce = crossEntropy(q, labels);
+  const textLoss = multiply(l1Mean(w, f), scalar(options.textWeight));
+  const imageLoss = multiply(l1Mean(u, z), scalar(options.imageWeight));
+  const logitLoss = klSoftmax(q0, q, 1);
+  const total = add(add(add(ce, textLoss), imageLoss), logitLoss);
+
+  const parameters = [...prompts.text, ...prompts.vision];
+  const gradients = grad(total, parameters);
+  const optimiser = sgd(parameters, gradients, rate, options);
+  const losses = { total, ce, scl_text: textLoss, scl_image: imageLoss, scl_logits: logitLoss };
+  return { images, frozenFeatures, labels, rate, losses, parameters, gradients, optimiser };
+}
+
 /** One planned training step of stage 1. */
 export class TeacherStep {
   private constructor(
     private readonly gpu: Gpu,
-    /** Input, `[batch, 3, resolution, resolution]`, normalised. */
-    readonly images: Tensor,
-    /** Input, unit rows `[batch, embed]`; present when the options say that they are given. */
-    readonly frozenFeatures: Tensor | undefined,
-    private readonly labels: Tensor,
-    private readonly rate: Tensor,
-    private readonly losses: Readonly<Record<keyof TeacherLosses, Tensor>>,
-    /** In the order text.0, text.1, ..., vision.0, ... */
-    readonly parameters: readonly Tensor[],
-    readonly gradients: readonly Tensor[],
-    readonly optimiser: Optimiser,
+    readonly graph: TeacherGraph,
     readonly plan: Plan,
   ) {}
 
@@ -81,70 +134,32 @@ export class TeacherStep {
     options: TeacherOptions,
     compile: CompileOptions = {},
   ): Promise<TeacherStep> {
-    const { config, weights, logitScale } = model;
-    const { batch } = options;
-    const { resolution } = config.vision;
-    const images = input([batch, 3, resolution, resolution], 'images');
-    const labels = input([batch], 'labels', 'i32');
-    const rate = input([1], 'learning rate');
-
-    const tokens = trimTokens(classTokens);
-    const embedded = constant(
-      lookUp(tokenTable(model), config.text.width, tokens.tokens),
-      [tokens.count, tokens.length, config.text.width],
-      'embedded classes',
-    );
-    const endRows = constant(tokens.endRows, [tokens.count], 'end-of-text rows');
-
-    const u = l2Normalize(encodeImages(weights, config, images, prompts.vision));
-    const w = l2Normalize(encodeText(weights, config, embedded, endRows, prompts.text));
-    const frozenFeatures =
-      options.frozenImages === 'given' ? input([batch, config.embed], 'frozen image features') : undefined;
-    const z = frozenFeatures ?? l2Normalize(encodeImages(weights, config, images));
-    const f = l2Normalize(constant(frozenText, [tokens.count, config.embed], 'frozen text features'));
-    const q = cosineLogits(u, w, logitScale);
-    const q0 = cosineLogits(z, f, logitScale);
-
-    const ce = crossEntropy(q, labels);
-    const textLoss = multiply(l1Mean(w, f), scalar(options.textWeight));
-    const imageLoss = multiply(l1Mean(u, z), scalar(options.imageWeight));
-    const logitLoss = klSoftmax(q0, q, 1);
-    const total = add(add(add(ce, textLoss), imageLoss), logitLoss);
-
-    const parameters = [...prompts.text, ...prompts.vision];
-    const gradients = grad(total, parameters);
-    const optimiser = sgd(parameters, gradients, rate, options);
-    const losses = { total, ce, scl_text: textLoss, scl_image: imageLoss, scl_logits: logitLoss };
-    const plan = await Plan.compile(
-      gpu,
-      { outputs: [...Object.values(losses), ...gradients], updates: optimiser.updates },
-      compile,
-    );
-    return new TeacherStep(
-      gpu,
-      images,
-      frozenFeatures,
-      labels,
-      rate,
-      losses,
-      parameters,
-      gradients,
-      optimiser,
-      plan,
-    );
+    const { embed, text } = model.config;
+    const { tokens, endRows, count, length } = trimTokens(classTokens);
+    const rows = lookUp(tokenTable(model), text.width, tokens);
+    const classes = {
+      embedded: constant(rows, [count, length, text.width], 'embedded classes'),
+      endRows: constant(endRows, [count], 'end-of-text rows'),
+      frozenText: constant(frozenText, [count, embed], 'frozen text features'),
+    };
+    const graph = teacherGraph(model, prompts, classes, options);
+    const outputs = [...Object.values(graph.losses), ...graph.gradients];
+    const plan = await Plan.compile(gpu, { outputs, updates: graph.optimiser.updates }, compile);
+    return new TeacherStep(gpu, graph, plan);
   }
 
-  /** Queues one step on the images that are in `images`. */
+  /** Queues one step on the images that are in `graph.images`. */
   run(labels: Int32Array, learningRate: number): void {
-    write(this.gpu, this.labels, labels);
-    write(this.gpu, this.rate, Float32Array.of(learningRate));
+    write(this.gpu, this.graph.labels, labels);
+    write(this.gpu, this.graph.rate, Float32Array.of(learningRate));
     this.plan.run();
   }
 
   /** The losses of the last step queued. */
   async readLosses(): Promise<TeacherLosses> {
-    const names = Object.keys(this.losses) as (keyof TeacherLosses)[];
-    const values = await Promise.all(names.map((name) => this.plan.read(this.losses[name])));
+    const { losses } = this.graph;
+    const names = Object.keys(losses) as (keyof TeacherLosses)[];
+    const values = await Promise.all(names.map((name) => this.plan.read(losses[name])));
     return Object.fromEntries(names.map((name, i) => [name, values[i]![0]!])) as unknown as TeacherLosses;
   }
 }

@@ -127,7 +127,7 @@ export async function runTeacher(
     { ...settings, frozenImages: views ? 'given' : 'compute' },
     { onProgress: (done, total) => compiling.update(done / total) },
   );
-  const average = await PromptAverage.create(gpu, step.parameters);
+  const average = await PromptAverage.create(gpu, step.graph.parameters);
   const preprocessor = await GpuPreprocessor.create(gpu, {
     size: config.vision.resolution,
     batch: settings.batch,
@@ -141,8 +141,8 @@ export async function runTeacher(
     loader,
     rate: (epoch) => cosineRate(schedule(settings), epoch),
     step: ({ images, items: batch, indices }, epoch, rate) => {
-      preprocessor.submit(images, leafBuffer(gpu, step.images));
-      if (views) write(gpu, step.frozenFeatures!, views.batch(epoch, indices));
+      preprocessor.submit(images, leafBuffer(gpu, step.graph.images));
+      if (views) write(gpu, step.graph.frozenFeatures!, views.batch(epoch, indices));
       step.run(
         Int32Array.from(batch, (item) => item.label),
         rate,
@@ -153,7 +153,7 @@ export async function runTeacher(
       return { loss: total, ...parts };
     },
     endEpoch: (epoch) => average.add(weights[epoch - 1]!),
-    state: stateOf(step.parameters, step.optimiser.state, average.sums),
+    state: stateOf(step.graph.parameters, step.graph.optimiser.state, average.sums),
   });
 
   const averaged = await average.read();

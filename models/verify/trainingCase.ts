@@ -16,7 +16,7 @@ import { argmax, baseCount } from '../promptkd/evaluate.js';
 import { PROJECTION_PARAMETERS, type ProjectionValues, projectionVariables } from '../promptkd/projection.js';
 import { gaussianWeights, PromptAverage } from '../promptkd/promptAverage.js';
 import { type Prompts, promptVariables } from '../promptkd/prompts.js';
-import { type ClassMatrix, StudentStep, studentLogits } from '../promptkd/student.js';
+import { type ClassMatrix, classTensor, StudentStep, studentLogits } from '../promptkd/student.js';
 import { type TeacherLosses, TeacherStep } from '../promptkd/teacher.js';
 import { compareGroup, item, TOLERANCE, type VerifyItem } from './item.js';
 import { ReferenceTensors } from './tensors.js';
@@ -217,13 +217,13 @@ class CaseRun {
         imageWeight: stage1.w_image,
       },
     );
-    const average = await PromptAverage.create(gpu, step.parameters);
+    const average = await PromptAverage.create(gpu, step.graph.parameters);
     const weights = gaussianWeights(stage1.epochs, stage1.gpa_mean, stage1.gpa_std);
     const rates = this.rates(stage1);
     const perEpoch = stage1.steps / stage1.epochs;
-    const names = step.parameters.map((p) => p.label);
+    const names = step.graph.parameters.map((p) => p.label);
     for (let s = 0; s < stage1.steps; s++) {
-      write(gpu, step.images, await tensors.floats(`given.stage1.images.${s}`));
+      write(gpu, step.graph.images, await tensors.floats(`given.stage1.images.${s}`));
       step.run(await tensors.integers(`given.stage1.labels.${s}`), rates[s]!);
       const losses = await step.readLosses();
       const expected = given.losses.stage1[s]!;
@@ -238,12 +238,16 @@ class CaseRun {
         );
       if (s === 0)
         items.push(
-          ...(await this.compareAll('expect.stage1.grad', names, (i) => step.plan.read(step.gradients[i]!))),
+          ...(await this.compareAll('expect.stage1.grad', names, (i) =>
+            step.plan.read(step.graph.gradients[i]!),
+          )),
         );
       if ((s + 1) % perEpoch === 0) average.add(weights[Math.floor(s / perEpoch)]!);
     }
     items.push(
-      ...(await this.compareAll('expect.stage1.last', names, (i) => readLeaf(gpu, step.parameters[i]!))),
+      ...(await this.compareAll('expect.stage1.last', names, (i) =>
+        readLeaf(gpu, step.graph.parameters[i]!),
+      )),
     );
     const averaged = await average.read();
     items.push(...(await this.compareAll('expect.stage1.averaged', names, async (i) => averaged[i]!)));
@@ -302,18 +306,18 @@ class CaseRun {
       },
     );
     const rates = this.rates(stage2);
-    const names = step.parameters.map((p) => p.label);
+    const names = step.graph.parameters.map((p) => p.label);
     for (let s = 0; s < stage2.steps; s++) {
       const images = await tensors.floats(`given.stage2.images.${s}`);
-      write(gpu, step.images, images);
-      if (step.teacherInput !== step.images) write(gpu, step.teacherInput, images);
+      write(gpu, step.graph.images, images);
+      if (step.graph.teacherInput !== step.graph.images) write(gpu, step.graph.teacherInput, images);
       step.run(rates[s]!);
       const expected = given.losses.stage2[s]!;
       items.push(item(`losses.stage2.${s}.lr`, relative(rates[s]!, expected.lr), TOLERANCE));
       items.push(item(`losses.stage2.${s}.loss`, relative(await step.readLoss(), expected.loss), TOLERANCE));
       for (const [name, tensor] of [
-        ['teacher_logits', step.teacherLogits],
-        ['student_logits', step.logits],
+        ['teacher_logits', step.graph.teacherLogits],
+        ['student_logits', step.graph.logits],
       ] as const)
         if (tensors.has(`expect.stage2.${name}.${s}`))
           items.push(
@@ -321,11 +325,15 @@ class CaseRun {
           );
       if (s === 0)
         items.push(
-          ...(await this.compareAll('expect.stage2.grad', names, (i) => step.plan.read(step.gradients[i]!))),
+          ...(await this.compareAll('expect.stage2.grad', names, (i) =>
+            step.plan.read(step.graph.gradients[i]!),
+          )),
         );
     }
     items.push(
-      ...(await this.compareAll('expect.stage2.last', names, (i) => readLeaf(gpu, step.parameters[i]!))),
+      ...(await this.compareAll('expect.stage2.last', names, (i) =>
+        readLeaf(gpu, step.graph.parameters[i]!),
+      )),
     );
     const statistics = [projection['bn.mean'], projection['bn.var']];
     items.push(
@@ -334,7 +342,7 @@ class CaseRun {
     step.plan.destroy();
 
     const logits = await this.onImages('given.test.images', (images) =>
-      studentLogits(student, variables, classes, images),
+      studentLogits(student, variables, classTensor(classes), images),
     );
     items.push(...(await this.compareAll('expect.eval', ['logits'], async () => logits)));
     items.push(...this.predictions(logits, classes.count));

@@ -15,7 +15,13 @@ import { checkForward, relativeError, TestRandom, testGpu } from '../helpers/che
 
 /** Counts calls of the device's create… methods while `work` runs. */
 async function countCreations(gpu: Gpu, work: () => Promise<void>): Promise<Record<string, number>> {
-  const names = ['createBuffer', 'createBindGroup', 'createComputePipeline', 'createComputePipelineAsync', 'createShaderModule'] as const;
+  const names = [
+    'createBuffer',
+    'createBindGroup',
+    'createComputePipeline',
+    'createComputePipelineAsync',
+    'createShaderModule',
+  ] as const;
   const counts: Record<string, number> = {};
   const device = gpu.device as unknown as Record<string, unknown>;
   for (const name of names) {
@@ -89,10 +95,15 @@ describe('Plan', () => {
 
   it('does one SGD step by hand', () => {
     const w = variable(Float32Array.of(2), [1], 'w');
-    const { updates, state } = sgd([w], [constant(Float32Array.of(1), [1])], constant(Float32Array.of(0.5), [1]), {
-      momentum: 0.9,
-      weightDecay: 0.5,
-    });
+    const { updates, state } = sgd(
+      [w],
+      [constant(Float32Array.of(1), [1])],
+      constant(Float32Array.of(0.5), [1]),
+      {
+        momentum: 0.9,
+        weightDecay: 0.5,
+      },
+    );
     // d = 1 + 0.5 * 2 = 2; v = 0.9 * 10 + 2 = 11; w = 2 - 0.5 * 11
     const values = evaluate([], new Map([[state[0]!, [10]]]), updates);
     expect(values.get(state[0]!)![0]).toBeCloseTo(11, 12);

@@ -4,7 +4,7 @@ import { multiply } from '../../../engine/ops/multiply.js';
 import { mean, sum, sumLast, sumLeading } from '../../../engine/ops/reduce.js';
 import { reshape } from '../../../engine/ops/reshape.js';
 import { evaluate } from '../../../engine/reference.js';
-import { constant, scalar, type Shape, variable } from '../../../engine/tensor.js';
+import { constant, type Shape, scalar, variable } from '../../../engine/tensor.js';
 import { checkForward, checkGradient, oddSizes, TestRandom } from '../../helpers/check.js';
 
 const pairs: [Shape, Shape][] = [

@@ -20,7 +20,13 @@ function checkpoint(tensors: readonly FixtureTensor[], config?: Checkpoint['conf
     const bytes = async () => new Uint8Array(data.buffer).slice();
     return [name, storedTensor({ name, dtype: 'F32', shape, bytes, fail })] as const;
   });
-  return { path: 'clip.pt', format: 'test', tensors: new Map(stored), metadata: {}, ...(config && { config }) };
+  return {
+    path: 'clip.pt',
+    format: 'test',
+    tensors: new Map(stored),
+    metadata: {},
+    ...(config && { config }),
+  };
 }
 
 const without = (tensors: FixtureTensor[], name: string) => tensors.filter((tensor) => tensor.name !== name);
@@ -28,7 +34,9 @@ const without = (tensors: FixtureTensor[], name: string) => tensors.filter((tens
 /** All values of a state, to compare two. */
 async function values(tensors: readonly FixtureTensor[]) {
   const state = canonicalState(checkpoint(tensors));
-  const entries = await Promise.all([...state.tensors].map(async ([name, t]) => [name, [...(await t.read())]]));
+  const entries = await Promise.all(
+    [...state.tensors].map(async ([name, t]) => [name, [...(await t.read())]]),
+  );
   return Object.fromEntries(entries);
 }
 
@@ -77,7 +85,11 @@ describe('all namings give one state dict', () => {
     );
     expect(state.naming).toBe('OpenAI names');
     expect(state.config).toEqual(TINY_CONFIG);
-    expect([...state.tensors.keys()].sort()).toEqual(tinyClip().map(({ name }) => name).sort());
+    expect([...state.tensors.keys()].sort()).toEqual(
+      tinyClip()
+        .map(({ name }) => name)
+        .sort(),
+    );
     expect(state.prompts).toBeUndefined();
   });
 
@@ -86,7 +98,9 @@ describe('all namings give one state dict', () => {
     expect(await values(huggingFace())).toEqual(expected);
     expect(await values(rename(tinyClip(), (name) => `module.${name}`))).toEqual(expected);
     const isText = (name: string) => !/^(visual\.|logit_scale)/.test(name);
-    expect(await values(rename(tinyClip(), (name) => (isText(name) ? `text.${name}` : name)))).toEqual(expected);
+    expect(await values(rename(tinyClip(), (name) => (isText(name) ? `text.${name}` : name)))).toEqual(
+      expected,
+    );
   });
 
   test('a PromptSRC teacher: prompts apart, no token table', async () => {
@@ -145,18 +159,18 @@ describe('wrong keys and shapes', () => {
       without(huggingFace(), 'text_model.encoder.layers.0.self_attn.k_proj.bias'),
       `the k part of "${block}.attn.in_proj_bias" is missing`,
     ],
-    [
-      'prompt gap',
-      without(trainerClip(), 'image_encoder.VPT'),
-      'the vision prompt of block 0 is missing',
-    ],
+    ['prompt gap', without(trainerClip(), 'image_encoder.VPT'), 'the vision prompt of block 0 is missing'],
     [
       'wrong prompt',
       [...without(trainerClip(), 'prompt_learner.ctx'), tensorOf('prompt_learner.ctx', [2, 32])],
       '"prompt_learner.ctx" (OpenAI: text.0) has the shape [2, 32], expected [2, 64]',
     ],
     ['headless', without(studentClip(), 'VPT_image_trans.conv1.3.bias'), '"fc2.bias" of the projection'],
-    ['MaPLe', [...trainerClip(), tensorOf('prompt_learner.proj.weight', [1])], '"prompt_learner.proj.weight"'],
+    [
+      'MaPLe',
+      [...trainerClip(), tensorOf('prompt_learner.proj.weight', [1])],
+      '"prompt_learner.proj.weight"',
+    ],
   ];
   test.each(cases)('%s', (_, tensors, message) => {
     const run = () => canonicalState(checkpoint(tensors));

@@ -7,7 +7,8 @@ import {
 } from '../../../models/checkpoints/safetensors.js';
 import { memoryPlatform } from './fixtures.js';
 
-const open = (file: Uint8Array) => openSafetensors(memoryPlatform({ 'm.safetensors': file }), 'm.safetensors');
+const open = (file: Uint8Array) =>
+  openSafetensors(memoryPlatform({ 'm.safetensors': file }), 'm.safetensors');
 
 /** A file with any header, valid or not. */
 function file(header: unknown, dataBytes: number): Uint8Array {
@@ -72,7 +73,11 @@ describe('damaged files name file, tensor and mend', () => {
     ['no JSON', file('{nonsense', 0), 'not JSON'],
     ['cut off', file({ a: two }, 8).slice(0, -1), '"a" ends 1 bytes after the file'],
     ['bytes left over', file({ a: two }, 9), '1 bytes follow'],
-    ['overlap', file({ a: two, b: { ...two, data_offsets: [4, 12] } }, 12), '"b" starts at byte 4 instead of 8'],
+    [
+      'overlap',
+      file({ a: two, b: { ...two, data_offsets: [4, 12] } }, 12),
+      '"b" starts at byte 4 instead of 8',
+    ],
     ['hole', file({ a: { ...two, data_offsets: [4, 12] } }, 12), '"a" starts at byte 4'],
     ['shape unlike bytes', file({ a: { ...two, shape: [3] } }, 8), '"a" of shape [3] and dtype F32 needs 12'],
     ['negative shape', file({ a: { ...two, shape: [-1, -2] } }, 8), '"a" has the shape'],
@@ -97,7 +102,11 @@ describe('shards', () => {
   const index = (map: unknown) => JSON.stringify({ metadata: {}, weight_map: map });
   const openIndex = (map: unknown) =>
     openShardedSafetensors(
-      memoryPlatform({ 'f/i.json': index(map), 'f/1.safetensors': shard('a', 1), 'f/2.safetensors': shard('b', 2) }),
+      memoryPlatform({
+        'f/i.json': index(map),
+        'f/1.safetensors': shard('a', 1),
+        'f/2.safetensors': shard('b', 2),
+      }),
       'f/i.json',
     );
 

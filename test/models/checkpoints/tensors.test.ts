@@ -60,7 +60,13 @@ test('gather makes a strided view row-major', () => {
 
 test('transposed and stacked tensors', async () => {
   const matrix = (values: number[], shape: number[]) =>
-    storedTensor({ name: 'm', dtype: 'F32', shape, bytes: async () => bytesOf(Float32Array.from(values)), fail });
+    storedTensor({
+      name: 'm',
+      dtype: 'F32',
+      shape,
+      bytes: async () => bytesOf(Float32Array.from(values)),
+      fail,
+    });
   const turned = transposed(matrix([1, 2, 3, 4, 5, 6], [2, 3]), 'm.T');
   expect(turned.shape).toEqual([3, 2]);
   expect([...(await turned.read())]).toEqual([1, 4, 2, 5, 3, 6]);

@@ -1,0 +1,104 @@
+/**
+ * Activation functions, element by element:
+ * - `quickGelu`: x sigmoid(1.702 x), as in OpenAI's CLIP
+ * - `gelu`: x Phi(x) with the normal distribution function, exact (not the tanh form)
+ * - `relu`: max(x, 0), with derivative 0 at 0
+ *
+ * The scalar functions live in shaders/activation_functions.wgsl, which the matrix product includes too.
+ */
+import { call, grid, type Op } from '../op.js';
+import { sameShape, type Tensor } from '../tensor.js';
+import { misfit } from './shape.js';
+
+export type Activation = 'quickGelu' | 'gelu' | 'relu';
+
+interface Attributes {
+  readonly kind: Activation;
+}
+
+const QUICK = 1.702;
+const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
+
+/** Standard normal distribution function by its series, whose terms are all of one sign: accurate to float64. */
+function normalCdf(x: number): number {
+  if (Math.abs(x) > 9) return x > 0 ? 1 : 0;
+  let term = x;
+  let series = x;
+  for (let k = 3; Math.abs(term) > 1e-17 * Math.abs(series); k += 2) {
+    term *= (x * x) / k;
+    series += term;
+  }
+  return 0.5 + density(x) * series;
+}
+const density = (x: number): number => Math.exp(-0.5 * x * x) / Math.sqrt(2 * Math.PI);
+
+/** act(x) in float64, for references. */
+export function activationValue(x: number, kind: Activation): number {
+  if (kind === 'quickGelu') return x * sigmoid(QUICK * x);
+  return kind === 'gelu' ? x * normalCdf(x) : Math.max(x, 0);
+}
+
+/** act'(x) in float64, for references. */
+export function activationDerivative(x: number, kind: Activation): number {
+  if (kind === 'quickGelu') {
+    const s = sigmoid(QUICK * x);
+    return s + QUICK * x * s * sigmoid(-QUICK * x);
+  }
+  if (kind === 'gelu') return normalCdf(x) + x * density(x);
+  return x > 0 ? 1 : 0;
+}
+
+const constantsOf = (x: Tensor, kind: Activation, gradient: boolean) => ({
+  SIZE: x.size,
+  QUICK_GELU: kind === 'quickGelu',
+  GELU: kind === 'gelu',
+  GRADIENT: gradient,
+});
+
+const op: Op<Attributes> = {
+  name: 'activation',
+  outputs: ([x]) => [{ shape: x!.shape }],
+  kernels: ({ inputs: [x], outputs: [y], attributes: { kind } }) => [
+    {
+      shader: 'activation',
+      entry: 'forward',
+      constants: constantsOf(x!, kind, false),
+      reads: { x: x! },
+      writes: { y: y! },
+      workgroups: grid(x!.size),
+    },
+  ],
+  gradient: ({ inputs: [x], attributes: { kind } }, [dy]) => [activationGradient(x!, dy!, kind)],
+  reference: ({ attributes: { kind } }, [x]) => [x!.map((v) => activationValue(v, kind))],
+};
+
+const gradientOp: Op<Attributes> = {
+  name: 'activationGradient',
+  outputs: ([x, dy]) => {
+    if (!sameShape(x!.shape, dy!.shape)) misfit('activationGradient', [x, dy], 'the shapes must be equal');
+    return [{ shape: x!.shape }];
+  },
+  kernels: ({ inputs: [x, dy], outputs: [dx], attributes: { kind } }) => [
+    {
+      shader: 'activation',
+      entry: 'gradient',
+      constants: constantsOf(x!, kind, true),
+      reads: { x: x!, dy: dy! },
+      writes: { dx: dx! },
+      workgroups: grid(x!.size),
+    },
+  ],
+  reference: ({ attributes: { kind } }, [x, dy]) => [
+    dy!.map((g, i) => g * activationDerivative(x![i]!, kind)),
+  ],
+};
+
+/** act(x), any shape. */
+export const activation = (x: Tensor, kind: Activation): Tensor => call(op, [x], { kind });
+
+/** `dy * act'(pre)`: the gradient with respect to `pre`, the value before the activation. */
+export const activationGradient = (pre: Tensor, dy: Tensor, kind: Activation): Tensor =>
+  call(gradientOp, [pre, dy], { kind });
+
+export const quickGelu = (x: Tensor): Tensor => activation(x, 'quickGelu');
+export const gelu = (x: Tensor): Tensor => activation(x, 'gelu');

@@ -1,0 +1,60 @@
+import { expect, test } from 'vitest';
+import { crc32, ZipArchive } from '../../../models/checkpoints/zip.js';
+import { memoryPlatform, writeZip } from './fixtures.js';
+
+const content = Uint8Array.from({ length: 5000 }, (_, i) => (i * i) % 251);
+const files = new Map([
+  ['top/a', content],
+  ['top/empty', new Uint8Array(0)],
+]);
+const open = (archive: Uint8Array) => ZipArchive.open(memoryPlatform({ z: archive }), 'z');
+
+test('the published check value of CRC-32', () => {
+  expect(crc32(new TextEncoder().encode('123456789'))).toBe(0xcbf43926);
+});
+
+test.each([{}, { deflate: true }, { wide: true }, { wide: true, deflate: true }])(
+  'entries come back whole and in part: %o',
+  async (options) => {
+    const zip = await open(writeZip(files, options));
+    expect([...zip.entries.keys()]).toEqual(['top/a', 'top/empty']);
+    const entry = zip.entries.get('top/a')!;
+    expect(await zip.read(entry)).toEqual(content);
+    expect(await zip.readRange(entry, 100, 50)).toEqual(content.subarray(100, 150));
+    expect((await zip.read(zip.entries.get('top/empty')!)).length).toBe(0);
+    await expect(zip.readRange(entry, 4999, 2)).rejects.toThrow('shorter than its use');
+  },
+);
+
+test('a comment after the end record', async () => {
+  const plain = writeZip(files);
+  const commented = new Uint8Array(plain.length + 7);
+  commented.set(plain);
+  commented[plain.length - 2] = 7;
+  expect((await open(commented)).entries.size).toBe(2);
+});
+
+test('damage is named', async () => {
+  const plain = writeZip(files);
+  const changed = (at: number, value: number, archive = plain) => {
+    const copy = archive.slice();
+    copy[at] = value;
+    return copy;
+  };
+  const readAll = async (archive: Uint8Array) => {
+    const zip = await open(archive);
+    await zip.read(zip.entries.get('top/a')!);
+  };
+  await expect(readAll(plain.slice(0, -3))).rejects.toThrow('its end, the table of contents, is missing');
+  await expect(readAll(changed(0, 0))).rejects.toThrow('"top/a" is not where');
+  await expect(readAll(changed(500, content[500] ^ 1))).rejects.toThrow('checksum of "top/a" is wrong');
+  const directory = plain.length - 22 - (46 + 5) - (46 + 9);
+  await expect(readAll(changed(directory, 0))).rejects.toThrow('table of contents is damaged');
+  await expect(readAll(changed(directory + 8, 1))).rejects.toThrow('is encrypted');
+  await expect(readAll(changed(directory + 10, 12))).rejects.toThrow('packed by method 12');
+  await expect(readAll(changed(directory + 24, 0))).rejects.toThrow('two sizes');
+  const packed = writeZip(files, { deflate: true });
+  await expect(readAll(changed(60, packed[60] ^ 255, packed))).rejects.toThrow(
+    /cannot be decompressed|announced/,
+  );
+});
