@@ -21,12 +21,16 @@ process.on('SIGINT', () => process.exit(130));
 // Whoever reads our output may stop early, as `head` does.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
+const explain = (error: unknown) => report(error, (text) => process.stderr.write(text), process.env);
+// Out of reach of the `try` below: callbacks and forgotten promises.
+process.on('uncaughtException', (error) => process.exit(explain(error)));
+
 let code: number;
 try {
   await program.parseAsync();
   code = Number(process.exitCode ?? 0);
 } catch (error) {
-  code = report(error, (text) => process.stderr.write(text), process.env);
+  code = explain(error);
 }
 // Dawn keeps threads and promises of its own; the command is over when its output is written.
 process.stdout.write('', () => process.exit(code));

@@ -1,7 +1,7 @@
 import { UserError } from '../../engine/errors.js';
 import { type ClipConfig, expectedShapes, inferConfig, type TowerConfig } from '../clip/config.js';
 import { mismatch, projectionHead, sameShape } from './projection.js';
-import { type Checkpoint, renamed, type StoredTensor, stacked, transposed } from './tensors.js';
+import { type Checkpoint, readable, renamed, type StoredTensor, stacked, transposed } from './tensors.js';
 
 /** Prompts of a checkpoint (spec 1.2): entry 0 enters with the input, entry i at the input of block i. */
 export interface StoredPrompts {
@@ -39,7 +39,10 @@ export function canonicalState(checkpoint: Checkpoint): CanonicalState {
   );
   const naming = NAMINGS.find(({ mark }) => entries.some(([key]) => mark.test(key)));
   if (!naming)
-    throw new UserError(`${path}: no CLIP with a ViT is in it${someKeys(checkpoint.tensors)}`, WHOLE_CLIP);
+    throw new UserError(
+      `${path}: no CLIP with a ViT is in it${readable(someKeys(checkpoint.tensors))}`,
+      WHOLE_CLIP,
+    );
   const found = new Collector(path);
   for (const [key, tensor] of entries) found.add(key, tensor, naming.rename(key));
   found.finish();
@@ -201,7 +204,7 @@ class Collector {
   }
 
   fail(problem: string, mend = WHOLE_CLIP): UserError {
-    return new UserError(`${this.path}: ${problem}`, mend);
+    return new UserError(`${this.path}: ${readable(problem)}`, mend);
   }
 }
 

@@ -6,6 +6,7 @@ import {
   DTYPE_BYTES,
   elementCount,
   gather,
+  readable,
   rowMajorStrides,
   type StoredDType,
   type StoredTensor,
@@ -94,7 +95,8 @@ function readObjects(path: string, pickle: Uint8Array): unknown {
   try {
     return unpickle(pickle, { call, persistent });
   } catch (error) {
-    if (error instanceof PickleError) throw new UserError(`${path}: its data.pkl ${error.message}`, DAMAGED);
+    if (error instanceof PickleError)
+      throw new UserError(`${path}: ${readable(`its data.pkl ${error.message}`)}`, DAMAGED);
     throw error;
   }
 }
@@ -152,7 +154,7 @@ function findTensors(path: string, root: unknown): Found {
     return { format: 'TorchScript archive', found: moduleTensors(path, root), metadata: {} };
   if (!(root instanceof Map))
     throw new UserError(
-      `${path}: it holds ${root instanceof PickleObject ? `a ${root.type.name}` : 'no dictionary'}, not a state dict`,
+      `${path}: it holds ${root instanceof PickleObject ? readable(`a ${root.type.name}`) : 'no dictionary'}, not a state dict`,
       'Save the weights with torch.save(model.state_dict(), file).',
     );
   const inner = root.get('state_dict');
@@ -200,7 +202,7 @@ function toStored(zip: ZipArchive, folder: string, name: string, tensor: TensorR
   const { storage, offset, shape, strides } = tensor;
   const { dtype } = storage;
   const fail = (problem: string): never => {
-    throw new UserError(`${zip.path}: tensor "${name}" ${problem}`, DAMAGED);
+    throw new UserError(`${zip.path}: ${readable(`tensor "${name}" ${problem}`)}`, DAMAGED);
   };
   const item = DTYPE_BYTES[dtype];
   const entry =

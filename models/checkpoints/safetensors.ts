@@ -5,6 +5,7 @@ import {
   type Checkpoint,
   DTYPE_BYTES,
   elementCount,
+  readable,
   type StoredDType,
   type StoredTensor,
   storedTensor,
@@ -42,7 +43,10 @@ export async function openSafetensors(platform: Platform, path: string): Promise
     const bytes = async () =>
       begin === end ? new Uint8Array(0) : platform.read(path, start + begin, end - begin);
     const fail = (problem: string): never => {
-      throw new UserError(`${path}: tensor "${name}" ${problem}`, 'Check that this is the file you meant.');
+      throw new UserError(
+        `${path}: ${readable(`tensor "${name}" ${problem}`)}`,
+        'Check that this is the file you meant.',
+      );
     };
     tensors.set(name, storedTensor({ name, dtype, shape, bytes, fail }));
   }
@@ -113,7 +117,7 @@ function parseEntry(path: string, name: string, value: unknown): HeaderEntry {
   const { dtype, shape, data_offsets: offsets } = value;
   if (typeof dtype !== 'string' || !Object.hasOwn(DTYPE_BYTES, dtype))
     throw new UserError(
-      `${path}: tensor "${name}" has the dtype ${JSON.stringify(dtype)}, which is not supported`,
+      `${path}: ${readable(`tensor "${name}" has the dtype ${JSON.stringify(dtype)}, which is not supported`)}`,
       `Save it as one of ${Object.keys(DTYPE_BYTES).join(', ')}.`,
     );
   if (!isSizes(shape)) throw bad(`has the shape ${JSON.stringify(shape)}`);
@@ -231,5 +235,5 @@ function isSizes(value: unknown): value is number[] {
 }
 
 function damaged(path: string, problem: string): UserError {
-  return new UserError(`${path}: ${problem}`, DAMAGED);
+  return new UserError(`${path}: ${readable(problem)}`, DAMAGED);
 }

@@ -68,6 +68,12 @@ export function storedTensor(source: TensorSource): StoredTensor {
   };
 }
 
+/** A message fit for one line of a terminal: names in damaged files may hold anything, at any length. */
+export function readable(message: string): string {
+  const clean = message.replace(/\p{Cc}/gu, '?');
+  return clean.length > 400 ? `${clean.slice(0, 400)}...` : clean;
+}
+
 export function elementCount(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }

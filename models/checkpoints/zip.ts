@@ -1,5 +1,6 @@
 import { UserError } from '../../engine/errors.js';
 import type { Platform } from '../platform.js';
+import { readable } from './tensors.js';
 
 /** One file of a ZIP archive, as its central directory describes it. */
 export interface ZipEntry {
@@ -217,7 +218,7 @@ function dataView(bytes: Uint8Array): DataView {
 
 function damaged(path: string, problem: string): UserError {
   return new UserError(
-    `${path}: ${problem}`,
+    `${path}: ${readable(problem)}`,
     'The file is damaged or incomplete: copy or download it again.',
   );
 }

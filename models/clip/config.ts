@@ -1,5 +1,5 @@
 import { UserError } from '../../engine/errors.js';
-import type { Checkpoint, ModelConfigJson } from '../checkpoints/tensors.js';
+import { type Checkpoint, type ModelConfigJson, readable } from '../checkpoints/tensors.js';
 
 export interface TowerConfig {
   readonly width: number;
@@ -48,7 +48,7 @@ export function inferConfig(
 ): ClipConfig {
   const { path, tensors } = checkpoint;
   const fail = (problem: string, mend = 'Give a checkpoint of a whole CLIP with a ViT image encoder.') =>
-    new UserError(`${path}: ${problem}`, mend);
+    new UserError(`${path}: ${readable(problem)}`, mend);
   const shape = (name: string, rank: number): Shape => {
     const found = tensors.get(name)?.shape;
     if (!found) throw fail(`"${name}" is missing`);

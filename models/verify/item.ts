@@ -12,6 +12,8 @@ export interface VerifyItem {
   readonly ok: boolean;
   /** Why the item was not compared; such an item is neither ok nor a miss. */
   readonly skipped?: string;
+  /** Why there was nothing to compare, for a miss without a number. */
+  readonly problem?: string;
 }
 
 export interface VerifyReport {
@@ -31,6 +33,16 @@ export const skipped = (name: string, why: string): VerifyItem => ({
   tolerance: 0,
   ok: true,
   skipped: why,
+});
+
+/** A miss without a number: computing the item failed. */
+export const failed = (name: string, why: string, tolerance = TOLERANCE): VerifyItem => ({
+  name,
+  measure: '',
+  error: Number.POSITIVE_INFINITY,
+  tolerance,
+  ok: false,
+  problem: why,
 });
 
 export const norm = (values: ArrayLike<number>): number => {

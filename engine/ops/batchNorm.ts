@@ -1,0 +1,230 @@
+/**
+ * Batch normalisation of `[batch, n]` by column, as PyTorch's BatchNorm1d (spec 3.1, 10.4): y = (x - mean) /
+ * sqrt(variance + epsilon) * gamma + beta. Training normalises with the biased variance of the batch and stores the
+ * unbiased one; evaluation uses the stored statistics.
+ */
+import { UserError } from '../errors.js';
+import { type Constant, call, float, grid, type Op, record, type Values } from '../op.js';
+import { type GraphNode, sameShape, type Tensor } from '../tensor.js';
+import { misfit } from './shape.js';
+
+interface Attributes {
+  readonly epsilon: number;
+}
+
+function checkShapes(name: string, [x, ...columns]: readonly Tensor[]): void {
+  if (x!.shape.length !== 2 || columns.some((c) => !sameShape(c.shape, [x!.shape[1]!])))
+    misfit(name, [x, ...columns], 'x must be [batch, n], all others [n]');
+}
+
+const constantsOf = (x: Tensor, epsilon: number, more: Record<string, Constant>) => ({
+  ROWS: x.shape[0]!,
+  WIDTH: x.shape[1]!,
+  EPSILON: float(epsilon),
+  ...more,
+});
+
+function normalise([x, gamma, beta, mean, variance]: readonly Values[], epsilon: number): Values {
+  const n = gamma!.length;
+  return x!.map((v, i) => {
+    const c = i % n;
+    return ((v - mean![c]!) / Math.sqrt(variance![c]! + epsilon)) * gamma![c]! + beta![c]!;
+  });
+}
+
+const op: Op<Attributes> = {
+  name: 'batchNorm',
+  // Outputs 1 and 2 are the statistics of the batch; stored only when something reads them.
+  outputs: ([x, ...columns]) => {
+    checkShapes('batchNorm', [x!, ...columns]);
+    const [batch, n] = x!.shape as [number, number];
+    if (batch < 2)
+      throw new UserError(`batchNorm: ${x} has a batch of 1`, 'train with at least 2 samples a batch');
+    return [{ shape: [batch, n] }, { shape: [n] }, { shape: [n] }];
+  },
+  kernels: ({ inputs: [x, gamma, beta], outputs: [y, mean, variance], attributes }, { used }) => {
+    const save = used[1]! || used[2]!;
+    return [
+      {
+        shader: 'batch_norm',
+        entry: 'forward',
+        constants: constantsOf(x!, attributes.epsilon, { FORWARD: true, SAVE: save }),
+        reads: { x: x!, gamma: gamma!, beta: beta! },
+        writes: { y: y!, ...(save && { mean: mean!, variance: variance! }) },
+        workgroups: grid(gamma!.size),
+      },
+    ];
+  },
+  gradient: ({ inputs: [x, gamma], outputs: [, mean, variance], attributes }, [dy, ...others], wanted) => {
+    if (!dy || others.some(Boolean)) throw new Error('batchNorm has no gradient through its statistics');
+    const gradients = record(gradientOp, [x!, gamma!, mean!, variance!, dy], {
+      ...attributes,
+      batchStatistics: true,
+    }).outputs;
+    return wanted.map((want, i) => (want ? gradients[i] : undefined));
+  },
+  reference: ({ inputs, attributes: { epsilon } }, [x, gamma, beta]) => {
+    const [batch, n] = inputs[0]!.shape as [number, number];
+    const mean = new Float64Array(n);
+    const variance = new Float64Array(n);
+    x!.forEach((v, i) => {
+      mean[i % n]! += v / batch;
+    });
+    x!.forEach((v, i) => {
+      variance[i % n]! += (v - mean[i % n]!) ** 2 / batch;
+    });
+    return [normalise([x!, gamma!, beta!, mean, variance], epsilon), mean, variance];
+  },
+};
+
+const evalOp: Op<Attributes> = {
+  name: 'batchNormEval',
+  outputs: ([x, ...columns]) => {
+    checkShapes('batchNormEval', [x!, ...columns]);
+    return [{ shape: x!.shape }];
+  },
+  kernels: ({ inputs: [x, gamma, beta, mean, variance], outputs: [y], attributes: { epsilon } }) => [
+    {
+      shader: 'batch_norm',
+      entry: 'evaluate',
+      constants: constantsOf(x!, epsilon, { EVALUATE: true }),
+      reads: { x: x!, gamma: gamma!, beta: beta!, mean: mean!, variance: variance! },
+      writes: { y: y! },
+      workgroups: grid(x!.size),
+    },
+  ],
+  gradient: ({ inputs: [x, gamma, , mean, variance], attributes }, [dy], wanted) => {
+    if (wanted[3] || wanted[4])
+      throw new Error('batchNormEval has no gradient with respect to the running statistics');
+    const gradients = record(gradientOp, [x!, gamma!, mean!, variance!, dy!], {
+      ...attributes,
+      batchStatistics: false,
+    }).outputs;
+    return wanted.map((want, i) => (want ? gradients[i] : undefined));
+  },
+  reference: ({ attributes: { epsilon } }, inputs) => [normalise(inputs, epsilon)],
+};
+
+/** Gradients for x, gamma and beta. */
+const gradientOp: Op<Attributes & { readonly batchStatistics: boolean }> = {
+  name: 'batchNormGradient',
+  outputs: ([x, gamma]) => [{ shape: x!.shape }, { shape: gamma!.shape }, { shape: gamma!.shape }],
+  kernels: (
+    {
+      inputs: [x, gamma, mean, variance, dy],
+      outputs: [dx, dgamma, dbeta],
+      attributes: { epsilon, batchStatistics },
+    },
+    { used: [wantX, wantGamma, wantBeta] },
+  ) => [
+    {
+      shader: 'batch_norm',
+      entry: 'gradient',
+      constants: constantsOf(x!, epsilon, {
+        GRADIENT: true,
+        BATCH_STATISTICS: batchStatistics,
+        WANT_X: wantX!,
+        WANT_GAMMA: wantGamma!,
+        WANT_BETA: wantBeta!,
+      }),
+      reads: { x: x!, gamma: gamma!, mean: mean!, variance: variance!, dy: dy! },
+      writes: { ...(wantX && { dx }), ...(wantGamma && { dgamma }), ...(wantBeta && { dbeta }) },
+      workgroups: grid(gamma!.size),
+    },
+  ],
+  reference: (
+    { inputs, attributes: { epsilon, batchStatistics } },
+    [x, gamma, mean, variance, dy],
+  ) => {
+    const [batch, n] = inputs[0]!.shape as [number, number];
+    const dgamma = new Float64Array(n);
+    const dbeta = new Float64Array(n);
+    const rstd = variance!.map((v) => 1 / Math.sqrt(v + epsilon));
+    const xhat = x!.map((v, i) => (v - mean![i % n]!) * rstd[i % n]!);
+    dy!.forEach((g, i) => {
+      dgamma[i % n]! += g * xhat[i]!;
+      dbeta[i % n]! += g;
+    });
+    const dx = dy!.map((g, i) => {
+      const c = i % n;
+      const shared = batchStatistics ? (dbeta[c]! + xhat[i]! * dgamma[c]!) / batch : 0;
+      return gamma![c]! * rstd[c]! * (g - shared);
+    });
+    return [dx, dgamma, dbeta];
+  },
+};
+
+interface RunningAttributes {
+  readonly momentum: number;
+  readonly count: number;
+}
+
+const runningOp: Op<RunningAttributes> = {
+  name: 'updateRunningStatistics',
+  mutates: [0, 1],
+  outputs: (inputs, { count }) => {
+    if (inputs.some((t) => t.shape.length !== 1 || t.size !== inputs[0]!.size))
+      misfit('updateRunningStatistics', inputs, 'all must be [n]');
+    if (count < 2)
+      throw new UserError(`updateRunningStatistics: a batch of ${count} has no unbiased variance`, 'use at least 2');
+    return [];
+  },
+  kernels: ({ inputs: [runningMean, runningVariance, mean, variance], attributes: { momentum, count } }) => [
+    {
+      shader: 'batch_norm',
+      entry: 'running',
+      constants: {
+        RUNNING: true,
+        WIDTH: runningMean!.size,
+        MOMENTUM: float(momentum),
+        UNBIAS: float(count / (count - 1)),
+      },
+      reads: { mean: mean!, variance: variance! },
+      writes: { running_mean: runningMean!, running_variance: runningVariance! },
+      workgroups: grid(runningMean!.size),
+    },
+  ],
+  reference: (
+    { attributes: { momentum, count } },
+    [runningMean, runningVariance, mean, variance],
+  ) => [
+    runningMean!.map((v, i) => (1 - momentum) * v + momentum * mean![i]!),
+    runningVariance!.map((v, i) => (1 - momentum) * v + (momentum * variance![i]! * count) / (count - 1)),
+  ],
+};
+
+/** Training: `x` `[batch, n]`, batch above 1, `gamma` and `beta` `[n]`; also the batch's mean and biased variance `[n]`. */
+export function batchNorm(
+  x: Tensor,
+  gamma: Tensor,
+  beta: Tensor,
+  epsilon = 1e-5,
+): { y: Tensor; mean: Tensor; variance: Tensor } {
+  const [y, mean, variance] = record(op, [x, gamma, beta], { epsilon }).outputs;
+  return { y: y!, mean: mean!, variance: variance! };
+}
+
+/** Evaluation: `x` `[batch, n]` with the running statistics `[n]`, which get no gradient. */
+export const batchNormEval = (
+  x: Tensor,
+  gamma: Tensor,
+  beta: Tensor,
+  runningMean: Tensor,
+  runningVariance: Tensor,
+  epsilon = 1e-5,
+): Tensor => call(evalOp, [x, gamma, beta, runningMean, runningVariance], { epsilon });
+
+/**
+ * The update `running = (1 - momentum) * running + momentum * batch` of both variables, with the batch's biased
+ * `variance` made unbiased.
+ *
+ * @param options.count samples in the batch
+ */
+export const updateRunningStatistics = (
+  runningMean: Tensor,
+  runningVariance: Tensor,
+  mean: Tensor,
+  variance: Tensor,
+  { momentum = 0.1, count }: { momentum?: number; count: number },
+): GraphNode =>
+  record(runningOp, [runningMean, runningVariance, mean, variance], { momentum, count }) as GraphNode;

@@ -1,0 +1,130 @@
+/** Layer normalisation over the last axis: y = (x - mean) / sqrt(biased variance + epsilon) * gamma + beta. */
+import { call, float, type Op, record } from '../op.js';
+import { sameShape, type Tensor } from '../tensor.js';
+import { overRowsOf } from './rows.js';
+import { misfit, rowsOf } from './shape.js';
+
+interface Attributes {
+  readonly epsilon: number;
+}
+
+const op: Op<Attributes> = {
+  name: 'layerNorm',
+  // Outputs 1 and 2 are the mean and 1 / deviation of each row; stored only when a gradient reads them.
+  outputs: ([x, gamma, beta]) => {
+    const { rows, width } = rowsOf(x!.shape);
+    if (!sameShape(gamma!.shape, [width]) || !sameShape(beta!.shape, [width]))
+      misfit('layerNorm', [x, gamma, beta], 'gamma and beta must be [size of the last axis]');
+    return [{ shape: x!.shape }, { shape: [rows] }, { shape: [rows] }];
+  },
+  kernels: ({ inputs: [x, gamma, beta], outputs: [y, mean, rstd], attributes: { epsilon } }, { used }) => {
+    const save = used[1]! || used[2]!;
+    return [
+      {
+        shader: 'layer_norm',
+        entry: 'forward',
+        ...overRowsOf(x!, { EPSILON: float(epsilon), SAVE: save }),
+        reads: { x: x!, gamma: gamma!, beta: beta! },
+        writes: { y: y!, ...(save && { mean: mean!, rstd: rstd! }) },
+      },
+    ];
+  },
+  gradient: ({ inputs: [x, gamma], outputs: [, mean, rstd] }, [dy, ...others], [wantX, ...wantParameters]) => {
+    if (!dy || others.some(Boolean)) throw new Error('layerNorm has no gradient through its mean and deviation');
+    const parameters = wantParameters.some(Boolean)
+      ? record(parameterGradientOp, [x!, mean!, rstd!, dy], null).outputs
+      : [];
+    return [
+      wantX ? call(gradientOp, [x!, gamma!, mean!, rstd!, dy], null) : undefined,
+      wantParameters[0] ? parameters[0] : undefined,
+      wantParameters[1] ? parameters[1] : undefined,
+    ];
+  },
+  reference: ({ inputs, attributes: { epsilon } }, [x, gamma, beta]) => {
+    const { rows, width } = rowsOf(inputs[0]!.shape);
+    const mean = new Float64Array(rows);
+    const rstd = new Float64Array(rows);
+    for (let r = 0; r < rows; r++) {
+      const row = x!.subarray(r * width, (r + 1) * width);
+      mean[r] = row.reduce((sum, v) => sum + v, 0) / width;
+      const variance = row.reduce((sum, v) => sum + (v - mean[r]!) ** 2, 0) / width;
+      rstd[r] = 1 / Math.sqrt(variance + epsilon);
+    }
+    const y = x!.map((v, i) => {
+      const r = Math.floor(i / width);
+      return (v - mean[r]!) * rstd[r]! * gamma![i % width]! + beta![i % width]!;
+    });
+    return [y, mean, rstd];
+  },
+};
+
+const gradientOp: Op<null> = {
+  name: 'layerNormGradient',
+  outputs: ([x]) => [{ shape: x!.shape }],
+  kernels: ({ inputs: [x, gamma, mean, rstd, dy], outputs: [dx] }) => [
+    {
+      shader: 'layer_norm',
+      entry: 'gradient',
+      ...overRowsOf(x!, { GRADIENT: true }),
+      reads: { x: x!, gamma: gamma!, mean: mean!, rstd: rstd!, dy: dy! },
+      writes: { dx: dx! },
+    },
+  ],
+  reference: ({ inputs }, [x, gamma, mean, rstd, dy]) => {
+    const { rows, width } = rowsOf(inputs[0]!.shape);
+    const dx = new Float64Array(x!.length);
+    for (let r = 0; r < rows; r++) {
+      const xhat = (i: number) => (x![r * width + i]! - mean![r]!) * rstd![r]!;
+      const g = (i: number) => dy![r * width + i]! * gamma![i]!;
+      let sum = 0;
+      let product = 0;
+      for (let i = 0; i < width; i++) {
+        sum += g(i);
+        product += g(i) * xhat(i);
+      }
+      for (let i = 0; i < width; i++)
+        dx[r * width + i] = rstd![r]! * (g(i) - sum / width - (xhat(i) * product) / width);
+    }
+    return [dx];
+  },
+};
+
+/** Columns and rows of a workgroup that sums over rows: neighbours read neighbours. */
+const COLUMNS = 32;
+const LINES = 8;
+
+const parameterGradientOp: Op<null> = {
+  name: 'layerNormParameterGradient',
+  outputs: ([x]) => {
+    const { width } = rowsOf(x!.shape);
+    return [{ shape: [width] }, { shape: [width] }];
+  },
+  kernels: ({ inputs: [x, mean, rstd, dy], outputs: [dgamma, dbeta] }) => {
+    const { rows, width } = rowsOf(x!.shape);
+    return [
+      {
+        shader: 'layer_norm',
+        entry: 'parameters',
+        constants: { PARAMETERS: true, ROWS: rows, WIDTH: width, COLUMNS, LINES },
+        reads: { x: x!, mean: mean!, rstd: rstd!, dy: dy! },
+        writes: { dgamma: dgamma!, dbeta: dbeta! },
+        workgroups: [Math.ceil(width / COLUMNS), 1, 1],
+      },
+    ];
+  },
+  reference: ({ inputs }, [x, mean, rstd, dy]) => {
+    const { width } = rowsOf(inputs[0]!.shape);
+    const dgamma = new Float64Array(width);
+    const dbeta = new Float64Array(width);
+    dy!.forEach((g, i) => {
+      const r = Math.floor(i / width);
+      dgamma[i % width]! += g * (x![i]! - mean![r]!) * rstd![r]!;
+      dbeta[i % width]! += g;
+    });
+    return [dgamma, dbeta];
+  },
+};
+
+/** `x` `[..., n]` normalised over its last axis, then scaled by `gamma` `[n]` and shifted by `beta` `[n]`. */
+export const layerNorm = (x: Tensor, gamma: Tensor, beta: Tensor, epsilon = 1e-5): Tensor =>
+  call(op, [x, gamma, beta], { epsilon });

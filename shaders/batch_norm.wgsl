@@ -1,0 +1,78 @@
+// Batch normalisation of x [ROWS, WIDTH] by column, one invocation a column (ROWS is a batch, so it is small).
+// With rstd = 1 / sqrt(variance + EPSILON) and xhat = (x - mean) rstd:
+//   forward    mean and biased variance of the batch, y = xhat gamma + beta
+//   evaluate   the same with mean and variance given, one invocation an element
+//   gradient   dgamma = sum of dy xhat, dbeta = sum of dy, and
+//              BATCH_STATISTICS  dx = gamma rstd (dy - dbeta / ROWS - xhat dgamma / ROWS)
+//              given statistics  dx = gamma rstd dy
+//   running    running = (1 - MOMENTUM) running + MOMENTUM batch, the variance made unbiased by UNBIAS = n / (n - 1)
+// Sums are taken of x - first row: a large common offset then costs no digits.
+
+//#if FORWARD
+@compute @workgroup_size(WORKGROUP)
+fn forward(@builtin(global_invocation_id) id: vec3u) {
+  let column = id.x;
+  if (column >= WIDTH) { return; }
+  let first = x[column];
+  var sum = 0.0;
+  for (var i = column; i < ROWS * WIDTH; i += WIDTH) { sum += x[i] - first; }
+  let centre = first + sum / f32(ROWS);
+  var squares = 0.0;
+  for (var i = column; i < ROWS * WIDTH; i += WIDTH) {
+    let d = x[i] - centre;
+    squares += d * d;
+  }
+  let spread = squares / f32(ROWS);
+  let scale = gamma[column] / sqrt(spread + EPSILON);
+  for (var i = column; i < ROWS * WIDTH; i += WIDTH) { y[i] = (x[i] - centre) * scale + beta[column]; }
+  //#if SAVE
+  mean[column] = centre;
+  variance[column] = spread;
+  //#endif
+}
+//#endif
+
+//#if EVALUATE
+@compute @workgroup_size(WORKGROUP)
+fn evaluate(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = flat_index(id, groups);
+  if (i >= ROWS * WIDTH) { return; }
+  let column = i % WIDTH;
+  y[i] = (x[i] - mean[column]) * gamma[column] / sqrt(variance[column] + EPSILON) + beta[column];
+}
+//#endif
+
+//#if GRADIENT
+@compute @workgroup_size(WORKGROUP)
+fn gradient(@builtin(global_invocation_id) id: vec3u) {
+  let column = id.x;
+  if (column >= WIDTH) { return; }
+  let centre = mean[column];
+  let rstd = 1.0 / sqrt(variance[column] + EPSILON);
+  var sums = vec2f(0.0);
+  for (var i = column; i < ROWS * WIDTH; i += WIDTH) { sums += dy[i] * vec2f((x[i] - centre) * rstd, 1.0); }
+  //#if WANT_X
+  let scale = gamma[column] * rstd;
+  let means = select(vec2f(0.0), sums / f32(ROWS), BATCH_STATISTICS);
+  for (var i = column; i < ROWS * WIDTH; i += WIDTH) {
+    dx[i] = scale * (dy[i] - means.y - (x[i] - centre) * rstd * means.x);
+  }
+  //#endif
+  //#if WANT_GAMMA
+  dgamma[column] = sums.x;
+  //#endif
+  //#if WANT_BETA
+  dbeta[column] = sums.y;
+  //#endif
+}
+//#endif
+
+//#if RUNNING
+@compute @workgroup_size(WORKGROUP)
+fn running(@builtin(global_invocation_id) id: vec3u) {
+  let column = id.x;
+  if (column >= WIDTH) { return; }
+  running_mean[column] += MOMENTUM * (mean[column] - running_mean[column]);
+  running_variance[column] += MOMENTUM * (variance[column] * UNBIAS - running_variance[column]);
+}
+//#endif

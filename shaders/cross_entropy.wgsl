@@ -1,0 +1,31 @@
+// Cross-entropy of ROWS rows of WIDTH logits with integer labels, one workgroup a row:
+//   terms[row] = SCALE (log(sum of exp(x - max)) - (x[label] - max)), SCALE = 1 / ROWS; shaders/reduce.wgsl adds them
+//   gradient   = upstream SCALE (softmax(x) - onehot(label))
+
+//#include row_reduction
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let row = group.x + group.y * groups.x;
+  if (row >= ROWS) { return; }
+  let base = row * WIDTH;
+  let label = u32(labels[row]);
+  var largest = x[base];
+  for (var i = lane; i < WIDTH; i += WORKGROUP) { largest = max(largest, x[base + i]); }
+  largest = workgroup_max(largest, lane);
+  var sum = 0.0;
+  for (var i = lane; i < WIDTH; i += WORKGROUP) { sum += exp(x[base + i] - largest); }
+  sum = workgroup_sum(sum, lane);
+  //#if GRADIENT
+  let factor = upstream[0] * SCALE;
+  for (var i = lane; i < WIDTH; i += WORKGROUP) {
+    dx[base + i] = factor * (exp(x[base + i] - largest) / sum - select(0.0, 1.0, i == label));
+  }
+  //#else
+  if (lane == 0u) { terms[row] = SCALE * (log(sum) - (x[base + label] - largest)); }
+  //#endif
+}

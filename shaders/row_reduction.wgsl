@@ -1,0 +1,43 @@
+// Reductions over a workgroup whose result every invocation gets; included by the row-wise kernels.
+// Two steps of SIDE terms each (WORKGROUP = SIDE * SIDE) instead of a tree of halves: two barriers, which are dear on
+// CPU adapters. The order is fixed. Two values at a time, as most callers have two; it must be called by the whole
+// workgroup.
+
+var<workgroup> lane_values: array<vec2f, WORKGROUP>;
+var<workgroup> side_values: array<vec2f, SIDE>;
+
+fn workgroup_sum2(value: vec2f, lane: u32) -> vec2f {
+  lane_values[lane] = value;
+  workgroupBarrier();
+  if (lane < SIDE) {
+    var sum = lane_values[lane];
+    for (var i = 1u; i < SIDE; i++) { sum += lane_values[lane + i * SIDE]; }
+    side_values[lane] = sum;
+  }
+  workgroupBarrier();
+  var total = side_values[0];
+  for (var i = 1u; i < SIDE; i++) { total += side_values[i]; }
+  return total;
+}
+
+fn workgroup_max2(value: vec2f, lane: u32) -> vec2f {
+  lane_values[lane] = value;
+  workgroupBarrier();
+  if (lane < SIDE) {
+    var largest = lane_values[lane];
+    for (var i = 1u; i < SIDE; i++) { largest = max(largest, lane_values[lane + i * SIDE]); }
+    side_values[lane] = largest;
+  }
+  workgroupBarrier();
+  var result = side_values[0];
+  for (var i = 1u; i < SIDE; i++) { result = max(result, side_values[i]); }
+  return result;
+}
+
+fn workgroup_sum(value: f32, lane: u32) -> f32 {
+  return workgroup_sum2(vec2f(value, 0.0), lane).x;
+}
+
+fn workgroup_max(value: f32, lane: u32) -> f32 {
+  return workgroup_max2(vec2f(value, value), lane).x;
+}
