@@ -3,10 +3,11 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import * as doctor from './commands/doctor.js';
+import * as verify from './commands/verify.js';
 import { report } from './report.js';
 
 /** Each adds its command to the program. */
-const commands = [doctor];
+const commands = [doctor, verify];
 
 const { version, description } = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),

@@ -10,15 +10,17 @@ import { fileURLToPath } from 'node:url';
 import { summary } from './summary.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
-execSync('npm run build --silent', { stdio: 'inherit' });
+try {
+  execSync('npm run build --silent', { stdio: 'inherit' });
+} catch {
+  stop('the build failed');
+}
 
 // The adapter must be in the environment before the test processes start, so it cannot be left to the tests.
 const { adapterEnvironment, MARKER } = await import('../dist/cli/platform/relaunch.js');
-const added = await adapterEnvironment(process.env.PROMPTKD_ADAPTER).catch((error) => {
-  console.error(`error: ${error.message}\nmend: ${error.mend}`);
-  console.log(summary({ passed: 0, failed: 1 }));
-  process.exit(1);
-});
+const added = await adapterEnvironment(process.env.PROMPTKD_ADAPTER).catch((error) =>
+  stop(`${error.message}\nmend: ${error.mend}`),
+);
 if (added[MARKER]) console.log(`adapter: the embedded software adapter (${added[MARKER]})`);
 
 const folder = mkdtempSync(join(tmpdir(), 'promptkd-test-'));
@@ -41,6 +43,13 @@ try {
 if (counts.failed === 0 && (vitest.status !== 0 || counts.passed === 0)) counts.failed = 1;
 console.log(summary(counts));
 process.exit(counts.failed === 0 ? 0 : 1);
+
+/** Ends before any test could run, which counts as a failure. */
+function stop(message) {
+  console.error(`error: ${message}`);
+  console.log(summary({ passed: 0, failed: 1 }));
+  process.exit(1);
+}
 
 function count(report) {
   // A file that does not even load has no tests in it, but counts as one that failed.

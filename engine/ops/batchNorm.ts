@@ -67,12 +67,11 @@ const op: Op<Attributes> = {
     const [batch, n] = inputs[0]!.shape as [number, number];
     const mean = new Float64Array(n);
     const variance = new Float64Array(n);
-    x!.forEach((v, i) => {
-      mean[i % n]! += v / batch;
-    });
-    x!.forEach((v, i) => {
-      variance[i % n]! += (v - mean[i % n]!) ** 2 / batch;
-    });
+    for (let c = 0; c < n; c++) {
+      const column = x!.filter((_, i) => i % n === c);
+      mean[c] = column.reduce((sum, v) => sum + v, 0) / batch;
+      variance[c] = column.reduce((sum, v) => sum + (v - mean[c]!) ** 2, 0) / batch;
+    }
     return [normalise([x!, gamma!, beta!, mean, variance], epsilon), mean, variance];
   },
 };
@@ -132,10 +131,7 @@ const gradientOp: Op<Attributes & { readonly batchStatistics: boolean }> = {
       workgroups: grid(gamma!.size),
     },
   ],
-  reference: (
-    { inputs, attributes: { epsilon, batchStatistics } },
-    [x, gamma, mean, variance, dy],
-  ) => {
+  reference: ({ inputs, attributes: { epsilon, batchStatistics } }, [x, gamma, mean, variance, dy]) => {
     const [batch, n] = inputs[0]!.shape as [number, number];
     const dgamma = new Float64Array(n);
     const dbeta = new Float64Array(n);
@@ -166,7 +162,10 @@ const runningOp: Op<RunningAttributes> = {
     if (inputs.some((t) => t.shape.length !== 1 || t.size !== inputs[0]!.size))
       misfit('updateRunningStatistics', inputs, 'all must be [n]');
     if (count < 2)
-      throw new UserError(`updateRunningStatistics: a batch of ${count} has no unbiased variance`, 'use at least 2');
+      throw new UserError(
+        `updateRunningStatistics: a batch of ${count} has no unbiased variance`,
+        'use at least 2',
+      );
     return [];
   },
   kernels: ({ inputs: [runningMean, runningVariance, mean, variance], attributes: { momentum, count } }) => [
@@ -184,10 +183,7 @@ const runningOp: Op<RunningAttributes> = {
       workgroups: grid(runningMean!.size),
     },
   ],
-  reference: (
-    { attributes: { momentum, count } },
-    [runningMean, runningVariance, mean, variance],
-  ) => [
+  reference: ({ attributes: { momentum, count } }, [runningMean, runningVariance, mean, variance]) => [
     runningMean!.map((v, i) => (1 - momentum) * v + momentum * mean![i]!),
     runningVariance!.map((v, i) => (1 - momentum) * v + (momentum * variance![i]! * count) / (count - 1)),
   ],

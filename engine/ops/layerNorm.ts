@@ -29,8 +29,13 @@ const op: Op<Attributes> = {
       },
     ];
   },
-  gradient: ({ inputs: [x, gamma], outputs: [, mean, rstd] }, [dy, ...others], [wantX, ...wantParameters]) => {
-    if (!dy || others.some(Boolean)) throw new Error('layerNorm has no gradient through its mean and deviation');
+  gradient: (
+    { inputs: [x, gamma], outputs: [, mean, rstd] },
+    [dy, ...others],
+    [wantX, ...wantParameters],
+  ) => {
+    if (!dy || others.some(Boolean))
+      throw new Error('layerNorm has no gradient through its mean and deviation');
     const parameters = wantParameters.some(Boolean)
       ? record(parameterGradientOp, [x!, mean!, rstd!, dy], null).outputs
       : [];

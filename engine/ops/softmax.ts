@@ -12,8 +12,8 @@ interface Attributes {
 export function logSoftmaxRow(x: Values, start: number, width: number, temperature = 1): Values {
   const row = x.slice(start, start + width).map((v) => v / temperature);
   const largest = row.reduce((a, b) => Math.max(a, b));
-  const log = largest + Math.log(row.reduce((sum, v) => sum + Math.exp(v - largest), 0));
-  return row.map((v) => v - log);
+  const log = Math.log(row.reduce((sum, v) => sum + Math.exp(v - largest), 0));
+  return row.map((v) => v - largest - log);
 }
 
 const op: Op<Attributes> = {

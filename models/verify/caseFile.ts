@@ -1,6 +1,7 @@
 /** The numbers of a training case: `case.json`. */
 import * as v from 'valibot';
 import { UserError } from '../../engine/errors.js';
+import { cosineRate } from '../../engine/optim.js';
 import type { Platform } from '../platform.js';
 import { checkJson, readJson } from './json.js';
 
@@ -57,9 +58,22 @@ export async function readCase(platform: Platform, folder: string): Promise<Case
     const { steps, epochs } = given[name];
     const found = given.losses[name].length;
     if (steps % epochs !== 0)
-      throw new UserError(`${file}: ${name}: ${steps} steps are no ${epochs} equal epochs`, 'restore the file');
+      throw new UserError(
+        `${file}: ${name}: ${steps} steps are no ${epochs} equal epochs`,
+        'restore the file',
+      );
     if (found !== steps)
-      throw new UserError(`${file}: losses.${name} has ${found} entries for ${steps} steps`, 'restore the file');
+      throw new UserError(
+        `${file}: losses.${name} has ${found} entries for ${steps} steps`,
+        'restore the file',
+      );
   }
   return given;
+}
+
+/** The learning rate of every step: that of its epoch. */
+export function caseRates({ steps, epochs, lr, warmup_epochs, warmup_lr }: Stage): number[] {
+  const schedule = { rate: lr, epochs, warmupEpochs: warmup_epochs, warmupRate: warmup_lr };
+  const perEpoch = steps / epochs;
+  return Array.from({ length: steps }, (_, step) => cosineRate(schedule, Math.floor(step / perEpoch) + 1));
 }

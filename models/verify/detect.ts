@@ -50,7 +50,10 @@ async function detectFile(platform: Platform, path: string): Promise<{ kind: Ref
   if (name === 'cases.json') return { kind: 'preprocessing case', path: folder };
   // A checkpoint may have gigabytes: look at the first byte before reading it as text.
   const isArray = /^\s*\[/.test(new TextDecoder().decode(await head(platform, path)));
-  if (isArray && v.is(v.array(v.object({ text: v.unknown(), ids: v.unknown() })), await readJson(platform, path)))
+  if (
+    isArray &&
+    v.is(v.array(v.object({ text: v.unknown(), ids: v.unknown() })), await readJson(platform, path))
+  )
     return { kind: 'tokenizer list', path };
   throw new UserError(`${path} is no list of reference numbers`, KNOWN);
 }

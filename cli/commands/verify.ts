@@ -1,0 +1,77 @@
+/** `promptkd verify`: compares this machine with reference numbers, item by item. */
+import type { Command } from 'commander';
+import pc from 'picocolors';
+import { verify } from '../../models/verify/detect.js';
+import type { VerifyItem, VerifyReport } from '../../models/verify/item.js';
+import { addGpuOptions, type GpuFlags } from '../gpu.js';
+import { printJson, withJob } from '../job.js';
+import { formatTable } from '../table.js';
+
+interface Flags extends GpuFlags {
+  readonly tokenizer?: string;
+  readonly json?: boolean;
+}
+
+const HELP = `
+What a path is, is told by its content:
+  training case        a folder with case.json: both stages, step by step
+  preprocessing case   a folder with cases.json: image files and what Pillow makes of them
+  formats folder       tensors.safetensors beside checkpoints of one CLIP in several formats
+  tokenizer list       a JSON array of {text, ids}; needs --tokenizer
+
+Exit code 1 if any item misses its tolerance. In --json an error that is no number is null.
+
+Example:
+  promptkd verify goldens/tiny goldens/preprocess
+  promptkd verify goldens/tokenizer.json --tokenizer clip/bpe_simple_vocab_16e6.txt.gz`;
+
+export function register(program: Command): void {
+  addGpuOptions(
+    program
+      .command('verify')
+      .description('compare this machine with reference numbers, item by item')
+      .argument('<path...>', 'folders or files of reference numbers')
+      .option('--tokenizer <file>', 'the vocabulary for tokenizer lists')
+      .option('--json', 'print the reports for programs')
+      .addHelpText('after', HELP),
+  ).action(async (paths: string[], flags: Flags) => {
+    const reports = await withJob(flags, async (job) => {
+      const found: VerifyReport[] = [];
+      for (const path of paths) found.push(await verify(job, path, flags));
+      return found;
+    });
+    const items = reports.flatMap((report) => report.items);
+    const counts = {
+      ok: items.filter((item) => state(item) === 'ok').length,
+      missed: items.filter((item) => state(item) === 'MISS').length,
+      skipped: items.filter((item) => state(item) === 'skipped').length,
+    };
+    if (flags.json) printJson({ ok: counts.missed === 0, ...counts, reports });
+    else {
+      process.stdout.write(reports.map(format).join('\n'));
+      const { ok, missed, skipped } = counts;
+      process.stdout.write(`\n${items.length} items: ${ok} ok, ${missed} missed, ${skipped} skipped\n`);
+    }
+    if (counts.missed > 0) process.exitCode = 1;
+  });
+}
+
+const state = ({ ok, skipped }: VerifyItem) => (skipped !== undefined ? 'skipped' : ok ? 'ok' : 'MISS');
+
+function format({ path, kind, items }: VerifyReport): string {
+  const rows = items.map((item) => {
+    const found = state(item);
+    if (found === 'skipped') return [item.name, '', '', pc.yellow(`skipped: ${item.skipped}`)];
+    const miss = pc.red(item.problem === undefined ? 'MISS' : `MISS: ${item.problem}`);
+    return [item.name, amount(item), number(item.tolerance), found === 'ok' ? pc.green('ok') : miss];
+  });
+  return `${pc.bold(path)}: ${kind}\n${formatTable(['item', 'error', 'tolerance', ''], rows)}`;
+}
+
+/** The error, with what it measures where that is not the relative one. */
+function amount({ error, measure }: VerifyItem): string {
+  return measure === 'relative' || measure === '' ? number(error) : `${number(error)} ${measure}`;
+}
+
+const number = (value: number): string =>
+  Number.isInteger(value) || !Number.isFinite(value) ? String(value) : value.toExponential(1);

@@ -1,0 +1,141 @@
+/** Hyper-parameters on the command line: a flag for every field of a settings schema, and `--config FILE`. */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import * as v from 'valibot';
+import { UserError } from '../engine/errors.js';
+import type { Platform } from '../models/platform.js';
+import {
+  parseSettings,
+  StudentSettingsSchema,
+  TeacherSettingsSchema,
+  type StudentSettings,
+  type TeacherSettings,
+} from '../models/promptkd/settings.js';
+import { readYaml } from '../models/runs/runFolder.js';
+
+type Field = keyof TeacherSettings | keyof StudentSettings;
+
+/** What the user gives for each field, and what it is. The compiler asks for a line when a field is added. */
+const FIELDS: Readonly<Record<Field, readonly [value: string, help: string]>> = {
+  clip: ['folder', 'the CLIP to tune: a checkpoint, or a folder with one and its tokenizer'],
+  teacher: ['run', 'run folder of stage 1 (promptkd teacher)'],
+  data: ['folder', 'images: class folders, a known data set, a flat folder or a list of paths'],
+  dataset: ['name', 'which data set, when the data folder holds several known ones'],
+  tokenizer: ['file', "the CLIP's tokenizer, when it is not beside the checkpoint"],
+  classes: ['part', 'classes to tune on: base (the first half), novel or all'],
+  shots: ['n', 'labelled images a class; 0: all of them'],
+  classVectors: ['file', 'stored class vectors (default: made for the classes of the data)'],
+  epochs: ['n', 'passes over the images'],
+  batch: ['n', 'images of a step'],
+  learningRate: ['rate', 'learning rate of SGD, decayed along a cosine'],
+  warmupEpochs: ['n', 'epochs at the warm-up rate'],
+  warmupLearningRate: ['rate', 'the warm-up rate'],
+  momentum: ['value', 'momentum of SGD'],
+  weightDecay: ['value', 'weight decay of SGD'],
+  seed: ['n', 'decides the shots, the order of images, their crops and the initial values'],
+  views: ['n', 'fixed crops of each image whose frozen features are computed once; 0: new crops every epoch'],
+  visionDepth: ['n', 'blocks with prompts in the image encoder (default: 9, or all)'],
+  visionLength: ['n', 'prompt tokens in the image encoder'],
+  textDepth: ['n', 'blocks with prompts in the text encoder (default: 9, or all)'],
+  textLength: ['n', 'prompt tokens in the text encoder'],
+  contextInit: ['words', 'words that the text prompt starts from'],
+  textWeight: ['value', "weight of PromptSRC's loss on text features"],
+  imageWeight: ['value', "weight of PromptSRC's loss on image features"],
+  averageMean: ['epoch', 'centre of the Gaussian that averages the prompts (default: 3/4 of the epochs)'],
+  averageDeviation: ['epochs', 'its standard deviation'],
+  temperature: ['value', 'temperature of both softmaxes'],
+  kdWeight: ['value', 'weight of the distillation loss'],
+};
+
+const STAGES = { teacher: TeacherSettingsSchema, student: StudentSettingsSchema } as const;
+export type Stage = keyof typeof STAGES;
+export type SettingsOf<S extends Stage> = v.InferOutput<(typeof STAGES)[S]>;
+
+/** Flags as commander hands them over. */
+export interface SettingsFlags {
+  readonly config?: string;
+  readonly out: string;
+  readonly resume?: boolean;
+}
+
+/** Adds a flag for every setting of the stage, and `--config`, `--out`, `--resume`. */
+export function addSettingsOptions(command: Command, stage: Stage): Command {
+  const { entries } = STAGES[stage];
+  const defaults = v.getDefaults(STAGES[stage]) as Record<string, unknown>;
+  command
+    .requiredOption('--out <folder>', 'run folder to make')
+    .option('--config <file>', 'settings from a YAML file, such as the config.yaml of a run; flags go first')
+    .option('--resume', 'continue the run in --out; settings that are not given are taken from it');
+  const inOrder = (Object.keys(FIELDS) as Field[]).filter((field) => field in entries);
+  for (const field of inOrder) {
+    const [value, help] = FIELDS[field];
+    const fallback = defaults[field];
+    const shown = fallback === undefined ? help : `${help} (default: ${fallback})`;
+    const option = new Option(`--${kebab(field)} <${value}>`, shown);
+    if (isNumber(entries, field)) option.argParser(parseNumber);
+    command.addOption(option);
+  }
+  return command;
+}
+
+/**
+ * The settings of a run: the file's, with the flags in their place where both are given. Without `--config`, a run that
+ * is continued takes those in its own folder.
+ *
+ * @throws UserError naming the file or flag, the field and what it may be
+ */
+export async function readSettings<S extends Stage>(
+  platform: Platform,
+  stage: S,
+  flags: SettingsFlags,
+): Promise<SettingsOf<S>> {
+  const schema = STAGES[stage];
+  const fields = Object.keys(schema.entries);
+  const own = platform.join(flags.out, 'config.yaml');
+  const file = flags.config ?? (flags.resume && (await platform.stat(own)) ? own : undefined);
+  const fromFile = file === undefined ? {} : await readSettingsFile(platform, stage, file);
+  const given = Object.entries(flags).filter(([field, value]) => fields.includes(field) && value !== undefined);
+  // The file's order of fields stays: config.yaml then reads as the file did, and a continued run's as its own.
+  const merged: Record<string, unknown> = { ...fromFile, ...Object.fromEntries(given) };
+  for (const field of fields)
+    if (merged[field] === undefined && schema.entries[field as keyof typeof schema.entries].type !== 'optional')
+      throw new UserError(
+        `--${kebab(field)} is missing: ${FIELDS[field as Field][1]}`,
+        `give --${kebab(field)}, or ${field}: in a file with --config`,
+      );
+  const settings = parseSettings<object>(schema, merged, 'the command line') as SettingsOf<S>;
+  return inOrderOf(Object.keys(fromFile), settings);
+}
+
+/** Fields of a settings file, checked; the `kind` that a run's config.yaml starts with must be the stage's. */
+async function readSettingsFile(platform: Platform, stage: Stage, file: string): Promise<object> {
+  const content = readYaml(file, await platform.readText(file)) ?? {};
+  if (typeof content !== 'object' || Array.isArray(content))
+    throw new UserError(`${file} is no list of settings`, 'write one "field: value" a line');
+  const { kind, ...fields } = content as Record<string, unknown>;
+  if (kind !== undefined && kind !== stage)
+    throw new UserError(`${file} holds the settings of a ${kind} run`, `give those of a ${stage} run`);
+  // Only the fields that are there: what is missing may come as a flag.
+  parseSettings<object>(v.partial(STAGES[stage] as typeof TeacherSettingsSchema), fields, file);
+  return fields;
+}
+
+function inOrderOf<T extends object>(order: readonly string[], settings: T): T {
+  const keys = [...order.filter((key) => key in settings), ...Object.keys(settings)] as (keyof T)[];
+  return Object.fromEntries([...new Set(keys)].map((key) => [key, settings[key]])) as T;
+}
+
+/** `learningRate` -> `learning-rate`. */
+const kebab = (field: string): string => field.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+/** Whether a field of a schema is a number, with or without a default. */
+function isNumber(entries: Readonly<Record<string, unknown>>, field: string): boolean {
+  const entry = entries[field] as { type: string; wrapped?: { type: string } };
+  return (entry.wrapped ?? entry).type === 'number';
+}
+
+/** A number of the command line. */
+export function parseNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('It is no number.');
+  return value;
+}

@@ -1,0 +1,40 @@
+/** Tables for people. */
+import Table from 'cli-table3';
+import type { Accuracy } from '../models/promptkd/evaluate.js';
+
+/**
+ * Rows under a head, the columns after the first `text` ones to the right. Without colours where the output is no
+ * terminal, as the library sees to.
+ */
+export function formatTable(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  { text = 1 }: { text?: number } = {},
+): string {
+  const table = new Table({
+    head: [...head],
+    style: { head: [], border: [] },
+    colAligns: head.map((_, i) => (i < text ? 'left' : 'right')),
+  });
+  table.push(...rows.map((row) => [...row]));
+  return `${table.toString()}\n`;
+}
+
+export interface NamedAccuracy extends Accuracy {
+  readonly name: string;
+}
+
+/** Accuracies in percent, a model a row. HM: harmonic mean of base and novel. */
+export function formatAccuracies(rows: readonly NamedAccuracy[]): string {
+  const percent = (value: number | undefined) => (value === undefined ? '-' : value.toFixed(1));
+  return formatTable(
+    ['model', 'base', 'novel', 'HM', 'all'],
+    rows.map(({ name, base, novel, harmonicMean, all }) => [
+      name,
+      percent(base),
+      percent(novel),
+      percent(harmonicMean),
+      percent(all),
+    ]),
+  );
+}

@@ -1,0 +1,169 @@
+/**
+ * Scaled dot-product attention, every head 64 wide, and its gradient.
+ *   S = q k^T / 8 (over the keys up to the query's own when causal),  P = softmax(S),  o = P v,  lse = log sum exp S
+ *   dP = do v^T,  D = rowsum(do ∘ o),  dS = P ∘ (dP - D),  dq = dS k / 8,  dk = dS^T q / 8,  dv = P^T do
+ * The backward pass stores no [tokens, tokens] matrix: it makes P again from S and lse (FlashAttention, arXiv
+ * 2205.14135), so P is as exact as float32 holds lse: 1e-5 relative for scores around 100.
+ */
+import { type Constant, call, type Dispatch, type KernelContext, type Op, record, type Values } from '../op.js';
+import type { Tensor } from '../tensor.js';
+import { misfit } from './shape.js';
+
+const HEAD = 64;
+
+export interface AttentionOptions {
+  readonly heads: number;
+  /** Whether a token sees only itself and those before it. */
+  readonly causal: boolean;
+}
+
+export const tune = { rows: [1, 1, 1] as number[], split: false };
+
+const vec4 = (tensor: Tensor) => ({ tensor, as: 'vec4f' }) as const;
+
+const WORKGROUP = 64;
+function launch(qkv: Tensor, { heads, causal }: AttentionOptions, rows: number) {
+  const [batch, tokens] = qkv.shape as [number, number];
+  return {
+    shader: 'attention',
+    constants: { TOKENS: tokens, HEADS: heads, ROWS: rows, CAUSAL: causal, WORKGROUP } as Record<string, Constant>,
+    workgroups: [Math.ceil(tokens / rows / WORKGROUP), heads, batch] as [number, number, number],
+  };
+}
+
+const op: Op<AttentionOptions> = {
+  name: 'attention',
+  // Output 1 is the log of the softmax's denominators; stored only when a gradient reads it.
+  outputs: ([qkv], { heads }) => {
+    const [batch, tokens, width] = qkv!.shape as [number, number, number];
+    if (qkv!.shape.length !== 3 || !Number.isInteger(heads) || heads < 1 || width !== 3 * heads * HEAD)
+      misfit('attention', [qkv], `${heads} heads of ${HEAD} need [batch, tokens, ${3 * heads * HEAD}]`);
+    return [{ shape: [batch, tokens, width / 3] }, { shape: [batch, heads, tokens] }];
+  },
+  kernels: ({ inputs: [qkv], outputs: [o, lse], attributes }, { used }): Dispatch[] => {
+    const { constants, ...rest } = launch(qkv!, attributes, tune.rows[0]!);
+    return [
+      {
+        ...rest,
+        entry: 'forward',
+        constants: { ...constants, FORWARD: true, STORE_LSE: used[1]! },
+        reads: { qkv: vec4(qkv!) },
+        writes: { o: vec4(o!), ...(used[1] && { lse: lse! }) },
+      },
+    ];
+  },
+  gradient: ({ inputs: [qkv], outputs: [o, lse], attributes }, [d_o, dLse]) => {
+    if (dLse) throw new Error('attention has no gradient rule for its second output');
+    return [attentionGradient(qkv!, o!, lse!, d_o!, attributes)];
+  },
+  reference: ({ inputs: [tensor], attributes: { heads, causal } }, [qkv]) => {
+    const [batch, tokens, width] = tensor!.shape as [number, number, number];
+    const o = new Float64Array(qkv!.length / 3);
+    const lse = new Float64Array(batch * heads * tokens);
+    eachHead(batch, heads, (b, h) => {
+      const [q, k, v] = [0, 1, 2].map((part) => rows(qkv!, tokens, width, b, (part * heads + h) * HEAD));
+      const out = rows(o, tokens, width / 3, b, h * HEAD);
+      for (let i = 0; i < tokens; i++) {
+        const scores = Array.from({ length: causal ? i + 1 : tokens }, (_, j) => dot(q![i]!, k![j]!) / 8);
+        const highest = scores.reduce((a, c) => Math.max(a, c));
+        const sum = scores.reduce((a, s) => a + Math.exp(s - highest), 0);
+        lse[(b * heads + h) * tokens + i] = highest + Math.log(sum);
+        scores.forEach((s, j) => {
+          addScaled(out[i]!, Math.exp(s - highest) / sum, v![j]!);
+        });
+      }
+    });
+    return [o, lse];
+  },
+};
+
+const gradientOp: Op<AttentionOptions> = {
+  name: 'attentionGradient',
+  outputs: ([qkv, o, lse, d_o], { heads }) => {
+    const [batch, tokens, width] = qkv!.shape as [number, number, number];
+    const like = batch * tokens * (width / 3);
+    if (o!.size !== like || d_o!.size !== like || lse!.size !== batch * heads * tokens)
+      misfit('attentionGradient', [qkv, o, lse, d_o], 'they must come from one attention');
+    return [{ shape: qkv!.shape }, { shape: lse!.shape, scratch: true }];
+  },
+  kernels: ({ inputs: [qkv, o, lse, d_o], outputs: [dQkv, delta], attributes }): Dispatch[] => {
+    const q = launch(qkv!, attributes, tune.rows[1]!);
+    const kv = launch(qkv!, attributes, tune.rows[2]!);
+    return [
+      {
+        ...q,
+        entry: 'queries',
+        constants: { ...q.constants, QUERIES: true },
+        reads: { qkv: vec4(qkv!), o: vec4(o!), lse: lse!, d_o: vec4(d_o!) },
+        writes: { d_qkv: vec4(dQkv!), delta: delta! },
+      },
+      ...(tune.split ? [{ DK: true }, { DV: true }] : [{ DK: true, DV: true }]).map((flags) => ({
+        ...kv,
+        entry: 'keys',
+        constants: { ...kv.constants, KEYS: true, ...flags } as Record<string, Constant>,
+        reads: { qkv: vec4(qkv!), lse: lse!, d_o: vec4(d_o!), delta: delta! },
+        writes: { d_qkv: vec4(dQkv!) },
+      })),
+    ];
+  },
+  reference: ({ inputs: [tensor], attributes: { heads, causal } }, [qkv, o, lse, d_o]) => {
+    const [batch, tokens, width] = tensor!.shape as [number, number, number];
+    const dQkv = new Float64Array(qkv!.length);
+    const delta = new Float64Array(lse!.length);
+    eachHead(batch, heads, (b, h) => {
+      const split = (x: Values) => [0, 1, 2].map((part) => rows(x, tokens, width, b, (part * heads + h) * HEAD));
+      const [q, k, v] = split(qkv!);
+      const [dq, dk, dv] = split(dQkv);
+      const out = rows(o!, tokens, width / 3, b, h * HEAD);
+      const dOut = rows(d_o!, tokens, width / 3, b, h * HEAD);
+      for (let i = 0; i < tokens; i++) {
+        const at = (b * heads + h) * tokens + i;
+        delta[at] = dot(dOut[i]!, out[i]!);
+        for (let j = 0; j < (causal ? i + 1 : tokens); j++) {
+          const p = Math.exp(dot(q![i]!, k![j]!) / 8 - lse![at]!);
+          const ds = (p * (dot(dOut[i]!, v![j]!) - delta[at]!)) / 8;
+          addScaled(dq![i]!, ds, k![j]!);
+          addScaled(dk![j]!, ds, q![i]!);
+          addScaled(dv![j]!, p, dOut[i]!);
+        }
+      }
+    });
+    return [dQkv, delta];
+  },
+};
+
+/** Views of the rows of one head: `HEAD` values from `column` on, of every token of sequence `b`. */
+function rows(x: Values, tokens: number, width: number, b: number, column: number): Values[] {
+  return Array.from({ length: tokens }, (_, t) => {
+    const start = (b * tokens + t) * width + column;
+    return x.subarray(start, start + HEAD);
+  });
+}
+
+function eachHead(batch: number, heads: number, visit: (b: number, h: number) => void): void {
+  for (let b = 0; b < batch; b++) for (let h = 0; h < heads; h++) visit(b, h);
+}
+
+function dot(a: Values, b: Values): number {
+  let sum = 0;
+  for (let i = 0; i < HEAD; i++) sum += a[i]! * b[i]!;
+  return sum;
+}
+
+function addScaled(target: Values, factor: number, x: Values): void {
+  for (let i = 0; i < HEAD; i++) target[i]! += factor * x[i]!;
+}
+
+/** `qkv` `[batch, tokens, 3 * 64 * heads]` as q | k | v, head by head within each -> `[batch, tokens, 64 * heads]`. */
+export const attention = (qkv: Tensor, options: AttentionOptions): Tensor =>
+  record(op, [qkv], { heads: options.heads, causal: options.causal }).outputs[0]!;
+
+/** Gradient with respect to `qkv`, given both outputs of `attention` and the first one's gradient. */
+export const attentionGradient = (
+  qkv: Tensor,
+  o: Tensor,
+  lse: Tensor,
+  d_o: Tensor,
+  options: AttentionOptions,
+): Tensor => call(gradientOp, [qkv, o, lse, d_o], options);
+export type { KernelContext };

@@ -1,0 +1,148 @@
+/**
+ * y[m] = x[indices[m]], and its adjoint x[n] = sum over the m with indices[m] = n of y[m].
+ * An index outside 0 .. N - 1 means the nearest row inside, in both: hosts check their indices where they matter.
+ */
+import { call, grid, type Op, type Operand, type Values } from '../op.js';
+import type { Tensor } from '../tensor.js';
+import { reshape } from './reshape.js';
+import { misfit } from './shape.js';
+
+const clampTo = (index: number, count: number) => Math.max(0, Math.min(index, count - 1));
+
+/** Element type and row length in elements: four floats where the width allows it. */
+function elements(width: number): { row: number; operand: (tensor: Tensor) => Operand } {
+  return width % 4 === 0
+    ? { row: width / 4, operand: (tensor) => ({ tensor, as: 'vec4f' }) }
+    : { row: width, operand: (tensor) => tensor };
+}
+
+const gather: Op<null> = {
+  name: 'gatherRows',
+  outputs: ([x, indices]) => {
+    checkIndices('gatherRows', x!, indices!);
+    return [{ shape: [indices!.size, x!.shape[1]!] }];
+  },
+  kernels: ({ inputs: [x, indices], outputs: [y] }) => {
+    const [count, width] = x!.shape as [number, number];
+    const { row, operand } = elements(width);
+    const size = indices!.size * row;
+    return [
+      {
+        shader: 'gather',
+        entry: 'gather',
+        constants: { GATHER: true, SIZE: size, WIDTH: row, ROWS: count },
+        reads: { x: operand(x!), indices: indices! },
+        writes: { y: operand(y!) },
+        workgroups: grid(size),
+      },
+    ];
+  },
+  gradient: ({ inputs: [x, indices] }, [dy], [wantX]) => [
+    wantX ? scatterRows(dy!, indices!, x!.shape[0]!) : undefined,
+    undefined,
+  ],
+  reference: ({ inputs: [xTensor] }, [x, indices]) => {
+    const [count, width] = xTensor!.shape as [number, number];
+    const y = new Float64Array(indices!.length * width);
+    indices!.forEach((index, m) => {
+      const row = clampTo(index, count);
+      y.set(x!.subarray(row * width, (row + 1) * width), m * width);
+    });
+    return [y];
+  },
+};
+
+/**
+ * Without atomics, and duplicates added in the order of m: `link` finds for every m whether it is the first with its
+ * index and which one follows, `clear` writes zeros, `add` walks each list from its first m.
+ * Reads M² indices, writes N * W + (distinct indices) * W values: for M in the thousands the zeros of a whole token
+ * table cost more than the search.
+ */
+const scatter: Op<{ readonly count: number }> = {
+  name: 'scatterRows',
+  outputs: ([y, indices], { count }) => {
+    checkIndices('scatterRows', y!, indices!);
+    const [rows, width] = y!.shape as [number, number];
+    if (rows !== indices!.size) misfit('scatterRows', [y, indices], 'one index a row is needed');
+    if (!Number.isInteger(count) || count < 1) misfit('scatterRows', [y], `${count} rows cannot be made`);
+    return [{ shape: [count, width] }, { shape: [rows, 2], dtype: 'i32', scratch: true }];
+  },
+  kernels: ({ inputs: [y, indices], outputs: [x, links], attributes: { count } }) => {
+    const [m, width] = y!.shape as [number, number];
+    const { row, operand } = elements(width);
+    const constants = { COUNT: m, WIDTH: row, ROWS: count };
+    return [
+      {
+        shader: 'gather',
+        entry: 'link',
+        constants: { LINK: true, SIZE: m, ...constants },
+        reads: { indices: indices! },
+        writes: { links: links! },
+        workgroups: grid(m),
+      },
+      {
+        shader: 'gather',
+        entry: 'clear',
+        constants: { CLEAR: true, VECTOR: width % 4 === 0, SIZE: count * row, ...constants },
+        reads: {},
+        writes: { x: operand(x!) },
+        workgroups: grid(count * row),
+      },
+      {
+        shader: 'gather',
+        entry: 'add',
+        constants: { ADD: true, SIZE: m * row, ...constants },
+        reads: { y: operand(y!), indices: indices!, links: links! },
+        writes: { x: operand(x!) },
+        workgroups: grid(m * row),
+      },
+    ];
+  },
+  reference: ({ inputs: [yTensor], attributes: { count } }, [y, indices]) => {
+    const width = yTensor!.shape[1]!;
+    const x = new Float64Array(count * width);
+    indices!.forEach((index, m) => {
+      const row = clampTo(index, count) * width;
+      for (let c = 0; c < width; c++) x[row + c]! += y![m * width + c]!;
+    });
+    return [x, linksOf(indices!, count)];
+  },
+};
+
+/** For each m: 1 if no earlier m has its index, and the next m that has it (or their number). */
+function linksOf(indices: Values, count: number): Values {
+  const links = new Float64Array(indices.length * 2);
+  const last = new Map<number, number>();
+  indices.forEach((index, m) => {
+    const row = clampTo(index, count);
+    const before = last.get(row);
+    if (before !== undefined) links[before * 2 + 1] = m;
+    links[m * 2] = before === undefined ? 1 : 0;
+    links[m * 2 + 1] = indices.length;
+    last.set(row, m);
+  });
+  return links;
+}
+
+function checkIndices(name: string, rows: Tensor, indices: Tensor): void {
+  if (rows.shape.length !== 2) misfit(name, [rows, indices], 'the first must be [rows, width]');
+  if (indices.shape.length !== 1 || indices.dtype !== 'i32')
+    misfit(name, [rows, indices], 'the indices must be int32 [count]');
+}
+
+/** Rows of `x` `[N, W]` by `indices`, int32 `[M]` -> `[M, W]`. Indices outside 0 .. N - 1 mean the nearest row inside. */
+export const gatherRows = (x: Tensor, indices: Tensor): Tensor => call(gather, [x, indices], null);
+
+/**
+ * The adjoint of `gatherRows`: rows of `y` `[M, W]` added into `count` rows of zeros at `indices`, int32 `[M]` ->
+ * `[count, W]`. No gradient rule.
+ */
+export const scatterRows = (y: Tensor, indices: Tensor, count: number): Tensor =>
+  call(scatter, [y, indices], { count });
+
+/** Rows of `table` `[vocabulary, width]` for `tokens`, int32 `[batch, length]` -> `[batch, length, width]`. */
+export function embedding(table: Tensor, tokens: Tensor): Tensor {
+  const [batch, length] = tokens.shape as [number, number];
+  if (tokens.shape.length !== 2) misfit('embedding', [table, tokens], 'the tokens must be [batch, length]');
+  return reshape(gatherRows(table, reshape(tokens, [tokens.size])), [batch, length, table.shape[1]!]);
+}

@@ -1,0 +1,59 @@
+// Rows of token sequences: x is [BATCH, X_TOKENS, WIDTH], rows is [COUNT, WIDTH], and rows AT .. AT + COUNT - 1 are
+// concerned. One invocation an element of y (SIZE of them), which is four floats when VECTOR; WIDTH counts elements.
+//   merge   y [BATCH, Y_TOKENS, WIDTH] = x with `rows` inserted (Y_TOKENS > X_TOKENS) or in place of its own
+//   remove  y [BATCH, Y_TOKENS, WIDTH] = x without those rows
+//   zero    y = x with zeros there
+//   sum     y [COUNT, WIDTH] = those rows of x summed over the batch, first sequence first
+
+//#if VECTOR
+alias Value = vec4f;
+//#else
+alias Value = f32;
+//#endif
+
+//#if MERGE
+@compute @workgroup_size(WORKGROUP)
+fn merge(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = flat_index(id, groups);
+  if (i >= SIZE) { return; }
+  let column = i % WIDTH;
+  let token = i / WIDTH % Y_TOKENS;
+  let sequence = i / WIDTH / Y_TOKENS * X_TOKENS;
+  if (token < AT) {
+    y[i] = x[(sequence + token) * WIDTH + column];
+  } else if (token < AT + COUNT) {
+    y[i] = rows[(token - AT) * WIDTH + column];
+  } else {
+    y[i] = x[(sequence + token - (Y_TOKENS - X_TOKENS)) * WIDTH + column];
+  }
+}
+//#else
+
+@compute @workgroup_size(WORKGROUP)
+fn remove(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = flat_index(id, groups);
+  if (i >= SIZE) { return; }
+  let token = i / WIDTH % Y_TOKENS;
+  let source = i / WIDTH / Y_TOKENS * X_TOKENS + token + select(0u, COUNT, token >= AT);
+  y[i] = x[source * WIDTH + i % WIDTH];
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn zero(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = flat_index(id, groups);
+  if (i >= SIZE) { return; }
+  let token = i / WIDTH % X_TOKENS;
+  y[i] = select(x[i], Value(0.0), token >= AT && token < AT + COUNT);
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn sum(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = flat_index(id, groups);
+  if (i >= SIZE) { return; }
+  var total = Value(0.0);
+  for (var b = 0u; b < BATCH; b++) {
+    total += x[(b * X_TOKENS + AT) * WIDTH + i];
+  }
+  y[i] = total;
+}
+//#endif

@@ -1,0 +1,108 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { grad } from '../../../engine/autograd.js';
+import { UserError } from '../../../engine/errors.js';
+import { topologicalOrder } from '../../../engine/graph.js';
+import { layerNorm } from '../../../engine/ops/layerNorm.js';
+import { multiply } from '../../../engine/ops/multiply.js';
+import { sum } from '../../../engine/ops/reduce.js';
+import { evaluate } from '../../../engine/reference.js';
+import { constant, type Shape, variable } from '../../../engine/tensor.js';
+import { checkForward, checkGradient, relativeError, TestRandom } from '../../helpers/check.js';
+
+const shapes: readonly Shape[] = [
+  [1],
+  [3, 2],
+  [2, 3],
+  [3, 7],
+  [2, 2, 63],
+  [5, 64],
+  [4, 65],
+  [3, 257],
+  [2, 1000],
+  ...fc.sample(fc.tuple(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 2, max: 300 })), {
+    seed: 2,
+    numRuns: 3,
+  }),
+];
+
+const parameters = (random: TestRandom, width: number) =>
+  [random.variable([width], 'gamma'), random.variable([width], 'beta')] as const;
+
+describe('layerNorm', () => {
+  it('by hand', () => {
+    // Mean 2, biased variance 1 + 3: (1 - 2, 3 - 2) / 2 with epsilon 3.
+    const x = constant(Float32Array.of(1, 3), [1, 2]);
+    const y = layerNorm(x, constant(Float32Array.of(2, 4), [2]), constant(Float32Array.of(10, 20), [2]), 3);
+    expect([...evaluate([y]).get(y)!]).toEqual([9, 22]);
+  });
+
+  it('agrees with the reference at every size', async () => {
+    const random = new TestRandom(41);
+    await checkForward(
+      shapes.flatMap((shape) => {
+        const [gamma, beta] = parameters(random, shape[shape.length - 1]!);
+        const y = layerNorm(random.variable(shape, 'x', 5), gamma, beta);
+        return [y, ...y.node!.outputs.slice(1)];
+      }),
+    );
+  });
+
+  it('has the right gradients', async () => {
+    const random = new TestRandom(42);
+    for (const shape of [
+      [1, 3],
+      [3, 7],
+      [2, 5, 33],
+      [19, 65],
+      [2, 257],
+    ]) {
+      const x = random.variable(shape);
+      const [gamma, beta] = parameters(random, shape[shape.length - 1]!);
+      await checkGradient(layerNorm(x, gamma, beta), [x, gamma, beta]);
+      await checkGradient(layerNorm(x, gamma, beta), [beta]);
+    }
+  });
+
+  it('computes nothing for frozen parameters', () => {
+    const random = new TestRandom(43);
+    const x = random.variable([3, 5]);
+    const [gamma, beta] = parameters(random, 5);
+    const names = topologicalOrder(grad(sum(layerNorm(x, gamma, beta)), [x])).map((node) => node.op.name);
+    expect(names).toContain('layerNormGradient');
+    expect(names).not.toContain('layerNormParameterGradient');
+  });
+
+  it('gives beta for constant rows, whatever their value', async () => {
+    const random = new TestRandom(44);
+    const [gamma, beta] = parameters(random, 100);
+    const x = variable(
+      new Float32Array(400).map((_, i) => [0, 0.1, -1e4, 3e7][Math.floor(i / 100)]!),
+      [4, 100],
+    );
+    const y = layerNorm(x, gamma, beta);
+    await checkForward([y, ...grad(sum(multiply(y, random.variable([4, 100]))), [x, gamma])], {
+      tolerance: 1e-4,
+    });
+    expect(relativeError(evaluate([y]).get(y)!.subarray(100, 200), beta.leaf!.data!)).toBeLessThan(1e-6);
+  });
+
+  it('keeps its digits on a large common offset', async () => {
+    const random = new TestRandom(45);
+    const [gamma, beta] = parameters(random, 1000);
+    const x = variable(
+      random.array(3000).map((v) => Math.round(v * 64) + 1e5),
+      [3, 1000],
+    );
+    // Without the shift by the first element it is some 1e-3.
+    await checkForward([layerNorm(x, gamma, beta)], { tolerance: 1e-4 });
+  });
+
+  it('refuses parameters of another size', () => {
+    const random = new TestRandom(46);
+    const [x, five, six] = [random.variable([3, 5]), random.variable([5]), random.variable([6])];
+    expect(() => layerNorm(x, six, five)).toThrow(UserError);
+    expect(() => layerNorm(x, five, six)).toThrow(UserError);
+    expect(() => layerNorm(x, random.variable([1, 5]), five)).toThrow(UserError);
+  });
+});
