@@ -2,12 +2,18 @@
 /** The command line: finds the command, runs it, and turns what goes wrong into a message and an exit code. */
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import * as classVectors from './commands/classVectors.js';
+import * as demo from './commands/demo.js';
+import * as distill from './commands/distill.js';
 import * as doctor from './commands/doctor.js';
+import * as evaluate from './commands/eval.js';
+import * as predict from './commands/predict.js';
+import * as teacher from './commands/teacher.js';
 import * as verify from './commands/verify.js';
 import { report } from './report.js';
 
 /** Each adds its command to the program. */
-const commands = [doctor, verify];
+const commands = [doctor, demo, teacher, classVectors, distill, evaluate, predict, verify];
 
 const { version, description } = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),

@@ -5,10 +5,10 @@ import { UserError } from '../engine/errors.js';
 import type { Platform } from '../models/platform.js';
 import {
   parseSettings,
-  StudentSettingsSchema,
-  TeacherSettingsSchema,
   type StudentSettings,
+  StudentSettingsSchema,
   type TeacherSettings,
+  TeacherSettingsSchema,
 } from '../models/promptkd/settings.js';
 import { readYaml } from '../models/runs/runFolder.js';
 
@@ -93,11 +93,16 @@ export async function readSettings<S extends Stage>(
   const own = platform.join(flags.out, 'config.yaml');
   const file = flags.config ?? (flags.resume && (await platform.stat(own)) ? own : undefined);
   const fromFile = file === undefined ? {} : await readSettingsFile(platform, stage, file);
-  const given = Object.entries(flags).filter(([field, value]) => fields.includes(field) && value !== undefined);
+  const given = Object.entries(flags).filter(
+    ([field, value]) => fields.includes(field) && value !== undefined,
+  );
   // The file's order of fields stays: config.yaml then reads as the file did, and a continued run's as its own.
   const merged: Record<string, unknown> = { ...fromFile, ...Object.fromEntries(given) };
   for (const field of fields)
-    if (merged[field] === undefined && schema.entries[field as keyof typeof schema.entries].type !== 'optional')
+    if (
+      merged[field] === undefined &&
+      schema.entries[field as keyof typeof schema.entries].type !== 'optional'
+    )
       throw new UserError(
         `--${kebab(field)} is missing: ${FIELDS[field as Field][1]}`,
         `give --${kebab(field)}, or ${field}: in a file with --config`,

@@ -13,7 +13,7 @@ export function formatTable(
 ): string {
   const table = new Table({
     head: [...head],
-    style: { head: [], border: [] },
+    style: { head: [], border: [], compact: true },
     colAligns: head.map((_, i) => (i < text ? 'left' : 'right')),
   });
   table.push(...rows.map((row) => [...row]));

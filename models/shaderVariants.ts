@@ -8,15 +8,14 @@ import { type KernelSource, kernelSource } from '../engine/kernel.js';
 import { everyOperation } from '../engine/ops/every.js';
 import { accumulate } from '../engine/optim.js';
 import { type PlanRequest, Schedule } from '../engine/plan.js';
-import { constant, type Tensor, variable } from '../engine/tensor.js';
-import { expectedShapes, type ClipConfig } from './clip/config.js';
+import { constant, input, type Tensor, variable } from '../engine/tensor.js';
+import { type ClipConfig, expectedShapes } from './clip/config.js';
 import { resampleKernels } from './clip/gpuPreprocess.js';
 import type { ClipGraph } from './clip/model.js';
 import { Weights } from './clip/weights.js';
-import { projectionShapes, type Projection } from './promptkd/projection.js';
+import { type Projection, projectionShapes } from './promptkd/projection.js';
 import { studentGraph, studentLogits } from './promptkd/student.js';
 import { teacherGraph } from './promptkd/teacher.js';
-import { input } from '../engine/tensor.js';
 
 export interface ShaderVariant {
   readonly name: string;

@@ -10,7 +10,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { adapterEnvironment } from '../dist/cli/platform/relaunch.js';
 import { openGpu } from '../dist/engine/gpu.js';
-import { listShaderVariants } from '../dist/engine/variants.js';
+import { listShaderVariants } from '../dist/models/shaderVariants.js';
 import { summary } from './summary.mjs';
 
 const counts = { passed: 0, failed: 0, skipped: 0 };

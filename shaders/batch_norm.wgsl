@@ -6,7 +6,7 @@
 //              BATCH_STATISTICS  dx = gamma rstd (dy - dbeta / ROWS - xhat dgamma / ROWS)
 //              given statistics  dx = gamma rstd dy
 //   running    running = (1 - MOMENTUM) running + MOMENTUM batch, the variance made unbiased by UNBIAS = n / (n - 1)
-// Sums are taken of x - first row: a large common offset then costs no digits.
+// The mean is summed of x - first row: constant columns come out exact, a common offset costs less.
 
 //#if FORWARD
 @compute @workgroup_size(WORKGROUP)

@@ -3,7 +3,7 @@
 //   forward    y = xhat gamma + beta
 //   gradient   dx = rstd (g - mean of g - xhat (mean of g xhat)), g = dy gamma
 //   parameters dgamma = sum over rows of dy xhat, dbeta = sum over rows of dy
-// Sums are taken of x - first element of the row: a large common offset then costs no digits.
+// The mean is summed of x - first element of the row: constant rows come out exact, a common offset costs less.
 
 //#if PARAMETERS
 // A workgroup has COLUMNS columns; each invocation sums every LINES-th row of one column.

@@ -41,29 +41,32 @@ export function register(program: Command): void {
       return found;
     });
     const items = reports.flatMap((report) => report.items);
-    const counts = {
-      ok: items.filter((item) => state(item) === 'ok').length,
-      missed: items.filter((item) => state(item) === 'MISS').length,
-      skipped: items.filter((item) => state(item) === 'skipped').length,
-    };
-    if (flags.json) printJson({ ok: counts.missed === 0, ...counts, reports });
+    const count = (wanted: State) => items.filter((item) => state(item) === wanted).length;
+    const [passed, missed, skipped] = [count('ok'), count('MISS'), count('skipped')];
+    if (flags.json) printJson({ ok: missed === 0, passed, missed, skipped, reports });
     else {
       process.stdout.write(reports.map(format).join('\n'));
-      const { ok, missed, skipped } = counts;
-      process.stdout.write(`\n${items.length} items: ${ok} ok, ${missed} missed, ${skipped} skipped\n`);
+      process.stdout.write(`\n${items.length} items: ${passed} ok, ${missed} missed, ${skipped} skipped\n`);
     }
-    if (counts.missed > 0) process.exitCode = 1;
+    if (missed > 0) process.exitCode = 1;
   });
 }
 
-const state = ({ ok, skipped }: VerifyItem) => (skipped !== undefined ? 'skipped' : ok ? 'ok' : 'MISS');
+/** Texts of a tokenizer list may be long. */
+const NAME_WIDTH = 60;
+
+type State = 'ok' | 'MISS' | 'skipped';
+
+const state = ({ ok, skipped }: VerifyItem): State =>
+  skipped !== undefined ? 'skipped' : ok ? 'ok' : 'MISS';
 
 function format({ path, kind, items }: VerifyReport): string {
   const rows = items.map((item) => {
     const found = state(item);
-    if (found === 'skipped') return [item.name, '', '', pc.yellow(`skipped: ${item.skipped}`)];
+    const name = item.name.length > NAME_WIDTH ? `${item.name.slice(0, NAME_WIDTH - 1)}…` : item.name;
+    if (found === 'skipped') return [name, '', '', pc.yellow(`skipped: ${item.skipped}`)];
     const miss = pc.red(item.problem === undefined ? 'MISS' : `MISS: ${item.problem}`);
-    return [item.name, amount(item), number(item.tolerance), found === 'ok' ? pc.green('ok') : miss];
+    return [name, amount(item), number(item.tolerance), found === 'ok' ? pc.green('ok') : miss];
   });
   return `${pc.bold(path)}: ${kind}\n${formatTable(['item', 'error', 'tolerance', ''], rows)}`;
 }

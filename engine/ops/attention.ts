@@ -5,7 +5,7 @@
  * The backward pass stores no [tokens, tokens] matrix: it makes P again from S and lse (FlashAttention, arXiv
  * 2205.14135), so P is as exact as float32 holds lse: 1e-5 relative for scores around 100.
  */
-import { type Constant, call, type Dispatch, type KernelContext, type Op, record, type Values } from '../op.js';
+import { call, type Dispatch, type Op, record, type Values } from '../op.js';
 import type { Tensor } from '../tensor.js';
 import { misfit } from './shape.js';
 
@@ -17,17 +17,24 @@ export interface AttentionOptions {
   readonly causal: boolean;
 }
 
-export const tune = { rows: [1, 1, 1] as number[], split: false };
+/** Rows that a workgroup of attention.wgsl owns. */
+const OWN = 16;
 
 const vec4 = (tensor: Tensor) => ({ tensor, as: 'vec4f' }) as const;
 
-const WORKGROUP = 64;
-function launch(qkv: Tensor, { heads, causal }: AttentionOptions, rows: number) {
+/** What the launches have in common; `flags` choose the entry's part of the file. */
+function launch(
+  qkv: Tensor,
+  { heads, causal }: AttentionOptions,
+  entry: string,
+  flags: Record<string, boolean>,
+): Pick<Dispatch, 'shader' | 'entry' | 'constants' | 'workgroups'> {
   const [batch, tokens] = qkv.shape as [number, number];
   return {
     shader: 'attention',
-    constants: { TOKENS: tokens, HEADS: heads, ROWS: rows, CAUSAL: causal, WORKGROUP } as Record<string, Constant>,
-    workgroups: [Math.ceil(tokens / rows / WORKGROUP), heads, batch] as [number, number, number],
+    entry,
+    constants: { TOKENS: tokens, HEADS: heads, CAUSAL: causal, ...flags },
+    workgroups: [Math.ceil(tokens / OWN), heads, batch],
   };
 }
 
@@ -40,18 +47,13 @@ const op: Op<AttentionOptions> = {
       misfit('attention', [qkv], `${heads} heads of ${HEAD} need [batch, tokens, ${3 * heads * HEAD}]`);
     return [{ shape: [batch, tokens, width / 3] }, { shape: [batch, heads, tokens] }];
   },
-  kernels: ({ inputs: [qkv], outputs: [o, lse], attributes }, { used }): Dispatch[] => {
-    const { constants, ...rest } = launch(qkv!, attributes, tune.rows[0]!);
-    return [
-      {
-        ...rest,
-        entry: 'forward',
-        constants: { ...constants, FORWARD: true, STORE_LSE: used[1]! },
-        reads: { qkv: vec4(qkv!) },
-        writes: { o: vec4(o!), ...(used[1] && { lse: lse! }) },
-      },
-    ];
-  },
+  kernels: ({ inputs: [qkv], outputs: [o, lse], attributes }, { used }) => [
+    {
+      ...launch(qkv!, attributes, 'forward', { FORWARD: true, STORE_LSE: used[1]! }),
+      reads: { qkv: vec4(qkv!) },
+      writes: { o: vec4(o!), ...(used[1] && { lse: lse! }) },
+    },
+  ],
   gradient: ({ inputs: [qkv], outputs: [o, lse], attributes }, [d_o, dLse]) => {
     if (dLse) throw new Error('attention has no gradient rule for its second output');
     return [attentionGradient(qkv!, o!, lse!, d_o!, attributes)];
@@ -86,26 +88,18 @@ const gradientOp: Op<AttentionOptions> = {
       misfit('attentionGradient', [qkv, o, lse, d_o], 'they must come from one attention');
     return [{ shape: qkv!.shape }, { shape: lse!.shape, scratch: true }];
   },
-  kernels: ({ inputs: [qkv, o, lse, d_o], outputs: [dQkv, delta], attributes }): Dispatch[] => {
-    const q = launch(qkv!, attributes, tune.rows[1]!);
-    const kv = launch(qkv!, attributes, tune.rows[2]!);
-    return [
-      {
-        ...q,
-        entry: 'queries',
-        constants: { ...q.constants, QUERIES: true },
-        reads: { qkv: vec4(qkv!), o: vec4(o!), lse: lse!, d_o: vec4(d_o!) },
-        writes: { d_qkv: vec4(dQkv!), delta: delta! },
-      },
-      ...(tune.split ? [{ DK: true }, { DV: true }] : [{ DK: true, DV: true }]).map((flags) => ({
-        ...kv,
-        entry: 'keys',
-        constants: { ...kv.constants, KEYS: true, ...flags } as Record<string, Constant>,
-        reads: { qkv: vec4(qkv!), lse: lse!, d_o: vec4(d_o!), delta: delta! },
-        writes: { d_qkv: vec4(dQkv!) },
-      })),
-    ];
-  },
+  kernels: ({ inputs: [qkv, o, lse, d_o], outputs: [dQkv, delta], attributes }): Dispatch[] => [
+    {
+      ...launch(qkv!, attributes, 'queries', { QUERIES: true }),
+      reads: { qkv: vec4(qkv!), o: vec4(o!), lse: lse!, d_o: vec4(d_o!) },
+      writes: { d_qkv: vec4(dQkv!), delta: delta! },
+    },
+    {
+      ...launch(qkv!, attributes, 'keys', { KEYS: true }),
+      reads: { qkv: vec4(qkv!), lse: lse!, d_o: vec4(d_o!), delta: delta! },
+      writes: { d_qkv: vec4(dQkv!) },
+    },
+  ],
   reference: ({ inputs: [tensor], attributes: { heads, causal } }, [qkv, o, lse, d_o]) => {
     const [batch, tokens, width] = tensor!.shape as [number, number, number];
     const dQkv = new Float64Array(qkv!.length);
@@ -166,4 +160,3 @@ export const attentionGradient = (
   d_o: Tensor,
   options: AttentionOptions,
 ): Tensor => call(gradientOp, [qkv, o, lse, d_o], options);
-export type { KernelContext };

@@ -2,7 +2,7 @@
  * y[m] = x[indices[m]], and its adjoint x[n] = sum over the m with indices[m] = n of y[m].
  * An index outside 0 .. N - 1 means the nearest row inside, in both: hosts check their indices where they matter.
  */
-import { call, grid, type Op, type Operand, type Values } from '../op.js';
+import { call, type Dispatch, grid, type Op, type Operand, type Values } from '../op.js';
 import type { Tensor } from '../tensor.js';
 import { reshape } from './reshape.js';
 import { misfit } from './shape.js';
@@ -67,7 +67,7 @@ const scatter: Op<{ readonly count: number }> = {
     if (!Number.isInteger(count) || count < 1) misfit('scatterRows', [y], `${count} rows cannot be made`);
     return [{ shape: [count, width] }, { shape: [rows, 2], dtype: 'i32', scratch: true }];
   },
-  kernels: ({ inputs: [y, indices], outputs: [x, links], attributes: { count } }) => {
+  kernels: ({ inputs: [y, indices], outputs: [x, links], attributes: { count } }): Dispatch[] => {
     const [m, width] = y!.shape as [number, number];
     const { row, operand } = elements(width);
     const constants = { COUNT: m, WIDTH: row, ROWS: count };

@@ -42,21 +42,28 @@ export function boxCrop(
   return { left, top, width, height, resizeTo: [size, size], offset: [0, 0], size, flip };
 }
 
-const SCALE = [0.08, 1] as const;
+/** Smallest share of the image that a training crop covers, as the paper (and torchvision's default) has it. */
+export const DEFAULT_CROP_SCALE = 0.08;
 const RATIO = [3 / 4, 4 / 3] as const;
 
 /**
- * torchvision's `RandomResizedCrop(size, scale=(0.08, 1))` and `RandomHorizontalFlip(0.5)`: an area and an aspect ratio
+ * torchvision's `RandomResizedCrop(size, scale=(leastScale, 1))` and `RandomHorizontalFlip(0.5)`: an area and an aspect ratio
  * are drawn until they fit, at most ten times; then the largest centred box of an allowed ratio.
  */
-export function sampleTrainCrop(random: Random, width: number, height: number, size: number): Crop {
-  const box = sampleBox(random, width, height);
+export function sampleTrainCrop(
+  random: Random,
+  width: number,
+  height: number,
+  size: number,
+  leastScale = DEFAULT_CROP_SCALE,
+): Crop {
+  const box = sampleBox(random, width, height, leastScale);
   return boxCrop({ ...box, flip: random.random() < 0.5 }, size);
 }
 
-function sampleBox(random: Random, width: number, height: number) {
+function sampleBox(random: Random, width: number, height: number, leastScale: number) {
   for (let attempt = 0; attempt < 10; attempt++) {
-    const area = width * height * random.uniform(...SCALE);
+    const area = width * height * random.uniform(leastScale, 1);
     const ratio = Math.exp(random.uniform(Math.log(RATIO[0]), Math.log(RATIO[1])));
     const w = roundHalfEven(Math.sqrt(area * ratio));
     const h = roundHalfEven(Math.sqrt(area / ratio));

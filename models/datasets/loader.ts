@@ -17,6 +17,8 @@ export interface LoaderOptions {
   readonly cacheBytes?: number;
   /** Crops of an image repeat after this many epochs, so that what a frozen model says of them can be kept. */
   readonly views?: number;
+  /** Smallest share of the image that a random crop covers, default 0.08. */
+  readonly cropScale?: number;
 }
 
 export interface Batch {
@@ -85,10 +87,10 @@ export class Loader {
   }
 
   #crop({ width, height }: RgbImage, index: number, epoch: number): Crop {
-    const { augment, seed, size, views } = this.#options;
+    const { augment, seed, size, views, cropScale } = this.#options;
     if (!augment) return testCrop(width, height, size);
     const view = views === undefined ? epoch : epoch % views;
-    return sampleTrainCrop(Random.of(seed, 'crop', view, index), width, height, size);
+    return sampleTrainCrop(Random.of(seed, 'crop', view, index), width, height, size, cropScale);
   }
 
   async #decode(index: number): Promise<RgbImage> {

@@ -47,6 +47,7 @@ export async function runStudent(
     seed: settings.seed,
     size: checkpoint.config.vision.resolution,
     augment: true,
+    cropScale: settings.cropScale,
     ...(settings.views > 0 && { views: settings.views }),
   });
   const folder = await RunFolder.open(platform, out, 'student', settings, resume);

@@ -91,6 +91,7 @@ export async function runTeacher(
     seed: settings.seed,
     size: config.vision.resolution,
     augment: true,
+    cropScale: settings.cropScale,
     ...(settings.views > 0 && { views: settings.views }),
   });
 

@@ -28,7 +28,7 @@ export class ViewFeatures {
       readonly label: string;
     },
   ): Promise<ViewFeatures> {
-    const { seed, views, label } = options;
+    const { seed, views, cropScale, label } = options;
     const batch = Math.min(options.batch, items.length);
     const runner = await ImageRunner.create(job.gpu, model.config.vision.resolution, batch, (images) =>
       l2Normalize(encodeImages(model.weights, model.config, images, prompts)),
@@ -37,6 +37,7 @@ export class ViewFeatures {
       batch,
       seed,
       views,
+      cropScale,
       size: runner.size,
       augment: true,
       dropLast: false,

@@ -12,14 +12,15 @@ import { compareGroup, type VerifyItem } from './item.js';
 import { ReferenceTensors } from './tensors.js';
 
 export class CaseContext {
+  private done = 0;
+
   private constructor(
     readonly gpu: Gpu,
     readonly given: Case,
     readonly tensors: ReferenceTensors,
     readonly teacher: ClipModel,
     readonly student: ClipModel,
-    /** Called after each part of the work. */
-    readonly advance: () => void,
+    private readonly onProgress: (done: number, total: number) => void,
   ) {}
 
   static async open(
@@ -32,18 +33,21 @@ export class CaseContext {
     const checkpoint = (name: string) =>
       loadCheckpoint(platform, platform.join(folder, `${name}.safetensors`));
     const [teacher, student] = [await checkpoint('teacher'), await checkpoint('student')];
-    // Two towers compared, then the steps, then what is left of each stage.
-    const total = 4 + given.stage1.steps + given.stage2.steps;
-    let done = 0;
-    const advance = () => onProgress(++done, total);
     return new CaseContext(
       gpu,
       given,
       tensors,
       await loadModel(gpu, teacher),
       await loadModel(gpu, student),
-      advance,
+      onProgress,
     );
+  }
+
+  /** Called when a part of the work is done, or a share of one: two models, two plans, the steps and two ends. */
+  advance(share = 1): void {
+    const { stage1, stage2 } = this.given;
+    this.onProgress(this.done + share, 6 + stage1.steps + stage2.steps);
+    if (share === 1) this.done++;
   }
 
   /** Runs `build` once on the images called `name`, for a model that takes them. */

@@ -42,6 +42,7 @@ export async function verifyStage1(context: CaseContext): Promise<{ items: Verif
       textWeight: stage1.w_text,
       imageWeight: stage1.w_image,
     },
+    { onProgress: (done, total) => context.advance(done / total) },
   );
   const average = await PromptAverage.create(gpu, step.graph.parameters);
   const weights = gaussianWeights(stage1.epochs, stage1.gpa_mean, stage1.gpa_std);

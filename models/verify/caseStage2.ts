@@ -80,6 +80,7 @@ async function verifySteps(
       temperature: stage2.temperature,
       weight: stage2.kd_weight,
     },
+    { onProgress: (done, total) => context.advance(done / total) },
   );
   const rates = caseRates(stage2);
   const names = step.graph.parameters.map((p) => p.label);

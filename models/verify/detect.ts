@@ -75,6 +75,7 @@ export async function verify(job: Job, path: string, options: VerifyOptions = {}
     const items = await compare(job, found.kind, found.path, options, (done, total) =>
       bar.update(done / total),
     );
+    bar.update(1);
     return { path, kind: found.kind, items };
   } finally {
     bar.end();

@@ -35,6 +35,13 @@ describe('l2Normalize', () => {
     );
   });
 
+  it('works beyond 65535 rows', async () => {
+    const random = new TestRandom(33);
+    const x = random.variable([65537, 3]);
+    const y = l2Normalize(x);
+    await checkForward([y, ...grad(sum(multiply(y, random.variable([65537, 3]))), [x])], { tolerance: 1e-4 });
+  });
+
   it('has the right gradient', async () => {
     const random = new TestRandom(32);
     for (const shape of [

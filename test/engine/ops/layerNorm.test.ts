@@ -55,6 +55,7 @@ describe('layerNorm', () => {
       [3, 7],
       [2, 5, 33],
       [19, 65],
+      [5, 44],
       [2, 257],
     ]) {
       const x = random.variable(shape);
@@ -96,6 +97,16 @@ describe('layerNorm', () => {
     );
     // Without the shift by the first element it is some 1e-3.
     await checkForward([layerNorm(x, gamma, beta)], { tolerance: 1e-4 });
+  });
+
+  it('works beyond 65535 rows', async () => {
+    const random = new TestRandom(47);
+    const x = random.variable([65537, 3]);
+    const [gamma, beta] = parameters(random, 3);
+    const y = layerNorm(x, gamma, beta, 0.1);
+    await checkForward([y, ...grad(sum(multiply(y, random.variable([65537, 3]))), [x, gamma, beta])], {
+      tolerance: 1e-4,
+    });
   });
 
   it('refuses parameters of another size', () => {

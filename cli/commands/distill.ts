@@ -1,0 +1,35 @@
+/** `promptkd distill`: stage 2, teaches a small CLIP what a tuned teacher sees in unlabelled images. */
+import type { Command } from 'commander';
+import { runStudent } from '../../models/promptkd/studentRun.js';
+import { addGpuOptions, type GpuFlags } from '../gpu.js';
+import { withJob } from '../job.js';
+import { nodePlatform } from '../platform/node.js';
+import { addSettingsOptions, readSettings, type SettingsFlags } from '../settings.js';
+
+const HELP = `
+Stage 2 (PromptKD): learns vision prompts and a small projection of a small CLIP, so that its logits against the teacher's
+class vectors imitate the teacher's. The images need no labels: a flat folder will do, with the class names in a file of
+class vectors. The run folder gets config.yaml, metrics.jsonl, checkpoints/, class-vectors.safetensors and
+student.safetensors.
+
+Example:
+  promptkd distill --teacher runs/pets-teacher --clip ViT-B-16 --data oxford_pets --out runs/pets
+  promptkd distill --teacher runs/pets-teacher --clip ViT-B-16 --data photos --class-vectors pets.safetensors --out runs/pets
+Next:
+  promptkd predict runs/pets photos/cat.jpg`;
+
+export function register(program: Command): void {
+  const command = program
+    .command('distill')
+    .description('stage 2: distil a tuned teacher into a small CLIP, on unlabelled images')
+    .addHelpText('after', HELP);
+  addGpuOptions(addSettingsOptions(command, 'student')).action(async (flags: SettingsFlags & GpuFlags) => {
+    const settings = await readSettings(nodePlatform, 'student', flags);
+    await withJob(flags, (job) => runStudent(job, settings, flags.out, flags));
+    process.stdout.write(
+      `the student is in ${flags.out}\n` +
+        `next: promptkd eval ${flags.out} --data ${settings.data}\n` +
+        `      promptkd predict ${flags.out} IMAGE...\n`,
+    );
+  });
+}

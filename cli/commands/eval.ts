@@ -1,0 +1,61 @@
+/** `promptkd eval`: accuracy of runs and of plain CLIP on a data set's test images, in one table. */
+import type { Command } from 'commander';
+import { UserError } from '../../engine/errors.js';
+import { loadDataset } from '../../models/datasets/dataset.js';
+import { Classifier } from '../../models/promptkd/classifier.js';
+import { addGpuOptions, type GpuFlags } from '../gpu.js';
+import { printJson, withJob } from '../job.js';
+import { nodePlatform } from '../platform/node.js';
+import { formatAccuracies, type NamedAccuracy } from '../table.js';
+
+interface Flags extends GpuFlags {
+  readonly clip?: readonly string[];
+  readonly tokenizer?: string;
+  readonly data: string;
+  readonly dataset?: string;
+  readonly json?: boolean;
+}
+
+const HELP = `
+base: images of the base classes (the first half) among base classes; novel: those of the others among the others; HM: the
+harmonic mean of both; all: all images among all classes. In percent.
+
+Example:
+  promptkd eval runs/pets-teacher runs/pets --clip ViT-B-16 --data oxford_pets`;
+
+export function register(program: Command): void {
+  const command = program
+    .command('eval')
+    .description('accuracy on base, novel and all classes, a model a row')
+    .argument('[run...]', 'run folders of teachers and students')
+    .option('--clip <folder...>', 'plain CLIPs to compare with, zero-shot')
+    .option('--tokenizer <file>', "the CLIPs' tokenizer, when it is not beside the checkpoint")
+    .requiredOption('--data <folder>', 'data set with test images')
+    .option('--dataset <name>', 'which data set, when the data folder holds several known ones')
+    .option('--json', 'print the accuracies for programs')
+    .addHelpText('after', HELP);
+  addGpuOptions(command).action(async (runs: string[], flags: Flags) => {
+    const { clip: clips = [], tokenizer, dataset } = flags;
+    if (runs.length + clips.length === 0)
+      throw new UserError('there is nothing to evaluate', 'give run folders, or --clip FOLDER');
+    const data = await loadDataset(nodePlatform, flags.data, { dataset });
+    if (data.classNames.length === 0)
+      throw new UserError(`${flags.data} has no labels`, 'give a data set with test/<class>/ folders');
+    const rows = await withJob(flags, async (job) => {
+      const found: NamedAccuracy[] = [];
+      const evaluate = async (name: string, make: () => Promise<Classifier>) => {
+        const classifier = await make();
+        found.push({ name, ...(await classifier.evaluate(job, data, name)) });
+        classifier.destroy();
+      };
+      for (const clip of clips)
+        await evaluate(`${clip} zero-shot`, () =>
+          Classifier.plain(job, clip, data.classNames, { tokenizer }),
+        );
+      for (const run of runs) await evaluate(run, () => Classifier.ofRun(job, run, data.classNames));
+      return found;
+    });
+    if (flags.json) printJson({ data: data.name, classNames: data.classNames, models: rows });
+    else process.stdout.write(formatAccuracies(rows));
+  });
+}

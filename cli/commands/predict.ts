@@ -1,0 +1,86 @@
+/** `promptkd predict`: the most likely classes of image files. */
+import type { Command } from 'commander';
+import { InvalidArgumentError } from 'commander';
+import { UserError } from '../../engine/errors.js';
+import { findImages } from '../../models/datasets/imagePaths.js';
+import type { Job } from '../../models/job.js';
+import { Classifier } from '../../models/promptkd/classifier.js';
+import { type Prediction, topK } from '../../models/promptkd/topK.js';
+import { addClassOptions, type ClassFlags, readClassNames } from '../classes.js';
+import { addGpuOptions, type GpuFlags } from '../gpu.js';
+import { printJson, withJob } from '../job.js';
+import { nodePlatform } from '../platform/node.js';
+import { formatTable } from '../table.js';
+
+interface Flags extends GpuFlags, ClassFlags {
+  readonly clip?: string;
+  readonly tokenizer?: string;
+  readonly classVectors?: string;
+  readonly top: number;
+  readonly json?: boolean;
+}
+
+const HELP = `
+A student knows the classes of its class vectors, and --classes or --class chooses among them; a teacher and plain CLIP need
+class names. Folders stand for the images in them. Probabilities are the softmax over the classes.
+
+Example:
+  promptkd predict runs/pets photos/cat.jpg more-photos --top 3
+  promptkd predict --clip ViT-B-16 --class cat dog -- photos/cat.jpg`;
+
+export function register(program: Command): void {
+  const command = program
+    .command('predict')
+    .description('the most likely classes of images')
+    .argument('[run-and-paths...]', 'a run folder (not with --clip), then image files and folders')
+    .option('--clip <folder>', 'plain CLIP in place of a run')
+    .option('--tokenizer <file>', "the CLIP's tokenizer, when it is not beside the checkpoint")
+    .option('--class-vectors <file>', "class vectors to use in place of the student's own")
+    .option('--top <k>', 'classes to show', parseCount, 5)
+    .option('--json', 'print the predictions for programs')
+    .addHelpText('after', HELP);
+  addGpuOptions(addClassOptions(command, { data: false })).action(async (given: string[], flags: Flags) => {
+    const [run, paths] = flags.clip === undefined ? [given[0], given.slice(1)] : [undefined, given];
+    if (run === undefined && flags.clip === undefined)
+      throw new UserError('there is no model', 'give a run folder, or --clip FOLDER with --classes FILE');
+    if (paths.length === 0) throw new UserError('there are no images', 'give image files or folders');
+    const items = await findImages(nodePlatform, paths);
+    const predictions = await withJob(flags, async (job) => {
+      const classifier = await openClassifier(job, run, flags);
+      const { classNames } = classifier;
+      const logits = await classifier.logits(job, items, 'predicting');
+      classifier.destroy();
+      return items.map(({ path }, i) => {
+        const row = logits.subarray(i * classNames.length, (i + 1) * classNames.length);
+        return { path, predictions: topK(row, classNames, flags.top) };
+      });
+    });
+    if (flags.json) printJson(predictions);
+    else process.stdout.write(format(predictions));
+  });
+}
+
+async function openClassifier(job: Job, run: string | undefined, flags: Flags): Promise<Classifier> {
+  const names = await readClassNames(job.platform, flags);
+  if (run !== undefined) return Classifier.ofRun(job, run, names, flags.classVectors);
+  if (!names)
+    throw new UserError(
+      'plain CLIP needs class names',
+      'give --classes FILE, or --class NAME for each class',
+    );
+  return Classifier.plain(job, flags.clip!, names, { tokenizer: flags.tokenizer });
+}
+
+function format(predictions: readonly { path: string; predictions: readonly Prediction[] }[]): string {
+  const rows = predictions.flatMap(({ path, predictions: found }) =>
+    found.map(({ className, probability }, i) => [i === 0 ? path : '', className, percent(probability)]),
+  );
+  return formatTable(['image', 'class', 'probability'], rows, { text: 2 });
+}
+
+const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+
+function parseCount(text: string): number {
+  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError('Give a whole number from 1.');
+  return Number(text);
+}

@@ -1,0 +1,160 @@
+/** The main job on the embedded models: data, both stages and the evaluation, with what each took. */
+import { UserError } from '../../engine/errors.js';
+import { loadDataset } from '../../models/datasets/dataset.js';
+import type { Job } from '../../models/job.js';
+import type { Platform } from '../../models/platform.js';
+import { Classifier } from '../../models/promptkd/classifier.js';
+import { encodeClassVectors } from '../../models/promptkd/classVectors.js';
+import { loadTeacher, makeClassVectors } from '../../models/promptkd/loadTeacher.js';
+import {
+  parseSettings,
+  StudentSettingsSchema,
+  TeacherSettingsSchema,
+} from '../../models/promptkd/settings.js';
+import { runStudent } from '../../models/promptkd/studentRun.js';
+import { runTeacher } from '../../models/promptkd/teacherRun.js';
+import type { NamedAccuracy } from '../table.js';
+import { type EmojiClass, emojiClipFolder, makeEmojiData } from './emoji.js';
+import { DEMO_STUDENT, DEMO_TEACHER } from './settings.js';
+
+/** Its presence says that the demo made a folder; at the end it holds the result. */
+const RESULT = 'demo.json';
+
+export interface DemoOptions {
+  readonly out: string;
+  readonly seed: number;
+  /** Classes and settings of a smaller demo, for tests. */
+  readonly classes?: readonly EmojiClass[];
+  readonly teacher?: object;
+  readonly student?: object;
+}
+
+export interface DemoResult {
+  readonly seed: number;
+  readonly adapter: string;
+  readonly models: readonly NamedAccuracy[];
+  readonly phases: readonly { readonly name: string; readonly milliseconds: number }[];
+}
+
+/** Paths below the demo's folder. */
+export function demoPaths({ join }: Pick<Platform, 'join'>, out: string) {
+  return {
+    data: join(out, 'data'),
+    teacher: join(out, 'teacher'),
+    classVectors: join(out, 'class-vectors.safetensors'),
+    student: join(out, 'student'),
+    result: join(out, RESULT),
+  };
+}
+
+/**
+ * Makes the data set, tunes the teacher on a few labelled base images, stores the class vectors, distils the student on
+ * all training images without their labels, and evaluates both before and after.
+ *
+ * @throws UserError when `out` holds something that no demo made
+ */
+export async function runDemo(job: Job, options: DemoOptions): Promise<DemoResult> {
+  const { platform } = job;
+  const { out, seed } = options;
+  const paths = demoPaths(platform, out);
+  const clip = {
+    teacher: platform.join(emojiClipFolder(), 'teacher'),
+    student: platform.join(emojiClipFolder(), 'student'),
+  };
+  const phases: { name: string; milliseconds: number }[] = [];
+  const timed = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
+    const started = performance.now();
+    const result = await work();
+    phases.push({ name, milliseconds: performance.now() - started });
+    return result;
+  };
+
+  await clear(platform, out);
+  await timed('data set', () => drawData(job, paths.data, options.classes));
+  const data = await loadDataset(platform, paths.data);
+  const common = { data: paths.data, seed };
+  await timed('stage 1, teacher', () =>
+    runTeacher(
+      job,
+      parseSettings(
+        TeacherSettingsSchema,
+        { ...DEMO_TEACHER, ...options.teacher, ...common, clip: clip.teacher },
+        'the demo',
+      ),
+      paths.teacher,
+    ),
+  );
+  await timed('class vectors', () => storeClassVectors(job, paths, data.classNames));
+  await timed('stage 2, student', () =>
+    runStudent(
+      job,
+      parseSettings(
+        StudentSettingsSchema,
+        {
+          ...DEMO_STUDENT,
+          ...options.student,
+          ...common,
+          clip: clip.student,
+          teacher: paths.teacher,
+          classVectors: paths.classVectors,
+        },
+        'the demo',
+      ),
+      paths.student,
+    ),
+  );
+  const models = await timed('evaluation', async () => {
+    const rows: NamedAccuracy[] = [];
+    const evaluate = async (name: string, classifier: Classifier) => {
+      rows.push({ name, ...(await classifier.evaluate(job, data, `evaluating: ${name}`)) });
+      classifier.destroy();
+    };
+    await evaluate('teacher zero-shot', await Classifier.plain(job, clip.teacher, data.classNames));
+    await evaluate('teacher tuned', await Classifier.ofRun(job, paths.teacher, data.classNames));
+    await evaluate('student zero-shot', await Classifier.plain(job, clip.student, data.classNames));
+    await evaluate('student distilled', await Classifier.ofRun(job, paths.student, data.classNames));
+    return rows;
+  });
+  const result = { seed, adapter: job.gpu.adapter.name, models, phases };
+  await platform.write(paths.result, `${JSON.stringify(result, null, 2)}\n`);
+  return result;
+}
+
+/** Removes an earlier demo's runs; the pictures stay, as they are always the same. */
+async function clear(platform: Platform, out: string): Promise<void> {
+  const there = await platform.stat(out);
+  const { result, teacher, student, classVectors } = demoPaths(platform, out);
+  const used = there && (there.kind === 'file' || (await platform.list(out)).length > 0);
+  if (used && !(await platform.stat(result)))
+    throw new UserError(
+      `${out} exists and was not made by the demo`,
+      'give another folder with --out, or delete it',
+    );
+  // First the mark: what is interrupted later can then be told from a stranger's folder.
+  await platform.write(result, `${JSON.stringify({ unfinished: true })}\n`);
+  for (const path of [teacher, student, classVectors]) await platform.remove(path);
+}
+
+async function drawData(job: Job, out: string, classes?: readonly EmojiClass[]): Promise<void> {
+  const bar = job.begin('drawing the emoji', 1);
+  try {
+    await makeEmojiData(out, {
+      ...(classes && { classes }),
+      progress: (done, total) => bar.update(done / total),
+    });
+    bar.update(1);
+  } finally {
+    bar.end();
+  }
+}
+
+async function storeClassVectors(
+  job: Job,
+  paths: { teacher: string; classVectors: string },
+  classNames: readonly string[],
+): Promise<void> {
+  const teacher = await loadTeacher(job, paths.teacher);
+  const vectors = await makeClassVectors(job, teacher, classNames);
+  teacher.model.release();
+  await job.platform.write(paths.classVectors, encodeClassVectors(vectors));
+}

@@ -1,0 +1,169 @@
+/**
+ * One small call of every operation, in every variant that makes another shader, for checks that compile shaders
+ * without running them. An operation that is missing here is compiled by no such check.
+ */
+import { sgd } from '../optim.js';
+import { constant, type GraphNode, type Shape, type Tensor, variable } from '../tensor.js';
+import { activation } from './activation.js';
+import { add } from './add.js';
+import { attention } from './attention.js';
+import { batchNorm, batchNormEval, updateRunningStatistics } from './batchNorm.js';
+import { crossEntropy } from './crossEntropy.js';
+import { embedding, gatherRows } from './gatherRows.js';
+import { klSoftmax } from './klSoftmax.js';
+import { l1Mean } from './l1Mean.js';
+import { l2Normalize } from './l2Normalize.js';
+import { layerNorm } from './layerNorm.js';
+import { linear } from './linear.js';
+import { matmul } from './matmul.js';
+import { multiply } from './multiply.js';
+import { patchEmbedding } from './patches.js';
+import { sum, sumLast, sumLeading } from './reduce.js';
+import { logSoftmax, softmax } from './softmax.js';
+import { insertTokens, replaceTokens } from './tokens.js';
+
+export interface OperationCall {
+  readonly name: string;
+  readonly output: Tensor;
+  /** Sum of the output: gradients of it reach every parameter. */
+  readonly loss: Tensor;
+  readonly parameters: readonly Tensor[];
+  readonly updates?: readonly GraphNode[];
+}
+
+function make(name: string, shapes: readonly Shape[], build: (...inputs: Tensor[]) => Tensor): OperationCall {
+  const parameters = shapes.map((shape, i) => variable(undefined, shape, `${name}.${i}`));
+  const output = build(...parameters);
+  return { name, output, loss: sum(output), parameters };
+}
+
+const indices = (values: readonly number[], shape: Shape) =>
+  constant(Int32Array.from(values), shape, 'indices');
+
+/** Records every operation on odd and on vector-friendly shapes. */
+export function everyOperation(): OperationCall[] {
+  const calls: OperationCall[] = [
+    make('add', [[3, 5, 7], [7]], (a, b) => add(a!, b!)),
+    make(
+      'multiply',
+      [
+        [3, 5, 7],
+        [5, 7],
+      ],
+      (a, b) => multiply(a!, b!),
+    ),
+    make('multiply by a scalar', [[3, 5], [1]], (a, b) => multiply(a!, b!)),
+    make('sumLast', [[3, 5, 7]], (x) => sumLast(x!)),
+    make('sumLeading', [[3, 5, 7]], (x) => sumLeading(x!, [7])),
+    make('softmax', [[3, 67]], (x) => softmax(x!)),
+    make('logSoftmax', [[3, 67]], (x) => logSoftmax(x!)),
+    make('l2Normalize', [[3, 67]], (x) => l2Normalize(x!)),
+    make('layerNorm', [[3, 67], [67], [67]], (x, gamma, beta) => layerNorm(x!, gamma!, beta!)),
+    make('crossEntropy', [[3, 11]], (x) => crossEntropy(x!, indices([0, 10, 4], [3]))),
+    make(
+      'klSoftmax',
+      [
+        [3, 11],
+        [3, 11],
+      ],
+      (a, b) => klSoftmax(a!, b!, 2),
+    ),
+    make(
+      'l1Mean',
+      [
+        [3, 11],
+        [3, 11],
+      ],
+      (a, b) => l1Mean(a!, b!),
+    ),
+    make('gatherRows', [[5, 7]], (x) => gatherRows(x!, indices([4, 0, 4], [3]))),
+    make('embedding', [[5, 7]], (table) => embedding(table!, indices([1, 2, 3, 4], [2, 2]))),
+    make('batchNormEval', [[3, 7], [7], [7]], (x, gamma, beta) =>
+      batchNormEval(x!, gamma!, beta!, variable(undefined, [7]), variable(undefined, [7])),
+    ),
+  ];
+  for (const width of [8, 7])
+    calls.push(
+      make(
+        `insertTokens ${width}`,
+        [
+          [2, 5, width],
+          [3, width],
+        ],
+        (x, rows) => insertTokens(x!, 1, rows!),
+      ),
+      make(
+        `replaceTokens ${width}`,
+        [
+          [2, 5, width],
+          [3, width],
+        ],
+        (x, rows) => replaceTokens(x!, 1, rows!),
+      ),
+    );
+  for (const causal of [false, true])
+    for (const tokens of [1, 9])
+      calls.push(
+        make(`attention ${tokens} ${causal}`, [[2, tokens, 384]], (x) => attention(x!, { heads: 2, causal })),
+      );
+  for (const patch of [4, 3])
+    calls.push(
+      make(
+        `patchEmbedding ${patch}`,
+        [
+          [2, 3, 2 * patch, 2 * patch],
+          [8, 3, patch, patch],
+        ],
+        (images, weight) => patchEmbedding(images!, weight!),
+      ),
+    );
+  for (const transposeA of [false, true])
+    for (const transposeB of [false, true])
+      for (const [m, n, k] of [
+        [5, 7, 9],
+        [33, 36, 40],
+      ] as const)
+        calls.push(
+          make(
+            `matmul ${m} ${transposeA} ${transposeB}`,
+            [transposeA ? [2, k, m] : [2, m, k], transposeB ? [2, n, k] : [2, k, n]],
+            (a, b) => matmul(a!, b!, { transposeA, transposeB }),
+          ),
+        );
+  for (const kind of [undefined, 'quickGelu', 'gelu', 'relu'] as const) {
+    calls.push(
+      make(`linear ${kind}`, [[5, 12], [8, 12], [8]], (x, w, b) => linear(x!, w!, b!, kind)),
+      make(
+        `linear without bias ${kind}`,
+        [
+          [5, 9],
+          [7, 9],
+        ],
+        (x, w) => linear(x!, w!, undefined, kind),
+      ),
+    );
+    if (kind) calls.push(make(`activation ${kind}`, [[3, 7]], (x) => activation(x!, kind)));
+  }
+  return [...calls, trainingBatchNorm()];
+}
+
+/** BatchNorm in training with its running statistics, and an optimiser's step on its parameters. */
+function trainingBatchNorm(): OperationCall {
+  const [x, gamma, beta, mean, variance] = [[5, 7], [7], [7], [7], [7]].map((shape) =>
+    variable(undefined, shape),
+  );
+  const normal = batchNorm(x!, gamma!, beta!);
+  const loss = sum(normal.y);
+  const rate = constant(undefined, [1], 'rate');
+  const { updates } = sgd([gamma!], [normal.mean], rate, { momentum: 0.9, weightDecay: 0 });
+  return {
+    name: 'batchNorm',
+    output: normal.y,
+    loss,
+    parameters: [x!, gamma!, beta!],
+    updates: [
+      ...updates,
+      updateRunningStatistics(mean!, variance!, normal.mean, normal.variance, { count: 5 }),
+    ],
+  };
+}

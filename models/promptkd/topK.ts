@@ -1,0 +1,24 @@
+/** The most likely classes of an image. */
+
+export interface Prediction {
+  readonly className: string;
+  /** Softmax of the logits, in 0..1. */
+  readonly probability: number;
+}
+
+/**
+ * The `k` classes of the largest logits, largest first; the lower label where several are equal.
+ *
+ * @param logits `[classes]`
+ */
+export function topK(logits: ArrayLike<number>, classNames: readonly string[], k: number): Prediction[] {
+  const values = Array.from(logits);
+  const largest = values.reduce((max, value) => Math.max(max, value), Number.NEGATIVE_INFINITY);
+  const exponentials = values.map((value) => Math.exp(value - largest));
+  const total = exponentials.reduce((sum, value) => sum + value, 0);
+  return values
+    .map((_, label) => label)
+    .sort((a, b) => values[b]! - values[a]! || a - b)
+    .slice(0, k)
+    .map((label) => ({ className: classNames[label]!, probability: exponentials[label]! / total }));
+}
