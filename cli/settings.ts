@@ -33,6 +33,7 @@ const FIELDS: Readonly<Record<Field, readonly [value: string, help: string]>> = 
   weightDecay: ['value', 'weight decay of SGD'],
   seed: ['n', 'decides the shots, the order of images, their crops and the initial values'],
   views: ['n', 'fixed crops of each image whose frozen features are computed once; 0: new crops every epoch'],
+  cropScale: ['share', 'smallest share of an image that a random crop covers'],
   visionDepth: ['n', 'blocks with prompts in the image encoder (default: 9, or all)'],
   visionLength: ['n', 'prompt tokens in the image encoder'],
   textDepth: ['n', 'blocks with prompts in the text encoder (default: 9, or all)'],

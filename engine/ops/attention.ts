@@ -105,7 +105,8 @@ const gradientOp: Op<AttentionOptions> = {
     const dQkv = new Float64Array(qkv!.length);
     const delta = new Float64Array(lse!.length);
     eachHead(batch, heads, (b, h) => {
-      const split = (x: Values) => [0, 1, 2].map((part) => rows(x, tokens, width, b, (part * heads + h) * HEAD));
+      const split = (x: Values) =>
+        [0, 1, 2].map((part) => rows(x, tokens, width, b, (part * heads + h) * HEAD));
       const [q, k, v] = split(qkv!);
       const [dq, dk, dv] = split(dQkv);
       const out = rows(o!, tokens, width / 3, b, h * HEAD);

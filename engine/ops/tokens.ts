@@ -128,9 +128,7 @@ const remove: Op<Attributes> = {
   kernels: ({ inputs: [x], outputs: [y], attributes }) => [dispatch('remove', attributes, y!, x!)],
   reference: ({ inputs, attributes: { at, n } }, [x]) => {
     const [batch, tokens, width] = dims(inputs[0]!);
-    return [
-      fill([batch, tokens - n, width], (b, t) => rowOf(x!, width, b * tokens + (t < at ? t : t + n))),
-    ];
+    return [fill([batch, tokens - n, width], (b, t) => rowOf(x!, width, b * tokens + (t < at ? t : t + n)))];
   },
 };
 

@@ -1,0 +1,52 @@
+/** The tensor engine: record a graph, differentiate it, compile it once, replay it. */
+export { grad } from './autograd.js';
+export { UserError } from './errors.js';
+export {
+  type AdapterSummary,
+  type Capabilities,
+  Gpu,
+  type GpuOptions,
+  type Level,
+  listAdapters,
+  openGpu,
+} from './gpu.js';
+export { leafBuffer, readLeaf, release, write } from './memory.js';
+export { call, type Dispatch, grid, type Op, record } from './op.js';
+export * from './ops/activation.js';
+export { add } from './ops/add.js';
+export { type AttentionOptions, attention } from './ops/attention.js';
+export { batchNorm, batchNormEval, updateRunningStatistics } from './ops/batchNorm.js';
+export { crossEntropy } from './ops/crossEntropy.js';
+export { embedding, gatherRows, scatterRows } from './ops/gatherRows.js';
+export { klSoftmax } from './ops/klSoftmax.js';
+export { l1Mean } from './ops/l1Mean.js';
+export { l2Normalize } from './ops/l2Normalize.js';
+export { layerNorm } from './ops/layerNorm.js';
+export { linear } from './ops/linear.js';
+export { matmul } from './ops/matmul.js';
+export { multiply } from './ops/multiply.js';
+export { assemblePatches, extractPatches, patchEmbedding } from './ops/patches.js';
+export { mean, sum, sumLast, sumLeading } from './ops/reduce.js';
+export { reshape } from './ops/reshape.js';
+export { logSoftmax, softmax } from './ops/softmax.js';
+export { insertTokens, removeTokens, replaceTokens, sumTokens, zeroTokens } from './ops/tokens.js';
+export {
+  accumulate,
+  type CosineSchedule,
+  cosineRate,
+  type Optimiser,
+  type SgdOptions,
+  sgd,
+} from './optim.js';
+export { type CompileOptions, Plan, type PlanDescription, type PlanRequest, Schedule } from './plan.js';
+export { evaluate } from './reference.js';
+export {
+  constant,
+  type DType,
+  input,
+  type LeafKind,
+  type Shape,
+  scalar,
+  Tensor,
+  variable,
+} from './tensor.js';

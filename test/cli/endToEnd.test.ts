@@ -1,0 +1,209 @@
+/** The whole path with tiny settings on a few emoji, through the built command line and through the jobs. */
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { runDemo } from '../../cli/demo/demo.js';
+import { nodePlatform } from '../../cli/platform/node.js';
+import type { Job } from '../../models/job.js';
+import {
+  parseSettings,
+  StudentSettingsSchema,
+  TeacherSettingsSchema,
+} from '../../models/promptkd/settings.js';
+import { runStudent } from '../../models/promptkd/studentRun.js';
+import { runTeacher } from '../../models/promptkd/teacherRun.js';
+import { testGpu } from '../helpers/check.js';
+import { promptkd } from '../helpers/cli.js';
+import { drawFewEmoji, emojiStudent, emojiTeacher, fewEmoji } from '../helpers/emojiData.js';
+import { temporaryFolder } from '../helpers/files.js';
+
+const folder = temporaryFolder('end-to-end');
+const at = (...parts: string[]) => join(folder, ...parts);
+const data = at('data');
+const classNames = fewEmoji().map((emoji) => emoji.class);
+beforeAll(async () => {
+  await drawFewEmoji(data);
+  mkdirSync(at('flat'));
+  for (const name of readdirSync(join(data, 'train')))
+    for (const file of readdirSync(join(data, 'train', name)))
+      cpSync(join(data, 'train', name, file), at('flat', file));
+});
+
+/** A job on the test adapter; `update` may throw to interrupt it. */
+async function makeJob(onUpdate: (label: string, done: number) => void = () => {}): Promise<Job> {
+  return {
+    gpu: await testGpu(),
+    platform: nodePlatform,
+    begin: (label) => ({ update: (done) => onUpdate(label, done), end: () => {} }),
+    note: () => {},
+  };
+}
+
+/** Runs a command that must succeed, in the folder; returns what it prints. */
+function run(...args: string[]): string {
+  const { status, stdout, stderr } = promptkd(args, folder);
+  expect(status, stderr).toBe(0);
+  return stdout;
+}
+
+describe('the command line', () => {
+  it('goes from labelled images to a student that classifies files', () => {
+    writeFileSync(at('teacher.yaml'), 'epochs: 9\nshots: 2\nbatch: 4\nvisionDepth: 2\ntextDepth: 1\n');
+    const teacher = ['teacher', '--clip', emojiTeacher, '--data', 'data', '--config', 'teacher.yaml'];
+    expect(run(...teacher, '--epochs', '1', '--out', 'teacher')).toContain('next: promptkd eval teacher');
+    const config = readFileSync(at('teacher', 'config.yaml'), 'utf8');
+    // The flag goes before the file; defaults are written out.
+    expect(config).toMatch(/^epochs: 1$/m);
+    expect(config).toMatch(/^momentum: 0\.9$/m);
+    expect(existsSync(at('teacher', 'teacher.safetensors'))).toBe(true);
+
+    writeFileSync(at('names.txt'), `${classNames.join('\n')}\n`);
+    run('class-vectors', '--teacher', 'teacher', '--classes', 'names.txt', '--out', 'vectors.safetensors');
+    // Unlabelled: a flat folder has no class names of its own.
+    const stage2 = ['--class-vectors', 'vectors.safetensors', '--epochs', '1', '--batch', '4'];
+    run(
+      'distill',
+      '--teacher',
+      'teacher',
+      '--clip',
+      emojiStudent,
+      '--data',
+      'flat',
+      ...stage2,
+      '--out',
+      'student',
+    );
+
+    const evaluation = JSON.parse(
+      run('eval', 'teacher', 'student', '--clip', emojiStudent, '--data', 'data', '--json'),
+    );
+    expect(evaluation.classNames).toEqual(classNames);
+    expect(evaluation.models.map(({ name }: { name: string }) => name)).toEqual([
+      `${emojiStudent} zero-shot`,
+      'teacher',
+      'student',
+    ]);
+    for (const model of evaluation.models) {
+      expect(model.images).toEqual({ base: 4, novel: 4 });
+      for (const value of [model.base, model.novel, model.all])
+        expect([0, 25, 50, 75, 100, 12.5, 37.5, 62.5, 87.5]).toContain(value);
+    }
+
+    const image = join('data', 'test', 'bird', 'duck.png');
+    const predictions = JSON.parse(run('predict', 'student', image, 'flat', '--top', '3', '--json'));
+    expect(predictions).toHaveLength(1 + 16);
+    expect(predictions[0].path).toBe(image);
+    const probabilities = predictions[0].predictions.map((p: { probability: number }) => p.probability);
+    expect(probabilities).toHaveLength(3);
+    expect([...probabilities].sort((a, b) => b - a)).toEqual(probabilities);
+    const one = run('predict', 'student', image, '--top', '4');
+    expect(one).toContain('duck.png');
+    for (const name of classNames) expect(one).toContain(name);
+    const plain = JSON.parse(
+      run('predict', '--clip', emojiTeacher, '--classes', 'names.txt', image, '--json'),
+    );
+    const sum = plain[0].predictions.reduce((s: number, p: { probability: number }) => s + p.probability, 0);
+    expect(sum).toBeCloseTo(1, 6);
+  });
+});
+
+describe('a run that is interrupted', () => {
+  const bytes = (run: string, file: string) => readFileSync(at(run, file)).toString('hex');
+  /** Throws when a label's progress gets past `after`. */
+  const interrupted = (label: string, after: number) =>
+    makeJob((current, done) => {
+      if (current.startsWith(label) && done > after) throw new Error('interrupted');
+    });
+  const teacherSettings = parseSettings(
+    TeacherSettingsSchema,
+    { clip: emojiTeacher, data, shots: 2, epochs: 3, batch: 2, visionDepth: 1, textDepth: 1 },
+    'test',
+  );
+
+  it('ends with the same bits in stage 1', async () => {
+    await runTeacher(await makeJob(), teacherSettings, at('whole-teacher'));
+    // Two steps an epoch: stops in the middle of the second.
+    await expect(
+      runTeacher(await interrupted('stage 1', 2), teacherSettings, at('resumed-teacher')),
+    ).rejects.toThrow('interrupted');
+    expect(existsSync(at('resumed-teacher', 'teacher.safetensors'))).toBe(false);
+    await runTeacher(await makeJob(), teacherSettings, at('resumed-teacher'), { resume: true });
+    for (const file of [
+      'teacher.safetensors',
+      'config.yaml',
+      'checkpoints/last.safetensors',
+      'metrics.jsonl',
+    ])
+      expect(bytes('resumed-teacher', file), file).toBe(bytes('whole-teacher', file));
+  });
+
+  it('ends with the same bits in stage 2, with new crops and with kept ones', async () => {
+    for (const views of [0, 2]) {
+      const settings = parseSettings(
+        StudentSettingsSchema,
+        {
+          clip: emojiStudent,
+          data,
+          teacher: at('whole-teacher'),
+          epochs: 2,
+          batch: 8,
+          views,
+          visionDepth: 2,
+        },
+        'test',
+      );
+      const [whole, resumed] = [`whole-${views}`, `resumed-${views}`];
+      await runStudent(await makeJob(), settings, at(whole));
+      await expect(runStudent(await interrupted('stage 2', 2), settings, at(resumed))).rejects.toThrow(
+        'interrupted',
+      );
+      await runStudent(await makeJob(), settings, at(resumed), { resume: true });
+      for (const file of ['student.safetensors', 'class-vectors.safetensors', 'metrics.jsonl'])
+        expect(bytes(resumed, file), `${file}, ${views} views`).toBe(bytes(whole, file));
+    }
+  });
+
+  it('continues with --resume alone, from the settings in its folder', () => {
+    const settings = [
+      '--clip',
+      emojiTeacher,
+      '--data',
+      data,
+      '--shots',
+      '2',
+      '--epochs',
+      '1',
+      '--batch',
+      '2',
+    ];
+    run('teacher', ...settings, '--out', 'again');
+    const before = bytes('again', 'teacher.safetensors');
+    expect(run('teacher', '--resume', '--out', 'again')).toContain('the teacher is in again');
+    expect(bytes('again', 'teacher.safetensors')).toBe(before);
+    const other = promptkd(['teacher', '--resume', '--epochs', '2', '--out', 'again'], folder);
+    expect(other.status).toBe(2);
+    expect(other.stderr).toMatch(/again has other settings\nmend: /);
+  });
+});
+
+describe('the demo', () => {
+  it('gives the same table for the same seed, and replaces itself', async () => {
+    const options = {
+      out: at('demo'),
+      seed: 3,
+      classes: fewEmoji({ classes: 4, train: 4, test: 2 }),
+      teacher: { epochs: 1, shots: 2, batch: 4, views: 1, textDepth: 1, visionDepth: 1 },
+      student: { epochs: 1, batch: 8, views: 1, visionDepth: 1 },
+    };
+    const first = await runDemo(await makeJob(), options);
+    expect(first.models.map(({ name }) => name)).toEqual([
+      'teacher zero-shot',
+      'teacher tuned',
+      'student zero-shot',
+      'student distilled',
+    ]);
+    expect((await runDemo(await makeJob(), options)).models).toEqual(first.models);
+    const stored = JSON.parse(readFileSync(at('demo', 'demo.json'), 'utf8'));
+    expect(stored.models).toEqual(first.models);
+  });
+});

@@ -1,0 +1,164 @@
+import { describe, expect, it } from 'vitest';
+import { grad } from '../../../engine/autograd.js';
+import { UserError } from '../../../engine/errors.js';
+import { attention, attentionGradient } from '../../../engine/ops/attention.js';
+import { multiply } from '../../../engine/ops/multiply.js';
+import { sum } from '../../../engine/ops/reduce.js';
+import { Plan } from '../../../engine/plan.js';
+import { evaluate } from '../../../engine/reference.js';
+import { constant, type Tensor, variable } from '../../../engine/tensor.js';
+import { checkForward, checkGradient, TestRandom, testGpu } from '../../helpers/check.js';
+
+/** [batch, tokens, heads, causal]: around the 16 rows of a workgroup and the 64 of a chunk, and CLIP's own lengths. */
+const shapes = [
+  [1, 1, 1, false],
+  [3, 2, 2, true],
+  [2, 3, 3, false],
+  [1, 7, 1, true],
+  [2, 17, 2, true],
+  [2, 41, 2, false],
+  [1, 63, 1, true],
+  [1, 64, 1, false],
+  [2, 65, 2, true],
+  [1, 77, 3, true],
+  [1, 129, 1, false],
+  [1, 201, 2, false],
+] as const;
+
+const lseOf = (o: Tensor): Tensor => o.node!.outputs[1]!;
+
+async function run(...outputs: Tensor[]): Promise<Float32Array[]> {
+  const plan = await Plan.compile(await testGpu(), { outputs }, { poison: true });
+  plan.run();
+  const values: Float32Array[] = [];
+  for (const output of outputs) values.push(await plan.read(output));
+  plan.destroy();
+  return values;
+}
+
+/** `[1, tokens, 3 * 64]` from the first columns of q, k and v of every token; the rest is zero. */
+function packed(rows: readonly { q?: number[]; k?: number[]; v?: number[] }[]): Tensor {
+  const data = new Float32Array(rows.length * 192);
+  rows.forEach(({ q = [], k = [], v = [] }, t) => {
+    for (const [part, values] of [q, k, v].entries()) data.set(values, t * 192 + part * 64);
+  });
+  return variable(data, [1, rows.length, 192], 'qkv');
+}
+
+describe('attention', () => {
+  it('averages by hand', async () => {
+    // q . k / 8 is log 3 for key 0 and 0 for key 1: weights 3/4 and 1/4.
+    const qkv = packed([
+      { q: [8], k: [Math.log(3)], v: [4, 8] },
+      { q: [8], k: [0], v: [0, -8] },
+    ]);
+    for (const [causal, expected, lse] of [
+      [false, [3, 4, 3, 4], [4, 4]],
+      [true, [4, 8, 3, 4], [3, 4]],
+    ] as const) {
+      const o = attention(qkv, { heads: 1, causal });
+      expect(o.shape).toEqual([1, 2, 64]);
+      const [values, logs] = await run(o, lseOf(o));
+      for (const [i, at] of [0, 1, 64, 65].entries()) expect(values![at]).toBeCloseTo(expected[i]!, 5);
+      expect(values!.filter((_, i) => i % 64 > 1).every((v) => v === 0)).toBe(true);
+      for (const i of [0, 1]) expect(logs![i]).toBeCloseTo(Math.log(lse[i]!), 5);
+      await checkForward([o, lseOf(o)]);
+    }
+  });
+
+  for (const [batch, tokens, heads, causal] of shapes)
+    it(`agrees with the reference: ${batch} x ${tokens}, ${heads} heads${causal ? ', causal' : ''}`, async () => {
+      const random = new TestRandom(tokens);
+      const o = attention(random.variable([batch, tokens, 192 * heads], 'qkv', 2), { heads, causal });
+      await checkForward([o, lseOf(o)]);
+      // The kernel without the second output is another one; once is enough.
+      if (tokens < 4) await checkForward([o]);
+    });
+
+  for (const [batch, tokens, heads, causal] of [
+    [2, 65, 2, true],
+    [1, 129, 1, false],
+  ] as const)
+    it(`has the reference's gradient: ${batch} x ${tokens}, ${heads} heads${causal ? ', causal' : ''}`, async () => {
+      const random = new TestRandom(tokens);
+      const qkv = random.variable([batch, tokens, 192 * heads], 'qkv', 2);
+      const o = attention(qkv, { heads, causal });
+      const weights = constant(random.array(o.size), o.shape);
+      await checkForward(grad(sum(multiply(o, weights)), [qkv]));
+    });
+
+  for (const causal of [false, true])
+    it(`has the right gradient by differences${causal ? ', causal' : ''}`, async () => {
+      const random = new TestRandom(9);
+      for (const [batch, tokens, heads] of [[2, 5, 2], causal ? [1, 18, 1] : [1, 1, 1]] as const) {
+        const qkv = random.variable([batch, tokens, 192 * heads], 'qkv', 2);
+        await checkGradient(attention(qkv, { heads, causal }), [qkv], { samples: 40 });
+      }
+    });
+
+  it('is exact for scores around 100 and finite for scores around 100000', async () => {
+    const random = new TestRandom(3);
+    const qkv = random.variable([1, 129, 192], 'qkv', 20);
+    const o = attention(qkv, { heads: 1, causal: false });
+    await checkForward([o, lseOf(o)], { tolerance: 1e-4 });
+
+    const large = random.array(129 * 192, 1000).map((x, i) => (i % 192 < 128 ? x : 1));
+    const x = variable(large, [1, 129, 192]);
+    const y = attention(x, { heads: 1, causal: false });
+    const [values, gradient] = await run(y, grad(sum(y), [x])[0]!);
+    // Whatever the weights, they sum to one.
+    for (const value of values!) expect(value).toBeCloseTo(1, 5);
+    for (const value of gradient!) expect(Number.isFinite(value)).toBe(true);
+  });
+
+  it('does not see later tokens when causal, to the last bit', async () => {
+    const tokens = 77;
+    const random = new TestRandom(4);
+    const data = random.array(tokens * 192, 2);
+    const whole = attention(variable(data, [1, tokens, 192]), { heads: 1, causal: true });
+    const [expected] = await run(whole);
+    for (const seen of [1, 16, 40, 64, 76]) {
+      const changed = data.map((x, i) => (i < seen * 192 ? x : 50 * random.next()));
+      const other = attention(variable(changed, [1, tokens, 192]), { heads: 1, causal: true });
+      const [values] = await run(other);
+      expect(values!.slice(0, seen * 64)).toEqual(expected!.slice(0, seen * 64));
+      expect(values!.slice(seen * 64)).not.toEqual(expected!.slice(seen * 64));
+    }
+    const short = attention(variable(data.slice(0, 40 * 192), [1, 40, 192]), { heads: 1, causal: true });
+    const [cut] = await run(short);
+    cut!.forEach((value, i) => {
+      expect(value).toBeCloseTo(expected![i]!, 5);
+    });
+  });
+
+  it('gives the same bits on every run', async () => {
+    const qkv = new TestRandom(5).variable([2, 129, 192]);
+    const o = attention(qkv, { heads: 1, causal: false });
+    const outputs = [o, grad(sum(multiply(o, o)), [qkv])[0]!];
+    expect(await run(...outputs)).toEqual(await run(...outputs));
+  });
+
+  it('makes its own gradient from both outputs', () => {
+    const qkv = new TestRandom(6).variable([1, 3, 192]);
+    const options = { heads: 1, causal: true };
+    const o = attention(qkv, options);
+    const ones = constant(new Float32Array(o.size).fill(1), o.shape);
+    const direct = attentionGradient(qkv, o, lseOf(o), ones, options);
+    const [derived] = grad(sum(o), [qkv]);
+    const values = evaluate([direct, derived!]);
+    expect(values.get(direct)).toEqual(values.get(derived!));
+  });
+
+  it('refuses what does not fit', () => {
+    const qkv = variable(undefined, [2, 3, 384]);
+    const o = attention(qkv, { heads: 2, causal: false });
+    for (const wrong of [
+      () => attention(qkv, { heads: 1, causal: false }),
+      () => attention(qkv, { heads: 0, causal: false }),
+      () => attention(variable(undefined, [3, 384]), { heads: 2, causal: false }),
+      () => attentionGradient(qkv, o, lseOf(o), lseOf(o), { heads: 2, causal: false }),
+      () => attentionGradient(qkv, o, o, o, { heads: 2, causal: false }),
+    ])
+      expect(wrong).toThrow(UserError);
+  });
+});
