@@ -24,6 +24,7 @@ export class ViewFeatures {
     options: {
       readonly seed: number;
       readonly views: number;
+      readonly cropScale: number;
       readonly batch: number;
       readonly label: string;
     },
