@@ -16,7 +16,7 @@ type Field = keyof TeacherSettings | keyof StudentSettings;
 
 /** What the user gives for each field, and what it is. The compiler asks for a line when a field is added. */
 const FIELDS: Readonly<Record<Field, readonly [value: string, help: string]>> = {
-  clip: ['folder', 'the CLIP to tune: a checkpoint, or a folder with one and its tokenizer'],
+  clip: ['folder', 'the CLIP to train prompts for: a checkpoint, or a folder with one and its tokenizer'],
   teacher: ['run', 'run folder of stage 1 (promptkd teacher)'],
   data: ['folder', 'images: class folders, a known data set, a flat folder or a list of paths'],
   dataset: ['name', 'which data set, when the data folder holds several known ones'],
@@ -116,7 +116,7 @@ export async function readSettings<S extends Stage>(
 async function readSettingsFile(platform: Platform, stage: Stage, file: string): Promise<object> {
   const content = readYaml(file, await platform.readText(file)) ?? {};
   if (typeof content !== 'object' || Array.isArray(content))
-    throw new UserError(`${file} is no list of settings`, 'write one "field: value" a line');
+    throw new UserError(`${file} holds no settings`, 'write one "field: value" a line');
   const { kind, ...fields } = content as Record<string, unknown>;
   if (kind !== undefined && kind !== stage)
     throw new UserError(`${file} holds the settings of a ${kind} run`, `give those of a ${stage} run`);

@@ -64,10 +64,12 @@ export interface Op<A = unknown> {
   readonly mutates?: readonly number[];
 }
 
+let recorded = 0;
+
 /** Records a call of `op` and returns its node. */
 export function record<A>(op: Op<A>, inputs: readonly Tensor[], attributes: A): GraphNode<A> {
   const outputs: Tensor[] = [];
-  const node: GraphNode<A> = { op, inputs, attributes, outputs };
+  const node: GraphNode<A> = { op, inputs, attributes, outputs, order: recorded++ };
   for (const spec of op.outputs(inputs, attributes))
     outputs.push(new Tensor(spec.shape, spec.dtype ?? 'f32', undefined, node as GraphNode, op.name));
   return node;

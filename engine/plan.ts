@@ -3,7 +3,7 @@
  * `run()` replays it in a tight loop; whatever changes between steps is data in leaf buffers.
  */
 import type { Gpu } from './gpu.js';
-import { isView, memoryOf, topologicalOrder } from './graph.js';
+import { isView, memoryOf, recordingOrder } from './graph.js';
 import { getKernel, kernelSource, tensorOf } from './kernel.js';
 import { createStorage, leafBuffer, Reader } from './memory.js';
 import type { Dispatch } from './op.js';
@@ -55,7 +55,7 @@ export class Schedule {
   constructor(request: PlanRequest, capabilities: Gpu['capabilities']) {
     const { outputs = [], updates = [] } = request;
     this.outputs = outputs;
-    const order = topologicalOrder(outputs, updates);
+    const order = recordingOrder(outputs, updates);
     this.nodes = [...order.filter((n) => !n.op.mutates), ...order.filter((n) => n.op.mutates)];
     const lastUse = this.lastUses();
     const kept = new Set(outputs.map(memoryOf));

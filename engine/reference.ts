@@ -1,5 +1,5 @@
 /** Evaluates a graph on the CPU in float64 with every operation's reference: the judge of the kernels. */
-import { topologicalOrder } from './graph.js';
+import { recordingOrder } from './graph.js';
 import type { Values } from './op.js';
 import type { GraphNode, Tensor } from './tensor.js';
 
@@ -23,7 +23,7 @@ export function evaluate(
     }
     return value;
   };
-  const order = topologicalOrder(outputs, updates);
+  const order = recordingOrder(outputs, updates);
   const mutating = order.filter((node) => node.op.mutates);
   for (const node of order) {
     if (node.op.mutates) continue;

@@ -29,6 +29,8 @@ export interface GraphNode<A = unknown> {
   readonly inputs: readonly Tensor[];
   readonly attributes: A;
   readonly outputs: readonly Tensor[];
+  /** Grows with every recorded call: inputs have smaller ones than users. */
+  readonly order: number;
 }
 
 let nextId = 0;

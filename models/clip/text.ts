@@ -5,6 +5,7 @@
 import { UserError } from '../../engine/errors.js';
 import { add } from '../../engine/ops/add.js';
 import { gatherRows } from '../../engine/ops/gatherRows.js';
+import { keep } from '../../engine/ops/keep.js';
 import { matmul } from '../../engine/ops/matmul.js';
 import { reshape } from '../../engine/ops/reshape.js';
 import { replaceTokens } from '../../engine/ops/tokens.js';
@@ -101,7 +102,7 @@ export function encodeText(
   x = add(x, firstRows(weights.get('positional_embedding'), length));
   for (let i = 0; i < layers; i++) {
     if (i > 0 && prompts[i]) x = replaceTokens(x, 1, prompts[i]!);
-    x = block(x, weights, `transformer.resblocks.${i}`, config, { heads, causal: true });
+    x = block(keep(x), weights, `transformer.resblocks.${i}`, config, { heads, causal: true });
   }
   const pooled = gatherRows(reshape(x, [count * length, width]), endRows);
   return matmul(norm(pooled, weights, 'ln_final', config), weights.get('text_projection'));

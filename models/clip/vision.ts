@@ -1,6 +1,7 @@
 /** CLIP's image encoder, with prompts (spec: OpenAI's VisionTransformer; prompts as in IVLP and PromptSRC). */
 import { add } from '../../engine/ops/add.js';
 import { gatherRows } from '../../engine/ops/gatherRows.js';
+import { keep } from '../../engine/ops/keep.js';
 import { matmul } from '../../engine/ops/matmul.js';
 import { patchEmbedding } from '../../engine/ops/patches.js';
 import { reshape } from '../../engine/ops/reshape.js';
@@ -35,7 +36,7 @@ export function encodeImages(
   x = norm(x, weights, 'visual.ln_pre', config);
   for (let i = 0; i < layers; i++) {
     if (i > 0 && prompts[i]) x = replaceTokens(x, tokens, prompts[i]!);
-    x = block(x, weights, `visual.transformer.resblocks.${i}`, config, { heads, causal: false });
+    x = block(keep(x), weights, `visual.transformer.resblocks.${i}`, config, { heads, causal: false });
   }
   const length = x.shape[1]!;
   const classRows = Int32Array.from({ length: batch }, (_, b) => b * length);

@@ -3,8 +3,6 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { runDemo } from '../../cli/demo/demo.js';
-import { nodePlatform } from '../../cli/platform/node.js';
-import type { Job } from '../../models/job.js';
 import {
   parseSettings,
   StudentSettingsSchema,
@@ -12,10 +10,10 @@ import {
 } from '../../models/promptkd/settings.js';
 import { runStudent } from '../../models/promptkd/studentRun.js';
 import { runTeacher } from '../../models/promptkd/teacherRun.js';
-import { testGpu } from '../helpers/check.js';
 import { promptkd } from '../helpers/cli.js';
 import { drawFewEmoji, emojiStudent, emojiTeacher, fewEmoji } from '../helpers/emojiData.js';
 import { temporaryFolder } from '../helpers/files.js';
+import { testJob } from '../helpers/job.js';
 
 const folder = temporaryFolder('end-to-end');
 const at = (...parts: string[]) => join(folder, ...parts);
@@ -28,16 +26,6 @@ beforeAll(async () => {
     for (const file of readdirSync(join(data, 'train', name)))
       cpSync(join(data, 'train', name, file), at('flat', file));
 });
-
-/** A job on the test adapter; `update` may throw to interrupt it. */
-async function makeJob(onUpdate: (label: string, done: number) => void = () => {}): Promise<Job> {
-  return {
-    gpu: await testGpu(),
-    platform: nodePlatform,
-    begin: (label) => ({ update: (done) => onUpdate(label, done), end: () => {} }),
-    note: () => {},
-  };
-}
 
 /** Runs a command that must succeed, in the folder; returns what it prints. */
 function run(...args: string[]): string {
@@ -111,7 +99,7 @@ describe('a run that is interrupted', () => {
   const bytes = (run: string, file: string) => readFileSync(at(run, file)).toString('hex');
   /** Throws when a label's progress gets past `after`. */
   const interrupted = (label: string, after: number) =>
-    makeJob((current, done) => {
+    testJob((current, done) => {
       if (current.startsWith(label) && done > after) throw new Error('interrupted');
     });
   const teacherSettings = parseSettings(
@@ -121,19 +109,14 @@ describe('a run that is interrupted', () => {
   );
 
   it('ends with the same bits in stage 1', async () => {
-    await runTeacher(await makeJob(), teacherSettings, at('whole-teacher'));
+    await runTeacher(await testJob(), teacherSettings, at('whole-teacher'));
     // Two steps an epoch: stops in the middle of the second.
     await expect(
       runTeacher(await interrupted('stage 1', 2), teacherSettings, at('resumed-teacher')),
     ).rejects.toThrow('interrupted');
     expect(existsSync(at('resumed-teacher', 'teacher.safetensors'))).toBe(false);
-    await runTeacher(await makeJob(), teacherSettings, at('resumed-teacher'), { resume: true });
-    for (const file of [
-      'teacher.safetensors',
-      'config.yaml',
-      'checkpoints/last.safetensors',
-      'metrics.jsonl',
-    ])
+    await runTeacher(await testJob(), teacherSettings, at('resumed-teacher'), { resume: true });
+    for (const file of ['teacher.safetensors', 'config.yaml', 'checkpoints/last.safetensors'])
       expect(bytes('resumed-teacher', file), file).toBe(bytes('whole-teacher', file));
   });
 
@@ -153,12 +136,12 @@ describe('a run that is interrupted', () => {
         'test',
       );
       const [whole, resumed] = [`whole-${views}`, `resumed-${views}`];
-      await runStudent(await makeJob(), settings, at(whole));
+      await runStudent(await testJob(), settings, at(whole));
       await expect(runStudent(await interrupted('stage 2', 2), settings, at(resumed))).rejects.toThrow(
         'interrupted',
       );
-      await runStudent(await makeJob(), settings, at(resumed), { resume: true });
-      for (const file of ['student.safetensors', 'class-vectors.safetensors', 'metrics.jsonl'])
+      await runStudent(await testJob(), settings, at(resumed), { resume: true });
+      for (const file of ['student.safetensors', 'class-vectors.safetensors'])
         expect(bytes(resumed, file), `${file}, ${views} views`).toBe(bytes(whole, file));
     }
   });
@@ -195,14 +178,14 @@ describe('the demo', () => {
       teacher: { epochs: 1, shots: 2, batch: 4, views: 1, textDepth: 1, visionDepth: 1 },
       student: { epochs: 1, batch: 8, views: 1, visionDepth: 1 },
     };
-    const first = await runDemo(await makeJob(), options);
+    const first = await runDemo(await testJob(), options);
     expect(first.models.map(({ name }) => name)).toEqual([
       'teacher zero-shot',
       'teacher tuned',
       'student zero-shot',
       'student distilled',
     ]);
-    expect((await runDemo(await makeJob(), options)).models).toEqual(first.models);
+    expect((await runDemo(await testJob(), options)).models).toEqual(first.models);
     const stored = JSON.parse(readFileSync(at('demo', 'demo.json'), 'utf8'));
     expect(stored.models).toEqual(first.models);
   });

@@ -1,0 +1,16 @@
+/** Marks what stays in memory when the backward pass recomputes the rest; otherwise nothing. */
+import { call, type Op } from '../op.js';
+import type { Tensor } from '../tensor.js';
+
+const op: Op<null> = {
+  name: 'keep',
+  outputs: ([x]) => [{ shape: x!.shape, dtype: x!.dtype }],
+  gradient: (_, [dy]) => [dy],
+  reference: (_, [x]) => [x!],
+};
+
+/** `x` itself, as a place that recomputation starts from: the input of a transformer block, say. */
+export const keep = (x: Tensor): Tensor => call(op, [x], null);
+
+/** Whether `x` was made by `keep`. */
+export const isKept = (x: Tensor): boolean => x.node?.op === op;
