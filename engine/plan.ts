@@ -38,19 +38,26 @@ export interface PlanDescription {
 }
 
 interface Slot {
-  bytes: number;
+  readonly bytes: number;
   buffer?: GPUBuffer;
+}
+
+/** When a tensor occupies memory: from the step that writes it to the last one that reads it, both included. */
+interface Lifetime {
+  readonly tensor: Tensor;
+  readonly from: number;
+  readonly to: number;
 }
 
 /** Which nodes run, in which order, and where each tensor lives: everything that needs no device. */
 export class Schedule {
   readonly nodes: readonly GraphNode[];
   readonly dispatches: readonly Dispatch[];
-  readonly slots: Slot[] = [];
+  readonly slots: readonly Slot[];
   readonly slotOf = new Map<Tensor, Slot>();
   readonly leaves = new Set<Tensor>();
   readonly outputs: readonly Tensor[];
-  workspaceUnshared = 0;
+  readonly workspaceUnshared: number;
 
   constructor(request: PlanRequest, capabilities: Gpu['capabilities']) {
     const { outputs = [], updates = [] } = request;
@@ -60,22 +67,23 @@ export class Schedule {
     const lastUse = this.lastUses();
     const kept = new Set(outputs.map(memoryOf));
     const dispatches: Dispatch[] = [];
-    const free: Slot[] = [];
+    const lifetimes: Lifetime[] = [];
     this.nodes.forEach((node, step) => {
       if (isView(node)) return;
       const used = node.outputs.map((output) => lastUse.has(output) || kept.has(output));
       const launches = node.op.kernels!(node, { capabilities, used });
       dispatches.push(...launches);
       const written = new Set(launches.flatMap((d) => Object.values(d.writes).map(tensorOf)));
-      for (const output of node.outputs)
-        if (written.has(output)) this.place(output, kept.has(output) ? undefined : free);
-      const dying = new Set([...node.inputs.map(memoryOf), ...node.outputs]);
-      for (const tensor of dying) {
-        const slot = this.slotOf.get(tensor);
-        if (slot && !kept.has(tensor) && (lastUse.get(tensor) ?? step) === step) free.push(slot);
-      }
+      for (const tensor of node.outputs)
+        if (written.has(tensor)) {
+          // What is read after a run must survive it, and so must have a slot of its own.
+          const [from, to] = kept.has(tensor) ? [-1, this.nodes.length] : [step, lastUse.get(tensor) ?? step];
+          lifetimes.push({ tensor, from, to });
+        }
     });
     this.dispatches = dispatches;
+    this.slots = this.place(lifetimes);
+    this.workspaceUnshared = lifetimes.reduce((total, { tensor }) => total + tensor.bytes, 0);
   }
 
   /** For each tensor that owns memory, the last step that reads it. */
@@ -93,26 +101,26 @@ export class Schedule {
     return lastUse;
   }
 
-  /** Gives `tensor` the free slot that fits it best: the smallest one that is large enough, else the largest. */
-  private place(tensor: Tensor, free: Slot[] | undefined): void {
-    this.workspaceUnshared += tensor.bytes;
-    let best: Slot | undefined;
-    for (const slot of free ?? []) {
-      const better =
-        best === undefined ||
-        (best.bytes < tensor.bytes
-          ? slot.bytes > best.bytes
-          : slot.bytes >= tensor.bytes && slot.bytes < best.bytes);
-      if (better) best = slot;
+  /**
+   * Shares slots between tensors whose lifetimes do not meet. Largest first, each into the smallest slot that is free
+   * while it lives: a small tensor that lives long then never holds a large slot that others could have used in turn.
+   */
+  private place(lifetimes: readonly Lifetime[]): Slot[] {
+    const slots: { slot: Slot; taken: Lifetime[] }[] = [];
+    const bySize = [...lifetimes].sort((a, b) => b.tensor.bytes - a.tensor.bytes || a.from - b.from);
+    for (const lifetime of bySize) {
+      const free = ({ taken }: { taken: Lifetime[] }) =>
+        taken.every((other) => other.to < lifetime.from || other.from > lifetime.to);
+      // Slots are in descending order of size, so the last free one is the smallest.
+      let found = slots.findLast(free);
+      if (!found) {
+        found = { slot: { bytes: lifetime.tensor.bytes }, taken: [] };
+        slots.push(found);
+      }
+      found.taken.push(lifetime);
+      this.slotOf.set(lifetime.tensor, found.slot);
     }
-    if (best && free) {
-      free.splice(free.indexOf(best), 1);
-      best.bytes = Math.max(best.bytes, tensor.bytes);
-    } else {
-      best = { bytes: tensor.bytes };
-      this.slots.push(best);
-    }
-    this.slotOf.set(tensor, best);
+    return slots.map(({ slot }) => slot);
   }
 }
 
