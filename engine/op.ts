@@ -49,6 +49,8 @@ export interface Op<A = unknown> {
   outputs(inputs: readonly Tensor[], attributes: A): OutputSpec[];
   /** The launches that compute the outputs. Absent for a view, whose output is its first input's memory. */
   kernels?(node: GraphNode<A>, context: KernelContext): Dispatch[];
+  /** Multiplications and additions of one call, where they matter: products and attention. */
+  flops?(node: GraphNode<A>): number;
   /**
    * Gradients with respect to the inputs, as graph nodes. `gradients[i]` is that of output i, undefined when it does
    * not reach the loss; compute only inputs that are `wanted`.

@@ -35,6 +35,12 @@ export interface PlanDescription {
   readonly workspace: number;
   readonly workspaceUnshared: number;
   readonly outputs: number;
+  /** All of it: what the device must hold. */
+  readonly total: number;
+  /** Largest single buffer; adapters limit the size of a binding. */
+  readonly largest: number;
+  /** Floating-point operations of one run, in matrix products and attention. */
+  readonly flops: number;
 }
 
 interface Slot {
@@ -84,6 +90,29 @@ export class Schedule {
     this.dispatches = dispatches;
     this.slots = this.place(lifetimes);
     this.workspaceUnshared = lifetimes.reduce((total, { tensor }) => total + tensor.bytes, 0);
+  }
+
+  /** What a run needs, known before anything is allocated. */
+  describe(): PlanDescription {
+    const { slots, leaves, dispatches, nodes } = this;
+    const kept = new Set(this.outputs.map(memoryOf));
+    const sum = (tensors: Iterable<Tensor>) => [...tensors].reduce((total, t) => total + t.bytes, 0);
+    const outputs = sum([...kept].filter((t) => !t.leaf));
+    const constants = sum([...leaves].filter((t) => t.leaf!.kind === 'constant'));
+    const variables = sum([...leaves].filter((t) => t.leaf!.kind !== 'constant'));
+    const inSlots = slots.reduce((total, slot) => total + slot.bytes, 0);
+    return {
+      dispatches: dispatches.length,
+      kernels: new Set(dispatches.map(kernelSource).map(({ code, entry }) => `${entry}\n${code}`)).size,
+      constants,
+      variables,
+      workspace: inSlots - outputs,
+      workspaceUnshared: this.workspaceUnshared - outputs,
+      outputs,
+      total: constants + variables + inSlots,
+      largest: Math.max(0, ...slots.map((slot) => slot.bytes), ...[...leaves].map((t) => t.bytes)),
+      flops: nodes.reduce((total, node) => total + (node.op.flops?.(node) ?? 0), 0),
+    };
   }
 
   /** For each tensor that owns memory, the last step that reads it. */
@@ -137,7 +166,6 @@ export class Plan {
     private readonly gpu: Gpu,
     private readonly schedule: Schedule,
     private readonly launches: readonly Launch[],
-    private readonly kernels: number,
   ) {
     this.reader = new Reader(gpu);
     for (const output of schedule.outputs) this.reader.prepare(output.bytes);
@@ -188,7 +216,7 @@ export class Plan {
         return { pipeline, bindGroup, workgroups: dispatch.workgroups };
       });
     });
-    return new Plan(gpu, schedule, launches, total);
+    return new Plan(gpu, schedule, launches);
   }
 
   /** Queues one step and returns at once. Creates no buffer, bind group or pipeline. */
@@ -224,19 +252,7 @@ export class Plan {
   }
 
   describe(): PlanDescription {
-    const { schedule } = this;
-    const kept = new Set(schedule.outputs.map(memoryOf));
-    const sum = (tensors: Iterable<Tensor>) => [...tensors].reduce((total, t) => total + t.bytes, 0);
-    const outputs = sum([...kept].filter((t) => !t.leaf));
-    return {
-      dispatches: this.launches.length,
-      kernels: this.kernels,
-      constants: sum([...schedule.leaves].filter((t) => t.leaf!.kind === 'constant')),
-      variables: sum([...schedule.leaves].filter((t) => t.leaf!.kind !== 'constant')),
-      workspace: schedule.slots.reduce((total, slot) => total + slot.bytes, 0) - outputs,
-      workspaceUnshared: schedule.workspaceUnshared - outputs,
-      outputs,
-    };
+    return this.schedule.describe();
   }
 
   /** Frees the plan's own buffers; leaves stay. */

@@ -38,6 +38,12 @@ function launch(
   };
 }
 
+/** Products of [tokens, tokens, 64] that every head does; a causal one sees half of them. */
+const productsFlops = (qkv: Tensor, { heads, causal }: AttentionOptions, products: number): number => {
+  const [batch, tokens] = qkv.shape as [number, number];
+  return (products * 2 * batch * heads * tokens * tokens * HEAD) / (causal ? 2 : 1);
+};
+
 const op: Op<AttentionOptions> = {
   name: 'attention',
   // Output 1 is the log of the softmax's denominators; stored only when a gradient reads it.
@@ -58,6 +64,7 @@ const op: Op<AttentionOptions> = {
     if (dLse) throw new Error('attention has no gradient rule for its second output');
     return [attentionGradient(qkv!, o!, lse!, d_o!, attributes)];
   },
+  flops: ({ inputs: [qkv], attributes }) => productsFlops(qkv!, attributes, 2),
   reference: ({ inputs: [tensor], attributes: { heads, causal } }, [qkv]) => {
     const [batch, tokens, width] = tensor!.shape as [number, number, number];
     const o = new Float64Array(qkv!.length / 3);
@@ -100,6 +107,8 @@ const gradientOp: Op<AttentionOptions> = {
       writes: { d_qkv: vec4(dQkv!) },
     },
   ],
+  // Scores and dP in both kernels, then dq, dk and dv.
+  flops: ({ inputs: [qkv], attributes }) => productsFlops(qkv!, attributes, 7),
   reference: ({ inputs: [tensor], attributes: { heads, causal } }, [qkv, o, lse, d_o]) => {
     const [batch, tokens, width] = tensor!.shape as [number, number, number];
     const dQkv = new Float64Array(qkv!.length);

@@ -2,7 +2,7 @@
 import { type Op, record } from '../op.js';
 import type { Tensor } from '../tensor.js';
 import { type Activation, activationGradient, activationValue } from './activation.js';
-import { type MatmulSizes, matmul, matmulDispatch, multiplyMatrices } from './matmul.js';
+import { type MatmulSizes, matmul, matmulDispatch, multiplyMatrices, productFlops } from './matmul.js';
 import { sumLeading } from './reduce.js';
 import { reshape } from './reshape.js';
 import { misfit, rowsOf } from './shape.js';
@@ -47,6 +47,7 @@ const op: Op<Attributes> = {
       wantBias ? sumLeading(dPre, bias!.shape) : undefined,
     ];
   },
+  flops: ({ inputs: [x, weight] }) => productFlops(sizesOf(x!, weight!)),
   reference: ({ inputs, attributes: { activation } }, [x, weight, bias]) => {
     const pre = multiplyMatrices(x!, weight!, sizesOf(inputs[0]!, inputs[1]!));
     if (bias) for (let i = 0; i < pre.length; i++) pre[i]! += bias[i % bias.length]!;

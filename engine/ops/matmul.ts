@@ -80,6 +80,9 @@ export function matmulDispatch(
   };
 }
 
+/** A multiplication and an addition a term. */
+export const productFlops = ({ batch, m, n, k }: MatmulSizes): number => 2 * batch * m * n * k;
+
 /** The product in float64. */
 export function multiplyMatrices(a: Values, b: Values, sizes: MatmulSizes): Values {
   const { batch, m, n, k, transposeA, transposeB } = sizes;
@@ -111,6 +114,7 @@ const op: Op<MatmulSizes & { shape: Shape }> = {
         : matmul(a!, dc!, { transposeA: !transposeA })
       : undefined,
   ],
+  flops: ({ attributes }) => productFlops(attributes),
   reference: ({ attributes }, [a, b]) => [multiplyMatrices(a!, b!, attributes)],
 };
 
