@@ -14,6 +14,8 @@ export interface PlanRequest {
   readonly outputs?: readonly Tensor[];
   /** Nodes that change variables (an optimiser's step); they run after everything else. */
   readonly updates?: readonly GraphNode[];
+  /** Where the backward pass begins; tells `describe()` what is held for it. */
+  readonly loss?: Tensor;
 }
 
 export interface CompileOptions {
@@ -31,7 +33,9 @@ export interface PlanDescription {
   readonly constants: number;
   /** Parameters, optimiser state and inputs. */
   readonly variables: number;
-  /** Intermediate results after sharing, and what they would need without it. */
+  /** Forward results that are held for the backward pass; 0 when the request names no loss. */
+  readonly saved: number;
+  /** Other intermediate results after sharing, and what all of them would need without it. */
   readonly workspace: number;
   readonly workspaceUnshared: number;
   readonly outputs: number;
@@ -64,6 +68,8 @@ export class Schedule {
   readonly leaves = new Set<Tensor>();
   readonly outputs: readonly Tensor[];
   readonly workspaceUnshared: number;
+  /** Bytes of what was computed up to the loss and is read after it. */
+  private readonly saved: number;
 
   constructor(request: PlanRequest, capabilities: Gpu['capabilities']) {
     const { outputs = [], updates = [] } = request;
@@ -89,6 +95,10 @@ export class Schedule {
     });
     this.dispatches = dispatches;
     this.slots = this.place(lifetimes);
+    const turn = request.loss?.node ? this.nodes.indexOf(request.loss.node) : this.nodes.length;
+    this.saved = lifetimes
+      .filter(({ tensor, from, to }) => !kept.has(tensor) && from < turn && to > turn)
+      .reduce((total, { tensor }) => total + this.slotOf.get(tensor)!.bytes, 0);
     this.workspaceUnshared = lifetimes.reduce((total, { tensor }) => total + tensor.bytes, 0);
   }
 
@@ -106,7 +116,8 @@ export class Schedule {
       kernels: new Set(dispatches.map(kernelSource).map(({ code, entry }) => `${entry}\n${code}`)).size,
       constants,
       variables,
-      workspace: inSlots - outputs,
+      saved: this.saved,
+      workspace: inSlots - outputs - this.saved,
       workspaceUnshared: this.workspaceUnshared - outputs,
       outputs,
       total: constants + variables + inSlots,

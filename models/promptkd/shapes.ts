@@ -1,0 +1,124 @@
+/**
+ * Plans of both stages without weights, data or a device: what a job will need, known before anything is loaded, and
+ * the graphs that shader checks compile.
+ */
+
+import type { Capabilities } from '../../engine/gpu.js';
+import { type PlanDescription, type PlanRequest, Schedule } from '../../engine/plan.js';
+import { constant, input, type Tensor, variable } from '../../engine/tensor.js';
+import { type ClipConfig, expectedShapes } from '../clip/config.js';
+import type { ClipGraph } from '../clip/model.js';
+import { Weights } from '../clip/weights.js';
+import { type Projection, projectionShapes } from './projection.js';
+import { studentGraph, studentLogits } from './student.js';
+import { teacherGraph } from './teacher.js';
+
+const tower = (width: number, layers: number) => ({ width, layers, heads: width / 64 });
+
+/** The published models whose shapes users will run. */
+export const KNOWN_MODELS: Readonly<Record<'ViT-B/32' | 'ViT-B/16' | 'ViT-L/14', ClipConfig>> = {
+  'ViT-B/32': describe(512, tower(768, 12), 32, 224, tower(512, 12)),
+  'ViT-B/16': describe(512, tower(768, 12), 16, 224, tower(512, 12)),
+  'ViT-L/14': describe(768, tower(1024, 24), 14, 224, tower(768, 12)),
+};
+
+function describe(
+  embed: number,
+  vision: ReturnType<typeof tower>,
+  patch: number,
+  resolution: number,
+  text: ReturnType<typeof tower>,
+): ClipConfig {
+  return {
+    embed,
+    vision: { ...vision, patch, resolution, tokens: (resolution / patch) ** 2 + 1 },
+    text: { ...text, vocabulary: 49408, contextLength: 77 },
+    activation: 'quickGelu',
+    layerNormEps: 1e-5,
+  };
+}
+
+/** A model of that architecture without data: enough to record and schedule graphs. */
+export function shapeOnlyModel(config: ClipConfig): ClipGraph {
+  const tensors = [...expectedShapes(config)].map(([name, shape]): [string, Tensor] => [
+    name,
+    constant(undefined, shape, name),
+  ]);
+  return { config, weights: new Weights(new Map(tensors)), logitScale: 100 };
+}
+
+/** What decides the size of a step beside the models. */
+export interface StepShape {
+  readonly classes: number;
+  readonly batch: number;
+  /** Tokens of the longest class prompt, with start and end. */
+  readonly textLength?: number;
+  readonly depth?: number;
+  readonly recompute?: boolean;
+}
+
+/** Words of a class name and its prompt, roughly: "a photo of a", the name, full stop, start and end. */
+const USUAL_TEXT_LENGTH = 16;
+
+/** The step of stage 1, as a request without data. */
+export function teacherRequest(config: ClipConfig, shape: StepShape): PlanRequest {
+  const { classes, batch, textLength = USUAL_TEXT_LENGTH, depth = 9, recompute = false } = shape;
+  const { losses, optimiser } = teacherGraph(
+    shapeOnlyModel(config),
+    {
+      text: promptLeaves(Math.min(depth, config.text.layers), config.text.width),
+      vision: promptLeaves(Math.min(depth, config.vision.layers), config.vision.width),
+    },
+    {
+      embedded: constant(undefined, [classes, textLength, config.text.width], 'embedded classes'),
+      endRows: input([classes], 'end-of-text rows', 'i32'),
+      frozenText: constant(undefined, [classes, config.embed], 'frozen text features'),
+    },
+    { batch, momentum: 0.9, weightDecay: 5e-4, textWeight: 25, imageWeight: 10, recompute },
+  );
+  return { outputs: [losses.total], updates: optimiser.updates, loss: losses.total };
+}
+
+/** The step of stage 2 and the student's evaluation, as requests without data. */
+export function studentRequests(
+  teacher: ClipConfig,
+  student: ClipConfig,
+  shape: StepShape,
+): { train: PlanRequest; evaluate: PlanRequest } {
+  const { classes, batch, depth = 9, recompute = false } = shape;
+  const shapes = projectionShapes(student.embed, teacher.embed);
+  const projection = Object.fromEntries(
+    Object.entries(shapes).map(([name, size]) => [name, variable(undefined, size, name)]),
+  ) as Projection;
+  const prompts = promptLeaves(Math.min(depth, student.vision.layers), student.vision.width);
+  const vectors = constant(undefined, [classes, teacher.embed], 'class vectors');
+  const model = shapeOnlyModel(student);
+  const teacherPrompts = promptLeaves(Math.min(depth, teacher.vision.layers), teacher.vision.width);
+  const { loss, updates } = studentGraph(
+    model,
+    { prompts, projection },
+    vectors,
+    { model: shapeOnlyModel(teacher), prompts: teacherPrompts },
+    { batch, momentum: 0.9, weightDecay: 5e-4, temperature: 1, weight: 1000, recompute },
+  );
+  const { resolution } = student.vision;
+  const images = input([batch, 3, resolution, resolution], 'images');
+  const logits = studentLogits(model, { prompts, projection }, vectors, images);
+  return { train: { outputs: [loss], updates, loss }, evaluate: { outputs: [logits] } };
+}
+
+const promptLeaves = (depth: number, width: number): Tensor[] =>
+  Array.from({ length: depth }, (_, i) => variable(undefined, [4, width], `prompt.${i}`));
+
+/** An adapter of no special abilities, for schedules without a device. */
+export const PORTABLE: Capabilities = {
+  f16: false,
+  subgroups: false,
+  subgroupMatrix: [],
+  timestamps: false,
+  level: 'portable',
+};
+
+/** Bytes and FLOPs of a request on any adapter. */
+export const describeRequest = (request: PlanRequest): PlanDescription =>
+  new Schedule(request, PORTABLE).describe();
