@@ -53,6 +53,8 @@ export async function train(job: Job, folder: RunFolder, loop: TrainingLoop): Pr
         if (pending.length >= IN_FLIGHT) await settle();
       }
       while (pending.length > 0) await settle();
+      // Nothing is written yet: the last moment for a broken image to leave nothing behind.
+      if (epoch === 1) await loader.decodeLeftOut(epoch);
       loop.endEpoch?.(epoch);
       mean = total / perEpoch;
       await folder.flush();
