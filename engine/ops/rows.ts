@@ -21,6 +21,27 @@ export function overRows(
 export const overRowsOf = (x: Tensor, constants?: Readonly<Record<string, Constant>>) =>
   overRows(rowsOf(x.shape), constants);
 
+/** Widest row that a CPU adapter still gives to one invocation. */
+const WIDEST_ROW = 1024;
+
+/**
+ * For CPU adapters: one invocation a row, four columns at a time, without barriers. Undefined where workgroups are
+ * better, or where the width is no multiple of four.
+ */
+export function rowAnInvocation(
+  x: Tensor,
+  { software }: { software: boolean },
+  constants: Readonly<Record<string, Constant>>,
+): Pick<Dispatch, 'constants' | 'workgroups'> | undefined {
+  const { rows, width } = rowsOf(x.shape);
+  if (!software || width % 4 !== 0 || width > WIDEST_ROW) return undefined;
+  const workgroup = 16;
+  return {
+    constants: { WORKGROUP: workgroup, ROWS: rows, WIDTH: width, ...constants },
+    workgroups: grid(rows, workgroup),
+  };
+}
+
 /** The launch that sums all of `x` into `y` `[1]`, in a fixed order. */
 export const sumOf = (x: Tensor, y: Tensor): Dispatch => ({
   shader: 'reduce',
