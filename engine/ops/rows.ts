@@ -42,11 +42,25 @@ export function rowAnInvocation(
   };
 }
 
-/** The launch that sums all of `x` into `y` `[1]`, in a fixed order. */
-export const sumOf = (x: Tensor, y: Tensor): Dispatch => ({
-  shader: 'reduce',
-  constants: { OUTER: 1, REDUCED: x.size, INNER: 1 },
-  reads: { x },
-  writes: { y },
-  workgroups: [1, 1, 1],
-});
+/** Terms from which on a workgroup works on one sum, however many sums there are. */
+const MANY_TERMS = 256;
+
+/**
+ * The launch that sums `x`, seen as `[outer, reduced, inner]`, over its middle axis into `y`, in a fixed order.
+ */
+export function sumOver(x: Tensor, y: Tensor, outer: number, reduced: number, inner: number): Dispatch {
+  const columns = reduced < MANY_TERMS;
+  const constants = { OUTER: outer, REDUCED: reduced, INNER: inner };
+  return {
+    shader: 'reduce',
+    entry: columns ? 'columns' : 'whole',
+    ...(columns
+      ? { constants: { ...constants, COLUMNS: true }, workgroups: grid(outer * inner) }
+      : { constants: { ...constants, WORKGROUP: SIDE * SIDE, SIDE }, workgroups: grid(outer * inner, 1) }),
+    reads: { x },
+    writes: { y },
+  };
+}
+
+/** The launch that sums all of `x` into `y` `[1]`. */
+export const sumOf = (x: Tensor, y: Tensor): Dispatch => sumOver(x, y, 1, x.size, 1);
