@@ -5,7 +5,7 @@
 export const DEMO_TEACHER = {
   classes: 'base',
   shots: 16,
-  epochs: 10,
+  epochs: 8,
   batch: 8,
   views: 4,
   cropScale: 0.6,
@@ -16,9 +16,9 @@ export const DEMO_TEACHER = {
 
 /** Deeper prompts than one block's, and crops of less than half an emoji, only hurt so small a model. */
 export const DEMO_STUDENT = {
-  epochs: 20,
+  epochs: 16,
   batch: 8,
-  views: 8,
+  views: 6,
   cropScale: 0.5,
   visionDepth: 1,
   learningRate: 0.02,
