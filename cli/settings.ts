@@ -17,7 +17,8 @@ type Field = keyof TeacherSettings | keyof StudentSettings;
 /** What the user gives for each field, and what it is. The compiler asks for a line when a field is added. */
 const FIELDS: Readonly<Record<Field, readonly [value: string, help: string]>> = {
   clip: ['folder', 'the CLIP to train prompts for: a checkpoint, or a folder with one and its tokenizer'],
-  teacher: ['run', 'run folder of stage 1 (promptkd teacher)'],
+  teacher: ['run', "run folder of stage 1 (promptkd teacher), or the authors' checkpoint of a teacher"],
+  teacherClip: ['folder', 'the CLIP that the teacher was tuned from; only needed with a checkpoint'],
   data: ['folder', 'images: class folders, a known data set, a flat folder or a list of paths'],
   dataset: ['name', 'which data set, when the data folder holds several known ones'],
   tokenizer: ['file', "the CLIP's tokenizer, when it is not beside the checkpoint"],

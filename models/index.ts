@@ -13,6 +13,7 @@ export type { Platform, RgbImage } from './platform.js';
 export { Classifier } from './promptkd/classifier.js';
 export { type ClassVectors, readClassVectors } from './promptkd/classVectors.js';
 export { type Accuracy, accuracy, harmonicMean } from './promptkd/evaluate.js';
+export { type ExportOptions, exportRun } from './promptkd/exportRun.js';
 export { loadPlainClip, loadTeacher, makeClassVectors } from './promptkd/loadTeacher.js';
 export {
   parseSettings,

@@ -53,8 +53,10 @@ export type TeacherSettings = v.InferOutput<typeof TeacherSettingsSchema>;
 
 export const StudentSettingsSchema = v.strictObject({
   ...common,
-  /** Run folder of stage 1. */
+  /** Run folder of stage 1, or a teacher checkpoint of the authors' code. */
   teacher: path,
+  /** The teacher's CLIP: needed by a checkpoint, which lacks token embeddings and tokenizer. */
+  teacherClip: v.optional(path),
   /** Checkpoint of the student CLIP. */
   clip: path,
   /** File of stored class vectors; made from the teacher when absent. */

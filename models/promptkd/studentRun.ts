@@ -51,7 +51,7 @@ export async function runStudent(
     ...(settings.views > 0 && { views: settings.views }),
   });
   const folder = await RunFolder.open(platform, out, 'student', settings, resume);
-  const teacher = await loadTeacher(job, settings.teacher);
+  const teacher = await loadTeacher(job, settings.teacher, settings.teacherClip);
   const classes = await classVectorsFor(job, settings, data, teacher);
   const model = await loadModel(gpu, checkpoint, { text: false });
   const { config } = model;
