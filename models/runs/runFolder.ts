@@ -100,12 +100,18 @@ export async function readRunConfig(
 ): Promise<Record<string, unknown>> {
   const file = platform.join(path, CONFIG);
   if (!(await platform.stat(path)))
-    throw new UserError(`the run folder ${path} does not exist`, `train one with: promptkd ${kind === 'teacher' ? 'teacher' : 'distill'}`);
+    throw new UserError(
+      `the run folder ${path} does not exist`,
+      `train one with: promptkd ${kind === 'teacher' ? 'teacher' : 'distill'}`,
+    );
   if (!(await platform.stat(file)))
     throw new UserError(`${path} holds no run: ${CONFIG} is missing`, 'give the folder of a finished run');
   const config = readYaml(file, await platform.readText(file)) as Record<string, unknown>;
   if (config?.kind !== kind)
-    throw new UserError(`${file}: kind is "${config?.kind}", not "${kind}"`, `give the folder of a ${kind} run`);
+    throw new UserError(
+      `${file}: kind is "${config?.kind}", not "${kind}"`,
+      `give the folder of a ${kind} run`,
+    );
   return config;
 }
 
