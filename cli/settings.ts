@@ -45,6 +45,12 @@ const FIELDS: Readonly<Record<Field, readonly [value: string, help: string]>> = 
   averageDeviation: ['epochs', 'its standard deviation'],
   temperature: ['value', 'temperature of both softmaxes'],
   kdWeight: ['value', 'weight of the distillation loss'],
+  select: [
+    'way',
+    'epoch to keep: last; val: the best on the validation split; reference: the best on the test set, as the ' +
+      "authors' code does (selects on the test set)",
+  ],
+  selectClasses: ['part', 'classes whose images decide between epochs: base or all'],
 };
 
 const STAGES = { teacher: TeacherSettingsSchema, student: StudentSettingsSchema } as const;
