@@ -8,12 +8,13 @@ import * as distill from './commands/distill.js';
 import * as doctor from './commands/doctor.js';
 import * as evaluate from './commands/eval.js';
 import * as predict from './commands/predict.js';
+import * as reproduce from './commands/reproduce.js';
 import * as teacher from './commands/teacher.js';
 import * as verify from './commands/verify.js';
 import { report } from './report.js';
 
 /** Each adds its command to the program. */
-const commands = [doctor, demo, teacher, classVectors, distill, evaluate, predict, verify];
+const commands = [doctor, demo, teacher, classVectors, distill, evaluate, predict, reproduce, verify];
 
 const { version, description } = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
