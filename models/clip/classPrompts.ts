@@ -21,7 +21,7 @@ export function tokenizeClasses(
     const length = tokenizer.encode(text).length + 2;
     if (length > contextLength)
       throw new UserError(
-        `the class name "${name}" is too long: "${text}" has ${length} tokens, and the model takes ${contextLength}`,
+        `the class name "${name}" is too long: "${text}" has ${length} tokens with start and end, but the context has ${contextLength}`,
         'shorten the class name',
       );
     return tokenizer.tokenize(text, contextLength);
