@@ -26,3 +26,7 @@ export { StudentStep } from './promptkd/student.js';
 export { runStudent } from './promptkd/studentRun.js';
 export { TeacherStep } from './promptkd/teacher.js';
 export { runTeacher } from './promptkd/teacherRun.js';
+export { type Preset, parsePreset } from './reproduce/preset.js';
+export { reproduce, type TrialResult } from './reproduce/reproduce.js';
+export { type Summary, summarize } from './reproduce/summary.js';
+export type { ReproduceOptions } from './reproduce/trials.js';

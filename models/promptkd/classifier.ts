@@ -108,8 +108,8 @@ export class Classifier {
   }
 }
 
-/** The rows of the wanted classes, in their order. */
-function pickClasses(
+/** The rows of the wanted classes, in their order. @throws UserError naming a class that `file` has no vector for */
+export function pickClasses(
   vectors: ClassVectors,
   wanted: readonly string[] | undefined,
   file: string,

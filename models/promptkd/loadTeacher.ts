@@ -1,8 +1,8 @@
 /** A teacher ready to use: a CLIP on the device with its tuned prompts, or plain CLIP. */
 import { UserError } from '../../engine/errors.js';
 import { loadCheckpoint } from '../checkpoints/load.js';
+import { tokenizeClasses } from '../clip/classPrompts.js';
 import { type ClipModel, loadModel } from '../clip/model.js';
-import { fillTemplate } from '../clip/templates.js';
 import { encodeSequences } from '../clip/textEncoder.js';
 import type { Job } from '../job.js';
 import { readRunConfig } from '../runs/runFolder.js';
@@ -96,9 +96,7 @@ export async function makeClassVectors(
 ): Promise<ClassVectors> {
   const { model, template } = teacher;
   const tokenizer = await openTokenizer(job.platform, teacher);
-  const sequences = classNames.map((name) =>
-    tokenizer.tokenize(fillTemplate(template, name), model.config.text.contextLength),
-  );
+  const sequences = tokenizeClasses(tokenizer, template, classNames, model.config.text.contextLength);
   const bar = job.begin('class vectors', sequences.length);
   const features = await encodeSequences(job.gpu, model, sequences, teacher.prompts.text, (done) =>
     bar.update(done),

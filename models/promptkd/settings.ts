@@ -64,6 +64,10 @@ export const StudentSettingsSchema = v.strictObject({
   temperature: v.optional(positive, 1),
   /** Weight of the distillation loss; the paper's script: 1000, or 200 for Aircraft, Flowers and DTD. */
   kdWeight: v.optional(positive, 1000),
+  /** The epoch to keep: the last, the best on the validation split, or (the reference's way) the best on the test set. */
+  select: v.optional(v.picklist(['last', 'val', 'reference']), 'last'),
+  /** Classes whose images decide between epochs: base in base-to-novel, all in cross-dataset. */
+  selectClasses: v.optional(v.picklist(['base', 'all']), 'base'),
 });
 export type StudentSettings = v.InferOutput<typeof StudentSettingsSchema>;
 

@@ -13,12 +13,14 @@ import { Random } from '../random.js';
 import { RunFolder } from '../runs/runFolder.js';
 import { train } from '../runs/train.js';
 import { stateOf } from '../runs/trainingState.js';
+import { BestEpoch, decidingImages } from './bestEpoch.js';
+import { pickClasses } from './classifier.js';
 import { type ClassVectors, encodeClassVectors, readClassVectors } from './classVectors.js';
 import { loadTeacher, makeClassVectors, type Teacher } from './loadTeacher.js';
 import { initialProjection, type ProjectionValues, projectionVariables } from './projection.js';
 import { checkPromptShape, initialPrompts, promptVariables } from './prompts.js';
 import type { StudentSettings } from './settings.js';
-import { StudentStep, type StudentVariables } from './student.js';
+import { classTensor, StudentStep, type StudentVariables, studentLogits } from './student.js';
 import { CLASS_VECTORS_FILE, encodeStudent, STUDENT_FILE } from './studentFile.js';
 import { DEFAULT_DEPTH, schedule } from './teacherRun.js';
 import { ViewFeatures } from './viewFeatures.js';
@@ -36,6 +38,7 @@ export async function runStudent(
   const items = data.unlabelled ?? data.train;
   if (given.batch < 2)
     throw new UserError('a batch of 1 has no batch statistics', 'set the batch size to 2 or more');
+  const deciding = decidingImages(data, given);
   const settings = {
     ...given,
     visionDepth: given.visionDepth ?? Math.min(DEFAULT_DEPTH, checkpoint.config.vision.layers),
@@ -84,6 +87,14 @@ export async function runStudent(
 
   const { projection } = variables;
   const statistics = [projection['bn.mean'], projection['bn.var']];
+  let best: BestEpoch | undefined;
+  if (deciding) {
+    const matrix = classTensor(pickClasses(classes, data.classNames, 'the class vectors'));
+    const trained = [...step.graph.parameters, ...statistics];
+    best = await BestEpoch.create(gpu, deciding, config.vision.resolution, trained, (images) =>
+      studentLogits(model, variables, matrix, images),
+    );
+  }
   await train(job, folder, {
     label: 'stage 2: distilling the student',
     epochs: settings.epochs,
@@ -95,8 +106,13 @@ export async function runStudent(
       step.run(rate);
     },
     losses: async () => ({ loss: await step.readLoss() }),
-    state: stateOf(step.graph.parameters, step.graph.optimiser.state, statistics),
+    ...(best && {
+      endEpoch: async (epoch: number, note: (text: string) => void) =>
+        folder.log(await best.consider(job, epoch, note)),
+    }),
+    state: stateOf(step.graph.parameters, step.graph.optimiser.state, statistics, best?.state ?? []),
   });
+  await best?.restore(job);
 
   await folder.write(CLASS_VECTORS_FILE, encodeClassVectors(classes));
   await folder.write(
@@ -114,6 +130,7 @@ export async function runStudent(
   step.plan.destroy();
   preprocessor.destroy();
   supply.destroy();
+  best?.destroy();
   model.release();
   teacher.model.release();
   return folder.join(STUDENT_FILE);

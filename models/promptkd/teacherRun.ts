@@ -3,9 +3,10 @@ import { UserError } from '../../engine/errors.js';
 import { leafBuffer, write } from '../../engine/memory.js';
 import { cosineRate } from '../../engine/optim.js';
 import { loadCheckpoint } from '../checkpoints/load.js';
+import { tokenizeClasses } from '../clip/classPrompts.js';
 import { GpuPreprocessor } from '../clip/gpuPreprocess.js';
 import { type ClipModel, loadModel } from '../clip/model.js';
-import { fillTemplate, PROMPTSRC_TEMPLATES } from '../clip/templates.js';
+import { PROMPTSRC_TEMPLATES } from '../clip/templates.js';
 import { lookUp } from '../clip/text.js';
 import { encodeSequences, tokenTable } from '../clip/textEncoder.js';
 import type { Tokenizer } from '../clip/tokenizer.js';
@@ -69,9 +70,12 @@ export async function runTeacher(
   const checkpoint = await loadCheckpoint(platform, given.clip);
   const tokenizer = await openTokenizer(platform, given);
   const data = await loadDataset(platform, given.data, { dataset: given.dataset });
-  // The reference draws from all classes and then chooses the base ones: the same images for the same seed.
-  const drawn = given.shots === 0 ? data : { ...data, ...sampleFewShot(data, given.shots, given.seed) };
-  const subset = chooseClasses(drawn, given);
+  const subset = trainingPart(data, given);
+  const { template, initialTokens } = contextWords(tokenizer, given.contextInit, given.textLength);
+  const tokenize = (text: string, names: readonly string[]) =>
+    tokenizeClasses(tokenizer, text, names, checkpoint.config.text.contextLength);
+  // Of all classes, as the novel ones' vectors are wanted after the training: too late for a name that does not fit.
+  tokenize(template, data.classNames);
   const items = subset.train;
   const model = await loadModel(gpu, checkpoint);
   const settings = resolve(given, model);
@@ -79,12 +83,8 @@ export async function runTeacher(
   const folder = await RunFolder.open(platform, out, 'teacher', settings, resume);
   const { config } = model;
 
-  const { template, initialTokens } = contextWords(tokenizer, settings.contextInit, settings.textLength);
-  const tokenize = (text: string) => tokenizer.tokenize(text, config.text.contextLength);
-  const classTokens = subset.classNames.map((name) => tokenize(fillTemplate(template, name)));
-  const templateTokens = PROMPTSRC_TEMPLATES.flatMap((t) =>
-    subset.classNames.map((name) => tokenize(fillTemplate(t, name))),
-  );
+  const classTokens = tokenize(template, subset.classNames);
+  const templateTokens = PROMPTSRC_TEMPLATES.flatMap((text) => tokenize(text, subset.classNames));
 
   const loader = new Loader(platform, items, {
     batch: settings.batch,
@@ -191,12 +191,22 @@ export const schedule = (settings: {
   warmupRate: settings.warmupLearningRate,
 });
 
-function chooseClasses(data: Dataset, { classes, data: path }: TeacherSettings): Dataset {
+/**
+ * The part of a data set that stage 1 is tuned on. As in the reference, the few images of each class are drawn from all
+ * classes and the base ones chosen afterwards: the same images for the same seed.
+ *
+ * @throws UserError when the images have no labels
+ */
+export function trainingPart(
+  data: Dataset,
+  { shots, seed, classes, data: path }: Pick<TeacherSettings, 'shots' | 'seed' | 'classes' | 'data'>,
+): Dataset {
   if (data.classNames.length === 0)
     throw new UserError(
       `${path} has no labels, and stage 1 needs them`,
       'give a folder with one sub-folder a class',
     );
+  const drawn = shots === 0 ? data : { ...data, ...sampleFewShot(data, shots, seed) };
   const split = baseNovelSplit(data.classNames.length);
-  return classes === 'all' ? data : selectClasses(data, split[classes]);
+  return classes === 'all' ? drawn : selectClasses(drawn, split[classes]);
 }
