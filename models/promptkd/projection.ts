@@ -9,7 +9,6 @@ import { type GraphNode, type Shape, type Tensor, variable } from '../../engine/
 import type { Random } from '../random.js';
 
 export const PROJECTION_LAYERS = 2;
-export const MOST_PROJECTION_LAYERS = 3;
 
 /** By the names of `projectionShapes`. */
 export type ProjectionValues = Readonly<Record<string, Float32Array>>;
@@ -26,6 +25,9 @@ export function projectionParameters(layers = PROJECTION_LAYERS): string[] {
       names.push(`${name}.weight`, `${name}.bias`);
   return names;
 }
+
+/** Those of the paper's head. */
+export const PROJECTION_PARAMETERS: readonly string[] = projectionParameters();
 
 /** BatchNorm's running statistics. */
 export function projectionStatistics(layers = PROJECTION_LAYERS): string[] {
