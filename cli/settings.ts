@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import * as v from 'valibot';
 import { UserError } from '../engine/errors.js';
 import type { Platform } from '../models/platform.js';
+import { methodDefault } from '../models/promptkd/defaults.js';
 import {
   parseSettings,
   type StudentSettings,
@@ -17,12 +18,14 @@ type Field = keyof TeacherSettings | keyof StudentSettings;
 /** What the user gives for each field, and what it is. The compiler asks for a line when a field is added. */
 const FIELDS: Readonly<Record<Field, readonly [value: string, help: string]>> = {
   clip: ['folder', 'the CLIP to train prompts for: a checkpoint, or a folder with one and its tokenizer'],
+  method: ['name', 'promptsrc, ivlp, coop, or clip: plain zero-shot CLIP, which is not tuned'],
   teacher: ['run', 'run folder of stage 1 (promptkd teacher)'],
   data: ['folder', 'images: class folders, a known data set, a flat folder or a list of paths'],
   dataset: ['name', 'which data set, when the data folder holds several known ones'],
   tokenizer: ['file', "the CLIP's tokenizer, when it is not beside the checkpoint"],
   classes: ['part', 'classes to tune on: base (the first half), novel or all'],
   shots: ['n', 'labelled images a class; 0: all of them'],
+  imagesPerClass: ['n', 'unlabelled images a class, drawn as shots are; 0: all of them'],
   classVectors: ['file', 'stored class vectors (default: made for the classes of the data)'],
   epochs: ['n', 'passes over the images'],
   batch: ['n', 'images of a step'],
@@ -34,17 +37,31 @@ const FIELDS: Readonly<Record<Field, readonly [value: string, help: string]>> = 
   seed: ['n', 'decides the shots, the order of images, their crops and the initial values'],
   views: ['n', 'fixed crops of each image whose frozen features are computed once; 0: new crops every epoch'],
   cropScale: ['share', 'smallest share of an image that a random crop covers'],
-  visionDepth: ['n', 'blocks with prompts in the image encoder (default: 9, or all)'],
+  train: [
+    'part',
+    'beside the projection: prompts, nothing (projection), or all weights of the image encoder (all)',
+  ],
+  projectionLayers: [
+    'n',
+    "layers of the projection, 0 to 3 (default: 2; 0 with the student's own text features)",
+  ],
+  textFeatures: ['whose', "text features that images are compared with: the teacher's, or the student's own"],
+  visionDepth: [
+    'n',
+    'blocks with prompts in the image encoder (default: 9, or all; 0 where they are not trained)',
+  ],
   visionLength: ['n', 'prompt tokens in the image encoder'],
   textDepth: ['n', 'blocks with prompts in the text encoder (default: 9, or all)'],
   textLength: ['n', 'prompt tokens in the text encoder'],
   contextInit: ['words', 'words that the text prompt starts from'],
+  template: ['text', 'prompt of text features that are not tuned; {} is the class name'],
   textWeight: ['value', "weight of PromptSRC's loss on text features"],
   imageWeight: ['value', "weight of PromptSRC's loss on image features"],
   averageMean: ['epoch', 'centre of the Gaussian that averages the prompts (default: 3/4 of the epochs)'],
   averageDeviation: ['epochs', 'its standard deviation'],
   temperature: ['value', 'temperature of both softmaxes'],
-  kdWeight: ['value', 'weight of the distillation loss'],
+  kdLoss: ['name', 'kl or symmetric-kl between logits, l1 or mse between unit image features'],
+  kdWeight: ['value', 'weight of the distillation loss (default: 1000; mse: 10000)'],
 };
 
 const STAGES = { teacher: TeacherSettingsSchema, student: StudentSettingsSchema } as const;
@@ -69,7 +86,7 @@ export function addSettingsOptions(command: Command, stage: Stage): Command {
   const inOrder = (Object.keys(FIELDS) as Field[]).filter((field) => field in entries);
   for (const field of inOrder) {
     const [value, help] = FIELDS[field];
-    const fallback = defaults[field];
+    const fallback = defaults[field] ?? (stage === 'teacher' ? methodDefault(field) : undefined);
     const shown = fallback === undefined ? help : `${help} (default: ${fallback})`;
     const option = new Option(`--${kebab(field)} <${value}>`, shown);
     if (isNumber(entries, field)) option.argParser(parseNumber);

@@ -82,7 +82,7 @@ export class Classifier {
         `${checkpoint.path} is not the checkpoint that ${run} was distilled on: its SHA-256 differs`,
         'restore that checkpoint',
       );
-    const model = await loadModel(job.gpu, checkpoint, { text: false });
+    const model = await loadModel(job.gpu, checkpoint, { text: false, replaced: stored.weights });
     const variables = {
       prompts: promptVariables({ text: [], vision: stored.prompts }, model.config).vision,
       projection: projectionVariables(stored.projection, stored.inputs, stored.outputs),

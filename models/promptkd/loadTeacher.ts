@@ -2,7 +2,7 @@
 import { UserError } from '../../engine/errors.js';
 import { loadCheckpoint } from '../checkpoints/load.js';
 import { type ClipModel, loadModel } from '../clip/model.js';
-import { fillTemplate } from '../clip/templates.js';
+import { fillTemplate, PLAIN_TEMPLATE } from '../clip/templates.js';
 import { encodeSequences } from '../clip/textEncoder.js';
 import type { Job } from '../job.js';
 import { readRunConfig } from '../runs/runFolder.js';
@@ -10,9 +10,6 @@ import { type ClassVectors, normalizeRows } from './classVectors.js';
 import { openTokenizer } from './openTokenizer.js';
 import { type Prompts, promptVariables } from './prompts.js';
 import { readTeacher } from './teacherFile.js';
-
-/** Prompt of plain CLIP. */
-export const PLAIN_TEMPLATE = 'a photo of a {}.';
 
 export interface Teacher {
   readonly model: ClipModel;
