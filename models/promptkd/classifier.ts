@@ -76,6 +76,11 @@ export class Classifier {
     const stored = await readStudent(job.platform, run);
     const file = vectors ?? job.platform.join(run, CLASS_VECTORS_FILE);
     const classes = pickClasses(await readClassVectors(job.platform, file), classNames, file);
+    if (classes.embed !== stored.outputs)
+      throw new UserError(
+        `the vectors in ${file} have length ${classes.embed}, and the features of ${run} have ${stored.outputs}`,
+        'make them with the model that made those of the run: promptkd class-vectors',
+      );
     const checkpoint = await loadCheckpoint(job.platform, String(config.clip));
     if ((await checkpoint.sha256()) !== stored.clipHash)
       throw new UserError(
