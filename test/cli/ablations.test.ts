@@ -20,9 +20,11 @@ import {
 import { classTensor, studentLogits } from '../../models/promptkd/student.js';
 import { distillationImages, runStudent } from '../../models/promptkd/studentRun.js';
 import { runTeacher } from '../../models/promptkd/teacherRun.js';
+import { TestRandom } from '../helpers/check.js';
 import { drawFewEmoji, emojiStudent, emojiTeacher } from '../helpers/emojiData.js';
 import { temporaryFolder } from '../helpers/files.js';
 import { testJob } from '../helpers/job.js';
+import { randomClip } from '../helpers/randomClip.js';
 
 const folder = temporaryFolder('ablations');
 const at = (...parts: string[]) => join(folder, ...parts);
@@ -164,6 +166,29 @@ describe('full fine-tuning', () => {
       expect(readFileSync(at('again', file)).equals(readFileSync(at('all', file))), file).toBe(true);
     const names = [...(await tensorsOf('again', 'student.safetensors')).tensors.keys()];
     expect(names.every((name) => trained.test(name))).toBe(true);
+  });
+});
+
+describe('a student of other patches and another resolution than its teacher', () => {
+  it('is distilled from crops at both resolutions, and evaluates at its own', async () => {
+    const random = new TestRandom(5);
+    // Pixels a patch and an image: 16 of 32, where the teacher has 8 of 48.
+    const size = { embed: 5, width: 64, layers: 1, textLayers: 1, patch: 16, resolution: 32 };
+    const { file } = randomClip((count, scale = 1) => random.array(count, 1.7 * scale), size);
+    mkdirSync(at('coarse'));
+    writeFileSync(at('coarse', 'model.safetensors'), file);
+    await student('coarse-run', { clip: at('coarse'), views: 0, epochs: 1, projectionLayers: 1 });
+    const { tensors } = await tensorsOf('coarse-run', 'student.safetensors');
+    expect(Object.fromEntries([...tensors].map(([name, { shape }]) => [name, shape]))).toEqual({
+      'vision.0': [4, 64],
+      'projection.fc1.weight': [96, 5],
+      'projection.fc1.bias': [96],
+    });
+    const logits = await logitsOf('coarse-run');
+    expect(logits).toHaveLength(dataset.test.length * 4);
+    // Distinct images, distinct logits: the images did reach the encoder.
+    expect(new Set(logits).size).toBeGreaterThan(dataset.test.length);
+    expect(logits.every(Number.isFinite)).toBe(true);
   });
 });
 
