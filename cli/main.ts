@@ -7,13 +7,28 @@ import * as demo from './commands/demo.js';
 import * as distill from './commands/distill.js';
 import * as doctor from './commands/doctor.js';
 import * as evaluate from './commands/eval.js';
+import * as exporting from './commands/export.js';
 import * as predict from './commands/predict.js';
+import * as pull from './commands/pull.js';
+import * as reproduce from './commands/reproduce.js';
 import * as teacher from './commands/teacher.js';
 import * as verify from './commands/verify.js';
 import { report } from './report.js';
 
 /** Each adds its command to the program. */
-const commands = [doctor, demo, teacher, classVectors, distill, evaluate, predict, verify];
+const commands = [
+  doctor,
+  demo,
+  teacher,
+  classVectors,
+  distill,
+  evaluate,
+  predict,
+  reproduce,
+  exporting,
+  pull,
+  verify,
+];
 
 const { version, description } = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),

@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import * as v from 'valibot';
 import { UserError } from '../engine/errors.js';
+import { knownName } from '../models/datasets/layouts.js';
 import type { Platform } from '../models/platform.js';
 import { methodDefault } from '../models/promptkd/defaults.js';
 import {
@@ -11,15 +12,18 @@ import {
   type TeacherSettings,
   TeacherSettingsSchema,
 } from '../models/promptkd/settings.js';
+import { checkFields, presetFields } from '../models/reproduce/preset.js';
 import { readYaml } from '../models/runs/runFolder.js';
+import { loadPreset, presetHelp } from './presets.js';
 
-type Field = keyof TeacherSettings | keyof StudentSettings;
+export type Field = keyof TeacherSettings | keyof StudentSettings;
 
 /** What the user gives for each field, and what it is. The compiler asks for a line when a field is added. */
 const FIELDS: Readonly<Record<Field, readonly [value: string, help: string]>> = {
   clip: ['folder', 'the CLIP to train prompts for: a checkpoint, or a folder with one and its tokenizer'],
   method: ['name', 'promptsrc, ivlp, coop, or clip: plain zero-shot CLIP, which is not tuned'],
-  teacher: ['run', 'run folder of stage 1 (promptkd teacher)'],
+  teacher: ['run', "run folder of stage 1 (promptkd teacher), or the authors' checkpoint of a teacher"],
+  teacherClip: ['folder', 'the CLIP that the teacher was tuned from; only needed with a checkpoint'],
   data: ['folder', 'images: class folders, a known data set, a flat folder or a list of paths'],
   dataset: ['name', 'which data set, when the data folder holds several known ones'],
   tokenizer: ['file', "the CLIP's tokenizer, when it is not beside the checkpoint"],
@@ -62,6 +66,12 @@ const FIELDS: Readonly<Record<Field, readonly [value: string, help: string]>> = 
   temperature: ['value', 'temperature of both softmaxes'],
   kdLoss: ['name', 'kl or symmetric-kl between logits, l1 or mse between unit image features'],
   kdWeight: ['value', 'weight of the distillation loss (default: 1000; mse: 10000)'],
+  select: [
+    'way',
+    'epoch to keep: last; val: the best on the validation split; reference: the best on the test set, as the ' +
+      "authors' code does (selects on the test set)",
+  ],
+  selectClasses: ['part', 'classes whose images decide between epochs: base or all'],
 };
 
 const STAGES = { teacher: TeacherSettingsSchema, student: StudentSettingsSchema } as const;
@@ -70,34 +80,42 @@ export type SettingsOf<S extends Stage> = v.InferOutput<(typeof STAGES)[S]>;
 
 /** Flags as commander hands them over. */
 export interface SettingsFlags {
+  readonly preset?: string;
   readonly config?: string;
   readonly out: string;
   readonly resume?: boolean;
 }
 
-/** Adds a flag for every setting of the stage, and `--config`, `--out`, `--resume`. */
+/** The settings of a stage, in the order in which help lists them. */
+export const fieldsOf = (stage: Stage): Field[] =>
+  (Object.keys(FIELDS) as Field[]).filter((field) => field in STAGES[stage].entries);
+
+/** The flag of a setting; `shown` is what help says after its description. */
+export function settingOption(stage: Stage, field: Field, shown = ''): Option {
+  const [value, help] = FIELDS[field];
+  const option = new Option(`--${kebab(field)} <${value}>`, `${help}${shown}`);
+  return isNumber(STAGES[stage].entries, field) ? option.argParser(parseNumber) : option;
+}
+
+/** Adds a flag for every setting of the stage, and `--preset`, `--config`, `--out`, `--resume`. */
 export function addSettingsOptions(command: Command, stage: Stage): Command {
-  const { entries } = STAGES[stage];
   const defaults = v.getDefaults(STAGES[stage]) as Record<string, unknown>;
   command
+    .option('--preset <name>', "settings of one of the paper's experiments; --config and flags go first")
+    .addHelpText('after', presetHelp)
     .requiredOption('--out <folder>', 'run folder to make')
     .option('--config <file>', 'settings from a YAML file, such as the config.yaml of a run; flags go first')
     .option('--resume', 'continue the run in --out; settings that are not given are taken from it');
-  const inOrder = (Object.keys(FIELDS) as Field[]).filter((field) => field in entries);
-  for (const field of inOrder) {
-    const [value, help] = FIELDS[field];
+  for (const field of fieldsOf(stage)) {
     const fallback = defaults[field] ?? (stage === 'teacher' ? methodDefault(field) : undefined);
-    const shown = fallback === undefined ? help : `${help} (default: ${fallback})`;
-    const option = new Option(`--${kebab(field)} <${value}>`, shown);
-    if (isNumber(entries, field)) option.argParser(parseNumber);
-    command.addOption(option);
+    command.addOption(settingOption(stage, field, fallback === undefined ? '' : ` (default: ${fallback})`));
   }
   return command;
 }
 
 /**
- * The settings of a run: the file's, with the flags in their place where both are given. Without `--config`, a run that
- * is continued takes those in its own folder.
+ * The settings of a run: flags before the file's, the file's before the preset's, the preset's before the defaults.
+ * Without `--config`, a run that is continued takes those in its own folder.
  *
  * @throws UserError naming the file or flag, the field and what it may be
  */
@@ -115,7 +133,11 @@ export async function readSettings<S extends Stage>(
     ([field, value]) => fields.includes(field) && value !== undefined,
   );
   // The file's order of fields stays: config.yaml then reads as the file did, and a continued run's as its own.
-  const merged: Record<string, unknown> = { ...fromFile, ...Object.fromEntries(given) };
+  const said: Record<string, unknown> = { ...fromFile, ...Object.fromEntries(given) };
+  const merged: Record<string, unknown> = {
+    ...(flags.preset !== undefined && (await fieldsOfPreset(platform, stage, flags.preset, said))),
+    ...said,
+  };
   for (const field of fields)
     if (
       merged[field] === undefined &&
@@ -129,8 +151,25 @@ export async function readSettings<S extends Stage>(
   return inOrderOf(Object.keys(fromFile), settings);
 }
 
+/** What a preset says for the data set that the settings name, if it is a known one. */
+async function fieldsOfPreset(
+  platform: Platform,
+  stage: Stage,
+  name: string,
+  { data, dataset }: Readonly<Record<string, unknown>>,
+): Promise<object> {
+  const preset = await loadPreset(platform, name);
+  const known =
+    typeof data === 'string' ? await knownName(platform, data, dataset as string | undefined) : undefined;
+  return presetFields(preset, stage, known);
+}
+
 /** Fields of a settings file, checked; the `kind` that a run's config.yaml starts with must be the stage's. */
-async function readSettingsFile(platform: Platform, stage: Stage, file: string): Promise<object> {
+export async function readSettingsFile(
+  platform: Platform,
+  stage: Stage,
+  file: string,
+): Promise<Readonly<Record<string, unknown>>> {
   const content = readYaml(file, await platform.readText(file)) ?? {};
   if (typeof content !== 'object' || Array.isArray(content))
     throw new UserError(`${file} holds no settings`, 'write one "field: value" a line');
@@ -138,7 +177,7 @@ async function readSettingsFile(platform: Platform, stage: Stage, file: string):
   if (kind !== undefined && kind !== stage)
     throw new UserError(`${file} holds the settings of a ${kind} run`, `give those of a ${stage} run`);
   // Only the fields that are there: what is missing may come as a flag.
-  parseSettings<object>(v.partial(STAGES[stage] as typeof TeacherSettingsSchema), fields, file);
+  checkFields(stage, fields, file);
   return fields;
 }
 

@@ -31,6 +31,8 @@ export interface Capabilities {
   readonly subgroupSize?: readonly [number, number];
   readonly subgroupMatrix: readonly SubgroupMatrixConfig[];
   readonly timestamps: boolean;
+  /** The adapter runs on the CPU: a barrier costs more than many loads, and neighbours share no memory transaction. */
+  readonly software: boolean;
   readonly level: Level;
 }
 
@@ -71,6 +73,7 @@ function capabilitiesOf(adapter: GPUAdapter, summary: AdapterSummary, wanted?: L
     subgroupSize: has('subgroups') ? [info.subgroupMinSize ?? 4, info.subgroupMaxSize ?? 128] : undefined,
     subgroupMatrix,
     timestamps: has('timestamp-query'),
+    software: summary.software,
     level: wanted ?? reached,
   };
 }

@@ -40,11 +40,29 @@ export function write(gpu: Gpu, leaf: Tensor, data: HostData): void {
   gpu.device.queue.writeBuffer(leafBuffer(gpu, leaf), 0, data as GPUAllowSharedBufferSource);
 }
 
+/** Copies the present values of a leaf to another of the same size. Ordered with the steps around it. */
+export function copyLeaf(gpu: Gpu, from: Tensor, to: Tensor): void {
+  if (from.bytes !== to.bytes) throw new Error(`${from} does not fit into ${to}`);
+  const encoder = gpu.device.createCommandEncoder();
+  encoder.copyBufferToBuffer(leafBuffer(gpu, from), 0, leafBuffer(gpu, to), 0, from.bytes);
+  gpu.device.queue.submit([encoder.finish()]);
+}
+
 /** Frees the device memory of a leaf. */
 export function release(gpu: Gpu, leaf: Tensor): void {
   const buffers = buffersOf(gpu);
   buffers.get(leaf)?.destroy();
   buffers.delete(leaf);
+}
+
+/**
+ * Frees the device memory of every leaf: between jobs that share a device but nothing on it. A leaf with data is uploaded
+ * again when it is used; one without, such as a model's weight, is lost.
+ */
+export function releaseAll(gpu: Gpu): void {
+  const buffers = buffersOf(gpu);
+  for (const buffer of buffers.values()) buffer.destroy();
+  buffers.clear();
 }
 
 /** Reads device buffers back; keeps its staging buffers, so that a steady loop creates none. */

@@ -164,7 +164,9 @@ export class Schedule {
   }
 }
 
-interface Launch {
+/** One dispatch of a plan, ready to be encoded. */
+export interface Launch {
+  readonly name: string;
   readonly pipeline: GPUComputePipeline;
   readonly bindGroup: GPUBindGroup;
   readonly workgroups: readonly [number, number, number];
@@ -176,7 +178,7 @@ export class Plan {
   private constructor(
     private readonly gpu: Gpu,
     private readonly schedule: Schedule,
-    private readonly launches: readonly Launch[],
+    readonly launches: readonly Launch[],
   ) {
     this.reader = new Reader(gpu);
     for (const output of schedule.outputs) this.reader.prepare(output.bytes);
@@ -224,7 +226,7 @@ export class Plan {
           });
           groups.set(key, bindGroup);
         }
-        return { pipeline, bindGroup, workgroups: dispatch.workgroups };
+        return { name: sources[i]!.name, pipeline, bindGroup, workgroups: dispatch.workgroups };
       });
     });
     return new Plan(gpu, schedule, launches);
@@ -235,13 +237,7 @@ export class Plan {
     this.gpu.check();
     const encoder = this.gpu.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
-    let current: GPUComputePipeline | undefined;
-    for (const { pipeline, bindGroup, workgroups } of this.launches) {
-      if (pipeline !== current) pass.setPipeline(pipeline);
-      current = pipeline;
-      pass.setBindGroup(0, bindGroup);
-      pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
-    }
+    encode(pass, this.launches);
     pass.end();
     this.gpu.device.queue.submit([encoder.finish()]);
   }
@@ -270,6 +266,17 @@ export class Plan {
   destroy(): void {
     for (const slot of this.schedule.slots) slot.buffer?.destroy();
     this.reader.destroy();
+  }
+}
+
+/** Records launches into a pass. */
+export function encode(pass: GPUComputePassEncoder, launches: readonly Launch[]): void {
+  let current: GPUComputePipeline | undefined;
+  for (const { pipeline, bindGroup, workgroups } of launches) {
+    if (pipeline !== current) pass.setPipeline(pipeline);
+    current = pipeline;
+    pass.setBindGroup(0, bindGroup);
+    pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
   }
 }
 

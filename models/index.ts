@@ -13,6 +13,7 @@ export type { Platform, RgbImage } from './platform.js';
 export { Classifier } from './promptkd/classifier.js';
 export { type ClassVectors, readClassVectors } from './promptkd/classVectors.js';
 export { type Accuracy, accuracy, harmonicMean } from './promptkd/evaluate.js';
+export { type ExportOptions, exportRun } from './promptkd/exportRun.js';
 export { loadPlainClip, loadTeacher, makeClassVectors } from './promptkd/loadTeacher.js';
 export {
   parseSettings,
@@ -25,3 +26,7 @@ export { StudentStep } from './promptkd/student.js';
 export { runStudent } from './promptkd/studentRun.js';
 export { TeacherStep } from './promptkd/teacher.js';
 export { runTeacher } from './promptkd/teacherRun.js';
+export { type Preset, parsePreset } from './reproduce/preset.js';
+export { reproduce, type TrialResult } from './reproduce/reproduce.js';
+export { type Summary, summarize } from './reproduce/summary.js';
+export type { ReproduceOptions } from './reproduce/trials.js';

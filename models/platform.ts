@@ -23,8 +23,11 @@ export interface Platform {
   readText(path: string): Promise<string>;
   /** Entries of a folder sorted by name in ASCII order; hidden ones (leading dot) are left out. */
   list(folder: string): Promise<FileEntry[]>;
-  /** Writes to a temporary name beside `path`, then renames: never half a file. Creates parent folders. */
-  write(path: string, data: Uint8Array | string): Promise<void>;
+  /**
+   * Writes to a temporary name beside `path`, then renames: never half a file. Creates parent folders. Large files come
+   * in pieces.
+   */
+  write(path: string, data: Uint8Array | string | AsyncIterable<Uint8Array>): Promise<void>;
   /** Appends one line (used for metrics). */
   append(path: string, line: string): Promise<void>;
   makeFolder(path: string): Promise<void>;

@@ -46,8 +46,11 @@ export function listShaderVariants(): ShaderVariant[] {
   for (const level of LEVELS) {
     const { across, down } = resampleKernels(224);
     const sources: KernelSource[] = [across, down];
-    for (const request of requests)
-      sources.push(...new Schedule(request, capabilitiesAt(level)).dispatches.map(kernelSource));
+    for (const software of [false, true])
+      for (const request of requests)
+        sources.push(
+          ...new Schedule(request, { ...capabilitiesAt(level), software }).dispatches.map(kernelSource),
+        );
     const seen = new Set<string>();
     for (const { name, code, entry } of sources) {
       const key = `${entry}\n${code}`;

@@ -27,6 +27,59 @@ fn parameters(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id)
   dbeta[column] = sums.y;
 }
 //#else
+//#if ALONE
+fn sum4(v: vec4f) -> f32 { return v.x + v.y + v.z + v.w; }
+
+//#if FORWARD
+@compute @workgroup_size(WORKGROUP)
+fn forward_alone(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let row = flat_index(id, groups);
+  if (row >= ROWS) { return; }
+  let base = row * (WIDTH / 4u);
+  let first = vec4f(x[base].x);
+  var sum = vec4f(0.0);
+  for (var i = 0u; i < WIDTH / 4u; i++) { sum += x[base + i] - first; }
+  let centre = first.x + sum4(sum) / f32(WIDTH);
+  var squares = vec4f(0.0);
+  for (var i = 0u; i < WIDTH / 4u; i++) {
+    let d = x[base + i] - vec4f(centre);
+    squares += d * d;
+  }
+  let scale = 1.0 / sqrt(sum4(squares) / f32(WIDTH) + EPSILON);
+  for (var i = 0u; i < WIDTH / 4u; i++) {
+    y[base + i] = (x[base + i] - vec4f(centre)) * scale * gamma[i] + beta[i];
+  }
+  //#if SAVE
+  mean[row] = centre;
+  rstd[row] = scale;
+  //#endif
+}
+//#endif
+
+//#if GRADIENT
+@compute @workgroup_size(WORKGROUP)
+fn gradient_alone(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let row = flat_index(id, groups);
+  if (row >= ROWS) { return; }
+  let base = row * (WIDTH / 4u);
+  let centre = vec4f(mean[row]);
+  let scale = rstd[row];
+  var sum = vec4f(0.0);
+  var product = vec4f(0.0);
+  for (var i = 0u; i < WIDTH / 4u; i++) {
+    let g = dy[base + i] * gamma[i];
+    sum += g;
+    product += g * (x[base + i] - centre) * scale;
+  }
+  let mean_g = vec4f(sum4(sum) / f32(WIDTH));
+  let mean_product = sum4(product) / f32(WIDTH);
+  for (var i = 0u; i < WIDTH / 4u; i++) {
+    let xhat = (x[base + i] - centre) * scale;
+    dx[base + i] = scale * (dy[base + i] * gamma[i] - mean_g - xhat * mean_product);
+  }
+}
+//#endif
+//#else
 //#include row_reduction
 
 //#if GRADIENT
@@ -82,5 +135,6 @@ fn forward(
   }
   //#endif
 }
+//#endif
 //#endif
 //#endif

@@ -11,6 +11,7 @@ import { nodePlatform } from '../platform/node.js';
 
 interface Flags extends GpuFlags, ClassFlags {
   readonly teacher?: string;
+  readonly teacherClip?: string;
   readonly clip?: string;
   readonly tokenizer?: string;
   readonly template?: string;
@@ -31,7 +32,14 @@ export function register(program: Command): void {
     .command('class-vectors')
     .description("store a teacher's text features of class names, for distill")
     .addOption(
-      new Option('--teacher <run>', 'run folder of stage 1').conflicts(['clip', 'tokenizer', 'template']),
+      new Option(
+        '--teacher <run>',
+        "run folder of stage 1, or the authors' checkpoint of a teacher",
+      ).conflicts(['clip', 'tokenizer', 'template']),
+    )
+    .option(
+      '--teacher-clip <folder>',
+      'the CLIP that the teacher was tuned from; only needed with a checkpoint',
     )
     .option('--clip <folder>', 'plain CLIP in place of a tuned teacher')
     .option('--tokenizer <file>', "the CLIP's tokenizer, when it is not beside the checkpoint")
@@ -40,7 +48,7 @@ export function register(program: Command): void {
     .requiredOption('--out <file>', 'file to write')
     .addHelpText('after', HELP)
     .action(async (flags: Flags) => {
-      const { teacher: run, clip, tokenizer, template, out } = flags;
+      const { teacher: run, teacherClip, clip, tokenizer, template, out } = flags;
       if ((run === undefined) === (clip === undefined))
         throw new UserError(
           'who makes the class vectors is not said',
@@ -57,7 +65,7 @@ export function register(program: Command): void {
         const teacher =
           run === undefined
             ? await loadPlainClip(job, clip!, { tokenizer, template })
-            : await loadTeacher(job, run);
+            : await loadTeacher(job, run, teacherClip);
         await job.platform.write(out, encodeClassVectors(await makeClassVectors(job, teacher, names)));
       });
       process.stdout.write(`${names.length} class vectors are in ${out}\n`);

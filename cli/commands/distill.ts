@@ -12,9 +12,13 @@ class vectors imitate the teacher's. The images need no labels: a flat folder wi
 class vectors. The run folder gets config.yaml, metrics.jsonl, checkpoints/, class-vectors.safetensors and
 student.safetensors.
 
+A teacher of the authors' PromptSRC or IVLP (model-best.pth.tar) takes its token embeddings and tokenizer from the CLIP that
+it was tuned from: --teacher-clip.
+
 Example:
   promptkd distill --teacher runs/pets-teacher --clip ViT-B-16 --data oxford_pets --out runs/pets
   promptkd distill --teacher runs/pets-teacher --clip ViT-B-16 --data photos --class-vectors pets.safetensors --out runs/pets
+  promptkd distill --teacher model-best.pth.tar --teacher-clip ViT-L-14 --clip ViT-B-16 --data oxford_pets --out runs/pets
   promptkd distill --teacher runs/pets-teacher --clip ViT-B-32 --data oxford_pets --images-per-class 64 --out runs/pets-b32
 Next:
   promptkd predict runs/pets photos/cat.jpg`;

@@ -12,6 +12,8 @@ import { formatAccuracies, type NamedAccuracy } from '../table.js';
 interface Flags extends GpuFlags {
   readonly clip?: readonly string[];
   readonly tokenizer?: string;
+  readonly classVectors?: string;
+  readonly teacherClip?: string;
   readonly data: string;
   readonly dataset?: string;
   readonly json?: boolean;
@@ -22,16 +24,22 @@ base: images of the base classes (the first half) among base classes; novel: tho
 harmonic mean of both; all: all images among all classes. In percent. Plain CLIP gets the prompt that suits a known data set,
 "a photo of a {}." otherwise.
 
+A model may be a file too: what promptkd export writes, and teachers and students of the authors' code. A PyTorch student has
+no class vectors, a PyTorch teacher no token embeddings: --class-vectors and --teacher-clip supply them.
+
 Example:
-  promptkd eval runs/pets-teacher runs/pets --clip ViT-B-16 --data oxford_pets`;
+  promptkd eval runs/pets-teacher runs/pets --clip ViT-B-16 --data oxford_pets
+  promptkd eval pets.safetensors student.pth.tar --class-vectors pets-vectors.safetensors --data oxford_pets`;
 
 export function register(program: Command): void {
   const command = program
     .command('eval')
     .description('accuracy on base, novel and all classes, a model a row')
-    .argument('[run...]', 'run folders of teachers and students')
+    .argument('[run...]', 'run folders or files of teachers and students')
     .option('--clip <folder...>', 'plain CLIPs to compare with, zero-shot')
     .option('--tokenizer <file>', "the CLIPs' tokenizer, when it is not beside the checkpoint")
+    .option('--class-vectors <file>', "class vectors to use in place of the students' own")
+    .option('--teacher-clip <folder>', 'the CLIP that teacher checkpoints were tuned from')
     .requiredOption('--data <folder>', 'data set with test images')
     .option('--dataset <name>', 'which data set, when the data folder holds several known ones')
     .option('--json', 'print the accuracies for programs')
@@ -54,7 +62,7 @@ export function register(program: Command): void {
         await evaluate(`${clip} zero-shot`, () =>
           Classifier.plain(job, clip, data.classNames, { tokenizer, template: zeroShotTemplate(data.name) }),
         );
-      for (const run of runs) await evaluate(run, () => Classifier.ofRun(job, run, data.classNames));
+      for (const run of runs) await evaluate(run, () => Classifier.ofRun(job, run, data.classNames, flags));
       return found;
     });
     if (flags.json) printJson({ data: data.name, classNames: data.classNames, models: rows });

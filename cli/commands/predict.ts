@@ -16,6 +16,7 @@ interface Flags extends GpuFlags, ClassFlags {
   readonly clip?: string;
   readonly tokenizer?: string;
   readonly classVectors?: string;
+  readonly teacherClip?: string;
   readonly top: number;
   readonly json?: boolean;
 }
@@ -32,10 +33,14 @@ export function register(program: Command): void {
   const command = program
     .command('predict')
     .description('the most likely classes of images')
-    .argument('[run-and-paths...]', 'a run folder (not with --clip), then image files and folders')
+    .argument(
+      '[run-and-paths...]',
+      'a run folder or exported file (not with --clip), then image files and folders',
+    )
     .option('--clip <folder>', 'plain CLIP in place of a run')
     .option('--tokenizer <file>', "the CLIP's tokenizer, when it is not beside the checkpoint")
     .option('--class-vectors <file>', "class vectors to use in place of the student's own")
+    .option('--teacher-clip <folder>', 'the CLIP that a teacher checkpoint was tuned from')
     .option('--top <k>', 'classes to show', parseCount, 5)
     .option('--json', 'print the predictions for programs')
     .addHelpText('after', HELP);
@@ -62,7 +67,7 @@ export function register(program: Command): void {
 
 async function openClassifier(job: Job, run: string | undefined, flags: Flags): Promise<Classifier> {
   const names = await readClassNames(job.platform, flags);
-  if (run !== undefined) return Classifier.ofRun(job, run, names, flags.classVectors);
+  if (run !== undefined) return Classifier.ofRun(job, run, names, flags);
   if (!names)
     throw new UserError(
       'plain CLIP needs class names',

@@ -4,9 +4,9 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { UserError } from '../../engine/errors.js';
+import { packageFolder } from '../packageFolder.js';
 
 /** Edge of the pictures in pixels; the models take 48, so there is something to crop. */
 const EDGE = 64;
@@ -14,15 +14,8 @@ const ICONS = '@iconify-json/fluent-emoji-flat';
 /** Pictures drawn at a time: enough to keep sharp's threads busy. */
 const PARALLEL = 8;
 
-/** `emoji-clip/` of this package, with `teacher/`, `student/` and `domain.json`. Works from sources and from dist/. */
-export function emojiClipFolder(): string {
-  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
-    const candidate = join(folder, 'emoji-clip');
-    if (existsSync(join(candidate, 'domain.json'))) return candidate;
-    if (dirname(folder) === folder)
-      throw new UserError('the folder emoji-clip of this package is missing', 'Install the package again.');
-  }
-}
+/** `emoji-clip/` of this package, with `teacher/`, `student/` and `domain.json`. */
+export const emojiClipFolder = (): string => packageFolder('emoji-clip', 'domain.json');
 
 /** A class of the demo and its icons; the order of classes is that of labels, and the first half is base. */
 export interface EmojiClass {

@@ -54,7 +54,8 @@ export const nodePlatform: Platform = {
       await rename(temporary, path);
     } catch (error) {
       await rm(temporary, { force: true }).catch(() => undefined);
-      throw unwritable(path, error);
+      // What comes in pieces may fail on its own source, such as a checkpoint that cannot be read.
+      throw error instanceof UserError ? error : unwritable(path, error);
     }
   },
   async append(path, line) {

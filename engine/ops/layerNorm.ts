@@ -1,7 +1,7 @@
 /** Layer normalisation over the last axis: y = (x - mean) / sqrt(biased variance + epsilon) * gamma + beta. */
 import { call, float, type Op, record } from '../op.js';
 import { sameShape, type Tensor } from '../tensor.js';
-import { overRowsOf } from './rows.js';
+import { overRowsOf, rowAnInvocation } from './rows.js';
 import { misfit, rowsOf } from './shape.js';
 
 interface Attributes {
@@ -17,15 +17,21 @@ const op: Op<Attributes> = {
       misfit('layerNorm', [x, gamma, beta], 'gamma and beta must be [size of the last axis]');
     return [{ shape: x!.shape }, { shape: [rows] }, { shape: [rows] }];
   },
-  kernels: ({ inputs: [x, gamma, beta], outputs: [y, mean, rstd], attributes: { epsilon } }, { used }) => {
+  kernels: (
+    { inputs: [x, gamma, beta], outputs: [y, mean, rstd], attributes: { epsilon } },
+    { used, capabilities },
+  ) => {
     const save = used[1]! || used[2]!;
+    const constants = { EPSILON: float(epsilon), SAVE: save };
+    const alone = rowAnInvocation(x!, capabilities, { ...constants, ALONE: true, FORWARD: true });
+    const as = (tensor: Tensor) => (alone ? ({ tensor, as: 'vec4f' } as const) : tensor);
     return [
       {
         shader: 'layer_norm',
-        entry: 'forward',
-        ...overRowsOf(x!, { EPSILON: float(epsilon), SAVE: save }),
-        reads: { x: x!, gamma: gamma!, beta: beta! },
-        writes: { y: y!, ...(save && { mean: mean!, rstd: rstd! }) },
+        entry: alone ? 'forward_alone' : 'forward',
+        ...(alone ?? overRowsOf(x!, constants)),
+        reads: { x: as(x!), gamma: as(gamma!), beta: as(beta!) },
+        writes: { y: as(y!), ...(save && { mean: mean!, rstd: rstd! }) },
       },
     ];
   },
@@ -66,15 +72,19 @@ const op: Op<Attributes> = {
 const gradientOp: Op<null> = {
   name: 'layerNormGradient',
   outputs: ([x]) => [{ shape: x!.shape }],
-  kernels: ({ inputs: [x, gamma, mean, rstd, dy], outputs: [dx] }) => [
-    {
-      shader: 'layer_norm',
-      entry: 'gradient',
-      ...overRowsOf(x!, { GRADIENT: true }),
-      reads: { x: x!, gamma: gamma!, mean: mean!, rstd: rstd!, dy: dy! },
-      writes: { dx: dx! },
-    },
-  ],
+  kernels: ({ inputs: [x, gamma, mean, rstd, dy], outputs: [dx] }, { capabilities }) => {
+    const alone = rowAnInvocation(x!, capabilities, { ALONE: true, GRADIENT: true });
+    const as = (tensor: Tensor) => (alone ? ({ tensor, as: 'vec4f' } as const) : tensor);
+    return [
+      {
+        shader: 'layer_norm',
+        entry: alone ? 'gradient_alone' : 'gradient',
+        ...(alone ?? overRowsOf(x!, { GRADIENT: true })),
+        reads: { x: as(x!), gamma: as(gamma!), mean: mean!, rstd: rstd!, dy: as(dy!) },
+        writes: { dx: as(dx!) },
+      },
+    ];
+  },
   reference: ({ inputs }, [x, gamma, mean, rstd, dy]) => {
     const { rows, width } = rowsOf(inputs[0]!.shape);
     const dx = new Float64Array(x!.length);

@@ -3,6 +3,7 @@ import { call, type Op } from '../op.js';
 import { type Shape, scalar, sizeOf, type Tensor } from '../tensor.js';
 import { broadcastTo } from './broadcast.js';
 import { multiply } from './multiply.js';
+import { sumOver } from './rows.js';
 import { isSuffix, misfit, rowsOf } from './shape.js';
 
 interface Attributes {
@@ -17,13 +18,7 @@ const op: Op<Attributes> = {
   name: 'sum',
   outputs: (_, { shape }) => [{ shape }],
   kernels: ({ inputs: [x], outputs: [y], attributes: { outer, reduced, inner } }) => [
-    {
-      shader: 'reduce',
-      constants: { OUTER: outer, REDUCED: reduced, INNER: inner },
-      reads: { x: x! },
-      writes: { y: y! },
-      workgroups: reduceGrid(outer * inner),
-    },
+    sumOver(x!, y!, outer, reduced, inner),
   ],
   gradient: ({ inputs: [x], attributes }, [dy]) => [broadcastTo(dy!, x!.shape, attributes)],
   reference: ({ attributes: { outer, reduced, inner } }, [x]) => {
@@ -34,12 +29,6 @@ const op: Op<Attributes> = {
     return [y];
   },
 };
-
-/** One workgroup a result, folded into two dimensions. */
-function reduceGrid(results: number): [number, number, number] {
-  const rows = Math.ceil(results / 65535);
-  return [Math.ceil(results / rows), rows, 1];
-}
 
 /** Sum of `x` over the leading axes that `shape` lacks; `x` itself when it has that shape already. */
 export function sumLeading(x: Tensor, shape: Shape): Tensor {

@@ -98,7 +98,8 @@ function fromOpenClip(key: string): Place {
 /** Keys of the authors' `CustomCLIP`s; `token_prefix` and the like belong to the training classes. */
 function fromTrainer(key: string): Place | undefined {
   if (/^prompt_learner\.(token_(prefix|suffix)\d*$|ZS_image_encoder\.)/.test(key)) return IGNORED;
-  if (key.endsWith('.num_batches_tracked')) return IGNORED;
+  // `class_vectors`: in the self-contained students that `promptkd export --merged` writes.
+  if (key.endsWith('.num_batches_tracked') || key === 'class_vectors') return IGNORED;
   if (key === 'logit_scale') return clip(key);
   if (key === 'prompt_learner.ctx') return { kind: 'prompt', name: 'text.0' };
   if (key === 'image_encoder.VPT') return { kind: 'prompt', name: 'vision.0' };

@@ -10,6 +10,7 @@ import {
   type StoredTensor,
   storedTensor,
 } from './tensors.js';
+import type { WritableTensor } from './writable.js';
 
 /** The format allows 100 MB; ViT-L/14 needs 50 kB, and a damaged length should not make us read the weights as text. */
 const MAX_HEADER = 16 * 2 ** 20;
@@ -160,9 +161,44 @@ export function encodeSafetensors(
   tensors: readonly TensorToWrite[],
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array {
-  const sorted = [...tensors].sort(
-    (a, b) => DTYPE_BYTES[b.dtype] - DTYPE_BYTES[a.dtype] || ascii(a.name, b.name),
-  );
+  const sorted = inFileOrder(tensors);
+  for (const { name, data, shape } of sorted)
+    if (data.length !== elementCount(shape))
+      throw new UserError(
+        `tensor "${name}" has ${data.length} values for the shape [${shape}]`,
+        'Fix one of them.',
+      );
+  const header = encodeHeader(sorted, metadata);
+  const total = sorted.reduce((sum, { data, dtype }) => sum + data.length * DTYPE_BYTES[dtype], 0);
+  const out = new Uint8Array(header.length + total);
+  out.set(header);
+  let to = header.length;
+  for (const tensor of sorted) {
+    const bytes = rawBytes(tensor);
+    out.set(bytes, to);
+    to += bytes.length;
+  }
+  return out;
+}
+
+/** The same file in pieces, with the values of one tensor at a time in memory. */
+export async function* streamSafetensors(
+  tensors: readonly WritableTensor[],
+  metadata: Readonly<Record<string, string>> = {},
+): AsyncGenerator<Uint8Array> {
+  const sorted = inFileOrder(tensors);
+  yield encodeHeader(sorted, metadata);
+  for (const tensor of sorted) yield await tensor.bytes();
+}
+
+type Described = Pick<HeaderEntry, 'name' | 'dtype' | 'shape'>;
+
+function inFileOrder<T extends Described>(tensors: readonly T[]): T[] {
+  return [...tensors].sort((a, b) => DTYPE_BYTES[b.dtype] - DTYPE_BYTES[a.dtype] || ascii(a.name, b.name));
+}
+
+/** Length and header, for tensors that follow one another in this order. */
+function encodeHeader(tensors: readonly Described[], metadata: Readonly<Record<string, string>>): Uint8Array {
   // Pairs, not an object: object keys that look like numbers would be reordered and "__proto__" lost.
   const fields: string[] = [];
   const keys = Object.keys(metadata).sort(ascii);
@@ -170,29 +206,18 @@ export function encodeSafetensors(
     fields.push(`"__metadata__":{${keys.map((key) => pair(key, metadata[key])).join(',')}}`);
   let at = 0;
   const names = new Set<string>(['__metadata__']);
-  for (const { name, dtype, shape, data } of sorted) {
+  for (const { name, dtype, shape } of tensors) {
     if (names.has(name)) throw new UserError(`two tensors are named "${name}"`, 'Give each its own name.');
     names.add(name);
-    if (data.length !== elementCount(shape))
-      throw new UserError(
-        `tensor "${name}" has ${data.length} values for the shape [${shape}]`,
-        'Fix one of them.',
-      );
-    const end = at + data.length * DTYPE_BYTES[dtype];
+    const end = at + elementCount(shape) * DTYPE_BYTES[dtype];
     fields.push(pair(name, { dtype, shape, data_offsets: [at, end] }));
     at = end;
   }
   const text = new TextEncoder().encode(`{${fields.join(',')}}`);
   const headerBytes = Math.ceil(text.length / 8) * 8;
-  const out = new Uint8Array(8 + headerBytes + at).fill(0x20, 8, 8 + headerBytes);
+  const out = new Uint8Array(8 + headerBytes).fill(0x20, 8);
   new DataView(out.buffer).setBigUint64(0, BigInt(headerBytes), true);
   out.set(text, 8);
-  let to = 8 + headerBytes;
-  for (const tensor of sorted) {
-    const bytes = rawBytes(tensor);
-    out.set(bytes, to);
-    to += bytes.length;
-  }
   return out;
 }
 

@@ -138,13 +138,17 @@ function readModelConfig(
   shapes: Shapes,
   fail: Fail,
 ): Pick<ClipConfig, 'activation' | 'layerNormEps'> {
-  if (!config)
-    return { activation: activationNamed(metadata.activation ?? 'quick_gelu', fail), layerNormEps: 1e-5 };
+  if (!config || metadata.activation !== undefined)
+    return {
+      activation: activationNamed(metadata.activation ?? 'quick_gelu', fail),
+      layerNormEps: Number(metadata.layer_norm_eps ?? 1e-5),
+    };
   for (const [field, actual] of fieldOf(config, 'model_cfg')
     ? openClipFacts(shapes)
     : huggingFaceFacts(shapes)) {
     const said = fieldOf(config, field);
-    if (typeof said === 'number' && said !== actual)
+    // Zero stands for a tower that is not in the file: a student or teacher beside the CLIP that it was made of.
+    if (typeof said === 'number' && actual !== 0 && said !== actual)
       throw fail(
         `its config says ${field} = ${said} but the weights have ${actual}`,
         'Use the config that belongs to these weights.',

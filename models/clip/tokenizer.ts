@@ -121,9 +121,17 @@ export async function loadTokenizer(platform: Platform, path: string): Promise<T
   );
 }
 
+/** What a model's folder may call it, the first that is there; Hugging Face's `merges.txt` is OpenAI's list. */
+export const TOKENIZER_FILES = [
+  'tokenizer.json',
+  'bpe_simple_vocab_16e6.txt.gz',
+  'bpe_simple_vocab_16e6.txt',
+  'merges.txt',
+] as const;
+
 async function findTokenizer(platform: Platform, path: string): Promise<string> {
   if ((await platform.stat(path))?.kind === 'file') return path;
-  for (const name of ['tokenizer.json', 'bpe_simple_vocab_16e6.txt.gz', 'bpe_simple_vocab_16e6.txt']) {
+  for (const name of TOKENIZER_FILES) {
     const file = platform.join(path, name);
     if ((await platform.stat(file))?.kind === 'file') return file;
   }

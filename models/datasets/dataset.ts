@@ -2,7 +2,7 @@
 import { UserError } from '../../engine/errors.js';
 import type { Platform } from '../platform.js';
 import { hasClassFolders, loadClassFolders, loadFlatFolder, loadPathList } from './folder.js';
-import { findLayouts, LAYOUTS } from './layouts.js';
+import { findLayouts, isCalled, LAYOUTS } from './layouts.js';
 import { loadSplitFile } from './split.js';
 
 /** An image file; `label` is an index into the class names, or -1 when nobody said. */
@@ -25,7 +25,7 @@ export interface Dataset {
 }
 
 export interface DatasetOptions {
-  /** Which one, when a folder holds several of the known data sets: a name of `LAYOUTS`. */
+  /** Which one, when a folder holds several of the known data sets: a name or folder of `LAYOUTS`. */
   readonly dataset?: string;
   /** For class folders without train/ and test/: the share of each class, last in name order, kept for testing. */
   readonly holdOut?: number;
@@ -69,7 +69,7 @@ export async function loadDataset(
 }
 
 function notThere(path: string, name: string): UserError {
-  const layout = LAYOUTS.find((known) => known.name.toLowerCase() === name.toLowerCase());
+  const layout = LAYOUTS.find((known) => isCalled(known, name));
   if (layout)
     return new UserError(
       `${path} holds no ${layout.name}: neither ${layout.marker} nor ${layout.folder}/${layout.marker} is there`,

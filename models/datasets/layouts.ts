@@ -33,6 +33,29 @@ export const LAYOUTS: readonly Layout[] = [
   imageNetVariant('ImageNetR', 'imagenet-rendition', 'imagenet-r', 'wnids'),
 ];
 
+/** Names as people write them: `OxfordPets`, `oxford_pets` and `oxford-pets` are one. */
+const plain = (name: string): string => name.toLowerCase().replace(/[\s_-]/g, '');
+
+/** Whether a layout goes by `name`: its own name or its folder's, in any spelling. */
+export const isCalled = (layout: Layout, name: string): boolean =>
+  [layout.name, layout.folder].some((known) => plain(known) === plain(name));
+
+/**
+ * The name in `LAYOUTS` of the data set at `path`; undefined when none, or more than one, is recognised.
+ *
+ * @param wanted which one, when `path` holds several
+ */
+export async function knownName(
+  platform: Platform,
+  path: string,
+  wanted?: string,
+): Promise<string | undefined> {
+  if (wanted !== undefined) return LAYOUTS.find((layout) => isCalled(layout, wanted))?.name;
+  if ((await platform.stat(path))?.kind !== 'folder') return undefined;
+  const found = await findLayouts(platform, path);
+  return found.length === 1 ? found[0].layout.name : undefined;
+}
+
 /** The layouts found at `path` itself, or else in the folders under it; only the one called `wanted`, if given. */
 export async function findLayouts(
   platform: Platform,
@@ -42,7 +65,7 @@ export async function findLayouts(
   const found: { layout: Layout; folder: string }[] = [];
   for (const depth of ['itself', 'below'] as const) {
     for (const layout of LAYOUTS) {
-      if (wanted !== undefined && layout.name.toLowerCase() !== wanted.toLowerCase()) continue;
+      if (wanted !== undefined && !isCalled(layout, wanted)) continue;
       const folder = depth === 'below' ? platform.join(path, layout.folder) : path;
       // A marker that is a folder ("images") is common, so unless the user says which, the name must fit too.
       const sure =

@@ -72,6 +72,16 @@ export class Loader {
     }
   }
 
+  /** Decodes what epoch `epoch` leaves out of its last batch, so that a file that is no image is found with the others. */
+  async decodeLeftOut(epoch: number): Promise<void> {
+    const used = this.batchesPerEpoch * this.#options.batch;
+    await Promise.all(
+      this.#order(epoch)
+        .slice(used)
+        .map((index) => this.#decode(index)),
+    );
+  }
+
   #order(epoch: number): number[] {
     const order = this.#items.map((_, index) => index);
     if (this.#options.augment) Random.of(this.#options.seed, 'order', epoch).shuffle(order);

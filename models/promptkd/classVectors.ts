@@ -1,6 +1,7 @@
 /** Class vectors: the tuned teacher's text features, computed once and kept in a file of their own (spec 2). */
 import { UserError } from '../../engine/errors.js';
-import { encodeSafetensors, openSafetensors } from '../checkpoints/safetensors.js';
+import { openByContent } from '../checkpoints/load.js';
+import { encodeSafetensors } from '../checkpoints/safetensors.js';
 import type { Platform } from '../platform.js';
 import type { ClassMatrix } from './student.js';
 
@@ -56,27 +57,37 @@ export function encodeClassVectors(vectors: ClassVectors): Uint8Array {
   );
 }
 
-/** Reads a file of class vectors. Throws `UserError` when it is something else. */
+/** What describes class vectors inside another file, where `clip_sha256` is taken. */
+export function classVectorMetadata(metadata: Readonly<Record<string, string>>): Record<string, string> {
+  const { kind: _, clip_sha256: clipHash, ...rest } = metadata;
+  return { ...rest, ...(clipHash && { teacher_clip_sha256: clipHash }) };
+}
+
+/** Reads a file of class vectors, or those in an exported student. Throws `UserError` when it is something else. */
 export async function readClassVectors(platform: Platform, path: string): Promise<ClassVectors> {
-  const file = await openSafetensors(platform, path);
+  const file = await openByContent(platform, path);
   const tensor = file.tensors.get('class_vectors');
   const { metadata } = file;
-  const classNames: unknown = metadata.class_names ? JSON.parse(metadata.class_names) : undefined;
-  if (
-    metadata.kind !== KIND ||
-    !tensor ||
-    !Array.isArray(classNames) ||
-    classNames.length !== tensor.shape[0]
-  )
+  const classNames = parseNames(metadata.class_names);
+  if (tensor?.shape.length !== 2 || classNames?.length !== tensor.shape[0])
     throw new UserError(`${path} holds no class vectors`, 'make them with: promptkd class-vectors');
   return {
     vectors: await tensor.read(),
     count: tensor.shape[0]!,
     embed: tensor.shape[1]!,
-    classNames: classNames.map(String),
+    classNames,
     template: metadata.template ?? '',
-    clipHash: metadata.clip_sha256 ?? '',
+    clipHash: metadata.teacher_clip_sha256 ?? metadata.clip_sha256 ?? '',
     ...(metadata.teacher_sha256 && { teacherHash: metadata.teacher_sha256 }),
     logitScale: Number(metadata.logit_scale),
   };
+}
+
+function parseNames(text = ''): string[] | undefined {
+  try {
+    const names: unknown = JSON.parse(text);
+    return Array.isArray(names) ? names.map(String) : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -1,22 +1,30 @@
-/** A trained run, or plain CLIP, as something that classifies image files. */
+/** A trained run, an exported one, or plain CLIP, as something that classifies image files. */
 import { UserError } from '../../engine/errors.js';
 import type { Tensor } from '../../engine/tensor.js';
-import { loadCheckpoint } from '../checkpoints/load.js';
 import { ImageRunner } from '../clip/imageRunner.js';
-import { loadModel } from '../clip/model.js';
 import type { Dataset, ImageItem } from '../datasets/dataset.js';
 import type { Job } from '../job.js';
-import { readRunConfig, runKind } from '../runs/runFolder.js';
-import { type ClassVectors, readClassVectors } from './classVectors.js';
+import type { Platform } from '../platform.js';
+import { runKind } from '../runs/runFolder.js';
+import type { ClassVectors } from './classVectors.js';
 import { type Accuracy, accuracy } from './evaluate.js';
+import { loadStudent } from './loadStudent.js';
 import { loadPlainClip, loadTeacher, makeClassVectors, type Teacher } from './loadTeacher.js';
-import { projectionVariables } from './projection.js';
-import { promptVariables } from './prompts.js';
+import { isFile, openModelFile } from './modelFile.js';
 import { classTensor, clipLogits, studentLogits } from './student.js';
-import { CLASS_VECTORS_FILE, readStudent } from './studentFile.js';
 
 /** Images of one run of the graph. */
 const BATCH = 16;
+
+export interface RunOptions {
+  /** File of class vectors to use instead of the student's own; checkpoints of the authors' code have none. */
+  readonly classVectors?: string;
+  /** The CLIP whose token embeddings and tokenizer a teacher checkpoint takes. */
+  readonly teacherClip?: string;
+}
+
+const kindOf = async (platform: Platform, path: string) =>
+  (await isFile(platform, path)) ? (await openModelFile(platform, path)).kind : runKind(platform, path);
 
 export class Classifier {
   private constructor(
@@ -51,47 +59,26 @@ export class Classifier {
   }
 
   /**
-   * The teacher or student of a run folder.
+   * The teacher or student of a run folder, an exported file, or a checkpoint of the authors' code.
    *
    * @param classNames classes to choose from: a teacher takes any; a student those of its class vectors
-   * @param vectors file of class vectors to use instead of the student's own
    */
   static async ofRun(
     job: Job,
     run: string,
     classNames?: readonly string[],
-    vectors?: string,
+    { classVectors, teacherClip }: RunOptions = {},
   ): Promise<Classifier> {
-    const kind = await runKind(job.platform, run);
-    if (kind === 'teacher') {
-      const teacher = await loadTeacher(job, run);
+    if ((await kindOf(job.platform, run)) === 'teacher') {
       if (!classNames)
         throw new UserError(
           `${run} is a teacher and needs class names`,
           'give a data set or a list of class names',
         );
-      return Classifier.fromTeacher(job, teacher, classNames);
+      return Classifier.fromTeacher(job, await loadTeacher(job, run, teacherClip), classNames);
     }
-    const config = await readRunConfig(job.platform, run, 'student');
-    const stored = await readStudent(job.platform, run);
-    const file = vectors ?? job.platform.join(run, CLASS_VECTORS_FILE);
-    const classes = pickClasses(await readClassVectors(job.platform, file), classNames, file);
-    if (classes.embed !== stored.outputs)
-      throw new UserError(
-        `the vectors in ${file} have length ${classes.embed}, and the features of ${run} have ${stored.outputs}`,
-        'make them with the model that made those of the run: promptkd class-vectors',
-      );
-    const checkpoint = await loadCheckpoint(job.platform, String(config.clip));
-    if ((await checkpoint.sha256()) !== stored.clipHash)
-      throw new UserError(
-        `${checkpoint.path} is not the checkpoint that ${run} was distilled on: its SHA-256 differs`,
-        'restore that checkpoint',
-      );
-    const model = await loadModel(job.gpu, checkpoint, { text: false, replaced: stored.weights });
-    const variables = {
-      prompts: promptVariables({ text: [], vision: stored.prompts }, model.config).vision,
-      projection: projectionVariables(stored.projection, stored.inputs, stored.outputs),
-    };
+    const { model, variables, classes: all } = await loadStudent(job, run, classVectors);
+    const classes = pickClasses(all, classNames, classVectors ?? run);
     const matrix = classTensor(classes);
     const build = (images: Tensor) => studentLogits(model, variables, matrix, images);
     const runner = await ImageRunner.create(job.gpu, model.config.vision.resolution, BATCH, build);
@@ -121,8 +108,8 @@ export class Classifier {
   }
 }
 
-/** The rows of the wanted classes, in their order. */
-function pickClasses(
+/** The rows of the wanted classes, in their order. @throws UserError naming a class that `file` has no vector for */
+export function pickClasses(
   vectors: ClassVectors,
   wanted: readonly string[] | undefined,
   file: string,

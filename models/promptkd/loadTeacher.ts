@@ -1,15 +1,18 @@
 /** A teacher ready to use: a CLIP on the device with its tuned prompts, or plain CLIP. */
 import { UserError } from '../../engine/errors.js';
 import { loadCheckpoint } from '../checkpoints/load.js';
+import { tokenizeClasses } from '../clip/classPrompts.js';
 import { type ClipModel, loadModel } from '../clip/model.js';
-import { fillTemplate, PLAIN_TEMPLATE } from '../clip/templates.js';
+import { PLAIN_TEMPLATE } from '../clip/templates.js';
 import { encodeSequences } from '../clip/textEncoder.js';
 import type { Job } from '../job.js';
 import { readRunConfig } from '../runs/runFolder.js';
 import { type ClassVectors, normalizeRows } from './classVectors.js';
+import { isFile, openModelFile } from './modelFile.js';
 import { openTokenizer } from './openTokenizer.js';
 import { type Prompts, promptVariables } from './prompts.js';
-import { readTeacher } from './teacherFile.js';
+import { loadTeacherCheckpoint } from './teacherCheckpoint.js';
+import { readTeacher, readTeacherFile, type StoredTeacher } from './teacherFile.js';
 
 export interface Teacher {
   readonly model: ClipModel;
@@ -41,17 +44,43 @@ export async function loadPlainClip(
   };
 }
 
-/** The tuned teacher of a stage-1 run. */
-export async function loadTeacher(job: Job, run: string): Promise<Teacher> {
-  const config = await readRunConfig(job.platform, run, 'teacher');
-  const stored = await readTeacher(job.platform, run);
-  const plain = await loadPlainClip(job, String(config.clip), {
+/**
+ * A tuned teacher: of a stage-1 run, of an exported file, or of a checkpoint that the authors' PromptSRC or IVLP saved.
+ *
+ * @param clip the CLIP to take in place of the one that a run names; a checkpoint has whole towers, but takes token
+ *   embeddings and tokenizer from it
+ */
+export async function loadTeacher(job: Job, path: string, clip?: string): Promise<Teacher> {
+  const { platform } = job;
+  if (!(await isFile(platform, path))) {
+    const config = await readRunConfig(platform, path, 'teacher');
+    const stored = await readTeacher(platform, path);
+    const tokenizer = config.tokenizer === undefined ? undefined : String(config.tokenizer);
+    return withPrompts(job, path, stored, clip ?? String(config.clip), tokenizer);
+  }
+  const file = await openModelFile(platform, path);
+  if (file.kind !== 'teacher')
+    throw new UserError(`${path} is a student, not a teacher`, 'give a tuned teacher');
+  if (file.from === 'checkpoint') return loadTeacherCheckpoint(job, file.checkpoint, clip);
+  const stored = await readTeacherFile(platform, path);
+  return withPrompts(job, path, stored, clip ?? stored.clip);
+}
+
+/** Tuned prompts in the CLIP that they were tuned in. */
+async function withPrompts(
+  job: Job,
+  path: string,
+  stored: StoredTeacher,
+  clip: string,
+  tokenizer?: string,
+): Promise<Teacher> {
+  const plain = await loadPlainClip(job, clip, {
     template: stored.template,
-    ...(config.tokenizer !== undefined && { tokenizer: String(config.tokenizer) }),
+    ...(tokenizer && { tokenizer }),
   });
   if (plain.clipHash !== stored.clipHash)
     throw new UserError(
-      `${plain.clip} is not the checkpoint that ${run} was tuned on: its SHA-256 differs`,
+      `${plain.clip} is not the checkpoint that ${path} was tuned on: its SHA-256 differs`,
       'restore that checkpoint, or train the teacher again',
     );
   return { ...plain, prompts: promptVariables(stored.prompts, plain.model.config), hash: stored.hash };
@@ -65,9 +94,7 @@ export async function makeClassVectors(
 ): Promise<ClassVectors> {
   const { model, template } = teacher;
   const tokenizer = await openTokenizer(job.platform, teacher);
-  const sequences = classNames.map((name) =>
-    tokenizer.tokenize(fillTemplate(template, name), model.config.text.contextLength),
-  );
+  const sequences = tokenizeClasses(tokenizer, template, classNames, model.config.text.contextLength);
   const bar = job.begin('class vectors', sequences.length);
   const features = await encodeSequences(job.gpu, model, sequences, teacher.prompts.text, (done) =>
     bar.update(done),

@@ -66,8 +66,10 @@ export type DistillationLoss = (typeof DISTILLATION_LOSSES)[number];
 
 export const StudentSettingsSchema = v.strictObject({
   ...common,
-  /** Run folder of stage 1. */
+  /** Run folder of stage 1, or a teacher checkpoint of the authors' code. */
   teacher: path,
+  /** The teacher's CLIP: needed by a checkpoint, which lacks token embeddings and tokenizer. */
+  teacherClip: v.optional(path),
   /** Checkpoint of the student CLIP. */
   clip: path,
   /** File of stored class vectors; made from the teacher when absent. */
@@ -89,6 +91,10 @@ export const StudentSettingsSchema = v.strictObject({
   temperature: v.optional(positive, 1),
   /** Weight of the distillation loss; the paper's script: 1000, or 200 for Aircraft, Flowers and DTD. Default for mse: 10000. */
   kdWeight: v.optional(positive),
+  /** The epoch to keep: the last, the best on the validation split, or (the reference's way) the best on the test set. */
+  select: v.optional(v.picklist(['last', 'val', 'reference']), 'last'),
+  /** Classes whose images decide between epochs: base in base-to-novel, all in cross-dataset. */
+  selectClasses: v.optional(v.picklist(['base', 'all']), 'base'),
 });
 export type StudentSettings = v.InferOutput<typeof StudentSettingsSchema>;
 

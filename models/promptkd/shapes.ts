@@ -126,6 +126,7 @@ export const PORTABLE: Capabilities = {
   subgroups: false,
   subgroupMatrix: [],
   timestamps: false,
+  software: false,
   level: 'portable',
 };
 

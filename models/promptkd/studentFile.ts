@@ -1,14 +1,16 @@
 /** The file of a distilled student: vision prompts, the projection head, and weights where they were tuned too. */
 import { UserError } from '../../engine/errors.js';
 import { encodeSafetensors, openSafetensors, type TensorToWrite } from '../checkpoints/safetensors.js';
-import type { StoredTensor } from '../checkpoints/tensors.js';
+import type { Checkpoint, StoredTensor } from '../checkpoints/tensors.js';
 import type { Platform } from '../platform.js';
 import { layersOf, type ProjectionValues, projectionShapes } from './projection.js';
 
 /** Names of the files in a run folder. */
 export const STUDENT_FILE = 'student.safetensors';
 export const CLASS_VECTORS_FILE = 'class-vectors.safetensors';
-const KIND = 'promptkd student';
+/** `kind` in the metadata of a run's student, and of a self-contained one with its image encoder. */
+export const STUDENT_KIND = 'promptkd student';
+export const MERGED_KIND = 'promptkd merged student';
 const PROJECTION = 'projection.';
 
 interface StudentParts {
@@ -49,7 +51,7 @@ export function encodeStudent(student: StudentToStore): Uint8Array {
   return encodeSafetensors(
     tensors.map((tensor) => ({ ...tensor, dtype: 'F32' })),
     {
-      kind: KIND,
+      kind: STUDENT_KIND,
       clip: student.clip,
       clip_sha256: student.clipHash,
       // Without a projection no shape says these.
@@ -61,15 +63,25 @@ export function encodeStudent(student: StudentToStore): Uint8Array {
 
 /** Reads the student of a run folder. Throws `UserError` when the run has not finished. */
 export async function readStudent(platform: Platform, run: string): Promise<StoredStudent> {
-  const path = platform.join(run, STUDENT_FILE);
+  return readStudentFile(platform, platform.join(run, STUDENT_FILE), run);
+}
+
+/** Opens the file of a student at `path`; `run` is what the user gave, for messages. */
+export async function openStudentFile(platform: Platform, path: string, run: string): Promise<Checkpoint> {
   if (!(await platform.stat(path)))
     throw new UserError(
       `${run} has no ${STUDENT_FILE}: it is no finished stage-2 run`,
       'finish it with: promptkd distill --resume, or give another run',
     );
-  const { metadata, tensors } = await openSafetensors(platform, path);
-  if (metadata.kind !== KIND)
+  const file = await openSafetensors(platform, path);
+  if (file.metadata.kind !== STUDENT_KIND)
     throw new UserError(`${path} was not written by stage 2`, 'give the folder of a student run');
+  return file;
+}
+
+/** Reads what `encodeStudent` wrote. */
+export async function readStudentFile(platform: Platform, path: string, run = path): Promise<StoredStudent> {
+  const { metadata, tensors } = await openStudentFile(platform, path, run);
   const prompts: Float32Array[] = [];
   for (let i = 0; tensors.has(`vision.${i}`); i++) prompts.push(await tensors.get(`vision.${i}`)!.read());
   const projection: Record<string, Float32Array> = {};
@@ -78,6 +90,9 @@ export async function readStudent(platform: Platform, run: string): Promise<Stor
     fc1?.[1] ?? Number(metadata.inputs ?? 0),
     fc1?.[0] ?? Number(metadata.outputs ?? 0),
   ];
+  const weights = new Map([...tensors].filter(([name]) => name.startsWith('visual.')));
+  if (prompts.length + weights.size === 0 && !fc1)
+    throw new UserError(`${path} lacks prompts or projection`, 'restore the file, or distil again');
   const layers = [...tensors.keys()].filter((name) => /^projection\.fc\d+\.weight$/.test(name)).length;
   for (const name of Object.keys(projectionShapes(inputs, outputs, layers))) {
     const tensor = tensors.get(`${PROJECTION}${name}`);
@@ -87,7 +102,7 @@ export async function readStudent(platform: Platform, run: string): Promise<Stor
   return {
     prompts,
     projection,
-    weights: new Map([...tensors].filter(([name]) => name.startsWith('visual.'))),
+    weights,
     width: tensors.get('vision.0')?.shape[1] ?? 0,
     inputs,
     outputs,

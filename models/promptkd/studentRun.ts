@@ -14,13 +14,15 @@ import { Random } from '../random.js';
 import { RunFolder } from '../runs/runFolder.js';
 import { train } from '../runs/train.js';
 import { stateOf } from '../runs/trainingState.js';
+import { BestEpoch, decidingImages } from './bestEpoch.js';
+import { pickClasses } from './classifier.js';
 import { encodeClassVectors } from './classVectors.js';
 import { checkEmbeddings, resolveStudent } from './defaults.js';
 import { loadTeacher } from './loadTeacher.js';
 import { initialProjection, layersOf, projectionStatistics, projectionVariables } from './projection.js';
 import { checkPromptShape, initialPrompts, promptVariables } from './prompts.js';
 import type { StudentSettings } from './settings.js';
-import { classTensor, StudentStep, type StudentVariables } from './student.js';
+import { classTensor, StudentStep, type StudentVariables, studentLogits } from './student.js';
 import { studentClasses, teacherClasses } from './studentClasses.js';
 import { CLASS_VECTORS_FILE, encodeStudent, STUDENT_FILE } from './studentFile.js';
 import { schedule } from './teacherRun.js';
@@ -38,6 +40,7 @@ export async function runStudent(
   const data = await loadDataset(platform, given.data, { dataset: given.dataset });
   const settings = resolveStudent(given, checkpoint.config);
   const items = distillationImages(data, settings);
+  const deciding = decidingImages(data, given);
   const shape = { ...settings, textDepth: 0, textLength: 0 };
   checkPromptShape(shape, checkpoint.config);
   const loader = new Loader(platform, items, {
@@ -49,7 +52,7 @@ export async function runStudent(
     ...(settings.views > 0 && { views: settings.views }),
   });
   const folder = await RunFolder.open(platform, out, 'student', settings, resume);
-  const teacher = await loadTeacher(job, settings.teacher);
+  const teacher = await loadTeacher(job, settings.teacher, settings.teacherClip);
   const shared = await teacherClasses(job, settings, data, teacher);
   const own =
     settings.textFeatures === 'student'
@@ -90,6 +93,14 @@ export async function runStudent(
 
   const { prompts, projection, weights = [] } = variables;
   const statistics = projectionStatistics(layersOf(projection)).map((name) => projection[name]!);
+  let best: BestEpoch | undefined;
+  if (deciding) {
+    const matrix = classTensor(pickClasses(classes, data.classNames, 'the class vectors'));
+    const trained = [...step.graph.parameters, ...statistics];
+    best = await BestEpoch.create(gpu, deciding, config.vision.resolution, trained, (images) =>
+      studentLogits(model, variables, matrix, images),
+    );
+  }
   await train(job, folder, {
     label: 'stage 2: distilling the student',
     epochs: settings.epochs,
@@ -101,8 +112,13 @@ export async function runStudent(
       step.run(rate);
     },
     losses: async () => ({ loss: await step.readLoss() }),
-    state: stateOf(step.graph.parameters, step.graph.optimiser.state, statistics),
+    ...(best && {
+      endEpoch: async (epoch: number, note: (text: string) => void) =>
+        folder.log(await best.consider(job, epoch, note)),
+    }),
+    state: stateOf(step.graph.parameters, step.graph.optimiser.state, statistics, best?.state ?? []),
   });
+  await best?.restore(job);
 
   const values = (leaves: readonly Tensor[]) => Promise.all(leaves.map((leaf) => readLeaf(gpu, leaf)));
   const head = await values(Object.values(projection));
@@ -124,6 +140,7 @@ export async function runStudent(
   step.plan.destroy();
   preprocessor.destroy();
   supply.destroy();
+  best?.destroy();
   model.release();
   teacher.model.release();
   return folder.join(STUDENT_FILE);

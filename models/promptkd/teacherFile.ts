@@ -1,13 +1,15 @@
 /** The file of a tuned teacher: its prompts and what they belong to. */
 import { UserError } from '../../engine/errors.js';
 import { encodeSafetensors, openSafetensors } from '../checkpoints/safetensors.js';
+import type { Checkpoint } from '../checkpoints/tensors.js';
 import type { ClipConfig } from '../clip/config.js';
 import type { Platform } from '../platform.js';
 import type { PromptValues } from './prompts.js';
 
 /** Name of the file in a run folder. */
 export const TEACHER_FILE = 'teacher.safetensors';
-const KIND = 'promptkd teacher';
+/** `kind` in its metadata. */
+export const TEACHER_KIND = 'promptkd teacher';
 
 export interface TeacherOrigin {
   /** Class prompt with `{}` where the name goes. */
@@ -33,7 +35,7 @@ export function encodeTeacher(values: PromptValues, config: ClipConfig, origin: 
     }),
   );
   return encodeSafetensors(entries, {
-    kind: KIND,
+    kind: TEACHER_KIND,
     template: origin.template,
     class_names: JSON.stringify(origin.classNames),
     clip: origin.clip,
@@ -43,16 +45,25 @@ export function encodeTeacher(values: PromptValues, config: ClipConfig, origin: 
 
 /** Reads the teacher of a run folder. Throws `UserError` when the run has not finished. */
 export async function readTeacher(platform: Platform, run: string): Promise<StoredTeacher> {
-  const path = platform.join(run, TEACHER_FILE);
+  return readTeacherFile(platform, platform.join(run, TEACHER_FILE), run);
+}
+
+/** Opens the file of a teacher's prompts at `path`; `run` is what the user gave, for messages. */
+export async function openTeacherFile(platform: Platform, path: string, run: string): Promise<Checkpoint> {
   if (!(await platform.stat(path)))
     throw new UserError(
       `${run} has no ${TEACHER_FILE}: it is no finished stage-1 run`,
       'finish it with: promptkd teacher --resume, or give another run',
     );
   const file = await openSafetensors(platform, path);
-  const { metadata, tensors } = file;
-  if (metadata.kind !== KIND)
+  if (file.metadata.kind !== TEACHER_KIND)
     throw new UserError(`${path} was not written by stage 1`, 'give the folder of a teacher run');
+  return file;
+}
+
+/** Reads what `encodeTeacher` wrote. */
+export async function readTeacherFile(platform: Platform, path: string, run = path): Promise<StoredTeacher> {
+  const { metadata, tensors } = await openTeacherFile(platform, path, run);
   const read = async (tower: string) => {
     const values: Float32Array[] = [];
     for (let i = 0; tensors.has(`${tower}.${i}`); i++)

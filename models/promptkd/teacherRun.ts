@@ -3,9 +3,10 @@ import { UserError } from '../../engine/errors.js';
 import { leafBuffer, readLeaf, write } from '../../engine/memory.js';
 import { cosineRate } from '../../engine/optim.js';
 import { loadCheckpoint } from '../checkpoints/load.js';
+import { tokenizeClasses } from '../clip/classPrompts.js';
 import { GpuPreprocessor } from '../clip/gpuPreprocess.js';
 import { type ClipModel, loadModel } from '../clip/model.js';
-import { fillTemplate, PROMPTSRC_TEMPLATES } from '../clip/templates.js';
+import { PROMPTSRC_TEMPLATES } from '../clip/templates.js';
 import { lookUp } from '../clip/text.js';
 import { encodeSequences, tokenTable } from '../clip/textEncoder.js';
 import type { Tokenizer } from '../clip/tokenizer.js';
@@ -62,11 +63,15 @@ export async function runTeacher(
   checkPromptShape(settings, checkpoint.config);
   const tokenizer = await openTokenizer(platform, given);
   const data = await loadDataset(platform, given.data, { dataset: given.dataset });
-  // The reference draws from all classes and then chooses the base ones: the same images for the same seed.
-  const drawn = given.shots === 0 ? data : { ...data, ...sampleFewShot(data, given.shots, given.seed) };
-  const subset = chooseClasses(drawn, given);
+  const subset = trainingPart(data, given);
   const { train: items, classNames } = subset;
   const { config } = checkpoint;
+  const { template, initialTokens } = contextWords(tokenizer, settings.contextInit, settings.textLength);
+  const tokenize = (text: string, names: readonly string[]) =>
+    tokenizeClasses(tokenizer, text, names, config.text.contextLength);
+  // Of all classes, as the novel ones' vectors are wanted after the training: too late for a name that does not fit.
+  tokenize(template, data.classNames);
+  const classTokens = tokenize(template, classNames);
   const loader = new Loader(platform, items, {
     batch: settings.batch,
     seed: settings.seed,
@@ -78,9 +83,6 @@ export async function runTeacher(
   const folder = await RunFolder.open(platform, out, 'teacher', settings, resume);
   const model = await loadModel(gpu, checkpoint);
 
-  const { template, initialTokens } = contextWords(tokenizer, settings.contextInit, settings.textLength);
-  const tokenize = (text: string) => tokenizer.tokenize(text, config.text.contextLength);
-  const classTokens = classNames.map((name) => tokenize(fillTemplate(template, name)));
   const frozenText =
     method === 'promptsrc' ? await meanTemplateFeatures(job, model, tokenize, classNames) : undefined;
   // Kept features of the frozen encoder replace it where it is what the step needs.
@@ -162,12 +164,10 @@ export async function runTeacher(
 async function meanTemplateFeatures(
   job: Job,
   model: ClipModel,
-  tokenize: (text: string) => ArrayLike<number>,
+  tokenize: (template: string, names: readonly string[]) => ArrayLike<number>[],
   classNames: readonly string[],
 ): Promise<Float32Array> {
-  const sequences = PROMPTSRC_TEMPLATES.flatMap((template) =>
-    classNames.map((name) => tokenize(fillTemplate(template, name))),
-  );
+  const sequences = PROMPTSRC_TEMPLATES.flatMap((template) => tokenize(template, classNames));
   const bar = job.begin('frozen text features', sequences.length);
   const features = await encodeSequences(job.gpu, model, sequences, [], (done) => bar.update(done));
   bar.end();
@@ -187,12 +187,22 @@ export const schedule = (settings: {
   warmupRate: settings.warmupLearningRate,
 });
 
-function chooseClasses(data: Dataset, { classes, data: path }: TeacherSettings): Dataset {
+/**
+ * The part of a data set that stage 1 is tuned on. As in the reference, the few images of each class are drawn from all
+ * classes and the base ones chosen afterwards: the same images for the same seed.
+ *
+ * @throws UserError when the images have no labels
+ */
+export function trainingPart(
+  data: Dataset,
+  { shots, seed, classes, data: path }: Pick<TeacherSettings, 'shots' | 'seed' | 'classes' | 'data'>,
+): Dataset {
   if (data.classNames.length === 0)
     throw new UserError(
       `${path} has no labels, and stage 1 needs them`,
       'give a folder with one sub-folder a class',
     );
+  const drawn = shots === 0 ? data : { ...data, ...sampleFewShot(data, shots, seed) };
   const split = baseNovelSplit(data.classNames.length);
-  return classes === 'all' ? data : selectClasses(data, split[classes]);
+  return classes === 'all' ? drawn : selectClasses(drawn, split[classes]);
 }

@@ -65,7 +65,7 @@ export class RunFolder {
 
   /** Keeps a line for `metrics.jsonl` until the next `flush`. */
   log(metrics: Metrics): void {
-    this.lines.push(`${JSON.stringify(metrics)}\n`);
+    this.lines.push(JSON.stringify(metrics));
   }
 
   /** Writes what has been logged; makes the folder the first time. */
@@ -74,7 +74,7 @@ export class RunFolder {
       await this.platform.write(this.join(CONFIG), this.config);
       this.exists = true;
     }
-    if (this.lines.length > 0) await this.platform.append(this.join(METRICS), this.lines.join(''));
+    if (this.lines.length > 0) await this.platform.append(this.join(METRICS), this.lines.join('\n'));
     this.lines = [];
   }
 

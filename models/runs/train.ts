@@ -15,8 +15,8 @@ export interface TrainingLoop {
   step(batch: Batch, epoch: number, rate: number): void;
   /** Reads the losses of the step queued last; `loss` is the total. */
   losses(): Promise<Readonly<Record<string, number>> & { readonly loss: number }>;
-  /** Called when the steps of an epoch have been queued. */
-  endEpoch?(epoch: number): void;
+  /** Awaited when the steps of an epoch have run; what it changes in `state` is kept. `note` shows a text at the bar. */
+  endEpoch?(epoch: number, note: (text: string) => void): void | Promise<void>;
   /** Everything that later epochs depend on. */
   readonly state: StateTensors;
 }
@@ -53,7 +53,11 @@ export async function train(job: Job, folder: RunFolder, loop: TrainingLoop): Pr
         if (pending.length >= IN_FLIGHT) await settle();
       }
       while (pending.length > 0) await settle();
-      loop.endEpoch?.(epoch);
+      // Nothing is written yet: the last moment for a broken image to leave nothing behind.
+      if (epoch === 1) await loader.decodeLeftOut(epoch);
+      await loop.endEpoch?.(epoch, (text) =>
+        bar.update(epoch * perEpoch, `epoch ${epoch}/${epochs}  ${text}`),
+      );
       mean = total / perEpoch;
       await folder.flush();
       await folder.write(STATE, await encodeState(job.gpu, loop.state, { epoch: String(epoch) }));

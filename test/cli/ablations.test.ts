@@ -11,6 +11,7 @@ import { type Dataset, loadDataset } from '../../models/datasets/dataset.js';
 import { sampleFewShot } from '../../models/datasets/fewShot.js';
 import { Classifier } from '../../models/promptkd/classifier.js';
 import { readClassVectors } from '../../models/promptkd/classVectors.js';
+import { type ExportOptions, exportRun } from '../../models/promptkd/exportRun.js';
 import { projectionVariables } from '../../models/promptkd/projection.js';
 import {
   parseSettings,
@@ -55,9 +56,9 @@ const student = async (name: string, given: object) =>
 const tensorsOf = (...path: string[]) => openSafetensors(nodePlatform, at(...path));
 
 /** Logits of the test images, as `eval` computes them. */
-async function logitsOf(run: string): Promise<Float32Array> {
+async function logitsOf(run: string, classVectors?: string): Promise<Float32Array> {
   const job = await testJob();
-  const classifier = await Classifier.ofRun(job, at(run), dataset.classNames);
+  const classifier = await Classifier.ofRun(job, at(run), dataset.classNames, { classVectors });
   const logits = await classifier.logits(job, dataset.test, 'logits');
   classifier.destroy();
   return logits;
@@ -74,6 +75,9 @@ describe('a teacher', () => {
     const { tensors, metadata } = await tensorsOf('clip', 'teacher.safetensors');
     expect(tensors.size).toBe(0);
     expect(metadata.template).toBe('an emoji of a {}.');
+    await expect(exportRun(nodePlatform, at('clip'), at('clip.pt'), { format: 'pytorch' })).rejects.toThrow(
+      /clip is plain CLIP and has learned nothing/,
+    );
     // Nothing was trained, so nothing of training is in the settings.
     const config = readFileSync(at('clip', 'config.yaml'), 'utf8').split('\n');
     expect(config.map((line) => line.split(':')[0]).filter(Boolean)).toEqual([
@@ -154,6 +158,18 @@ describe('full fine-tuning', () => {
     model.release();
   });
 
+  it('gives the same logits from exported files', async () => {
+    const wanted = await logitsOf('all');
+    const write = (out: string, options: ExportOptions) =>
+      exportRun(nodePlatform, at('all'), at(out), options);
+    await write('all.pth.tar', { format: 'pytorch' });
+    await write('all-merged.safetensors', { format: 'safetensors', merged: true });
+    await write('all-learned.safetensors', { format: 'safetensors' });
+    expect(await logitsOf('all.pth.tar', at('all', 'class-vectors.safetensors'))).toEqual(wanted);
+    expect(await logitsOf('all-merged.safetensors')).toEqual(wanted);
+    expect(await logitsOf('all-learned.safetensors')).toEqual(wanted);
+  });
+
   it('ends with the same bits when it is interrupted and continued', async () => {
     const interrupted = testJob((label, done) => {
       if (label.startsWith('stage 2') && done > 1) throw new Error('interrupted');
@@ -208,6 +224,11 @@ describe("a student's own text features", () => {
     const distilled = await logitsOf('own');
     expect(distilled).toHaveLength(zeroShot.length);
     expect(distilled).not.toEqual(zeroShot);
+    await exportRun(nodePlatform, at('own'), at('own.safetensors'), { format: 'safetensors', merged: true });
+    expect(await logitsOf('own.safetensors')).toEqual(distilled);
+    await expect(
+      exportRun(nodePlatform, at('own'), at('own.pth.tar'), { format: 'pytorch' }),
+    ).rejects.toThrow(/own has no projection/);
     // One step at the warm-up rate and one at the full one leave a prompted CLIP that still looks like the plain one.
     const norm = Math.hypot(...zeroShot);
     expect(Math.hypot(...distilled.map((v, i) => v - zeroShot[i]!)) / norm).toBeLessThan(0.5);

@@ -1,7 +1,8 @@
 /** Every mistake in the input gives one message that names the thing and the mend, exit code 2, and leaves nothing. */
-import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { Random } from '../../models/random.js';
 import { promptkd } from '../helpers/cli.js';
 import { drawFewEmoji, emojiStudent, emojiTeacher } from '../helpers/emojiData.js';
 import { temporaryFolder } from '../helpers/files.js';
@@ -89,6 +90,18 @@ describe('data', () => {
     const path = changedData(`broken-${views}`, (copy) => writeFileSync(join(copy, broken), 'not a picture'));
     const settings = teacher({ data: path, views, shots: '0', batch: '8', epochs: '3' });
     expect(refused(...settings)).toContain(join(path, broken));
+  });
+  it('with an image that is none, left out of the first epoch', () => {
+    // Seven of eight images fill an epoch; the broken one is the eighth of the first.
+    const order = [0, 1, 2, 3, 4, 5, 6, 7];
+    Random.of(1, 'order', 1).shuffle(order);
+    const files = ['aircraft', 'arrow'].flatMap((name) =>
+      readdirSync(join(data, 'train', name)).map((file) => join('train', name, file)),
+    );
+    const broken = files[order[7]!]!;
+    const path = changedData('left-out', (copy) => writeFileSync(join(copy, broken), 'not a picture'));
+    const settings = teacher({ data: path, shots: '0', batch: '7', epochs: '2', 'vision-depth': '1' });
+    expect(refused(...settings)).toContain(broken);
   });
   it('with two equal class names', () => {
     const path = changedData('equal-names', (copy) => {

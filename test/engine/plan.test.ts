@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { grad } from '../../engine/autograd.js';
-import type { Gpu } from '../../engine/gpu.js';
 import { readLeaf, write } from '../../engine/memory.js';
 import { activation } from '../../engine/ops/activation.js';
 import { add } from '../../engine/ops/add.js';
@@ -15,33 +14,7 @@ import { Plan, Schedule } from '../../engine/plan.js';
 import { evaluate } from '../../engine/reference.js';
 import { constant, input, type Tensor, variable } from '../../engine/tensor.js';
 import { checkForward, relativeError, TestRandom, testGpu } from '../helpers/check.js';
-
-/** Counts calls of the device's create… methods while `work` runs. */
-async function countCreations(gpu: Gpu, work: () => Promise<void>): Promise<Record<string, number>> {
-  const names = [
-    'createBuffer',
-    'createBindGroup',
-    'createComputePipeline',
-    'createComputePipelineAsync',
-    'createShaderModule',
-  ] as const;
-  const counts: Record<string, number> = {};
-  const device = gpu.device as unknown as Record<string, unknown>;
-  for (const name of names) {
-    counts[name] = 0;
-    const original = (gpu.device[name] as (...args: unknown[]) => unknown).bind(gpu.device);
-    device[name] = (...args: unknown[]) => {
-      counts[name]!++;
-      return original(...args);
-    };
-  }
-  try {
-    await work();
-  } finally {
-    for (const name of names) delete device[name];
-  }
-  return counts;
-}
+import { countCreations, NOTHING } from '../helpers/creations.js';
 
 /** loss = sum((x w)²) with an SGD step on w. */
 function smallStep(random: TestRandom) {
@@ -61,19 +34,17 @@ describe('Plan', () => {
     const random = new TestRandom(1);
     const { x, rate, loss, optimiser } = smallStep(random);
     const plan = await Plan.compile(gpu, { outputs: [loss], updates: optimiser.updates });
-    const counts = await countCreations(gpu, async () => {
-      for (let i = 0; i < 3; i++) {
-        write(gpu, x, random.array(30));
-        write(gpu, rate, Float32Array.of(0.01));
-        plan.run();
-        await plan.read(loss);
-      }
-    });
-    expect(Object.values(counts)).toEqual([0, 0, 0, 0, 0]);
-    const compiling = await countCreations(gpu, async () => {
-      (await Plan.compile(gpu, { outputs: [multiply(loss, loss)] })).destroy();
-    });
-    expect(compiling.createBuffer, 'the counter sees creations').toBeGreaterThan(0);
+    const count = countCreations(gpu);
+    for (let i = 0; i < 3; i++) {
+      write(gpu, x, random.array(30));
+      write(gpu, rate, Float32Array.of(0.01));
+      plan.run();
+      await plan.read(loss);
+    }
+    expect(count()).toEqual(NOTHING);
+    const compiling = countCreations(gpu);
+    (await Plan.compile(gpu, { outputs: [multiply(loss, loss)] })).destroy();
+    expect(compiling().buffers, 'the counter sees creations').toBeGreaterThan(0);
   });
 
   it('follows PyTorch SGD over several steps, by the reference', async () => {

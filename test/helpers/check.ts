@@ -4,12 +4,19 @@
  */
 import { expect } from 'vitest';
 import { grad } from '../../engine/autograd.js';
-import { type Gpu, openGpu } from '../../engine/gpu.js';
+import { type Capabilities, type Gpu, openGpu } from '../../engine/gpu.js';
 import { multiply } from '../../engine/ops/multiply.js';
 import { sum } from '../../engine/ops/reduce.js';
 import { Plan } from '../../engine/plan.js';
 import { evaluate } from '../../engine/reference.js';
 import { constant, type GraphNode, type Shape, type Tensor, variable } from '../../engine/tensor.js';
+
+/**
+ * The device with other abilities: kernels for CPU adapters and for GPUs, or of a lower level, are then tested on
+ * whatever adapter there is.
+ */
+export const withCapabilities = (gpu: Gpu, changed: Partial<Capabilities>): Gpu =>
+  Object.create(gpu, { capabilities: { value: { ...gpu.capabilities, ...changed } } }) as Gpu;
 
 let gpu: Promise<Gpu> | undefined;
 /** One device for a test file: the adapter that the environment gives (PROMPTKD_ADAPTER chooses). */
@@ -54,9 +61,9 @@ export function relativeError(a: ArrayLike<number>, b: ArrayLike<number>, floor 
 /** Checks that the kernels agree with the CPU reference on every output and updated variable. */
 export async function checkForward(
   outputs: readonly Tensor[],
-  { tolerance = 1e-5, updates = [] as readonly GraphNode[] } = {},
+  { tolerance = 1e-5, updates = [] as readonly GraphNode[], capabilities = {} as Partial<Capabilities> } = {},
 ): Promise<void> {
-  const gpu = await testGpu();
+  const gpu = withCapabilities(await testGpu(), capabilities);
   const changed = updates.flatMap((node) => node.op.mutates!.map((i) => node.inputs[i]!));
   const expected = evaluate(outputs, new Map(), updates);
   const plan = await Plan.compile(gpu, { outputs, updates }, { poison: true });

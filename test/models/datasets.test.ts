@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { nodePlatform as platform } from '../../cli/platform/node.js';
 import { UserError } from '../../engine/errors.js';
 import { baseNovelSplit, loadDataset, selectClasses } from '../../models/datasets/dataset.js';
-import { LAYOUTS } from '../../models/datasets/layouts.js';
+import { knownName, LAYOUTS } from '../../models/datasets/layouts.js';
 import { parseSplit } from '../../models/datasets/split.js';
 import { makeFiles, temporaryFolder } from '../helpers/files.js';
 import { describeWithShared, sharedFolder } from '../helpers/shared.js';
@@ -165,6 +165,10 @@ describe('known layouts', () => {
     expect((await loadDataset(platform, join(path, 'dtd'))).name).toBe('DescribableTextures');
     await refuses(path, /holds no Food101: neither split_zhou_Food101\.json/, { dataset: 'food101' });
     await refuses(path, /no data set called "cifar"/, { dataset: 'cifar' });
+    expect((await loadDataset(platform, path, { dataset: 'euro_sat' })).name).toBe('EuroSAT');
+    expect(await knownName(platform, path, 'dtd')).toBe('DescribableTextures');
+    expect(await knownName(platform, join(path, 'eurosat'))).toBe('EuroSAT');
+    expect(await knownName(platform, path)).toBeUndefined();
     await refuses(make({ 'split_zhou_SUN397.json': split }), /d.0\.jpg, listed in .*does not exist/);
   });
 
@@ -244,31 +248,29 @@ describe('classes', () => {
 });
 
 describeWithShared('data', 'published data', () => {
+  /** Classes, base, novel; images to train on, of base classes to test on, of novel ones (the paper's table 8). */
   const sizes = {
-    DescribableTextures: 47,
-    OxfordFlowers: 102,
-    OxfordPets: 37,
-    StanfordCars: 196,
-    UCF101: 101,
+    DescribableTextures: [47, 24, 23, 2820, 864, 828],
+    OxfordFlowers: [102, 51, 51, 4093, 1053, 1410],
+    OxfordPets: [37, 19, 18, 2944, 1881, 1788],
+    StanfordCars: [196, 98, 98, 6509, 4002, 4039],
+    UCF101: [101, 51, 50, 7639, 1934, 1849],
   };
-  const novelTest = {
-    DescribableTextures: 828,
-    OxfordFlowers: 1410,
-    OxfordPets: 1788,
-    StanfordCars: 4039,
-    UCF101: 1849,
-  };
-  for (const [name, classes] of Object.entries(sizes))
+  for (const [name, expected] of Object.entries(sizes))
     it(name, () => {
       const file = `${sharedFolder}/data/splits/split_zhou_${name}.json`;
       const data = { name, ...parseSplit(readFileSync(file, 'utf8'), file, (path) => path) };
-      expect(data.classNames).toHaveLength(classes);
       expect(LAYOUTS.some((layout) => layout.name === name)).toBe(true);
-      const { base, novel } = baseNovelSplit(classes);
-      expect(selectClasses(data, novel).test).toHaveLength(novelTest[name as keyof typeof novelTest]);
-      expect(selectClasses(data, base).test.length + selectClasses(data, novel).test.length).toBe(
-        data.test.length,
-      );
+      const halves = baseNovelSplit(data.classNames.length);
+      const [base, novel] = [selectClasses(data, halves.base), selectClasses(data, halves.novel)];
+      expect([
+        data.classNames.length,
+        base.classNames.length,
+        novel.classNames.length,
+        data.train.length,
+        base.test.length,
+        novel.test.length,
+      ]).toEqual(expected);
     });
 
   it('small copies load from their folders', async () => {

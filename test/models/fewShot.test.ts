@@ -4,12 +4,14 @@ import { describe, expect, it } from 'vitest';
 import type { ImageItem } from '../../models/datasets/dataset.js';
 import { sampleFewShot } from '../../models/datasets/fewShot.js';
 import { parseSplit } from '../../models/datasets/split.js';
+import { trainingPart } from '../../models/promptkd/teacherRun.js';
 import { describeWithShared, sharedFolder } from '../helpers/shared.js';
 
 /** Made by test/fixtures/fewshot.py with Python 3.11. */
 const fixture: {
   made: Record<string, [number[], number[]]>;
   splits: Record<string, [number, string, number, string]>;
+  base: Record<string, [number, string]>;
 } = JSON.parse(readFileSync(new URL('../fixtures/cpython-fewshot.json', import.meta.url), 'utf8'));
 
 describe('few-shot samples of a list made in code', () => {
@@ -37,5 +39,19 @@ describeWithShared('data/splits', 'few-shot samples of the published splits', ()
       const split = parseSplit(readFileSync(file, 'utf8'), file, (path) => path);
       const { train, val } = sampleFewShot(split, Number(shots), Number(seed));
       expect([train.length, digest(train), val.length, digest(val)]).toEqual(expected);
+    });
+
+  // What stage 1 is tuned on: drawn from all classes, the base ones chosen afterwards.
+  for (const [key, expected] of Object.entries(fixture.base))
+    it(`${key}, what the teacher sees of the base classes`, () => {
+      const [name, shots, seed] = key.split('/');
+      const file = `${sharedFolder}/data/splits/split_zhou_${name}.json`;
+      const split = { name, ...parseSplit(readFileSync(file, 'utf8'), file, (path) => path) };
+      const settings = { shots: Number(shots), seed: Number(seed), data: file };
+      const base = trainingPart(split, { ...settings, classes: 'base' });
+      expect([base.train.length, digest(base.train)]).toEqual(expected);
+      const count = Math.ceil(split.classNames.length / 2);
+      expect(base.classNames).toEqual(split.classNames.slice(0, count));
+      expect(new Set(base.train.map(({ label }) => label)).size).toBe(count);
     });
 });

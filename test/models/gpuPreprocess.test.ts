@@ -12,6 +12,7 @@ import {
   testCrop,
 } from '../../models/clip/preprocess.js';
 import { Random } from '../../models/random.js';
+import { countCreations } from '../helpers/creations.js';
 import { describeWithShared, readPreprocessCases, readRawTensors, sharedFolder } from '../helpers/shared.js';
 import { syntheticImage } from '../helpers/syntheticImage.js';
 
@@ -93,7 +94,7 @@ describe.skipIf(!gpu)('GpuPreprocessor', () => {
       }));
     const target = bench.target(3 * 3 * 64);
     preprocessor.submit(batch(30, 3), target);
-    const made = bench.countCreations();
+    const made = countCreations(bench.gpu);
     for (const edge of [20, 31, 9]) preprocessor.submit(batch(edge, 3), target);
     preprocessor.submit(batch(25, 2), target);
     expect(made()).toEqual({ buffers: 0, bindGroups: 0, pipelines: 0 });
@@ -162,7 +163,7 @@ describe.skipIf(!gpu)('GpuPreprocessor', () => {
 
 /** What the tests need of a device beside the preprocessor itself. */
 class Bench {
-  constructor(private readonly gpu: Gpu) {}
+  constructor(readonly gpu: Gpu) {}
 
   /** A buffer of `length` floats, each NaN. */
   target(length: number): GPUBuffer {
@@ -185,30 +186,6 @@ class Bench {
     copy.destroy();
     this.gpu.check();
     return result;
-  }
-
-  /** Counts what is created on the device from now until the returned function is called. */
-  countCreations(): () => { buffers: number; bindGroups: number; pipelines: number } {
-    const { device } = this.gpu;
-    const counts = { buffers: 0, bindGroups: 0, pipelines: 0 };
-    const watched = {
-      createBuffer: 'buffers',
-      createBindGroup: 'bindGroups',
-      createComputePipeline: 'pipelines',
-      createComputePipelineAsync: 'pipelines',
-    } as const;
-    const methods = device as unknown as Record<string, unknown>;
-    for (const [method, kind] of Object.entries(watched)) {
-      const original = (methods[method] as (...args: unknown[]) => unknown).bind(device);
-      methods[method] = (...args: unknown[]) => {
-        counts[kind]++;
-        return original(...args);
-      };
-    }
-    return () => {
-      for (const method of Object.keys(watched)) delete methods[method];
-      return counts;
-    };
   }
 
   /** The same device under a smaller limit on storage bindings. */

@@ -84,8 +84,23 @@ describe('reductions', () => {
     await checkGradient(reshape(x, [15, 7]), [x]);
   });
 
+  it('agree with the reference where a workgroup works on one sum', async () => {
+    const random = new TestRandom(11);
+    const outputs = [
+      [255, 3],
+      [256, 3],
+      [257, 1],
+      [1000, 5],
+      [3, 1025],
+    ].flatMap(([rows, width]) => {
+      const x = variable(random.array(rows! * width!).map(Math.abs), [rows!, width!]);
+      return [sum(x), sumLast(x), sumLeading(x, [width!])];
+    });
+    await checkForward(outputs);
+  });
+
   it('work beyond 65535 workgroups', async () => {
-    const x = new TestRandom(10).variable([70001, 3]);
-    await checkForward([sumLast(x)]);
+    const random = new TestRandom(10);
+    await checkForward([sumLast(random.variable([70001, 3])), sumLast(random.variable([70001, 256]))]);
   });
 });

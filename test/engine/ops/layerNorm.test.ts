@@ -42,11 +42,38 @@ describe('layerNorm', () => {
     await checkForward(
       shapes.flatMap((shape) => {
         const [gamma, beta] = parameters(random, shape[shape.length - 1]!);
-        const y = layerNorm(random.variable(shape, 'x', 5), gamma, beta);
+        // Off centre: a mean that cancels to nearly nothing would measure the data, not the kernel.
+        const size = shape.reduce((product, n) => product * n, 1);
+        const x = variable(
+          random.array(size, 5).map((v) => v + 1),
+          shape,
+          'x',
+        );
+        const y = layerNorm(x, gamma, beta);
         return [y, ...y.node!.outputs.slice(1)];
       }),
     );
   });
+
+  for (const software of [false, true])
+    it(`agrees forward and backward with the kernels for ${software ? 'CPU adapters' : 'GPUs'}`, async () => {
+      const random = new TestRandom(44);
+      for (const shape of [
+        [1, 4],
+        [3, 8],
+        [17, 64],
+        [2, 5, 128],
+        [33, 260],
+        [3, 1028],
+      ]) {
+        const x = random.variable(shape, 'x', 5);
+        const [gamma, beta] = parameters(random, shape[shape.length - 1]!);
+        const y = layerNorm(x, gamma, beta);
+        const weights = constant(random.array(y.size), y.shape);
+        const [dx] = grad(sum(multiply(y, weights)), [x]);
+        await checkForward([y, dx!], { capabilities: { software } });
+      }
+    });
 
   it('has the right gradients', async () => {
     const random = new TestRandom(42);

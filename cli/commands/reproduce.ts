@@ -1,0 +1,145 @@
+/** `promptkd reproduce`: an experiment of the paper from its data sets to its table. */
+import { type Command, Option } from 'commander';
+import { reproduce } from '../../models/reproduce/reproduce.js';
+import { summarize } from '../../models/reproduce/summary.js';
+import { addGpuOptions, type GpuFlags } from '../gpu.js';
+import { printJson, withJob } from '../job.js';
+import { nodePlatform } from '../platform/node.js';
+import { loadPreset, presetHelp, presetNames } from '../presets.js';
+import { formatSummary } from '../reproduction.js';
+import {
+  type Field,
+  fieldsOf,
+  parseNumber,
+  readSettingsFile,
+  type Stage,
+  settingOption,
+} from '../settings.js';
+
+interface Flags extends GpuFlags {
+  readonly dataset: readonly string[];
+  readonly seed?: readonly number[];
+  readonly data: string;
+  readonly teacherClip: string;
+  readonly studentClip: string;
+  readonly out: string;
+  readonly setting: string;
+  readonly source?: string;
+  readonly teacherConfig?: string;
+  readonly studentConfig?: string;
+  readonly json?: boolean;
+}
+
+/** Settings that the experiment decides: not to be given. */
+const DECIDED: ReadonlySet<Field> = new Set<Field>([
+  'clip',
+  'data',
+  'dataset',
+  'seed',
+  'teacher',
+  'classVectors',
+  'classes',
+  'selectClasses',
+]);
+
+/** The epoch that each way keeps, for the lines under the table. */
+const KEPT: Readonly<Record<string, string>> = {
+  last: 'the last epoch',
+  val: 'the epoch that is best on the validation split',
+  reference: 'the epoch that is best on the test set (selects on the test set)',
+};
+
+const HELP = `
+For each data set and seed: stage 1 (teacher), its class vectors, stage 2 (student), and the accuracy of both. What is
+finished in --out is skipped and an interrupted run continued, so the same command goes on where it stopped; data sets and
+seeds can be added later.
+
+  base-to-novel   base classes are the first half; the teacher is tuned on them, the student distilled on the unlabelled
+                  train images of all classes, novel ones too (transductive, as in the paper)
+  cross-dataset   the teacher is tuned on --source, the student distilled on the unlabelled train images of the data set
+
+The paper's numbers are for CLIP ViT-L/14 as teacher and ViT-B/16 as student, and for the epoch that is best on the test
+set: --select reference. By default the last epoch is kept, which no test image decides. Flags of settings hold for both
+stages where both have them; --teacher-config and --student-config give one stage its own.
+
+Example:
+  promptkd reproduce --dataset eurosat dtd --seed 1 2 3 --data datasets --teacher-clip ViT-L-14 --student-clip ViT-B-16 \\
+    --out runs/base-to-novel`;
+
+export function register(program: Command): void {
+  const command = program
+    .command('reproduce')
+    .description("the paper's experiments: train and evaluate every data set and seed, and compare the table")
+    .requiredOption('--dataset <name...>', "data sets, by their names or CoOp's folder names")
+    .addOption(
+      new Option('--seed <n...>', 'seeds, a run each (default: 1 2 3)').argParser(
+        (text, previous: readonly number[] = []) => [...previous, parseNumber(text)],
+      ),
+    )
+    .requiredOption('--data <folder>', "folder of the data sets, each in CoOp's folder")
+    .requiredOption('--teacher-clip <folder>', 'the CLIP to tune')
+    .requiredOption('--student-clip <folder>', 'the CLIP to distil into')
+    .requiredOption('--out <folder>', 'folder for the runs')
+    .addOption(
+      new Option('--setting <name>', 'the experiment: a preset')
+        .choices(presetNames())
+        .default('base-to-novel'),
+    )
+    .option('--source <name>', "cross-dataset: what the teacher is tuned on (default: the preset's)")
+    .option(
+      '--teacher-config <file>',
+      "settings of stage 1 in place of the preset's, in YAML; flags go first",
+    )
+    .option('--student-config <file>', 'the same for stage 2')
+    .option('--json', 'print the result for programs')
+    .addHelpText('after', HELP)
+    .addHelpText('after', presetHelp);
+  addStageOptions(command);
+  addGpuOptions(command).action(async (flags: Flags) => {
+    const { setting, seed = [1, 2, 3], dataset: datasets, teacherConfig, studentConfig } = flags;
+    const preset = await loadPreset(nodePlatform, setting);
+    const teacher = await overrides('teacher', flags, teacherConfig);
+    const student = await overrides('student', flags, studentConfig);
+    const given = { ...flags, preset, datasets, seeds: seed, teacher, student };
+    const results = await withJob(flags, (job) => reproduce(job, given));
+    const summary = summarize(preset, results);
+    const select = String(student.select ?? preset.student.select ?? 'last');
+    const result = { ...summary, select, presetChanged: { teacher, student }, trials: results };
+    await nodePlatform.write(
+      nodePlatform.join(flags.out, 'results.json'),
+      `${JSON.stringify(result, null, 2)}\n`,
+    );
+    if (flags.json) return printJson(result);
+    const changed = Object.entries({ ...teacher, ...student })
+      .filter(([field]) => field !== 'select')
+      .map(([field, value]) => `${field} ${value}`);
+    const count = new Set(results.map((trial) => trial.seed)).size;
+    process.stdout.write(
+      `\n${formatSummary(summary)}` +
+        `Accuracy in percent, mean of ${count === 1 ? 'one seed' : `${count} seeds`}; HM: harmonic mean of the means.\n` +
+        `ours: ${KEPT[select]}${changed.length > 0 ? `; settings changed: ${changed.join(', ')}` : ''}\n` +
+        `paper: ${summary.source ?? 'no numbers'}; ViT-L/14 teaches ViT-B/16; ${KEPT.reference}\n`,
+    );
+  });
+}
+
+/** A flag for every setting that is left open; the stages share those that both have. */
+function addStageOptions(command: Command): void {
+  const fields = { teacher: fieldsOf('teacher'), student: fieldsOf('student') };
+  for (const field of new Set([...fields.teacher, ...fields.student])) {
+    if (DECIDED.has(field)) continue;
+    const stage: Stage = fields.teacher.includes(field) ? 'teacher' : 'student';
+    const only = fields.teacher.includes(field) && fields.student.includes(field) ? '' : ` (${stage} only)`;
+    command.addOption(settingOption(stage, field, only));
+  }
+}
+
+/** Settings of a stage that take the place of the preset's: the file's, and the flags before them. */
+async function overrides(stage: Stage, flags: object, file?: string): Promise<Record<string, unknown>> {
+  const open = fieldsOf(stage).filter((field) => !DECIDED.has(field));
+  const fromFile = file === undefined ? {} : await readSettingsFile(nodePlatform, stage, file);
+  const given = { ...fromFile, ...flags } as Record<string, unknown>;
+  return Object.fromEntries(
+    open.filter((field) => given[field] !== undefined).map((field) => [field, given[field]]),
+  );
+}

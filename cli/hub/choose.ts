@@ -1,0 +1,39 @@
+/** Which files of a model repository this project reads. */
+import { UserError } from '../../engine/errors.js';
+import { TOKENIZER_FILES } from '../../models/clip/tokenizer.js';
+
+/** Weights in one file, the best first. */
+const WEIGHTS = [
+  'model.safetensors',
+  'open_clip_model.safetensors',
+  'pytorch_model.bin',
+  'open_clip_pytorch_model.bin',
+];
+const INDEX = 'model.safetensors.index.json';
+const SHARD = /^model-\d+-of-\d+\.safetensors$/;
+const CONFIGS = ['config.json', 'open_clip_config.json'];
+
+/**
+ * Weights (safetensors before PyTorch), configs and tokenizer among the top-level files of a repository; small files
+ * first, so that what is wrong shows early.
+ *
+ * @throws UserError when there are no weights or no tokenizer that we read
+ */
+export function chooseFiles(names: readonly string[], repository: string): string[] {
+  const present = new Set(names);
+  const shards = present.has(INDEX) ? [INDEX, ...names.filter((name) => SHARD.test(name)).sort()] : [];
+  const [best] = WEIGHTS.filter((name) => present.has(name));
+  const weights = best === WEIGHTS[0] || shards.length < 2 ? [best].filter(Boolean) : shards;
+  if (weights.length === 0)
+    throw new UserError(
+      `${repository} has no CLIP weights that we read: neither model.safetensors nor ${WEIGHTS.slice(1).join(', ')}`,
+      'give the repository of a CLIP model, such as openai/clip-vit-base-patch16',
+    );
+  const tokenizer = TOKENIZER_FILES.find((name) => present.has(name));
+  if (!tokenizer)
+    throw new UserError(
+      `${repository} has no tokenizer that we read: none of ${TOKENIZER_FILES.join(', ')}`,
+      'give the repository of a CLIP model, such as openai/clip-vit-base-patch16',
+    );
+  return [...CONFIGS.filter((name) => present.has(name)), tokenizer, ...weights];
+}

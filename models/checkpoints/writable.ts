@@ -1,0 +1,62 @@
+/** Tensors on their way into a file: known by shape first, their values one after the other while they are written. */
+import { Float16Array } from '@petamoriken/float16';
+import { UserError } from '../../engine/errors.js';
+import { DTYPE_BYTES, elementCount, type StoredTensor } from './tensors.js';
+
+export type WritableDType = 'F32' | 'F16' | 'I64';
+
+export interface WritableTensor {
+  readonly name: string;
+  readonly dtype: WritableDType;
+  readonly shape: readonly number[];
+  /** Little-endian values, row-major; as many bytes as shape and dtype say. */
+  bytes(): Promise<Uint8Array>;
+}
+
+export const byteCount = ({ dtype, shape }: Pick<WritableTensor, 'dtype' | 'shape'>): number =>
+  elementCount(shape) * DTYPE_BYTES[dtype];
+
+/**
+ * A stored tensor of floats under another name. As float16 its values are rounded to nearest, and one that is too
+ * large throws a `UserError`.
+ */
+export function writable(
+  tensor: StoredTensor,
+  name: string,
+  dtype: 'F32' | 'F16',
+  shape = tensor.shape,
+): WritableTensor {
+  return {
+    name,
+    dtype,
+    shape,
+    bytes: async () => {
+      const values = await tensor.read();
+      return bytesOf(dtype === 'F32' ? values : halves(values, name));
+    },
+  };
+}
+
+/** An integer scalar, such as BatchNorm's `num_batches_tracked`. */
+export const writableInteger = (name: string, value: number): WritableTensor => ({
+  name,
+  dtype: 'I64',
+  shape: [],
+  bytes: async () => bytesOf(BigInt64Array.of(BigInt(value))),
+});
+
+const LARGEST_HALF = 65_504;
+
+function halves(values: Float32Array, name: string): Float16Array {
+  const rounded = new Float16Array(values);
+  const lost = values.findIndex((value, i) => Number.isFinite(value) && !Number.isFinite(rounded[i]));
+  if (lost >= 0)
+    throw new UserError(
+      `tensor "${name}" holds ${values[lost]}, and float16 ends at ${LARGEST_HALF}`,
+      'write it without --half',
+    );
+  return rounded;
+}
+
+const bytesOf = (values: Float32Array | Float16Array | BigInt64Array): Uint8Array =>
+  new Uint8Array(values.buffer, values.byteOffset, values.byteLength);

@@ -1,0 +1,95 @@
+/** Reproduces an experiment of the paper: teacher, class vectors, student and evaluation for each data set and seed. */
+import { releaseAll } from '../../engine/memory.js';
+import { loadDataset } from '../datasets/dataset.js';
+import type { Job } from '../job.js';
+import { Classifier } from '../promptkd/classifier.js';
+import type { Accuracy } from '../promptkd/evaluate.js';
+import { STUDENT_FILE } from '../promptkd/studentFile.js';
+import { runStudent } from '../promptkd/studentRun.js';
+import { TEACHER_FILE } from '../promptkd/teacherFile.js';
+import { runTeacher } from '../promptkd/teacherRun.js';
+import { claimFolder, planTrials, type ReproduceOptions, type Trial } from './trials.js';
+
+/** Accuracies of one data set and seed. */
+export interface TrialResult {
+  readonly dataset: string;
+  readonly seed: number;
+  readonly teacher: Accuracy;
+  readonly student: Accuracy;
+}
+
+/**
+ * Runs what is not finished yet in `options.out`: an interrupted run goes on after its last epoch and ends with the same
+ * bits. Everything that can be known to be wrong beforehand is found before the first run.
+ *
+ * @throws UserError for unknown or missing data sets, and for settings other than those of an earlier call
+ */
+export async function reproduce(job: Job, options: ReproduceOptions): Promise<TrialResult[]> {
+  const { platform } = job;
+  const trials = await planTrials(platform, options);
+  for (const { data, dataset } of distinct(trials.flatMap(({ teacher, student }) => [teacher, student])))
+    for (const note of (await loadDataset(platform, data, { dataset })).notes ?? [])
+      job.note(`${dataset}: ${note}`);
+  await claimFolder(platform, options);
+  const results: TrialResult[] = [];
+  for (const trial of trials) results.push(await runTrial(job, trial));
+  return results;
+}
+
+async function runTrial(job: Job, trial: Trial): Promise<TrialResult> {
+  const { platform } = job;
+  const { dataset, seed, teacherRun, studentRun } = trial;
+  const name = `${dataset}, seed ${seed}`;
+  // Nothing on the device outlives a run: what a run leaves there would add up over a table of thirty.
+  const step = async (what: string, work: () => Promise<unknown>) => {
+    job.note(`${name}: ${what}`);
+    await work();
+    releaseAll(job.gpu);
+  };
+  const teacherFile = platform.join(teacherRun, TEACHER_FILE);
+  const studentFile = platform.join(studentRun, STUDENT_FILE);
+  if (!(await platform.stat(teacherFile)))
+    await step('teacher', () => runTeacher(job, trial.teacher, teacherRun, { resume: true }));
+  if (!(await platform.stat(studentFile)))
+    await step('student', () => runStudent(job, trial.student, studentRun, { resume: true }));
+
+  // What was evaluated is known by its hash, as somebody may have trained a run again.
+  const hashes = {
+    teacher: await platform.sha256(teacherFile),
+    student: await platform.sha256(studentFile),
+  };
+  const stored = await readEvaluation(job, trial.evaluation);
+  if (stored && stored.hashes.teacher === hashes.teacher && stored.hashes.student === hashes.student)
+    return { dataset, seed, teacher: stored.teacher, student: stored.student };
+  const { data } = trial.student;
+  const images = await loadDataset(platform, data, { dataset });
+  const accuracies: { teacher?: Accuracy; student?: Accuracy } = {};
+  for (const [part, run] of [
+    ['teacher', teacherRun],
+    ['student', studentRun],
+  ] as const)
+    await step(`evaluating the ${part}`, async () => {
+      const classifier = await Classifier.ofRun(job, run, images.classNames);
+      accuracies[part] = await classifier.evaluate(job, images, `${name}, ${part}`);
+      classifier.destroy();
+    });
+  const { teacher, student } = accuracies as { teacher: Accuracy; student: Accuracy };
+  await platform.write(
+    trial.evaluation,
+    `${JSON.stringify({ dataset, seed, teacher, student, hashes }, null, 2)}\n`,
+  );
+  return { dataset, seed, teacher, student };
+}
+
+type StoredEvaluation = TrialResult & {
+  readonly hashes: { readonly teacher: string; readonly student: string };
+};
+
+async function readEvaluation({ platform }: Job, file: string): Promise<StoredEvaluation | undefined> {
+  if (!(await platform.stat(file))) return undefined;
+  return JSON.parse(await platform.readText(file)) as StoredEvaluation;
+}
+
+function distinct<T extends { readonly dataset?: string }>(settings: readonly T[]): T[] {
+  return [...new Map(settings.map((each) => [each.dataset, each])).values()];
+}

@@ -1,0 +1,107 @@
+/** Means over seeds and over data sets, beside what the paper published (spec 3.9). */
+import { harmonicMean } from '../promptkd/evaluate.js';
+import type { Preset, Setting } from './preset.js';
+import type { TrialResult } from './reproduce.js';
+
+/** Accuracies in percent: base, novel and their harmonic mean in base-to-novel, all classes in cross-dataset. */
+export interface Score {
+  readonly base?: number;
+  readonly novel?: number;
+  readonly harmonicMean?: number;
+  readonly all?: number;
+}
+
+export interface Compared {
+  readonly ours: Score;
+  /** Absent where the paper has no number. */
+  readonly paper?: Score;
+  /** Ours less the paper's. */
+  readonly difference?: Score;
+}
+
+export interface SummaryRow {
+  readonly dataset: string;
+  readonly seeds: readonly number[];
+  readonly student: Compared;
+  readonly teacher: Compared;
+}
+
+export interface Summary {
+  readonly setting: Setting;
+  /** Where the paper's numbers come from. */
+  readonly source?: string;
+  readonly rows: readonly SummaryRow[];
+  /** Over the rows, the paper's too; present where there is more than one. */
+  readonly average?: { readonly student: Compared; readonly teacher: Compared };
+}
+
+/**
+ * A row a data set: means over its seeds, and the harmonic mean of those means, as in the paper. The average is the mean
+ * over data sets, its harmonic mean again that of the means.
+ */
+export function summarize(preset: Preset, results: readonly TrialResult[]): Summary {
+  const { setting, published } = preset;
+  const names = [...new Set(results.map(({ dataset }) => dataset))];
+  const rows = names.map((dataset): SummaryRow => {
+    const trials = results.filter((result) => result.dataset === dataset);
+    const compared = (part: 'student' | 'teacher') =>
+      compare(
+        meanScore(
+          setting,
+          trials.map((trial) => trial[part]),
+        ),
+        toScore(published?.[part][dataset]),
+      );
+    return {
+      dataset,
+      seeds: trials.map(({ seed }) => seed),
+      student: compared('student'),
+      teacher: compared('teacher'),
+    };
+  });
+  const average = (part: 'student' | 'teacher') => {
+    const papers = rows.flatMap((row) => row[part].paper ?? []);
+    return compare(
+      meanScore(
+        setting,
+        rows.map((row) => row[part].ours),
+      ),
+      papers.length === rows.length ? meanScore(setting, papers) : undefined,
+    );
+  };
+  return {
+    setting,
+    ...(published && { source: published.source }),
+    rows,
+    ...(rows.length > 1 && { average: { student: average('student'), teacher: average('teacher') } }),
+  };
+}
+
+/** Means of what the setting counts; the harmonic mean is that of the means. */
+export function meanScore(setting: Setting, scores: readonly Score[]): Score {
+  const mean = (key: keyof Score) => {
+    const values = scores.flatMap((score) => score[key] ?? []);
+    return values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0) / values.length;
+  };
+  if (setting === 'cross-dataset') return { all: mean('all') };
+  const [base, novel] = [mean('base'), mean('novel')];
+  if (base === undefined || novel === undefined) return { base, novel };
+  return { base, novel, harmonicMean: harmonicMean(base, novel) };
+}
+
+function toScore(value: number | readonly [number, number, number] | undefined): Score | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === 'number') return { all: value };
+  const [base, novel, mean] = value;
+  return { base, novel, harmonicMean: mean };
+}
+
+function compare(ours: Score, paper: Score | undefined): Compared {
+  if (!paper) return { ours };
+  const keys = (Object.keys(paper) as (keyof Score)[]).filter((key) => ours[key] !== undefined);
+  return {
+    ours,
+    paper,
+    difference: Object.fromEntries(keys.map((key) => [key, ours[key]! - paper[key]!])),
+  };
+}

@@ -1,0 +1,161 @@
+/** What a reproduction trains: a trial for each data set and seed, with its folders and complete settings. */
+import { stringify } from 'yaml';
+import { UserError } from '../../engine/errors.js';
+import { knownName, LAYOUTS } from '../datasets/layouts.js';
+import type { Platform } from '../platform.js';
+import {
+  parseSettings,
+  type StudentSettings,
+  StudentSettingsSchema,
+  type TeacherSettings,
+  TeacherSettingsSchema,
+} from '../promptkd/settings.js';
+import { readYaml } from '../runs/runFolder.js';
+import { type Fields, type Preset, presetFields } from './preset.js';
+
+export interface ReproduceOptions {
+  readonly preset: Preset;
+  /** Names of known data sets, in any spelling. */
+  readonly datasets: readonly string[];
+  readonly seeds: readonly number[];
+  /** Folder with the data sets in CoOp's folders. */
+  readonly data: string;
+  readonly teacherClip: string;
+  readonly studentClip: string;
+  readonly out: string;
+  /** Cross-dataset: what the teacher is tuned on, in place of the preset's. */
+  readonly source?: string;
+  /** Settings in place of the preset's, for every data set. */
+  readonly teacher?: Fields;
+  readonly student?: Fields;
+}
+
+export interface Trial {
+  /** Name in `LAYOUTS`. */
+  readonly dataset: string;
+  readonly seed: number;
+  readonly teacher: TeacherSettings;
+  /** In a cross-dataset reproduction the trials of a seed share it. */
+  readonly teacherRun: string;
+  readonly student: StudentSettings;
+  readonly studentRun: string;
+  /** File of the accuracies. */
+  readonly evaluation: string;
+}
+
+/** The file in `out` that says what its runs were trained with. */
+const PLAN = 'reproduce.yaml';
+
+/**
+ * The trials in the order in which they are run: data set by data set, seed by seed.
+ *
+ *     OUT/reproduce.yaml
+ *     OUT/<data set>/seed-<n>/{teacher,student}/  evaluation.json
+ *
+ * @throws UserError naming an unknown data set or a wrong setting
+ */
+export async function planTrials(platform: Platform, options: ReproduceOptions): Promise<Trial[]> {
+  const { preset, data, out } = options;
+  const canonical = async (name: string) => {
+    const known = await knownName(platform, data, name);
+    if (known === undefined)
+      throw new UserError(
+        `there is no data set called "${name}"`,
+        `known ones: ${LAYOUTS.map((layout) => layout.name).join(', ')}`,
+      );
+    return known;
+  };
+  const datasets = [...new Set(await Promise.all(options.datasets.map(canonical)))];
+  const isCross = preset.setting === 'cross-dataset';
+  const source = isCross ? await canonical(options.source ?? preset.source!) : undefined;
+  return datasets.flatMap((dataset) =>
+    [...new Set(options.seeds)].map((seed): Trial => {
+      const folder = (name: string) => platform.join(out, name, `seed-${seed}`);
+      const tunedOn = source ?? dataset;
+      const teacherRun = platform.join(folder(tunedOn), 'teacher');
+      const common = { data, seed };
+      const teacher = {
+        ...presetFields(preset, 'teacher', tunedOn),
+        ...options.teacher,
+        ...common,
+        dataset: tunedOn,
+        clip: options.teacherClip,
+      };
+      const student = {
+        ...presetFields(preset, 'student', dataset),
+        ...options.student,
+        ...common,
+        dataset,
+        clip: options.studentClip,
+        teacher: teacherRun,
+      };
+      return {
+        dataset,
+        seed,
+        teacher: parseSettings(TeacherSettingsSchema, teacher, `${tunedOn}, teacher`),
+        teacherRun,
+        student: parseSettings(StudentSettingsSchema, student, `${dataset}, student`),
+        studentRun: platform.join(folder(dataset), 'student'),
+        evaluation: platform.join(folder(dataset), 'evaluation.json'),
+      };
+    }),
+  );
+}
+
+/**
+ * Writes what `out` is trained with, or compares it with what is there: runs of one folder must be comparable. Data sets
+ * and seeds may be added.
+ *
+ * @throws UserError naming the settings that differ, or when the folder holds something else
+ */
+export async function claimFolder(platform: Platform, options: ReproduceOptions): Promise<void> {
+  const { preset, data, teacherClip, studentClip, source, teacher, student, out } = options;
+  const { setting, datasets } = preset;
+  const plan = {
+    setting,
+    ...(setting === 'cross-dataset' && { source: source ?? preset.source }),
+    data,
+    teacherClip,
+    studentClip,
+    teacher: { ...preset.teacher, ...teacher },
+    student: { ...preset.student, ...student },
+    datasets: Object.fromEntries(
+      Object.entries(datasets).map(([name, part]) => [
+        name,
+        { teacher: { ...part.teacher, ...teacher }, student: { ...part.student, ...student } },
+      ]),
+    ),
+  };
+  const file = platform.join(out, PLAN);
+  const there = await platform.stat(out);
+  if (there?.kind === 'file') throw new UserError(`the output ${out} is a file`, 'give a folder');
+  const others = there ? (await platform.list(out)).filter(({ name }) => name !== PLAN) : [];
+  // A plan alone is of an attempt that failed before its first epoch.
+  if (others.length > 0 && (await platform.stat(file))) {
+    const [before, now] = [flatten(readYaml(file, await platform.readText(file))), flatten(plan)];
+    const names = [...new Set([...before.keys(), ...now.keys()])];
+    const different = names.filter((name) => before.get(name) !== now.get(name));
+    if (different.length === 0) return;
+    const [first] = different.map(
+      (name) => `${name} is ${before.get(name) ?? 'not given'} there and ${now.get(name) ?? 'not given'} now`,
+    );
+    throw new UserError(
+      `the reproduction in ${out} has other settings: ${first}${different.length > 1 ? `, and ${different.length - 1} more` : ''}`,
+      'give the same settings to continue it, or another folder',
+    );
+  }
+  if (others.length > 0)
+    throw new UserError(
+      `${out} is not empty and holds no reproduction`,
+      'give a folder that does not exist yet',
+    );
+  await platform.write(file, stringify(plan));
+}
+
+/** Leaves of a tree of settings by their dotted path, as text. */
+function flatten(value: unknown, path = ''): Map<string, string> {
+  if (typeof value !== 'object' || value === null) return new Map([[path, String(value)]]);
+  return new Map(
+    Object.entries(value).flatMap(([key, child]) => [...flatten(child, path ? `${path}.${key}` : key)]),
+  );
+}
