@@ -40,6 +40,7 @@ const FIELDS: Readonly<Record<Field, readonly [value: string, help: string]>> = 
   weightDecay: ['value', 'weight decay of SGD'],
   seed: ['n', 'decides the shots, the order of images, their crops and the initial values'],
   views: ['n', 'fixed crops of each image whose frozen features are computed once; 0: new crops every epoch'],
+  recompute: ['', 'compute activations again in the backward pass: less memory, about a third more work'],
   cropScale: ['share', 'smallest share of an image that a random crop covers'],
   train: [
     'part',
@@ -93,7 +94,8 @@ export const fieldsOf = (stage: Stage): Field[] =>
 /** The flag of a setting; `shown` is what help says after its description. */
 export function settingOption(stage: Stage, field: Field, shown = ''): Option {
   const [value, help] = FIELDS[field];
-  const option = new Option(`--${kebab(field)} <${value}>`, `${help}${shown}`);
+  const flag = value === '' ? `--${kebab(field)}` : `--${kebab(field)} <${value}>`;
+  const option = new Option(flag, value === '' ? help : `${help}${shown}`);
   return isNumber(STAGES[stage].entries, field) ? option.argParser(parseNumber) : option;
 }
 
@@ -103,7 +105,7 @@ export function addSettingsOptions(command: Command, stage: Stage): Command {
   command
     .option('--preset <name>', "settings of one of the paper's experiments; --config and flags go first")
     .addHelpText('after', presetHelp)
-    .requiredOption('--out <folder>', 'run folder to make')
+    .option('--out <folder>', 'run folder to make')
     .option('--config <file>', 'settings from a YAML file, such as the config.yaml of a run; flags go first')
     .option('--resume', 'continue the run in --out; settings that are not given are taken from it');
   for (const field of fieldsOf(stage)) {
@@ -124,6 +126,8 @@ export async function readSettings<S extends Stage>(
   stage: S,
   flags: SettingsFlags,
 ): Promise<SettingsOf<S>> {
+  if (flags.out === undefined)
+    throw new UserError('--out is missing: the run folder to make', 'give --out FOLDER');
   const schema = STAGES[stage];
   const fields = Object.keys(schema.entries);
   const own = platform.join(flags.out, 'config.yaml');

@@ -1,10 +1,13 @@
 /** `promptkd distill`: stage 2, teaches a small CLIP what a tuned teacher sees in unlabelled images. */
 import type { Command } from 'commander';
 import { runStudent } from '../../models/promptkd/studentRun.js';
+import { addDryRunOption, type DryRunFlags, dryRun } from '../dryRun.js';
 import { addGpuOptions, type GpuFlags } from '../gpu.js';
 import { withJob } from '../job.js';
 import { nodePlatform } from '../platform/node.js';
 import { addSettingsOptions, readSettings, type SettingsFlags } from '../settings.js';
+
+type Flags = SettingsFlags & GpuFlags & DryRunFlags;
 
 const HELP = `
 Stage 2 (PromptKD): learns vision prompts and a small projection of a small CLIP, so that its logits against the teacher's
@@ -28,7 +31,11 @@ export function register(program: Command): void {
     .command('distill')
     .description('stage 2: distil a tuned teacher into a small CLIP, on unlabelled images')
     .addHelpText('after', HELP);
-  addGpuOptions(addSettingsOptions(command, 'student')).action(async (flags: SettingsFlags & GpuFlags) => {
+  addDryRunOption(addGpuOptions(addSettingsOptions(command, 'student'))).action(async (flags: Flags) => {
+    if (flags.dryRun !== undefined) {
+      process.stdout.write(await dryRun(nodePlatform, 'student', flags));
+      return;
+    }
     const settings = await readSettings(nodePlatform, 'student', flags);
     await withJob(flags, (job) => runStudent(job, settings, flags.out, flags));
     process.stdout.write(

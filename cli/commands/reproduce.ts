@@ -38,6 +38,7 @@ const DECIDED: ReadonlySet<Field> = new Set<Field>([
   'seed',
   'teacher',
   'classVectors',
+  'teacherClip',
   'classes',
   'selectClasses',
 ]);

@@ -1,10 +1,13 @@
 /** `promptkd teacher`: stage 1, tunes the prompts of a CLIP with a few labelled images. */
 import type { Command } from 'commander';
 import { runTeacher } from '../../models/promptkd/teacherRun.js';
+import { addDryRunOption, type DryRunFlags, dryRun } from '../dryRun.js';
 import { addGpuOptions, type GpuFlags } from '../gpu.js';
 import { withJob } from '../job.js';
 import { nodePlatform } from '../platform/node.js';
 import { addSettingsOptions, readSettings, type SettingsFlags } from '../settings.js';
+
+type Flags = SettingsFlags & GpuFlags & DryRunFlags;
 
 const HELP = `
 Stage 1 (PromptSRC): the weights of the CLIP stay as they are; a few prompt tokens in both of its encoders are learned from
@@ -25,7 +28,11 @@ export function register(program: Command): void {
     .command('teacher')
     .description("stage 1: tune a CLIP's prompts with a few labelled images")
     .addHelpText('after', HELP);
-  addGpuOptions(addSettingsOptions(command, 'teacher')).action(async (flags: SettingsFlags & GpuFlags) => {
+  addDryRunOption(addGpuOptions(addSettingsOptions(command, 'teacher'))).action(async (flags: Flags) => {
+    if (flags.dryRun !== undefined) {
+      process.stdout.write(await dryRun(nodePlatform, 'teacher', flags));
+      return;
+    }
     const settings = await readSettings(nodePlatform, 'teacher', flags);
     await withJob(flags, (job) => runTeacher(job, settings, flags.out, flags));
     process.stdout.write(

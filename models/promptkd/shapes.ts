@@ -16,12 +16,17 @@ import { teacherGraph } from './teacher.js';
 
 const tower = (width: number, layers: number) => ({ width, layers, heads: width / 64 });
 
+export type KnownModel = 'ViT-B/32' | 'ViT-B/16' | 'ViT-L/14' | 'ViT-L/14@336px';
+
 /** The published models whose shapes users will run. */
-export const KNOWN_MODELS: Readonly<Record<'ViT-B/32' | 'ViT-B/16' | 'ViT-L/14', ClipConfig>> = {
+export const KNOWN_MODELS: Readonly<Record<KnownModel, ClipConfig>> = {
   'ViT-B/32': describe(512, tower(768, 12), 32, 224, tower(512, 12)),
   'ViT-B/16': describe(512, tower(768, 12), 16, 224, tower(512, 12)),
   'ViT-L/14': describe(768, tower(1024, 24), 14, 224, tower(768, 12)),
+  'ViT-L/14@336px': describe(768, tower(1024, 24), 14, 336, tower(768, 12)),
 };
+
+export const isKnownModel = (name: string): name is KnownModel => name in KNOWN_MODELS;
 
 function describe(
   embed: number,
