@@ -4,6 +4,7 @@ import * as v from 'valibot';
 import { UserError } from '../engine/errors.js';
 import { knownName } from '../models/datasets/layouts.js';
 import type { Platform } from '../models/platform.js';
+import { methodDefault } from '../models/promptkd/defaults.js';
 import {
   parseSettings,
   type StudentSettings,
@@ -20,6 +21,7 @@ export type Field = keyof TeacherSettings | keyof StudentSettings;
 /** What the user gives for each field, and what it is. The compiler asks for a line when a field is added. */
 const FIELDS: Readonly<Record<Field, readonly [value: string, help: string]>> = {
   clip: ['folder', 'the CLIP to train prompts for: a checkpoint, or a folder with one and its tokenizer'],
+  method: ['name', 'promptsrc, ivlp, coop, or clip: plain zero-shot CLIP, which is not tuned'],
   teacher: ['run', "run folder of stage 1 (promptkd teacher), or the authors' checkpoint of a teacher"],
   teacherClip: ['folder', 'the CLIP that the teacher was tuned from; only needed with a checkpoint'],
   data: ['folder', 'images: class folders, a known data set, a flat folder or a list of paths'],
@@ -27,6 +29,7 @@ const FIELDS: Readonly<Record<Field, readonly [value: string, help: string]>> = 
   tokenizer: ['file', "the CLIP's tokenizer, when it is not beside the checkpoint"],
   classes: ['part', 'classes to tune on: base (the first half), novel or all'],
   shots: ['n', 'labelled images a class; 0: all of them'],
+  imagesPerClass: ['n', 'unlabelled images a class, drawn as shots are; 0: all of them'],
   classVectors: ['file', 'stored class vectors (default: made for the classes of the data)'],
   epochs: ['n', 'passes over the images'],
   batch: ['n', 'images of a step'],
@@ -39,17 +42,31 @@ const FIELDS: Readonly<Record<Field, readonly [value: string, help: string]>> = 
   views: ['n', 'fixed crops of each image whose frozen features are computed once; 0: new crops every epoch'],
   recompute: ['', 'compute activations again in the backward pass: less memory, about a third more work'],
   cropScale: ['share', 'smallest share of an image that a random crop covers'],
-  visionDepth: ['n', 'blocks with prompts in the image encoder (default: 9, or all)'],
+  train: [
+    'part',
+    'beside the projection: prompts, nothing (projection), or all weights of the image encoder (all)',
+  ],
+  projectionLayers: [
+    'n',
+    "layers of the projection, 0 to 3 (default: 2; 0 with the student's own text features)",
+  ],
+  textFeatures: ['whose', "text features that images are compared with: the teacher's, or the student's own"],
+  visionDepth: [
+    'n',
+    'blocks with prompts in the image encoder (default: 9, or all; 0 where they are not trained)',
+  ],
   visionLength: ['n', 'prompt tokens in the image encoder'],
   textDepth: ['n', 'blocks with prompts in the text encoder (default: 9, or all)'],
   textLength: ['n', 'prompt tokens in the text encoder'],
   contextInit: ['words', 'words that the text prompt starts from'],
+  template: ['text', 'prompt of text features that are not tuned; {} is the class name'],
   textWeight: ['value', "weight of PromptSRC's loss on text features"],
   imageWeight: ['value', "weight of PromptSRC's loss on image features"],
   averageMean: ['epoch', 'centre of the Gaussian that averages the prompts (default: 3/4 of the epochs)'],
   averageDeviation: ['epochs', 'its standard deviation'],
   temperature: ['value', 'temperature of both softmaxes'],
-  kdWeight: ['value', 'weight of the distillation loss'],
+  kdLoss: ['name', 'kl or symmetric-kl between logits, l1 or mse between unit image features'],
+  kdWeight: ['value', 'weight of the distillation loss (default: 1000; mse: 10000)'],
   select: [
     'way',
     'epoch to keep: last; val: the best on the validation split; reference: the best on the test set, as the ' +
@@ -92,7 +109,7 @@ export function addSettingsOptions(command: Command, stage: Stage): Command {
     .option('--config <file>', 'settings from a YAML file, such as the config.yaml of a run; flags go first')
     .option('--resume', 'continue the run in --out; settings that are not given are taken from it');
   for (const field of fieldsOf(stage)) {
-    const fallback = defaults[field];
+    const fallback = defaults[field] ?? (stage === 'teacher' ? methodDefault(field) : undefined);
     command.addOption(settingOption(stage, field, fallback === undefined ? '' : ` (default: ${fallback})`));
   }
   return command;

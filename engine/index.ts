@@ -19,11 +19,11 @@ export { batchNorm, batchNormEval, updateRunningStatistics } from './ops/batchNo
 export { crossEntropy } from './ops/crossEntropy.js';
 export { embedding, gatherRows, scatterRows } from './ops/gatherRows.js';
 export { klSoftmax } from './ops/klSoftmax.js';
-export { l1Mean } from './ops/l1Mean.js';
 export { l2Normalize } from './ops/l2Normalize.js';
 export { layerNorm } from './ops/layerNorm.js';
 export { linear } from './ops/linear.js';
 export { matmul } from './ops/matmul.js';
+export { l1Mean, mseMean } from './ops/meanDifference.js';
 export { multiply } from './ops/multiply.js';
 export { assemblePatches, extractPatches, patchEmbedding } from './ops/patches.js';
 export { mean, sum, sumLast, sumLeading } from './ops/reduce.js';

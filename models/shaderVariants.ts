@@ -30,7 +30,8 @@ const capabilitiesAt = (level: Level): Capabilities => ({
 
 /** Every shader variant, each text once a level. */
 export function listShaderVariants(): ShaderVariant[] {
-  const { 'ViT-B/16': small, 'ViT-L/14': large } = KNOWN_MODELS;
+  const { 'ViT-B/32': smallest, 'ViT-B/16': small, 'ViT-L/14': large } = KNOWN_MODELS;
+  const ablation = { classes: 100, batch: 8, train: 'all', projectionLayers: 3 } as const;
   const operations = everyOperation();
   const requests: PlanRequest[] = [
     { outputs: operations.flatMap(({ output, loss, parameters }) => [output, ...grad(loss, parameters)]) },
@@ -38,6 +39,8 @@ export function listShaderVariants(): ShaderVariant[] {
     { updates: operations.flatMap(({ updates }) => updates ?? []) },
     teacherRequest(large, { classes: 50, batch: 8 }),
     ...Object.values(studentRequests(large, small, { classes: 100, batch: 8 })),
+    studentRequests(large, smallest, { ...ablation, kdLoss: 'mse' }).train,
+    studentRequests(large, smallest, { ...ablation, kdLoss: 'symmetric-kl' }).train,
   ];
   const variants: ShaderVariant[] = [];
   for (const level of LEVELS) {

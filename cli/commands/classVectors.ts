@@ -1,13 +1,9 @@
 /** `promptkd class-vectors`: a teacher's text features of class names, computed once and kept in a file. */
 import { type Command, Option } from 'commander';
 import { UserError } from '../../engine/errors.js';
+import { PLAIN_TEMPLATE } from '../../models/clip/templates.js';
 import { encodeClassVectors } from '../../models/promptkd/classVectors.js';
-import {
-  loadPlainClip,
-  loadTeacher,
-  makeClassVectors,
-  PLAIN_TEMPLATE,
-} from '../../models/promptkd/loadTeacher.js';
+import { loadPlainClip, loadTeacher, makeClassVectors } from '../../models/promptkd/loadTeacher.js';
 import { addClassOptions, type ClassFlags, readClassNames } from '../classes.js';
 import { addGpuOptions, type GpuFlags } from '../gpu.js';
 import { withJob } from '../job.js';

@@ -1,6 +1,7 @@
 /** `promptkd eval`: accuracy of runs and of plain CLIP on a data set's test images, in one table. */
 import type { Command } from 'commander';
 import { UserError } from '../../engine/errors.js';
+import { zeroShotTemplate } from '../../models/clip/templates.js';
 import { loadDataset } from '../../models/datasets/dataset.js';
 import { Classifier } from '../../models/promptkd/classifier.js';
 import { addGpuOptions, type GpuFlags } from '../gpu.js';
@@ -20,7 +21,8 @@ interface Flags extends GpuFlags {
 
 const HELP = `
 base: images of the base classes (the first half) among base classes; novel: those of the others among the others; HM: the
-harmonic mean of both; all: all images among all classes. In percent.
+harmonic mean of both; all: all images among all classes. In percent. Plain CLIP gets the prompt that suits a known data set,
+"a photo of a {}." otherwise.
 
 A model may be a file too: what promptkd export writes, and teachers and students of the authors' code. A PyTorch student has
 no class vectors, a PyTorch teacher no token embeddings: --class-vectors and --teacher-clip supply them.
@@ -58,7 +60,7 @@ export function register(program: Command): void {
       };
       for (const clip of clips)
         await evaluate(`${clip} zero-shot`, () =>
-          Classifier.plain(job, clip, data.classNames, { tokenizer }),
+          Classifier.plain(job, clip, data.classNames, { tokenizer, template: zeroShotTemplate(data.name) }),
         );
       for (const run of runs) await evaluate(run, () => Classifier.ofRun(job, run, data.classNames, flags));
       return found;

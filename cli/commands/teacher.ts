@@ -13,9 +13,12 @@ const HELP = `
 Stage 1 (PromptSRC): the weights of the CLIP stay as they are; a few prompt tokens in both of its encoders are learned from
 labelled images of the base classes, so that novel classes profit too. The run folder gets config.yaml, metrics.jsonl,
 checkpoints/ and teacher.safetensors.
+Other methods: ivlp has the same prompts and cross-entropy alone; coop tunes a context of the text prompt; clip tunes nothing
+and makes plain zero-shot CLIP the teacher, with the prompt that suits the data set or --template.
 
 Example:
   promptkd teacher --clip ViT-L-14 --data oxford_pets --classes base --shots 16 --out runs/pets-teacher
+  promptkd teacher --method clip --clip ViT-L-14 --data oxford_pets --out runs/pets-plain
 Next:
   promptkd eval runs/pets-teacher --data oxford_pets
   promptkd distill --teacher runs/pets-teacher --clip ViT-B-16 --data oxford_pets --out runs/pets`;

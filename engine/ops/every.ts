@@ -11,11 +11,11 @@ import { batchNorm, batchNormEval, updateRunningStatistics } from './batchNorm.j
 import { crossEntropy } from './crossEntropy.js';
 import { embedding, gatherRows } from './gatherRows.js';
 import { klSoftmax } from './klSoftmax.js';
-import { l1Mean } from './l1Mean.js';
 import { l2Normalize } from './l2Normalize.js';
 import { layerNorm } from './layerNorm.js';
 import { linear } from './linear.js';
 import { matmul } from './matmul.js';
+import { l1Mean, mseMean } from './meanDifference.js';
 import { multiply } from './multiply.js';
 import { patchEmbedding } from './patches.js';
 import { sum, sumLast, sumLeading } from './reduce.js';
@@ -75,6 +75,14 @@ export function everyOperation(): OperationCall[] {
         [3, 11],
       ],
       (a, b) => l1Mean(a!, b!),
+    ),
+    make(
+      'mseMean',
+      [
+        [3, 11],
+        [3, 11],
+      ],
+      (a, b) => mseMean(a!, b!),
     ),
     make('gatherRows', [[5, 7]], (x) => gatherRows(x!, indices([4, 0, 4], [3]))),
     make('embedding', [[5, 7]], (table) => embedding(table!, indices([1, 2, 3, 4], [2, 2]))),

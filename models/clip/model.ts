@@ -2,8 +2,9 @@
 import { UserError } from '../../engine/errors.js';
 import type { Gpu } from '../../engine/gpu.js';
 import { release, write } from '../../engine/memory.js';
-import { constant, type Tensor } from '../../engine/tensor.js';
+import { constant, type Tensor, variable } from '../../engine/tensor.js';
 import type { ClipCheckpoint } from '../checkpoints/load.js';
+import type { StoredTensor } from '../checkpoints/tensors.js';
 import type { ClipConfig } from './config.js';
 import { Weights } from './weights.js';
 
@@ -29,6 +30,10 @@ export interface ClipModel extends ClipGraph {
 export interface LoadOptions {
   readonly vision?: boolean;
   readonly text?: boolean;
+  /** Makes the weights variables, which an optimiser may change. */
+  readonly trainable?: boolean;
+  /** Weights to take in place of the checkpoint's, by their names. */
+  readonly replaced?: ReadonlyMap<string, StoredTensor>;
   readonly onProgress?: (done: number, total: number) => void;
 }
 
@@ -36,15 +41,15 @@ export interface LoadOptions {
 export async function loadModel(
   gpu: Gpu,
   checkpoint: ClipCheckpoint,
-  { vision = true, text = true, onProgress }: LoadOptions = {},
+  { vision = true, text = true, trainable = false, replaced, onProgress }: LoadOptions = {},
 ): Promise<ClipModel> {
   const tensors = new Map<string, Tensor>();
   const wanted = [...checkpoint.tensors].filter(
     ([name]) => !HOST_ONLY.has(name) && (name.startsWith('visual.') ? vision : text),
   );
   for (const [name, stored] of wanted) {
-    const leaf = constant(undefined, stored.shape, name);
-    const data = await stored.read();
+    const leaf = (trainable ? variable : constant)(undefined, stored.shape, name);
+    const data = await (replaced?.get(name) ?? stored).read();
     await gpu.scoped(`the weight ${name}`, () => write(gpu, leaf, data));
     tensors.set(name, leaf);
     onProgress?.(tensors.size, wanted.length);

@@ -66,6 +66,27 @@ export const PROMPTSRC_TEMPLATES: readonly string[] = [
   'itap of the {}.',
 ];
 
+/** Prompt of plain CLIP where nothing better is known. */
+export const PLAIN_TEMPLATE = 'a photo of a {}.';
+
+/**
+ * Prompts of zero-shot CLIP that say what a data set shows, by its name in datasets/layouts.ts; the others have
+ * `PLAIN_TEMPLATE` (spec 6.5; CoOp's trainers/zsclip.py).
+ */
+const ZERO_SHOT_TEMPLATES: Readonly<Record<string, string>> = {
+  OxfordPets: 'a photo of a {}, a type of pet.',
+  OxfordFlowers: 'a photo of a {}, a type of flower.',
+  FGVCAircraft: 'a photo of a {}, a type of aircraft.',
+  DescribableTextures: '{} texture.',
+  EuroSAT: 'a centered satellite photo of {}.',
+  Food101: 'a photo of {}, a type of food.',
+  UCF101: 'a photo of a person doing {}.',
+};
+
+/** The prompt of zero-shot CLIP for the data set called `name`. */
+export const zeroShotTemplate = (name: string): string =>
+  Object.hasOwn(ZERO_SHOT_TEMPLATES, name) ? ZERO_SHOT_TEMPLATES[name]! : PLAIN_TEMPLATE;
+
 /** The template with the class name in its place; underscores of the name become spaces, its case is kept. */
 export function fillTemplate(template: string, className: string): string {
   return template.replaceAll('{}', () => className.replaceAll('_', ' '));

@@ -54,6 +54,13 @@ export async function exportRun(
       'export it with --format pytorch, or its prompts alone without --merged',
     );
   const learned = await openLearned(platform, run, kind);
+  if (learned.tensors.size === 0)
+    throw new UserError(`${run} is plain CLIP and has learned nothing`, 'give others its CLIP itself');
+  if (kind === 'student' && options.format === 'pytorch' && !learned.tensors.has('projection.fc1.weight'))
+    throw new UserError(
+      `${run} has no projection, and the authors' code knows no such student`,
+      'export it with --format safetensors --merged',
+    );
   const classVectors =
     kind === 'student' ? await openSafetensors(platform, platform.join(run, CLASS_VECTORS_FILE)) : undefined;
   const { tensors, metadata } = whole
@@ -98,8 +105,10 @@ async function wholeModel(
       `${checkpoint.path} is not the checkpoint that ${run} was made with: its SHA-256 differs`,
       'restore that checkpoint',
     );
+  // Full fine-tuning has learned the image encoder itself.
+  const tuned = new Set([...learned.tensors.keys()].map(trainerKey));
   const tensors = [
-    ...frozenTensors(checkpoint, kind, options.half === true),
+    ...frozenTensors(checkpoint, kind, options.half === true).filter(({ name }) => !tuned.has(name)),
     ...[...learned.tensors].flatMap(([name, tensor]) => learnedTensors(name, tensor)),
   ];
   const { template } = learned.metadata;
@@ -129,6 +138,7 @@ function frozenTensors({ tensors }: ClipCheckpoint, kind: RunKind, half: boolean
 function learnedTensors(name: string, tensor: StoredTensor): WritableTensor[] {
   const prompt = /^(text|vision)\.(\d+)$/.exec(name);
   if (prompt) return [writable(tensor, promptKey(prompt[1] as 'text' | 'vision', Number(prompt[2])), 'F32')];
+  if (name.startsWith('visual.')) return [writable(tensor, trainerKey(name)!, 'F32')];
   const part = name.replace(/^projection\./, '');
   const key = projectionKey(part);
   // A 1 x 1 convolution where we have a matrix.

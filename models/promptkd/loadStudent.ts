@@ -7,7 +7,7 @@ import type { Platform } from '../platform.js';
 import { readRunConfig } from '../runs/runFolder.js';
 import { type ClassVectors, readClassVectors } from './classVectors.js';
 import { isFile, openModelFile } from './modelFile.js';
-import { type ProjectionValues, projectionShapes, projectionVariables } from './projection.js';
+import { projectionShapes, projectionVariables } from './projection.js';
 import { promptVariables } from './prompts.js';
 import type { StudentVariables } from './student.js';
 import { CLASS_VECTORS_FILE, readStudent, readStudentFile, type StoredStudent } from './studentFile.js';
@@ -21,7 +21,8 @@ export interface Student {
 /** A student's values on the host, and the checkpoint of its image encoder. */
 interface Opened {
   readonly checkpoint: ClipCheckpoint;
-  readonly stored: Pick<StoredStudent, 'prompts' | 'projection' | 'inputs' | 'outputs'>;
+  readonly stored: Pick<StoredStudent, 'prompts' | 'projection' | 'inputs' | 'outputs'> &
+    Partial<Pick<StoredStudent, 'weights'>>;
   /** File of its own class vectors; undefined when it has none. */
   readonly vectors?: string;
 }
@@ -51,7 +52,7 @@ export async function loadStudent(job: Job, path: string, vectors?: string): Pro
       `the class vectors in ${file} have ${classes.embed} numbers, the projection of ${path} gives ${stored.outputs}`,
       'give the class vectors of the teacher that it was distilled from',
     );
-  const model = await loadModel(job.gpu, checkpoint, { text: false });
+  const model = await loadModel(job.gpu, checkpoint, { text: false, replaced: stored.weights });
   return {
     model,
     classes,
@@ -104,22 +105,23 @@ async function frozenClip(
 /** Prompts and projection of a trainer checkpoint, under our names. */
 async function storedIn({ path, config, prompts, projection }: ClipCheckpoint): Promise<Opened['stored']> {
   const tensors = new Map(
-    [...projection!].map(([name, tensor]) => [name.replace('.running_', '.'), tensor] as const),
+    [...(projection ?? [])].map(([name, tensor]) => [name.replace('.running_', '.'), tensor] as const),
   );
   const inputs = config.embed;
-  const outputs = tensors.get('fc1.weight')?.shape[0] ?? 0;
-  const shapes = Object.entries(projectionShapes(inputs, outputs));
+  const outputs = tensors.get('fc1.weight')?.shape[0] ?? inputs;
+  const layers = [...tensors.keys()].filter((name) => /^fc\d+\.weight$/.test(name)).length;
+  const shapes = Object.entries(projectionShapes(inputs, outputs, layers));
   const fits = ([name, shape]: (typeof shapes)[number]) => tensors.get(name)?.shape.join() === shape.join();
   if (!shapes.every(fits) || tensors.size !== shapes.length)
     throw new UserError(
-      `${path}: its projection VPT_image_trans is not Linear, BatchNorm, ReLU, Linear of one width`,
+      `${path}: its projection VPT_image_trans is not of Linear layers of one width with BatchNorm and ReLU between them`,
       'give a student with that projection',
     );
   const values: Record<string, Float32Array> = {};
   for (const [name, tensor] of tensors) values[name] = await tensor.read();
   return {
     prompts: await Promise.all((prompts?.vision ?? []).map((prompt) => prompt.read())),
-    projection: values as unknown as ProjectionValues,
+    projection: values,
     inputs,
     outputs,
   };

@@ -3,6 +3,7 @@ import { UserError } from '../../engine/errors.js';
 import { loadCheckpoint } from '../checkpoints/load.js';
 import { tokenizeClasses } from '../clip/classPrompts.js';
 import { type ClipModel, loadModel } from '../clip/model.js';
+import { PLAIN_TEMPLATE } from '../clip/templates.js';
 import { encodeSequences } from '../clip/textEncoder.js';
 import type { Job } from '../job.js';
 import { readRunConfig } from '../runs/runFolder.js';
@@ -12,9 +13,6 @@ import { openTokenizer } from './openTokenizer.js';
 import { type Prompts, promptVariables } from './prompts.js';
 import { loadTeacherCheckpoint } from './teacherCheckpoint.js';
 import { readTeacher, readTeacherFile, type StoredTeacher } from './teacherFile.js';
-
-/** Prompt of plain CLIP. */
-export const PLAIN_TEMPLATE = 'a photo of a {}.';
 
 export interface Teacher {
   readonly model: ClipModel;

@@ -2,7 +2,7 @@
 import { UserError } from '../../engine/errors.js';
 import { type ClipCheckpoint, loadCheckpoint, openByContent } from '../checkpoints/load.js';
 import type { Platform } from '../platform.js';
-import { STUDENT_KIND } from './studentFile.js';
+import { MERGED_KIND, STUDENT_KIND } from './studentFile.js';
 import { TEACHER_KIND } from './teacherFile.js';
 
 /** Prompts alone need their CLIP; a checkpoint has the towers in it. */
@@ -26,7 +26,9 @@ export async function openModelFile(platform: Platform, path: string): Promise<M
   if (tensors.has('class_vectors') && tensors.size === 1)
     throw new UserError(`${path} holds class vectors, no model`, 'give a run folder or an exported model');
   const checkpoint = await loadCheckpoint(platform, path);
-  if (checkpoint.projection) return { kind: 'student', from: 'checkpoint', checkpoint };
+  // A merged student may have no projection: its own text features classify.
+  if (checkpoint.projection || metadata.kind === MERGED_KIND)
+    return { kind: 'student', from: 'checkpoint', checkpoint };
   if (checkpoint.prompts && checkpoint.config.text.width > 0)
     return { kind: 'teacher', from: 'checkpoint', checkpoint };
   throw new UserError(

@@ -10,6 +10,7 @@ import { type ClipConfig, expectedShapes } from '../clip/config.js';
 import type { ClipGraph } from '../clip/model.js';
 import { Weights } from '../clip/weights.js';
 import { type Projection, projectionShapes } from './projection.js';
+import type { DistillationLoss, StudentSettings } from './settings.js';
 import { studentGraph, studentLogits } from './student.js';
 import { teacherGraph } from './teacher.js';
 
@@ -44,10 +45,10 @@ function describe(
 }
 
 /** A model of that architecture without data: enough to record and schedule graphs. */
-export function shapeOnlyModel(config: ClipConfig): ClipGraph {
+export function shapeOnlyModel(config: ClipConfig, { trainable = false } = {}): ClipGraph {
   const tensors = [...expectedShapes(config)].map(([name, shape]): [string, Tensor] => [
     name,
-    constant(undefined, shape, name),
+    (trainable ? variable : constant)(undefined, shape, name),
   ]);
   return { config, weights: new Weights(new Map(tensors)), logitScale: 100 };
 }
@@ -60,6 +61,10 @@ export interface StepShape {
   readonly textLength?: number;
   readonly depth?: number;
   readonly recompute?: boolean;
+  /** Of the student: what is trained beside its projection (default prompts), its layers (2), the loss (kl). */
+  readonly train?: StudentSettings['train'];
+  readonly projectionLayers?: number;
+  readonly kdLoss?: DistillationLoss;
 }
 
 /** Words of a class name and its prompt, roughly: "a photo of a", the name, full stop, start and end. */
@@ -90,21 +95,26 @@ export function studentRequests(
   student: ClipConfig,
   shape: StepShape,
 ): { train: PlanRequest; evaluate: PlanRequest } {
-  const { classes, batch, depth = 9, recompute = false } = shape;
-  const shapes = projectionShapes(student.embed, teacher.embed);
+  const { classes, batch, train = 'prompts', recompute = false, projectionLayers, kdLoss } = shape;
+  const depth = train === 'prompts' ? (shape.depth ?? 9) : 0;
+  const shapes = projectionShapes(student.embed, teacher.embed, projectionLayers);
   const projection = Object.fromEntries(
     Object.entries(shapes).map(([name, size]) => [name, variable(undefined, size, name)]),
   ) as Projection;
   const prompts = promptLeaves(Math.min(depth, student.vision.layers), student.vision.width);
   const vectors = constant(undefined, [classes, teacher.embed], 'class vectors');
-  const model = shapeOnlyModel(student);
-  const teacherPrompts = promptLeaves(Math.min(depth, teacher.vision.layers), teacher.vision.width);
+  const model = shapeOnlyModel(student, { trainable: train === 'all' });
+  const weights = train === 'all' ? model.weights.all().filter((w) => w.label.startsWith('visual.')) : [];
+  const teacherPrompts = promptLeaves(
+    Math.min(shape.depth ?? 9, teacher.vision.layers),
+    teacher.vision.width,
+  );
   const { loss, updates } = studentGraph(
     model,
-    { prompts, projection },
+    { prompts, projection, weights },
     vectors,
     { model: shapeOnlyModel(teacher), prompts: teacherPrompts },
-    { batch, momentum: 0.9, weightDecay: 5e-4, temperature: 1, weight: 1000, recompute },
+    { batch, momentum: 0.9, weightDecay: 5e-4, temperature: 1, weight: 1000, recompute, kdLoss },
   );
   const { resolution } = student.vision;
   const images = input([batch, 3, resolution, resolution], 'images');

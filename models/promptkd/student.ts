@@ -1,22 +1,35 @@
 /**
  * Stage 2: distils the teacher into the student on unlabelled images (spec 3).
  *
- *     loss = weight * T² * sum over b, c of p (log p - log softmax(s / T)) / (B * C),  p = softmax(q / T)
+ *     kl:            loss = weight * T² * sum over b, c of p (log p - log r) / (B * C)
+ *     symmetric-kl:  the mean of that and of the same with p and r exchanged
+ *     l1, mse:       loss = weight * mean |u - v|, weight * mean (u - v)²
  *
- * q: the teacher's logits; s: the student's, its projected image features against the same stored class vectors.
+ * p = softmax(q / T), r = softmax(s / T); q: the teacher's logits; s: the student's, its projected image features against
+ * the same stored class vectors. v, u: the unit image features that those logits are made of. Only directions count in a
+ * CLIP, so the lengths of the features are not compared.
  */
 import { grad } from '../../engine/autograd.js';
 import type { Gpu } from '../../engine/gpu.js';
 import { write } from '../../engine/memory.js';
+import { add } from '../../engine/ops/add.js';
 import { klSoftmax } from '../../engine/ops/klSoftmax.js';
 import { l2Normalize } from '../../engine/ops/l2Normalize.js';
+import { l1Mean, mseMean } from '../../engine/ops/meanDifference.js';
 import { multiply } from '../../engine/ops/multiply.js';
 import { type Optimiser, sgd } from '../../engine/optim.js';
 import { type CompileOptions, Plan } from '../../engine/plan.js';
 import { constant, type GraphNode, input, scalar, type Tensor } from '../../engine/tensor.js';
 import type { ClipGraph, ClipModel } from '../clip/model.js';
 import { encodeImages } from '../clip/vision.js';
-import { PROJECTION_PARAMETERS, type Projection, projectEvaluation, projectTraining } from './projection.js';
+import {
+  layersOf,
+  type Projection,
+  projectEvaluation,
+  projectionParameters,
+  projectTraining,
+} from './projection.js';
+import type { DistillationLoss } from './settings.js';
 import { cosineLogits } from './teacher.js';
 
 export interface StudentOptions {
@@ -26,14 +39,18 @@ export interface StudentOptions {
   /** Recompute activations in the backward pass: less memory, about a third more work. */
   readonly recompute?: boolean;
   readonly temperature: number;
+  /** What of the teacher is imitated (default and paper: kl). */
+  readonly kdLoss?: DistillationLoss;
   /** Weight of the distillation loss (paper: 1000, or 200 for three data sets). */
   readonly weight: number;
 }
 
-/** What is trained: vision prompts and the projection head. */
+/** What a student has beside its frozen model; any of it may be empty. */
 export interface StudentVariables {
   readonly prompts: readonly Tensor[];
   readonly projection: Projection;
+  /** Weights of the model itself that are trained, for full fine-tuning: variables among its leaves. */
+  readonly weights?: readonly Tensor[];
 }
 
 /** Stored class vectors, unit rows `[classes, embed]`. */
@@ -45,6 +62,28 @@ export interface ClassMatrix {
 
 export const classTensor = ({ vectors, count, embed }: ClassMatrix): Tensor =>
   constant(vectors, [count, embed], 'class vectors');
+
+/** How far the student is from the teacher, `[1]`. */
+export function distillationLoss(
+  kind: DistillationLoss,
+  teacher: { readonly features: Tensor; readonly logits: Tensor },
+  student: { readonly features: Tensor; readonly logits: Tensor },
+  temperature: number,
+): Tensor {
+  const kl = (p: Tensor, r: Tensor) => klSoftmax(p, r, temperature);
+  switch (kind) {
+    case 'kl':
+      return kl(teacher.logits, student.logits);
+    case 'symmetric-kl': {
+      const both = add(kl(teacher.logits, student.logits), kl(student.logits, teacher.logits));
+      return multiply(both, scalar(0.5));
+    }
+    case 'l1':
+      return l1Mean(student.features, teacher.features);
+    case 'mse':
+      return mseMean(student.features, teacher.features);
+  }
+}
 
 /** The student's logits with running statistics, `[batch, classes]`: what evaluation and prediction use. */
 export function studentLogits(
@@ -58,24 +97,29 @@ export function studentLogits(
   return cosineLogits(l2Normalize(projected), classes, model.logitScale);
 }
 
+/** Unit image features of a CLIP, `[batch, embed]`. */
+const unitFeatures = (model: ClipGraph, prompts: readonly Tensor[], images: Tensor): Tensor =>
+  l2Normalize(encodeImages(model.weights, model.config, images, prompts));
+
 /** Logits of a CLIP image encoder against class vectors: the teacher's, and zero-shot CLIP's. */
-export function clipLogits(
+export const clipLogits = (
   model: ClipGraph,
   prompts: readonly Tensor[],
   classes: Tensor,
   images: Tensor,
-): Tensor {
-  const features = encodeImages(model.weights, model.config, images, prompts);
-  return cosineLogits(l2Normalize(features), classes, model.logitScale);
-}
+): Tensor => cosineLogits(unitFeatures(model, prompts, images), classes, model.logitScale);
 
 /**
  * Where the teacher's logits come from: its image encoder in the same step, or its unit image features, written by the
  * host before each step (kept from an earlier pass over the same crops).
  */
-export type TeacherSource =
+export type TeacherSource = (
   | { readonly model: ClipGraph; readonly prompts: readonly Tensor[] }
-  | { readonly logitScale: number };
+  | { readonly logitScale: number }
+) & {
+  /** The teacher's class vectors, unit rows, where they are not the student's too. */
+  readonly classes?: Tensor;
+};
 
 /** The graph of one training step of stage 2. */
 export interface StudentGraph {
@@ -88,7 +132,7 @@ export interface StudentGraph {
   readonly loss: Tensor;
   readonly teacherLogits: Tensor;
   readonly logits: Tensor;
-  /** Vision prompts, then the projection in the order of `PROJECTION_PARAMETERS`. */
+  /** Vision prompts, the model's own weights, then the projection in the order of `projectionParameters`. */
   readonly parameters: readonly Tensor[];
   readonly gradients: readonly Tensor[];
   readonly optimiser: Optimiser;
@@ -96,7 +140,12 @@ export interface StudentGraph {
   readonly updates: readonly GraphNode[];
 }
 
-/** Records the step; nothing is computed and no device is needed. `classes` are unit rows `[classes, embed]`. */
+/**
+ * Records the step; nothing is computed and no device is needed.
+ *
+ * @param variables all of them are trained
+ * @param classes class vectors, unit rows `[classes, embed]`
+ */
 export function studentGraph(
   model: ClipGraph,
   variables: StudentVariables,
@@ -104,35 +153,44 @@ export function studentGraph(
   teacher: TeacherSource,
   options: StudentOptions,
 ): StudentGraph {
-  const { batch, temperature } = options;
+  const { batch, temperature, kdLoss = 'kl' } = options;
   const { config, weights, logitScale } = model;
   const { resolution } = config.vision;
   const images = input([batch, 3, resolution, resolution], 'images');
   const rate = input([1], 'learning rate');
 
   let teacherInput: Tensor;
-  let teacherLogits: Tensor;
+  let teacherFeatures: Tensor;
+  const teacherClasses = teacher.classes ?? classes;
   if ('model' in teacher) {
     const size = teacher.model.config.vision.resolution;
     teacherInput = size === resolution ? images : input([batch, 3, size, size], 'teacher images');
-    teacherLogits = clipLogits(teacher.model, teacher.prompts, classes, teacherInput);
+    teacherFeatures = unitFeatures(teacher.model, teacher.prompts, teacherInput);
   } else {
-    teacherInput = input([batch, classes.shape[1]!], 'teacher features');
-    teacherLogits = cosineLogits(teacherInput, classes, teacher.logitScale);
+    teacherInput = input([batch, teacherClasses.shape[1]!], 'teacher features');
+    teacherFeatures = teacherInput;
   }
+  const teacherScale = 'model' in teacher ? teacher.model.logitScale : teacher.logitScale;
+  const teacherLogits = cosineLogits(teacherFeatures, teacherClasses, teacherScale);
 
-  const features = encodeImages(weights, config, images, variables.prompts);
-  const { projected, update } = projectTraining(variables.projection, features);
-  const logits = cosineLogits(l2Normalize(projected), classes, logitScale);
-  const loss = multiply(klSoftmax(teacherLogits, logits, temperature), scalar(options.weight));
+  const encoded = encodeImages(weights, config, images, variables.prompts);
+  const { projected, updates: statistics } = projectTraining(variables.projection, encoded);
+  const features = l2Normalize(projected);
+  const logits = cosineLogits(features, classes, logitScale);
+  const distance = distillationLoss(
+    kdLoss,
+    { features: teacherFeatures, logits: teacherLogits },
+    { features, logits },
+    temperature,
+  );
+  const loss = multiply(distance, scalar(options.weight));
 
-  const parameters = [
-    ...variables.prompts,
-    ...PROJECTION_PARAMETERS.map((name) => variables.projection[name]),
-  ];
+  const { prompts, projection, weights: tuned = [] } = variables;
+  const head = projectionParameters(layersOf(projection)).map((name) => projection[name]!);
+  const parameters = [...prompts, ...tuned, ...head];
   const gradients = grad(loss, parameters, options);
   const optimiser = sgd(parameters, gradients, rate, options);
-  const updates = [...optimiser.updates, update];
+  const updates = [...optimiser.updates, ...statistics];
   return {
     images,
     teacherInput,
@@ -145,6 +203,11 @@ export function studentGraph(
     optimiser,
     updates,
   };
+}
+
+export interface InspectOptions {
+  /** Keeps logits and gradients after a step, for reading; they then share no memory with anything else. */
+  readonly inspect?: boolean;
 }
 
 /** One planned training step of stage 2. */
@@ -162,11 +225,11 @@ export class StudentStep {
     classes: ClassMatrix,
     teacher: TeacherSource,
     options: StudentOptions,
-    compile: CompileOptions = {},
+    { inspect = false, ...compile }: CompileOptions & InspectOptions = {},
   ): Promise<StudentStep> {
     const graph = studentGraph(model, variables, classTensor(classes), teacher, options);
     const { loss, teacherLogits, logits, gradients, updates } = graph;
-    const outputs = [loss, teacherLogits, logits, ...gradients];
+    const outputs = inspect ? [loss, teacherLogits, logits, ...gradients] : [loss];
     return new StudentStep(gpu, graph, await Plan.compile(gpu, { outputs, updates }, compile));
   }
 

@@ -1,9 +1,9 @@
-/** The file of a distilled student: vision prompts and the projection head. */
+/** The file of a distilled student: vision prompts, the projection head, and weights where they were tuned too. */
 import { UserError } from '../../engine/errors.js';
-import { encodeSafetensors, openSafetensors } from '../checkpoints/safetensors.js';
-import type { Checkpoint } from '../checkpoints/tensors.js';
+import { encodeSafetensors, openSafetensors, type TensorToWrite } from '../checkpoints/safetensors.js';
+import type { Checkpoint, StoredTensor } from '../checkpoints/tensors.js';
 import type { Platform } from '../platform.js';
-import { type ProjectionValues, projectionShapes } from './projection.js';
+import { layersOf, type ProjectionValues, projectionShapes } from './projection.js';
 
 /** Names of the files in a run folder. */
 export const STUDENT_FILE = 'student.safetensors';
@@ -11,11 +11,14 @@ export const CLASS_VECTORS_FILE = 'class-vectors.safetensors';
 /** `kind` in the metadata of a run's student, and of a self-contained one with its image encoder. */
 export const STUDENT_KIND = 'promptkd student';
 export const MERGED_KIND = 'promptkd merged student';
+const PROJECTION = 'projection.';
 
-export interface StoredStudent {
+interface StudentParts {
+  /** May be none. */
   readonly prompts: readonly Float32Array[];
+  /** Empty for a student whose features are compared as they are. */
   readonly projection: ProjectionValues;
-  /** Width of the student's image encoder, its embedding and the teacher's. */
+  /** Width of the student's image encoder (0 without prompts), its embedding and that of its class vectors. */
   readonly width: number;
   readonly inputs: number;
   readonly outputs: number;
@@ -23,25 +26,38 @@ export interface StoredStudent {
   readonly clipHash: string;
 }
 
-export function encodeStudent(student: StoredStudent): Uint8Array {
-  const { prompts, projection, width, inputs, outputs } = student;
-  const shapes = projectionShapes(inputs, outputs);
+export interface StudentToStore extends StudentParts {
+  /** Weights of the image encoder that training has changed. */
+  readonly weights?: readonly Omit<TensorToWrite, 'dtype'>[];
+}
+
+export interface StoredStudent extends StudentParts {
+  /** The same by name, not yet read. */
+  readonly weights: ReadonlyMap<string, StoredTensor>;
+}
+
+export function encodeStudent(student: StudentToStore): Uint8Array {
+  const { prompts, projection, weights = [], width, inputs, outputs } = student;
+  const shapes = projectionShapes(inputs, outputs, layersOf(projection));
+  const tensors = [
+    ...prompts.map((data, i) => ({ name: `vision.${i}`, shape: [data.length / width, width], data })),
+    ...Object.entries(shapes).map(([name, shape]) => ({
+      name: `${PROJECTION}${name}`,
+      shape,
+      data: projection[name]!,
+    })),
+    ...weights,
+  ];
   return encodeSafetensors(
-    [
-      ...prompts.map((data, i) => ({
-        name: `vision.${i}`,
-        dtype: 'F32' as const,
-        shape: [data.length / width, width],
-        data,
-      })),
-      ...(Object.keys(shapes) as (keyof ProjectionValues)[]).map((name) => ({
-        name: `projection.${name}`,
-        dtype: 'F32' as const,
-        shape: shapes[name],
-        data: projection[name],
-      })),
-    ],
-    { kind: STUDENT_KIND, clip: student.clip, clip_sha256: student.clipHash },
+    tensors.map((tensor) => ({ ...tensor, dtype: 'F32' })),
+    {
+      kind: STUDENT_KIND,
+      clip: student.clip,
+      clip_sha256: student.clipHash,
+      // Without a projection no shape says these.
+      inputs: String(inputs),
+      outputs: String(outputs),
+    },
   );
 }
 
@@ -66,23 +82,28 @@ export async function openStudentFile(platform: Platform, path: string, run: str
 /** Reads what `encodeStudent` wrote. */
 export async function readStudentFile(platform: Platform, path: string, run = path): Promise<StoredStudent> {
   const { metadata, tensors } = await openStudentFile(platform, path, run);
-  const fc1 = tensors.get('projection.fc1.weight');
-  const first = tensors.get('vision.0');
-  if (!fc1 || !first)
-    throw new UserError(`${path} lacks prompts or projection`, 'restore the file, or distil again');
-  const [outputs, inputs] = fc1.shape as [number, number];
   const prompts: Float32Array[] = [];
   for (let i = 0; tensors.has(`vision.${i}`); i++) prompts.push(await tensors.get(`vision.${i}`)!.read());
   const projection: Record<string, Float32Array> = {};
-  for (const name of Object.keys(projectionShapes(inputs, outputs))) {
-    const tensor = tensors.get(`projection.${name}`);
-    if (!tensor) throw new UserError(`${path}: projection.${name} is missing`, 'restore the file');
+  const fc1 = tensors.get(`${PROJECTION}fc1.weight`)?.shape;
+  const [inputs, outputs] = [
+    fc1?.[1] ?? Number(metadata.inputs ?? 0),
+    fc1?.[0] ?? Number(metadata.outputs ?? 0),
+  ];
+  const weights = new Map([...tensors].filter(([name]) => name.startsWith('visual.')));
+  if (prompts.length + weights.size === 0 && !fc1)
+    throw new UserError(`${path} lacks prompts or projection`, 'restore the file, or distil again');
+  const layers = [...tensors.keys()].filter((name) => /^projection\.fc\d+\.weight$/.test(name)).length;
+  for (const name of Object.keys(projectionShapes(inputs, outputs, layers))) {
+    const tensor = tensors.get(`${PROJECTION}${name}`);
+    if (!tensor) throw new UserError(`${path}: ${PROJECTION}${name} is missing`, 'restore the file');
     projection[name] = await tensor.read();
   }
   return {
     prompts,
-    projection: projection as unknown as ProjectionValues,
-    width: first.shape[1]!,
+    projection,
+    weights,
+    width: tensors.get('vision.0')?.shape[1] ?? 0,
     inputs,
     outputs,
     clip: metadata.clip ?? '',

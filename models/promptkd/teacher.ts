@@ -1,7 +1,8 @@
 /**
- * Stage 1: tunes the teacher's prompts with a few labelled images, as PromptSRC does (spec 1.3).
+ * Stage 1: tunes the teacher's prompts with a few labelled images (spec 1.3).
  *
- *     loss = CE(q, y) + 25 * mean|w - f| + 10 * mean|u - z| + KL(q0 || q)
+ *     promptsrc:   loss = CE(q, y) + 25 * mean|w - f| + 10 * mean|u - z| + KL(q0 || q)
+ *     ivlp, coop:  loss = CE(q, y)
  *
  * u, w: unit image and text features with prompts; z, f: the same of the frozen model without prompts (f the mean over
  * the templates); q, q0: their scaled cosines.
@@ -12,9 +13,9 @@ import { write } from '../../engine/memory.js';
 import { add } from '../../engine/ops/add.js';
 import { crossEntropy } from '../../engine/ops/crossEntropy.js';
 import { klSoftmax } from '../../engine/ops/klSoftmax.js';
-import { l1Mean } from '../../engine/ops/l1Mean.js';
 import { l2Normalize } from '../../engine/ops/l2Normalize.js';
 import { matmul } from '../../engine/ops/matmul.js';
+import { l1Mean } from '../../engine/ops/meanDifference.js';
 import { multiply } from '../../engine/ops/multiply.js';
 import { type Optimiser, sgd } from '../../engine/optim.js';
 import { type CompileOptions, Plan } from '../../engine/plan.js';
@@ -35,17 +36,19 @@ export interface TeacherOptions {
   readonly textWeight: number;
   /** The same for image features (10). */
   readonly imageWeight: number;
+  /** Which loss (default: promptsrc). IVLP and CoOp differ in their prompts alone. */
+  readonly method?: 'promptsrc' | 'ivlp' | 'coop';
   /** The frozen model's unit image features: computed in the step (default), or written by the host before it. */
   readonly frozenImages?: 'compute' | 'given';
 }
 
-/** The loss and its parts, by the names of the reference numbers. */
+/** The loss and its parts, by the names of the reference numbers; without PromptSRC's terms where there are none. */
 export interface TeacherLosses {
   readonly total: number;
   readonly ce: number;
-  readonly scl_text: number;
-  readonly scl_image: number;
-  readonly scl_logits: number;
+  readonly scl_text?: number;
+  readonly scl_image?: number;
+  readonly scl_logits?: number;
 }
 
 /** `scale * a b^T`: scaled cosines of unit rows. */
@@ -58,8 +61,8 @@ export interface ClassInputs {
   readonly embedded: Tensor;
   /** int32 `[classes]`: rows of the end-of-text tokens in `[classes * length]`. */
   readonly endRows: Tensor;
-  /** Mean over the templates of the frozen text features, not normalised, `[classes, embed]`. */
-  readonly frozenText: Tensor;
+  /** Mean over the templates of the frozen text features, not normalised, `[classes, embed]`; for PromptSRC. */
+  readonly frozenText?: Tensor;
 }
 
 /** The graph of one training step of stage 1. */
@@ -72,7 +75,7 @@ export interface TeacherGraph {
   readonly labels: Tensor;
   /** Input, `[1]`: the learning rate. */
   readonly rate: Tensor;
-  readonly losses: Readonly<Record<keyof TeacherLosses, Tensor>>;
+  readonly losses: { readonly [part in keyof TeacherLosses]: Tensor };
   /** In the order text.0, text.1, ..., vision.0, ... */
   readonly parameters: readonly Tensor[];
   readonly gradients: readonly Tensor[];
@@ -87,7 +90,7 @@ export function teacherGraph(
   options: TeacherOptions,
 ): TeacherGraph {
   const { config, weights, logitScale } = model;
-  const { batch } = options;
+  const { batch, method = 'promptsrc' } = options;
   const { resolution } = config.vision;
   const images = input([batch, 3, resolution, resolution], 'images');
   const labels = input([batch], 'labels', 'i32');
@@ -95,23 +98,28 @@ export function teacherGraph(
   const frozenFeatures =
     options.frozenImages === 'given' ? input([batch, config.embed], 'frozen image features') : undefined;
 
-  const u = l2Normalize(encodeImages(weights, config, images, prompts.vision));
+  const unit = (vision: readonly Tensor[]) => l2Normalize(encodeImages(weights, config, images, vision));
+  const frozen = () => frozenFeatures ?? unit([]);
+  const u = prompts.vision.length > 0 ? unit(prompts.vision) : frozen();
   const w = l2Normalize(encodeText(weights, config, classes.embedded, classes.endRows, prompts.text));
-  const z = frozenFeatures ?? l2Normalize(encodeImages(weights, config, images));
-  const f = l2Normalize(classes.frozenText);
   const q = cosineLogits(u, w, logitScale);
-  const q0 = cosineLogits(z, f, logitScale);
-
   const ce = crossEntropy(q, labels);
-  const textLoss = multiply(l1Mean(w, f), scalar(options.textWeight));
-  const imageLoss = multiply(l1Mean(u, z), scalar(options.imageWeight));
-  const logitLoss = klSoftmax(q0, q, 1);
-  const total = add(add(add(ce, textLoss), imageLoss), logitLoss);
+  let losses: TeacherGraph['losses'] = { total: ce, ce };
+  if (method === 'promptsrc') {
+    if (!classes.frozenText) throw new Error('PromptSRC needs the frozen text features');
+    const z = prompts.vision.length > 0 ? frozen() : u;
+    const f = l2Normalize(classes.frozenText);
+    const q0 = cosineLogits(z, f, logitScale);
+    const textLoss = multiply(l1Mean(w, f), scalar(options.textWeight));
+    const imageLoss = multiply(l1Mean(u, z), scalar(options.imageWeight));
+    const logitLoss = klSoftmax(q0, q, 1);
+    const total = add(add(add(ce, textLoss), imageLoss), logitLoss);
+    losses = { total, ce, scl_text: textLoss, scl_image: imageLoss, scl_logits: logitLoss };
+  }
 
   const parameters = [...prompts.text, ...prompts.vision];
-  const gradients = grad(total, parameters, options);
+  const gradients = grad(losses.total, parameters, options);
   const optimiser = sgd(parameters, gradients, rate, options);
-  const losses = { total, ce, scl_text: textLoss, scl_image: imageLoss, scl_logits: logitLoss };
   return { images, frozenFeatures, labels, rate, losses, parameters, gradients, optimiser };
 }
 
@@ -125,14 +133,15 @@ export class TeacherStep {
 
   /**
    * @param classTokens one padded token sequence a base class: "{init} {class}."
-   * @param frozenText mean over the templates of the frozen text features, not normalised, `[classes, embed]`
+   * @param frozenText mean over the templates of the frozen text features, not normalised, `[classes, embed]`; for
+   * PromptSRC
    */
   static async create(
     gpu: Gpu,
     model: ClipModel,
     prompts: Prompts,
     classTokens: readonly ArrayLike<number>[],
-    frozenText: Float32Array,
+    frozenText: Float32Array | undefined,
     options: TeacherOptions,
     compile: CompileOptions = {},
   ): Promise<TeacherStep> {
@@ -142,7 +151,7 @@ export class TeacherStep {
     const classes = {
       embedded: constant(rows, [count, length, text.width], 'embedded classes'),
       endRows: constant(endRows, [count], 'end-of-text rows'),
-      frozenText: constant(frozenText, [count, embed], 'frozen text features'),
+      ...(frozenText && { frozenText: constant(frozenText, [count, embed], 'frozen text features') }),
     };
     const graph = teacherGraph(model, prompts, classes, options);
     const outputs = [...Object.values(graph.losses), ...graph.gradients];
@@ -161,7 +170,7 @@ export class TeacherStep {
   async readLosses(): Promise<TeacherLosses> {
     const { losses } = this.graph;
     const names = Object.keys(losses) as (keyof TeacherLosses)[];
-    const values = await Promise.all(names.map((name) => this.plan.read(losses[name])));
+    const values = await Promise.all(names.map((name) => this.plan.read(losses[name]!)));
     return Object.fromEntries(names.map((name, i) => [name, values[i]![0]!])) as unknown as TeacherLosses;
   }
 }

@@ -1,6 +1,6 @@
 /** Stage 1 as a job: data and model in, a run folder with the tuned prompts out. */
 import { UserError } from '../../engine/errors.js';
-import { leafBuffer, write } from '../../engine/memory.js';
+import { leafBuffer, readLeaf, write } from '../../engine/memory.js';
 import { cosineRate } from '../../engine/optim.js';
 import { loadCheckpoint } from '../checkpoints/load.js';
 import { tokenizeClasses } from '../clip/classPrompts.js';
@@ -19,26 +19,15 @@ import { RunFolder } from '../runs/runFolder.js';
 import { train } from '../runs/train.js';
 import { stateOf } from '../runs/trainingState.js';
 import { meanOverTemplates } from './classVectors.js';
+import { resolveTeacher } from './defaults.js';
 import { openTokenizer } from './openTokenizer.js';
+import { runPlainTeacher } from './plainTeacher.js';
 import { gaussianWeights, PromptAverage } from './promptAverage.js';
 import { checkPromptShape, initialPrompts, promptVariables } from './prompts.js';
 import type { TeacherSettings } from './settings.js';
 import { TeacherStep } from './teacher.js';
 import { encodeTeacher, TEACHER_FILE } from './teacherFile.js';
 import { ViewFeatures } from './viewFeatures.js';
-
-/** The paper's prompt depth; models with fewer blocks take all of theirs. */
-export const DEFAULT_DEPTH = 9;
-
-/** Settings with every default that depends on the model filled in. */
-function resolve(settings: TeacherSettings, { config }: ClipModel) {
-  return {
-    ...settings,
-    textDepth: settings.textDepth ?? Math.min(DEFAULT_DEPTH, config.text.layers),
-    visionDepth: settings.visionDepth ?? Math.min(DEFAULT_DEPTH, config.vision.layers),
-    averageMean: settings.averageMean ?? Math.round(0.75 * settings.epochs),
-  };
-}
 
 /** How class names become prompts of a tuned model. */
 export interface ContextWords {
@@ -66,26 +55,23 @@ export async function runTeacher(
   out: string,
   { resume = false } = {},
 ): Promise<string> {
+  const { method } = given;
+  if (method === 'clip') return runPlainTeacher(job, given, out, { resume });
   const { gpu, platform } = job;
   const checkpoint = await loadCheckpoint(platform, given.clip);
+  const settings = resolveTeacher({ ...given, method }, checkpoint.config);
+  checkPromptShape(settings, checkpoint.config);
   const tokenizer = await openTokenizer(platform, given);
   const data = await loadDataset(platform, given.data, { dataset: given.dataset });
   const subset = trainingPart(data, given);
-  const { template, initialTokens } = contextWords(tokenizer, given.contextInit, given.textLength);
+  const { train: items, classNames } = subset;
+  const { config } = checkpoint;
+  const { template, initialTokens } = contextWords(tokenizer, settings.contextInit, settings.textLength);
   const tokenize = (text: string, names: readonly string[]) =>
-    tokenizeClasses(tokenizer, text, names, checkpoint.config.text.contextLength);
+    tokenizeClasses(tokenizer, text, names, config.text.contextLength);
   // Of all classes, as the novel ones' vectors are wanted after the training: too late for a name that does not fit.
   tokenize(template, data.classNames);
-  const items = subset.train;
-  const model = await loadModel(gpu, checkpoint);
-  const settings = resolve(given, model);
-  checkPromptShape(settings, model.config);
-  const folder = await RunFolder.open(platform, out, 'teacher', settings, resume);
-  const { config } = model;
-
-  const classTokens = tokenize(template, subset.classNames);
-  const templateTokens = PROMPTSRC_TEMPLATES.flatMap((text) => tokenize(text, subset.classNames));
-
+  const classTokens = tokenize(template, classNames);
   const loader = new Loader(platform, items, {
     batch: settings.batch,
     seed: settings.seed,
@@ -94,16 +80,15 @@ export async function runTeacher(
     cropScale: settings.cropScale,
     ...(settings.views > 0 && { views: settings.views }),
   });
+  const folder = await RunFolder.open(platform, out, 'teacher', settings, resume);
+  const model = await loadModel(gpu, checkpoint);
 
-  const textBar = job.begin('frozen text features', templateTokens.length);
-  const frozen = meanOverTemplates(
-    await encodeSequences(gpu, model, templateTokens, [], (done) => textBar.update(done)),
-    PROMPTSRC_TEMPLATES.length,
-    config.embed,
-  );
-  textBar.end();
+  const frozenText =
+    method === 'promptsrc' ? await meanTemplateFeatures(job, model, tokenize, classNames) : undefined;
+  // Kept features of the frozen encoder replace it where it is what the step needs.
+  const usesFrozenImages = method === 'promptsrc' || settings.visionDepth === 0;
   const views =
-    settings.views > 0
+    settings.views > 0 && usesFrozenImages
       ? await ViewFeatures.compute(job, model, [], items, {
           ...settings,
           batch: 16,
@@ -124,11 +109,12 @@ export async function runTeacher(
     model,
     prompts,
     classTokens,
-    frozen,
+    frozenText,
     { ...settings, frozenImages: views ? 'given' : 'compute' },
     { onProgress: (done, total) => compiling.update(done / total) },
   );
-  const average = await PromptAverage.create(gpu, step.graph.parameters);
+  const { parameters, optimiser } = step.graph;
+  const average = method === 'promptsrc' ? await PromptAverage.create(gpu, parameters) : undefined;
   const preprocessor = await GpuPreprocessor.create(gpu, {
     size: config.vision.resolution,
     batch: settings.batch,
@@ -153,29 +139,39 @@ export async function runTeacher(
       const { total, ...parts } = await step.readLosses();
       return { loss: total, ...parts };
     },
-    endEpoch: (epoch) => average.add(weights[epoch - 1]!),
-    state: stateOf(step.graph.parameters, step.graph.optimiser.state, average.sums),
+    endEpoch: (epoch) => average?.add(weights[epoch - 1]!),
+    state: stateOf(parameters, optimiser.state, average?.sums ?? []),
   });
 
-  const averaged = await average.read();
-  const values = {
-    text: averaged.slice(0, prompts.text.length),
-    vision: averaged.slice(prompts.text.length),
-  };
+  const last = () => Promise.all(parameters.map((parameter) => readLeaf(gpu, parameter)));
+  const values = await (average ? average.read() : last());
   await folder.write(
     TEACHER_FILE,
-    encodeTeacher(values, model.config, {
-      template,
-      classNames: subset.classNames,
-      clip: given.clip,
-      clipHash: await checkpoint.sha256(),
-    }),
+    encodeTeacher(
+      { text: values.slice(0, prompts.text.length), vision: values.slice(prompts.text.length) },
+      config,
+      { template, classNames, clip: given.clip, clipHash: await checkpoint.sha256() },
+    ),
   );
   step.plan.destroy();
-  average.destroy();
+  average?.destroy();
   preprocessor.destroy();
   model.release();
   return folder.join(TEACHER_FILE);
+}
+
+/** Mean over PromptSRC's templates of the frozen text features, not normalised, `[classes, embed]`. */
+async function meanTemplateFeatures(
+  job: Job,
+  model: ClipModel,
+  tokenize: (template: string, names: readonly string[]) => ArrayLike<number>[],
+  classNames: readonly string[],
+): Promise<Float32Array> {
+  const sequences = PROMPTSRC_TEMPLATES.flatMap((template) => tokenize(template, classNames));
+  const bar = job.begin('frozen text features', sequences.length);
+  const features = await encodeSequences(job.gpu, model, sequences, [], (done) => bar.update(done));
+  bar.end();
+  return meanOverTemplates(features, PROMPTSRC_TEMPLATES.length, model.config.embed);
 }
 
 /** The optimiser's settings as a schedule. */

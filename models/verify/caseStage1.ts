@@ -84,7 +84,7 @@ function compareLosses(step: number, found: TeacherLosses, expected: TeacherLoss
   return (Object.keys(found) as (keyof TeacherLosses)[]).map((part) =>
     item(
       `losses.stage1.${step}.${part}`,
-      relative(found[part], expected[part], 1e-3 * expected.total),
+      relative(found[part]!, expected[part]!, 1e-3 * expected.total),
       TOLERANCE,
     ),
   );

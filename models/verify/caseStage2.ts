@@ -3,7 +3,7 @@ import { readLeaf, write } from '../../engine/memory.js';
 import { encodeSequences } from '../clip/textEncoder.js';
 import { normalizeRows } from '../promptkd/classVectors.js';
 import { argmax, baseCount } from '../promptkd/evaluate.js';
-import { PROJECTION_PARAMETERS, type ProjectionValues, projectionVariables } from '../promptkd/projection.js';
+import { PROJECTION_PARAMETERS, projectionVariables } from '../promptkd/projection.js';
 import { type Prompts, promptVariables } from '../promptkd/prompts.js';
 import {
   type ClassMatrix,
@@ -50,11 +50,10 @@ async function initialVariables({ tensors, teacher, student }: CaseContext): Pro
   };
   for (const name of PROJECTION_PARAMETERS)
     initial[name] = await tensors.floats(`given.student.projection.${name}`);
-  const values = initial as unknown as ProjectionValues;
   const vision = await tensors.list('given.student.prompts.vision');
   return {
     prompts: promptVariables({ text: [], vision }, student.config).vision,
-    projection: projectionVariables(values, student.config.embed, embed),
+    projection: projectionVariables(initial, student.config.embed, embed),
   };
 }
 
@@ -80,7 +79,7 @@ async function verifySteps(
       temperature: stage2.temperature,
       weight: stage2.kd_weight,
     },
-    { onProgress: (done, total) => context.advance(done / total) },
+    { inspect: true, onProgress: (done, total) => context.advance(done / total) },
   );
   const rates = caseRates(stage2);
   const names = step.graph.parameters.map((p) => p.label);

@@ -24,7 +24,9 @@ describe('settings', () => {
       batch: 8,
       learningRate: 0.005,
       temperature: 1,
-      kdWeight: 1000,
+      kdLoss: 'kl',
+      train: 'prompts',
+      imagesPerClass: 0,
     });
   });
 
@@ -54,6 +56,9 @@ describe('settings', () => {
     [['--momentum', '1'], /momentum/],
     [['--batch', 'x'], /no number/],
     [['--shots', '1'], /unknown option/],
+    [['--projection-layers', '4'], /projectionLayers/],
+    [['--kd-loss', 'huber'], /kdLoss: .*"symmetric-kl"/],
+    [['--template', 'a photo'], /template: it has no \{\}/],
   ])('refuse %j', async (flags, message) => {
     await expect(
       settings('student', '--teacher', 't', '--clip', 'c', '--data', 'd', ...flags),

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { fillTemplate, PROMPTSRC_TEMPLATES } from '../../../models/clip/templates.js';
+import { fillTemplate, PROMPTSRC_TEMPLATES, zeroShotTemplate } from '../../../models/clip/templates.js';
+import { LAYOUTS } from '../../../models/datasets/layouts.js';
 
 test('the 60 templates are the published ones, in order', () => {
   expect(PROMPTSRC_TEMPLATES.length).toBe(60);
@@ -12,4 +13,20 @@ test('the 60 templates are the published ones, in order', () => {
 test('a class name fills a template', () => {
   expect(fillTemplate('a photo of a {}.', 'Faces_easy')).toBe('a photo of a Faces easy.');
   expect(fillTemplate('{}', '$& {} $1')).toBe('$& {} $1');
+});
+
+test('zero-shot CLIP has a prompt of its own for seven of the data sets, under the names that they load with', () => {
+  const own = LAYOUTS.map(({ name }) => name).filter((name) => zeroShotTemplate(name) !== 'a photo of a {}.');
+  expect(own).toEqual([
+    'OxfordPets',
+    'OxfordFlowers',
+    'Food101',
+    'FGVCAircraft',
+    'DescribableTextures',
+    'EuroSAT',
+    'UCF101',
+  ]);
+  expect(fillTemplate(zeroShotTemplate('EuroSAT'), 'River')).toBe('a centered satellite photo of River.');
+  expect(zeroShotTemplate('my own images')).toBe('a photo of a {}.');
+  expect(zeroShotTemplate('constructor')).toBe('a photo of a {}.');
 });

@@ -1,0 +1,89 @@
+/**
+ * How far two tensors are apart on average: mean |a - b| (with slope 0 where they are equal), or mean (a - b)².
+ */
+import { call, float, grid, type Op, record, WORKGROUP } from '../op.js';
+import { sameShape, type Tensor } from '../tensor.js';
+import { overRows, sumOf } from './rows.js';
+import { misfit } from './shape.js';
+
+interface Attributes {
+  readonly squared: boolean;
+}
+
+/** Workgroups that share the sum: enough to fill a GPU, few enough for one more workgroup to add up. */
+const MAX_GROUPS = 256;
+const groupsOf = (size: number): number => Math.min(MAX_GROUPS, Math.ceil(size / WORKGROUP));
+
+const op: Op<Attributes> = {
+  name: 'meanDifference',
+  outputs: ([a, b]) => {
+    if (!sameShape(a!.shape, b!.shape)) misfit('meanDifference', [a, b], 'the shapes must be equal');
+    return [{ shape: [1] }, { shape: [groupsOf(a!.size)], scratch: true }];
+  },
+  kernels: ({ inputs: [a, b], outputs: [loss, terms], attributes: { squared } }) => {
+    const rows = groupsOf(a!.size);
+    return [
+      {
+        shader: 'mean_difference',
+        entry: 'terms_of',
+        ...overRows(
+          { rows, width: 1 },
+          { SIZE: a!.size, GROUPS: rows, SCALE: float(1 / a!.size), SQUARED: squared, GRADIENT: false },
+        ),
+        reads: { a: a!, b: b! },
+        writes: { terms: terms! },
+      },
+      sumOf(terms!, loss!),
+    ];
+  },
+  gradient: ({ inputs: [a, b], attributes }, [dy], [wantA, wantB]) => {
+    const [da, db] = record(gradientOp, [a!, b!, dy!], attributes).outputs;
+    return [wantA ? da : undefined, wantB ? db : undefined];
+  },
+  reference: ({ attributes: { squared } }, [a, b]) => {
+    const terms = new Float64Array(groupsOf(a!.length));
+    a!.forEach((v, i) => {
+      const difference = Math.abs(v - b![i]!);
+      terms[Math.floor(i / WORKGROUP) % terms.length]! += difference ** (squared ? 2 : 1) / a!.length;
+    });
+    return [Float64Array.of(terms.reduce((sum, v) => sum + v, 0)), terms];
+  },
+};
+
+const gradientOp: Op<Attributes> = {
+  name: 'meanDifferenceGradient',
+  outputs: ([a, b]) => [{ shape: a!.shape }, { shape: b!.shape }],
+  kernels: (
+    { inputs: [a, b, upstream], outputs: [da, db], attributes: { squared } },
+    { used: [wantA, wantB] },
+  ) => [
+    {
+      shader: 'mean_difference',
+      entry: 'gradient',
+      constants: {
+        SIZE: a!.size,
+        SCALE: float(1 / a!.size),
+        SQUARED: squared,
+        GRADIENT: true,
+        WANT_A: wantA!,
+        WANT_B: wantB!,
+      },
+      reads: { a: a!, b: b!, upstream: upstream! },
+      writes: { ...(wantA && { da }), ...(wantB && { db }) },
+      workgroups: grid(a!.size),
+    },
+  ],
+  reference: ({ attributes: { squared } }, [a, b, upstream]) => {
+    const da = a!.map((v, i) => {
+      const difference = v - b![i]!;
+      return (upstream![0]! * (squared ? 2 * difference : Math.sign(difference))) / a!.length;
+    });
+    return [da, da.map((v) => -v)];
+  },
+};
+
+/** mean |a - b| over all elements: two tensors of one shape -> `[1]`. */
+export const l1Mean = (a: Tensor, b: Tensor): Tensor => call(op, [a, b], { squared: false });
+
+/** mean (a - b)² over all elements: two tensors of one shape -> `[1]`. */
+export const mseMean = (a: Tensor, b: Tensor): Tensor => call(op, [a, b], { squared: true });

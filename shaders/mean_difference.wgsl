@@ -1,0 +1,32 @@
+// Mean difference of SIZE elements, in a fixed order, with f(d) = |d|, or d^2 if SQUARED:
+//   terms[group] = SCALE * sum over the group's elements of f(a - b), SCALE = 1 / SIZE; shaders/reduce.wgsl adds them
+//   gradient     = upstream SCALE f'(a - b) for a, its negative for b; f' = sign, which is 0 where a = b, or 2 d
+
+//#if GRADIENT
+@compute @workgroup_size(WORKGROUP)
+fn gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = flat_index(id, groups);
+  if (i >= SIZE) { return; }
+  let difference = a[i] - b[i];
+  let slope = upstream[0] * SCALE * select(sign(difference), 2.0 * difference, SQUARED);
+  //#if WANT_A
+  da[i] = slope;
+  //#endif
+  //#if WANT_B
+  db[i] = -slope;
+  //#endif
+}
+//#else
+//#include row_reduction
+
+@compute @workgroup_size(WORKGROUP)
+fn terms_of(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  var sum = 0.0;
+  for (var i = group.x * WORKGROUP + lane; i < SIZE; i += WORKGROUP * GROUPS) {
+    let difference = a[i] - b[i];
+    sum += select(abs(difference), difference * difference, SQUARED);
+  }
+  sum = workgroup_sum(sum, lane);
+  if (lane == 0u) { terms[group.x] = SCALE * sum; }
+}
+//#endif
