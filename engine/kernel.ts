@@ -55,13 +55,13 @@ interface Cache {
   readonly layouts: Map<string, GPUBindGroupLayout>;
   readonly kernels: Map<string, Promise<Kernel>>;
 }
-const caches = new WeakMap<Gpu, Cache>();
+const caches = new WeakMap<GPUDevice, Cache>();
 
 function cacheOf(gpu: Gpu): Cache {
-  let cache = caches.get(gpu);
+  let cache = caches.get(gpu.device);
   if (!cache) {
     cache = { layouts: new Map(), kernels: new Map() };
-    caches.set(gpu, cache);
+    caches.set(gpu.device, cache);
   }
   return cache;
 }

@@ -5,13 +5,13 @@ import type { HostData, Tensor } from './tensor.js';
 /** STORAGE | COPY_SRC | COPY_DST, as numbers: the constants' globals are not everywhere. */
 const USAGE = 0x80 | 0x4 | 0x8;
 
-const leaves = new WeakMap<Gpu, Map<Tensor, GPUBuffer>>();
+const leaves = new WeakMap<GPUDevice, Map<Tensor, GPUBuffer>>();
 
 function buffersOf(gpu: Gpu): Map<Tensor, GPUBuffer> {
-  let map = leaves.get(gpu);
+  let map = leaves.get(gpu.device);
   if (!map) {
     map = new Map();
-    leaves.set(gpu, map);
+    leaves.set(gpu.device, map);
   }
   return map;
 }

@@ -23,6 +23,8 @@ export interface ClipModel extends ClipGraph {
   /** Token embeddings `[vocabulary, text width]`, row-major; absent in checkpoints without them. */
   readonly tokenTable?: Float32Array;
   readonly checkpoint: ClipCheckpoint;
+  /** Frees the weights of the text tower, once every text feature is there. */
+  releaseText(): void;
   /** Frees the weights on the device. */
   release(): void;
 }
@@ -64,6 +66,9 @@ export async function loadModel(
     tokenTable,
     logitScale: Math.exp(scale[0]!),
     checkpoint,
+    releaseText: () => {
+      for (const [name, tensor] of tensors) if (!name.startsWith('visual.')) release(gpu, tensor);
+    },
     release: () => {
       for (const tensor of tensors.values()) release(gpu, tensor);
     },

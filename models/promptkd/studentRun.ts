@@ -4,6 +4,7 @@ import { leafBuffer, readLeaf } from '../../engine/memory.js';
 import { cosineRate } from '../../engine/optim.js';
 import type { Tensor } from '../../engine/tensor.js';
 import { loadCheckpoint } from '../checkpoints/load.js';
+import { noteOfficial } from '../checkpoints/official.js';
 import { GpuPreprocessor } from '../clip/gpuPreprocess.js';
 import { loadModel } from '../clip/model.js';
 import { type Dataset, type ImageItem, loadDataset } from '../datasets/dataset.js';
@@ -37,6 +38,7 @@ export async function runStudent(
 ): Promise<string> {
   const { gpu, platform } = job;
   const checkpoint = await loadCheckpoint(platform, given.clip);
+  await noteOfficial(job, checkpoint);
   const data = await loadDataset(platform, given.data, { dataset: given.dataset });
   const settings = resolveStudent(given, checkpoint.config);
   const items = distillationImages(data, settings);
@@ -54,6 +56,7 @@ export async function runStudent(
   const folder = await RunFolder.open(platform, out, 'student', settings, resume);
   const teacher = await loadTeacher(job, settings.teacher, settings.teacherClip);
   const shared = await teacherClasses(job, settings, data, teacher);
+  teacher.model.releaseText();
   const own =
     settings.textFeatures === 'student'
       ? await studentClasses(job, settings, checkpoint, shared.classNames)

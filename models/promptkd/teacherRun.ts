@@ -3,6 +3,7 @@ import { UserError } from '../../engine/errors.js';
 import { leafBuffer, readLeaf, write } from '../../engine/memory.js';
 import { cosineRate } from '../../engine/optim.js';
 import { loadCheckpoint } from '../checkpoints/load.js';
+import { noteOfficial } from '../checkpoints/official.js';
 import { tokenizeClasses } from '../clip/classPrompts.js';
 import { GpuPreprocessor } from '../clip/gpuPreprocess.js';
 import { type ClipModel, loadModel } from '../clip/model.js';
@@ -59,6 +60,7 @@ export async function runTeacher(
   if (method === 'clip') return runPlainTeacher(job, given, out, { resume });
   const { gpu, platform } = job;
   const checkpoint = await loadCheckpoint(platform, given.clip);
+  await noteOfficial(job, checkpoint);
   const settings = resolveTeacher({ ...given, method }, checkpoint.config);
   checkPromptShape(settings, checkpoint.config);
   const tokenizer = await openTokenizer(platform, given);
