@@ -6,6 +6,8 @@ import { loadCheckpoint } from '../models/checkpoints/load.js';
 import type { ClipConfig } from '../models/clip/config.js';
 import { loadDataset } from '../models/datasets/dataset.js';
 import type { Platform } from '../models/platform.js';
+import { METHOD_DEFAULTS } from '../models/promptkd/defaults.js';
+import type { StudentSettings, TeacherSettings } from '../models/promptkd/settings.js';
 import {
   describeRequest,
   isKnownModel,
@@ -28,6 +30,11 @@ export interface DryRunFlags {
   readonly batch?: number;
   readonly visionDepth?: number;
   readonly recompute?: boolean;
+  readonly method?: TeacherSettings['method'];
+  readonly train?: StudentSettings['train'];
+  readonly projectionLayers?: number;
+  readonly textFeatures?: StudentSettings['textFeatures'];
+  readonly kdLoss?: StudentSettings['kdLoss'];
 }
 
 const NAMES = Object.keys(KNOWN_MODELS).join(', ');
@@ -47,9 +54,13 @@ export async function dryRun(
   stage: 'teacher' | 'student',
   flags: DryRunFlags,
 ): Promise<string> {
+  const { method, train, projectionLayers, textFeatures, kdLoss } = flags;
+  if (method === 'clip')
+    throw new UserError('the method clip trains nothing, so there is no step', 'leave --dry-run out');
   const shape: StepShape = {
+    ...{ method, train, projectionLayers, textFeatures, kdLoss },
     classes: await classCount(platform, flags),
-    batch: flags.batch ?? 8,
+    batch: flags.batch ?? METHOD_DEFAULTS[method ?? 'promptsrc'].batch,
     ...(flags.visionDepth !== undefined && { depth: flags.visionDepth }),
     recompute: flags.recompute ?? false,
   };

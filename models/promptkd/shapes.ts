@@ -9,7 +9,8 @@ import { constant, input, type Tensor, variable } from '../../engine/tensor.js';
 import { type ClipConfig, expectedShapes } from '../clip/config.js';
 import type { ClipGraph } from '../clip/model.js';
 import { Weights } from '../clip/weights.js';
-import { type Projection, projectionShapes } from './projection.js';
+import { METHOD_DEFAULTS } from './defaults.js';
+import { PROJECTION_LAYERS, projectionShapes } from './projection.js';
 import type { DistillationLoss, StudentSettings } from './settings.js';
 import { studentGraph, studentLogits } from './student.js';
 import { teacherGraph } from './teacher.js';
@@ -61,9 +62,12 @@ export interface StepShape {
   readonly textLength?: number;
   readonly depth?: number;
   readonly recompute?: boolean;
-  /** Of the student: what is trained beside its projection (default prompts), its layers (2), the loss (kl). */
+  /** Of the teacher (default promptsrc). */
+  readonly method?: keyof typeof METHOD_DEFAULTS;
+  /** Of the student; defaults as in its settings. */
   readonly train?: StudentSettings['train'];
   readonly projectionLayers?: number;
+  readonly textFeatures?: StudentSettings['textFeatures'];
   readonly kdLoss?: DistillationLoss;
 }
 
@@ -72,19 +76,19 @@ const USUAL_TEXT_LENGTH = 16;
 
 /** The step of stage 1, as a request without data. */
 export function teacherRequest(config: ClipConfig, shape: StepShape): PlanRequest {
-  const { classes, batch, textLength = USUAL_TEXT_LENGTH, depth = 9, recompute = false } = shape;
+  const { classes, batch, textLength = USUAL_TEXT_LENGTH, recompute = false, method = 'promptsrc' } = shape;
+  const { textDepth, visionDepth } = METHOD_DEFAULTS[method];
+  const text = Math.min(method === 'coop' ? textDepth : (shape.depth ?? textDepth), config.text.layers);
+  const vision = Math.min(shape.depth ?? visionDepth, config.vision.layers);
   const { losses, optimiser } = teacherGraph(
     shapeOnlyModel(config),
-    {
-      text: promptLeaves(Math.min(depth, config.text.layers), config.text.width),
-      vision: promptLeaves(Math.min(depth, config.vision.layers), config.vision.width),
-    },
+    { text: promptLeaves(text, config.text.width), vision: promptLeaves(vision, config.vision.width) },
     {
       embedded: constant(undefined, [classes, textLength, config.text.width], 'embedded classes'),
       endRows: input([classes], 'end-of-text rows', 'i32'),
       frozenText: constant(undefined, [classes, config.embed], 'frozen text features'),
     },
-    { batch, momentum: 0.9, weightDecay: 5e-4, textWeight: 25, imageWeight: 10, recompute },
+    { batch, momentum: 0.9, weightDecay: 5e-4, textWeight: 25, imageWeight: 10, recompute, method },
   );
   return { outputs: [losses.total], updates: optimiser.updates, loss: losses.total };
 }
@@ -95,14 +99,19 @@ export function studentRequests(
   student: ClipConfig,
   shape: StepShape,
 ): { train: PlanRequest; evaluate: PlanRequest } {
-  const { classes, batch, train = 'prompts', recompute = false, projectionLayers, kdLoss } = shape;
-  const depth = train === 'prompts' ? (shape.depth ?? 9) : 0;
-  const shapes = projectionShapes(student.embed, teacher.embed, projectionLayers);
+  const { classes, batch, train = 'prompts', textFeatures = 'teacher', recompute = false, kdLoss } = shape;
+  const own = textFeatures === 'student';
+  const outputs = own ? student.embed : teacher.embed;
+  const { projectionLayers = own ? 0 : PROJECTION_LAYERS, depth = train === 'prompts' ? 9 : 0 } = shape;
   const projection = Object.fromEntries(
-    Object.entries(shapes).map(([name, size]) => [name, variable(undefined, size, name)]),
-  ) as Projection;
+    Object.entries(projectionShapes(student.embed, outputs, projectionLayers)).map(([name, size]) => [
+      name,
+      variable(undefined, size, name),
+    ]),
+  );
   const prompts = promptLeaves(Math.min(depth, student.vision.layers), student.vision.width);
-  const vectors = constant(undefined, [classes, teacher.embed], 'class vectors');
+  const vectors = constant(undefined, [classes, outputs], 'class vectors');
+  const shared = own ? constant(undefined, [classes, teacher.embed], "the teacher's class vectors") : vectors;
   const model = shapeOnlyModel(student, { trainable: train === 'all' });
   const weights = train === 'all' ? model.weights.all().filter((w) => w.label.startsWith('visual.')) : [];
   const teacherPrompts = promptLeaves(
@@ -113,7 +122,7 @@ export function studentRequests(
     model,
     { prompts, projection, weights },
     vectors,
-    { model: shapeOnlyModel(teacher), prompts: teacherPrompts },
+    { model: shapeOnlyModel(teacher), prompts: teacherPrompts, classes: shared },
     { batch, momentum: 0.9, weightDecay: 5e-4, temperature: 1, weight: 1000, recompute, kdLoss },
   );
   const { resolution } = student.vision;

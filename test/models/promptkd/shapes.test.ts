@@ -4,6 +4,7 @@ import { nodePlatform } from '../../../cli/platform/node.js';
 import {
   describeRequest,
   KNOWN_MODELS,
+  type StepShape,
   studentRequests,
   teacherRequest,
 } from '../../../models/promptkd/shapes.js';
@@ -53,6 +54,23 @@ describe('--dry-run', () => {
     });
     expect(text).toMatch(/saved activations\D+[\d.]+ MiB/);
     expect(text).toMatch(/1\d{3}\.\d GFLOP a step/);
+  });
+
+  it('knows what an ablation trains', () => {
+    const of = (shape: Partial<StepShape>) =>
+      describeRequest(studentRequests(large, small, { classes: 100, batch: 8, ...shape }).train);
+    // The image encoder and its momentum are variables then (spec 4.1); its gradients all wait for the last step.
+    const tower = 4 * 86_192_640;
+    const [paper, full] = [of({}), of({ train: 'all' })];
+    expect((full.variables - paper.variables) / (2 * tower)).toBeCloseTo(1, 2);
+    expect((paper.constants - full.constants) / tower).toBeCloseTo(1, 2);
+    expect(full.saved + full.workspace).toBeGreaterThan(tower);
+    // A third layer: 590,592 weights and 1,536 of BatchNorm with momentum, and 1,536 of its statistics.
+    expect(of({ projectionLayers: 3 }).variables - paper.variables).toBe(4 * (2 * 592_128 + 1536));
+    expect(of({ textFeatures: 'student' }).constants - paper.constants).toBe(4 * 100 * 512);
+    const teacher = (method: 'promptsrc' | 'coop') =>
+      describeRequest(teacherRequest(large, { classes: 50, batch: 8, method }));
+    expect(teacher('coop').flops).toBeLessThan(teacher('promptsrc').flops);
   });
 
   it('says what is missing', async () => {
