@@ -23,6 +23,7 @@ const shapes = [
   [1, 77, 3, true],
   [1, 129, 1, false],
   [1, 201, 2, false],
+  [1, 577, 1, false],
 ] as const;
 
 const lseOf = (o: Tensor): Tensor => o.node!.outputs[1]!;
