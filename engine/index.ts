@@ -39,6 +39,7 @@ export {
   sgd,
 } from './optim.js';
 export { type CompileOptions, Plan, type PlanDescription, type PlanRequest, Schedule } from './plan.js';
+export { type KernelTime, profile } from './profile.js';
 export { evaluate } from './reference.js';
 export {
   constant,
