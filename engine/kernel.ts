@@ -20,7 +20,30 @@ export interface KernelSource {
 }
 
 export const tensorOf = (operand: Operand): Tensor => ('tensor' in operand ? operand.tensor : operand);
-const elementOf = (operand: Operand): string => ('tensor' in operand ? operand.as : operand.dtype);
+
+/** The WGSL of a binding: its array, and how its values are read and written as float32. */
+function declare(name: string, operand: Operand, binding: number, access: 'read' | 'read_write'): string {
+  const vector = 'tensor' in operand;
+  const { dtype } = tensorOf(operand);
+  const half = dtype === 'f16';
+  const element = half ? (vector ? 'vec2u' : 'u32') : vector ? 'vec4f' : dtype;
+  const value = vector ? 'vec4f' : half ? 'f32' : dtype;
+  const load = !half
+    ? `${name}[i]`
+    : vector
+      ? `vec4f(unpack2x16float(${name}[i].x), unpack2x16float(${name}[i].y))`
+      : `unpack2x16float(${name}[i / 2u])[i % 2u]`;
+  const lines = [
+    `@group(0) @binding(${binding}) var<storage, ${access}> ${name}: array<${element}>;`,
+    `fn load_${name}(i: u32) -> ${value} { return ${load}; }`,
+  ];
+  if (access === 'read_write') {
+    if (half && !vector) throw new Error(`${name} is float16 and must be written as vec4`);
+    const stored = half ? 'vec2u(pack2x16float(v.xy), pack2x16float(v.zw))' : 'v';
+    lines.push(`fn store_${name}(i: u32, v: ${value}) { ${name}[i] = ${stored}; }`);
+  }
+  return lines.join('\n');
+}
 
 /** The complete WGSL of a launch: generated prelude, then the shader file. */
 export function kernelSource(dispatch: Dispatch): KernelSource {
@@ -35,9 +58,7 @@ export function kernelSource(dispatch: Dispatch): KernelSource {
     ['read_write', writes],
   ] as const)
     for (const [name, operand] of Object.entries(operands))
-      prelude.push(
-        `@group(0) @binding(${binding++}) var<storage, ${access}> ${name}: array<${elementOf(operand)}>;`,
-      );
+      prelude.push(declare(name, operand, binding++, access));
   prelude.push(
     'fn flat_index(id: vec3u, groups: vec3u) -> u32 { return id.x + id.y * groups.x * WORKGROUP; }',
     '',

@@ -1,6 +1,7 @@
 /** Device buffers of leaves: made on first use, shared by every plan that reads them. */
 import type { Gpu } from './gpu.js';
-import type { HostData, Tensor } from './tensor.js';
+import { fromHalf, toHalf } from './half.js';
+import { dtypeOf, type HostData, type Tensor } from './tensor.js';
 
 /** STORAGE | COPY_SRC | COPY_DST, as numbers: the constants' globals are not everywhere. */
 const USAGE = 0x80 | 0x4 | 0x8;
@@ -34,10 +35,22 @@ export function leafBuffer(gpu: Gpu, leaf: Tensor): GPUBuffer {
   return buffer;
 }
 
-/** Fills a leaf from the host: exactly `leaf.size` values, row-major. Ordered with the steps around it. */
+/**
+ * Fills a leaf from the host: exactly `leaf.size` values, row-major; float32 values of a float16 leaf are rounded. Ordered
+ * with the steps around it.
+ */
 export function write(gpu: Gpu, leaf: Tensor, data: HostData): void {
   if (data.length !== leaf.size) throw new Error(`${leaf}: ${data.length} values given`);
-  gpu.device.queue.writeBuffer(leafBuffer(gpu, leaf), 0, data as GPUAllowSharedBufferSource);
+  const stored = leaf.dtype === 'f16' && data instanceof Float32Array ? toHalf(data) : data;
+  if (dtypeOf(stored) !== leaf.dtype)
+    throw new Error(`${leaf} is ${leaf.dtype}, and ${dtypeOf(data)} was given`);
+  gpu.device.queue.writeBuffer(leafBuffer(gpu, leaf), 0, stored as GPUAllowSharedBufferSource);
+}
+
+/** Bytes of a tensor as numbers: int32 and float16 become float32. */
+export function hostValues(tensor: Tensor, bytes: ArrayBuffer): Float32Array {
+  if (tensor.dtype === 'f16') return fromHalf(new Uint16Array(bytes));
+  return tensor.dtype === 'i32' ? Float32Array.from(new Int32Array(bytes)) : new Float32Array(bytes);
 }
 
 /** Copies the present values of a leaf to another of the same size. Ordered with the steps around it. */
@@ -114,5 +127,5 @@ export async function readLeaf(gpu: Gpu, leaf: Tensor): Promise<Float32Array> {
   const reader = new Reader(gpu);
   const bytes = await reader.read(leafBuffer(gpu, leaf), leaf.bytes);
   reader.destroy();
-  return new Float32Array(bytes);
+  return hostValues(leaf, bytes);
 }

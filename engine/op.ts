@@ -2,8 +2,10 @@
  * What an operation is: a shape rule, kernels, a gradient rule and a float64 CPU reference.
  * Every file in ops/ defines one or two of these, and a function that records it.
  */
+
+import { UserError } from './errors.js';
 import type { Capabilities } from './gpu.js';
-import { type DType, type GraphNode, type Shape, Tensor } from './tensor.js';
+import { checkHalfShape, type DType, type GraphNode, type Shape, Tensor } from './tensor.js';
 
 /** Shape and type of one output. `scratch` marks workspace that the kernels need even if nobody reads it. */
 export interface OutputSpec {
@@ -17,12 +19,13 @@ export type Constant = number | boolean | { readonly f32: number };
 /** Marks a constant as `f32` even when its value is whole. */
 export const float = (value: number): Constant => ({ f32: value });
 
-/** A tensor bound to a kernel; `as` is the element type of the WGSL array (default `f32` or `i32`). */
-export type Operand = Tensor | { readonly tensor: Tensor; readonly as: 'vec4f' };
+/** A tensor bound to a kernel, element by element or four at a time along its last axis. */
+export type Operand = Tensor | { readonly tensor: Tensor; readonly as: 'vec4' };
 
 /**
  * One kernel launch. The prelude that kernel.ts generates declares every constant, then every binding under its
- * name here: `reads` as `var<storage, read>`, `writes` as `var<storage, read_write>`.
+ * name here: `reads` as `var<storage, read>`, `writes` as `var<storage, read_write>`. It also declares `load_NAME(i)` and, for
+ * writes, `store_NAME(i, value)`, in float32 (`f32` or `vec4f`) however the tensor is stored.
  */
 export interface Dispatch {
   /** Base name of the file in shaders/. */
@@ -49,6 +52,16 @@ export interface Op<A = unknown> {
   outputs(inputs: readonly Tensor[], attributes: A): OutputSpec[];
   /** The launches that compute the outputs. Absent for a view, whose output is its first input's memory. */
   kernels?(node: GraphNode<A>, context: KernelContext): Dispatch[];
+  /**
+   * A rule of fuse.ts: the inputs, attributes and outputs of a node of this op that does the work of `node` and of
+   * `consumer`, which alone reads the first output of `node`, as `tail`; undefined where there is none. Such a node is
+   * only ever run: it is not recorded, and has no gradient and no reference of its own.
+   */
+  absorb?(
+    node: GraphNode<A>,
+    consumer: GraphNode,
+    tail: Tensor,
+  ): Pick<GraphNode<A>, 'inputs' | 'attributes' | 'outputs'> | undefined;
   /** Multiplications and additions of one call, where they matter: products and attention. */
   flops?(node: GraphNode<A>): number;
   /**
@@ -62,6 +75,8 @@ export interface Op<A = unknown> {
   ): (Tensor | undefined)[];
   /** The same in float64 on the CPU: returns every output; an op with `mutates` returns the new values of those inputs. */
   reference(node: GraphNode<A>, inputs: readonly Values[]): Values[];
+  /** Whether the kernels take float16 inputs; then they use the accessors alone. */
+  readonly half?: boolean;
   /** Indices of inputs that the kernels change in place. Such nodes run after all others. */
   readonly mutates?: readonly number[];
 }
@@ -70,10 +85,14 @@ let recorded = 0;
 
 /** Records a call of `op` and returns its node. */
 export function record<A>(op: Op<A>, inputs: readonly Tensor[], attributes: A): GraphNode<A> {
+  const halved = op.half || !op.kernels ? undefined : inputs.find((input) => input.dtype === 'f16');
+  if (halved) throw new UserError(`${op.name} takes no float16: ${halved}`, 'cast it to f32 first');
   const outputs: Tensor[] = [];
   const node: GraphNode<A> = { op, inputs, attributes, outputs, order: recorded++ };
-  for (const spec of op.outputs(inputs, attributes))
+  for (const spec of op.outputs(inputs, attributes)) {
+    if (spec.dtype === 'f16') checkHalfShape(spec.shape, op.name);
     outputs.push(new Tensor(spec.shape, spec.dtype ?? 'f32', undefined, node as GraphNode, op.name));
+  }
   return node;
 }
 

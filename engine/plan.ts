@@ -2,10 +2,11 @@
  * Graph -> plan: a schedule with every buffer, pipeline and bind group made beforehand.
  * `run()` replays it in a tight loop; whatever changes between steps is data in leaf buffers.
  */
+import { fuse } from './fuse.js';
 import type { Gpu } from './gpu.js';
 import { isView, memoryOf, recordingOrder } from './graph.js';
 import { getKernel, kernelSource, tensorOf } from './kernel.js';
-import { createStorage, leafBuffer, Reader } from './memory.js';
+import { createStorage, hostValues, leafBuffer, Reader } from './memory.js';
 import type { Dispatch } from './op.js';
 import type { GraphNode, Tensor } from './tensor.js';
 
@@ -21,6 +22,8 @@ export interface PlanRequest {
 export interface CompileOptions {
   /** Fills every buffer of the plan with NaN first, so that a test sees what a kernel failed to write. */
   readonly poison?: boolean;
+  /** Runs what can be done in one kernel as one (fuse.ts). Default true. */
+  readonly fuse?: boolean;
   /** Called as pipelines become ready: `done` of `total`. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -71,10 +74,15 @@ export class Schedule {
   /** Bytes of what was computed up to the loss and is read after it. */
   private readonly saved: number;
 
-  constructor(request: PlanRequest, capabilities: Gpu['capabilities']) {
+  constructor(
+    request: PlanRequest,
+    capabilities: Gpu['capabilities'],
+    options: Pick<CompileOptions, 'fuse'> = {},
+  ) {
     const { outputs = [], updates = [] } = request;
     this.outputs = outputs;
-    const order = recordingOrder(outputs, updates);
+    const recorded = recordingOrder(outputs, updates);
+    const order = options.fuse === false ? recorded : fuse(recorded, outputs);
     this.nodes = [...order.filter((n) => !n.op.mutates), ...order.filter((n) => n.op.mutates)];
     const lastUse = this.lastUses();
     const kept = new Set(outputs.map(memoryOf));
@@ -95,7 +103,8 @@ export class Schedule {
     });
     this.dispatches = dispatches;
     this.slots = this.place(lifetimes);
-    const turn = request.loss?.node ? this.nodes.indexOf(request.loss.node) : this.nodes.length;
+    const { loss } = request;
+    const turn = loss ? this.nodes.findIndex((node) => node.outputs.includes(loss)) : this.nodes.length;
     this.saved = lifetimes
       .filter(({ tensor, from, to }) => !kept.has(tensor) && from < turn && to > turn)
       .reduce((total, { tensor }) => total + this.slotOf.get(tensor)!.bytes, 0);
@@ -185,7 +194,7 @@ export class Plan {
   }
 
   static async compile(gpu: Gpu, request: PlanRequest, options: CompileOptions = {}): Promise<Plan> {
-    const schedule = new Schedule(request, gpu.capabilities);
+    const schedule = new Schedule(request, gpu.capabilities, options);
     const sources = schedule.dispatches.map(kernelSource);
     const total = new Set(sources.map((s) => s.code + s.entry)).size;
     const ready = new Set<string>();
@@ -242,14 +251,14 @@ export class Plan {
     this.gpu.device.queue.submit([encoder.finish()]);
   }
 
-  /** Values of an output (or of a leaf that the plan uses) after the runs queued so far; int32 tensors as numbers. */
+  /** Values of an output (or of a leaf that the plan uses) after the runs queued so far; int32 and float16 tensors as float32. */
   async read(tensor: Tensor): Promise<Float32Array> {
     const owner = memoryOf(tensor);
     const buffer = owner.leaf ? leafBuffer(this.gpu, owner) : this.schedule.slotOf.get(owner)?.buffer;
     if (!buffer || (!owner.leaf && !this.schedule.outputs.some((o) => memoryOf(o) === owner)))
       throw new Error(`${tensor} is not an output of this plan`);
     const bytes = await this.reader.read(buffer, tensor.bytes);
-    return tensor.dtype === 'i32' ? Float32Array.from(new Int32Array(bytes)) : new Float32Array(bytes);
+    return hostValues(tensor, bytes);
   }
 
   /** Waits until everything queued so far has run. */

@@ -1,5 +1,6 @@
 /** Evaluates a graph on the CPU in float64 with every operation's reference: the judge of the kernels. */
 import { recordingOrder } from './graph.js';
+import { fromHalf } from './half.js';
 import type { Values } from './op.js';
 import type { GraphNode, Tensor } from './tensor.js';
 
@@ -18,7 +19,9 @@ export function evaluate(
     if (!value) {
       const data = feeds.get(tensor) ?? tensor.leaf?.data;
       if (!data) throw new Error(`${tensor} has no value`);
-      value = Float64Array.from(data);
+      value = Float64Array.from(
+        data instanceof Uint16Array && tensor.dtype === 'f16' ? fromHalf(data) : data,
+      );
       values.set(tensor, value);
     }
     return value;

@@ -5,9 +5,14 @@
 import { UserError } from './errors.js';
 import type { Op } from './op.js';
 
-export type DType = 'f32' | 'i32';
+/**
+ * How values are stored: `f16` halves the bytes of what allows it, and kernels calculate in float32 all the same. The last
+ * axis of an f16 tensor is a multiple of 4.
+ */
+export type DType = 'f32' | 'f16' | 'i32';
 export type Shape = readonly number[];
-export type HostData = Float32Array | Int32Array;
+/** Values on the host; a `Uint16Array` holds the bits of float16 values (half.ts). */
+export type HostData = Float32Array | Int32Array | Uint16Array;
 
 /**
  * What a leaf is for:
@@ -50,9 +55,9 @@ export class Tensor {
   get size(): number {
     return sizeOf(this.shape);
   }
-  /** Bytes on the device: 4 an element. */
+  /** Bytes on the device. */
   get bytes(): number {
-    return this.size * 4;
+    return this.size * (this.dtype === 'f16' ? 2 : 4);
   }
   toString(): string {
     return `${this.label}[${this.shape.join(', ')}]`;
@@ -63,6 +68,15 @@ export const sizeOf = (shape: Shape): number => shape.reduce((product, n) => pro
 export const sameShape = (a: Shape, b: Shape): boolean =>
   a.length === b.length && a.every((n, i) => n === b[i]);
 
+/** @throws UserError when a float16 tensor of that shape cannot be stored */
+export function checkHalfShape(shape: Shape, label: string): void {
+  if (shape[shape.length - 1]! % 4 !== 0)
+    throw new UserError(
+      `${label}: shape [${shape.join(', ')}] cannot be float16: its last size is no multiple of 4`,
+      'store it as float32',
+    );
+}
+
 function leaf(kind: LeafKind, shape: Shape, dtype: DType, label: string, data?: HostData): Tensor {
   if (shape.some((n) => !Number.isInteger(n) || n < 1))
     throw new UserError(`${label}: shape [${shape.join(', ')}] has a size below 1`, 'give positive sizes');
@@ -71,14 +85,27 @@ function leaf(kind: LeafKind, shape: Shape, dtype: DType, label: string, data?: 
       `${label}: ${data.length} values given for shape [${shape.join(', ')}]`,
       `give ${sizeOf(shape)} values`,
     );
+  if (dtype === 'f16') checkHalfShape(shape, label);
   return new Tensor(shape, dtype, data ? { kind, data } : { kind }, undefined, label);
 }
 
-const dtypeOf = (data: HostData): DType => (data instanceof Int32Array ? 'i32' : 'f32');
+/** The dtype that host data is stored as. */
+export function dtypeOf(data: HostData): DType {
+  if (data instanceof Uint16Array) return 'f16';
+  return data instanceof Int32Array ? 'i32' : 'f32';
+}
 
-/** A frozen tensor holding `data` (row-major). Without data it must be written before its first use. */
-export function constant(data: HostData | undefined, shape: Shape, label = 'constant'): Tensor {
-  return leaf('constant', shape, data ? dtypeOf(data) : 'f32', label, data);
+/**
+ * A frozen tensor holding `data` (row-major), of the data's dtype. Without data it must be written before its first use, and
+ * `dtype` says how it is stored.
+ */
+export function constant(
+  data: HostData | undefined,
+  shape: Shape,
+  label = 'constant',
+  dtype: DType = data ? dtypeOf(data) : 'f32',
+): Tensor {
+  return leaf('constant', shape, dtype, label, data);
 }
 
 /** A float32 tensor that lives across steps and that updates may change: a parameter or a state. */

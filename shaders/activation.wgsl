@@ -1,4 +1,4 @@
-// y = act(x), and its gradient dx = dy act'(x); one invocation an element, SIZE elements.
+// y = act(x), and its gradient dx = dy act'(x); one invocation an element, SIZE elements, of four values where VECTOR.
 // QUICK_GELU, GELU or neither (relu, whose derivative at 0 is 0) says which function.
 
 //#include activation_functions
@@ -15,18 +15,28 @@ fn derivative(x: f32) -> f32 {
   return select(0.0, 1.0, x > 0.0);
 }
 
+//#if VECTOR
+fn values(x: vec4f) -> vec4f { return vec4f(value(x.x), value(x.y), value(x.z), value(x.w)); }
+fn derivatives(x: vec4f) -> vec4f {
+  return vec4f(derivative(x.x), derivative(x.y), derivative(x.z), derivative(x.w));
+}
+//#else
+fn values(x: f32) -> f32 { return value(x); }
+fn derivatives(x: f32) -> f32 { return derivative(x); }
+//#endif
+
 //#if GRADIENT
 @compute @workgroup_size(WORKGROUP)
 fn gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = flat_index(id, groups);
   if (i >= SIZE) { return; }
-  dx[i] = dy[i] * derivative(x[i]);
+  store_dx(i, load_dy(i) * derivatives(load_x(i)));
 }
 //#else
 @compute @workgroup_size(WORKGROUP)
 fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = flat_index(id, groups);
   if (i >= SIZE) { return; }
-  y[i] = value(x[i]);
+  store_y(i, values(load_x(i)));
 }
 //#endif

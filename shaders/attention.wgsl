@@ -10,7 +10,7 @@
 // half a load a product, a few dozen registers, and every sum in a fixed order. Rows beyond the last one read it and get
 // no weight. The softmax is exact: sums are rescaled when a chunk holds a larger score.
 //
-// Arrays are of vec4f, 16 a row of a head, except lse and delta: [batch, HEADS, TOKENS].
+// Arrays are of four values an element, 16 a row of a head, except lse and delta: [batch, HEADS, TOKENS].
 
 const HEAD = 16u;
 const OWN = 16u;
@@ -61,10 +61,10 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
     //#end
     for (var d = 0u; d < HEAD; d++) {
       //#unroll r 4
-      let q$r = qkv[q_at$r + d];
+      let q$r = load_qkv(q_at$r + d);
       //#end
       //#unroll e 4
-      let k$e = qkv[k_at$e + d];
+      let k$e = load_qkv(k_at$e + d);
       s$e += vec4f(dot(q0, k$e), dot(q1, k$e), dot(q2, k$e), dot(q3, k$e));
       //#end
     }
@@ -93,7 +93,7 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
     let count = min(CHUNK, end - chunk);
     for (var i = 0u; i < count; i++) {
       let p = weights[i * 4u + g];
-      let v = qkv[qkv_row(batch, chunk + i, 2u, head) + t];
+      let v = load_qkv(qkv_row(batch, chunk + i, 2u, head) + t);
       sum += p;
       //#unroll r 4
       o$r = fma(vec4f(p[$r]), v, o$r);
@@ -103,7 +103,7 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
 
   //#unroll r 4
   if (own + $ru < TOKENS) {
-    o[o_row(batch, own + $ru, head) + t] = o$r / sum[$r];
+    store_o(o_row(batch, own + $ru, head) + t, o$r / sum[$r]);
     //#if STORE_LSE
     if (t == 0u) {
       lse[scalar_at(batch, own + $ru, head)] = highest[$r] + log(sum[$r]);
@@ -128,7 +128,7 @@ fn queries(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
   //#unroll r 4
   let q_at$r = qkv_row(batch, own + $ru, 0u, head);
   let o_at$r = o_row(batch, own + $ru, head);
-  products[$r] = dot(d_o[o_at$r + t], o[o_at$r + t]);
+  products[$r] = dot(load_d_o(o_at$r + t), load_o(o_at$r + t));
   lse_own[$r] = lse[scalar_at(batch, own + $ru, head)];
   var dq$r = vec4f(0.0);
   //#end
@@ -150,13 +150,13 @@ fn queries(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
     //#end
     for (var d = 0u; d < HEAD; d++) {
       //#unroll r 4
-      let q$r = qkv[q_at$r + d];
-      let do$r = d_o[o_at$r + d];
+      let q$r = load_qkv(q_at$r + d);
+      let do$r = load_d_o(o_at$r + d);
       //#end
       //#unroll e 4
-      let k$e = qkv[k_at$e + d];
+      let k$e = load_qkv(k_at$e + d);
       s$e += vec4f(dot(q0, k$e), dot(q1, k$e), dot(q2, k$e), dot(q3, k$e));
-      let v$e = qkv[v_at$e + d];
+      let v$e = load_qkv(v_at$e + d);
       dp$e += vec4f(dot(do0, v$e), dot(do1, v$e), dot(do2, v$e), dot(do3, v$e));
       //#end
     }
@@ -169,7 +169,7 @@ fn queries(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
     let count = min(CHUNK, end - chunk);
     for (var i = 0u; i < count; i++) {
       let ds = weights[i * 4u + g];
-      let k = qkv[qkv_row(batch, chunk + i, 1u, head) + t];
+      let k = load_qkv(qkv_row(batch, chunk + i, 1u, head) + t);
       //#unroll r 4
       dq$r = fma(vec4f(ds[$r]), k, dq$r);
       //#end
@@ -179,7 +179,7 @@ fn queries(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
 
   //#unroll r 4
   if (own + $ru < TOKENS) {
-    d_qkv[q_at$r + t] = dq$r;
+    store_d_qkv(q_at$r + t, dq$r);
     if (t == 0u) {
       delta[scalar_at(batch, own + $ru, head)] = delta_own[$r];
     }
@@ -217,13 +217,13 @@ fn keys(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     //#end
     for (var d = 0u; d < HEAD; d++) {
       //#unroll r 4
-      let k$r = qkv[k_at$r + d];
-      let v$r = qkv[v_at$r + d];
+      let k$r = load_qkv(k_at$r + d);
+      let v$r = load_qkv(v_at$r + d);
       //#end
       //#unroll e 4
-      let q$e = qkv[q_at$e + d];
+      let q$e = load_qkv(q_at$e + d);
       s$e += vec4f(dot(q$e, k0), dot(q$e, k1), dot(q$e, k2), dot(q$e, k3));
-      let do$e = d_o[o_at$e + d];
+      let do$e = load_d_o(o_at$e + d);
       dp$e += vec4f(dot(do$e, v0), dot(do$e, v1), dot(do$e, v2), dot(do$e, v3));
       //#end
     }
@@ -239,8 +239,8 @@ fn keys(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     for (var i = 0u; i < count; i++) {
       let p = weights[i * 4u + g];
       let ds = slopes[i * 4u + g];
-      let q = qkv[qkv_row(batch, chunk + i, 0u, head) + t];
-      let do_i = d_o[o_row(batch, chunk + i, head) + t];
+      let q = load_qkv(qkv_row(batch, chunk + i, 0u, head) + t);
+      let do_i = load_d_o(o_row(batch, chunk + i, head) + t);
       //#unroll r 4
       dk$r = fma(vec4f(ds[$r]), q, dk$r);
       dv$r = fma(vec4f(p[$r]), do_i, dv$r);
@@ -251,8 +251,8 @@ fn keys(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 
   //#unroll r 4
   if (own + $ru < TOKENS) {
-    d_qkv[k_at$r + t] = dk$r;
-    d_qkv[v_at$r + t] = dv$r;
+    store_d_qkv(k_at$r + t, dk$r);
+    store_d_qkv(v_at$r + t, dv$r);
   }
   //#end
 }

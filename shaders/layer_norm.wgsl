@@ -1,7 +1,8 @@
-// Layer normalisation of rows of WIDTH elements, one workgroup a row. With xhat = (x - mean) rstd,
+// Layer normalisation of rows of WIDTH elements, one workgroup a row, or one
+// invocation (ALONE). With xhat = (x - mean) rstd,
 // rstd = 1 / sqrt(variance + EPSILON), the variance biased:
 //   forward    y = xhat gamma + beta
-//   gradient   dx = rstd (g - mean of g - xhat (mean of g xhat)), g = dy gamma
+//   gradient   dx = rstd (g - mean of g - xhat (mean of g xhat)) + residual, g = dy gamma
 //   parameters dgamma = sum over rows of dy xhat, dbeta = sum over rows of dy
 // The mean is summed of x - first element of the row: constant rows come out exact, a common offset costs less.
 
@@ -16,7 +17,7 @@ fn parameters(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id)
   if (column < WIDTH) {
     for (var row = local.y; row < ROWS; row += LINES) {
       let at = row * WIDTH + column;
-      sums += dy[at] * vec2f((x[at] - mean[row]) * rstd[row], 1.0);
+      sums += load_dy(at) * vec2f((x[at] - mean[row]) * rstd[row], 1.0);
     }
   }
   partial[local.y * COLUMNS + local.x] = sums;
@@ -27,106 +28,81 @@ fn parameters(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id)
   dbeta[column] = sums.y;
 }
 //#else
+//#if VECTOR
+// Four columns at a time.
+alias Columns = vec4f;
+const LANES = 4u;
+fn total(v: vec4f) -> f32 { return v.x + v.y + v.z + v.w; }
+fn first_of(v: vec4f) -> f32 { return v.x; }
+//#else
+alias Columns = f32;
+const LANES = 1u;
+fn total(v: f32) -> f32 { return v; }
+fn first_of(v: f32) -> f32 { return v; }
+//#endif
+const STEPS = WIDTH / LANES;
+
 //#if ALONE
-fn sum4(v: vec4f) -> f32 { return v.x + v.y + v.z + v.w; }
-
-//#if FORWARD
 @compute @workgroup_size(WORKGROUP)
-fn forward_alone(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+fn alone(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let row = flat_index(id, groups);
-  if (row >= ROWS) { return; }
-  let base = row * (WIDTH / 4u);
-  let first = vec4f(x[base].x);
-  var sum = vec4f(0.0);
-  for (var i = 0u; i < WIDTH / 4u; i++) { sum += x[base + i] - first; }
-  let centre = first.x + sum4(sum) / f32(WIDTH);
-  var squares = vec4f(0.0);
-  for (var i = 0u; i < WIDTH / 4u; i++) {
-    let d = x[base + i] - vec4f(centre);
-    squares += d * d;
-  }
-  let scale = 1.0 / sqrt(sum4(squares) / f32(WIDTH) + EPSILON);
-  for (var i = 0u; i < WIDTH / 4u; i++) {
-    y[base + i] = (x[base + i] - vec4f(centre)) * scale * gamma[i] + beta[i];
-  }
-  //#if SAVE
-  mean[row] = centre;
-  rstd[row] = scale;
-  //#endif
+  if (row < ROWS) { normalise(row, 0u, 1u); }
 }
-//#endif
 
-//#if GRADIENT
-@compute @workgroup_size(WORKGROUP)
-fn gradient_alone(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let row = flat_index(id, groups);
-  if (row >= ROWS) { return; }
-  let base = row * (WIDTH / 4u);
-  let centre = vec4f(mean[row]);
-  let scale = rstd[row];
-  var sum = vec4f(0.0);
-  var product = vec4f(0.0);
-  for (var i = 0u; i < WIDTH / 4u; i++) {
-    let g = dy[base + i] * gamma[i];
-    sum += g;
-    product += g * (x[base + i] - centre) * scale;
-  }
-  let mean_g = vec4f(sum4(sum) / f32(WIDTH));
-  let mean_product = sum4(product) / f32(WIDTH);
-  for (var i = 0u; i < WIDTH / 4u; i++) {
-    let xhat = (x[base + i] - centre) * scale;
-    dx[base + i] = scale * (dy[base + i] * gamma[i] - mean_g - xhat * mean_product);
-  }
-}
-//#endif
+fn sum_row2(value: vec2f, lane: u32) -> vec2f { return value; }
 //#else
 //#include row_reduction
 
-//#if GRADIENT
 @compute @workgroup_size(WORKGROUP)
-fn gradient(
+fn together(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
   let row = group.x + group.y * groups.x;
-  if (row >= ROWS) { return; }
-  let base = row * WIDTH;
-  let centre = mean[row];
-  let scale = rstd[row];
-  var sums = vec2f(0.0);
-  for (var i = lane; i < WIDTH; i += WORKGROUP) {
-    let g = dy[base + i] * gamma[i];
-    sums += g * vec2f(1.0, (x[base + i] - centre) * scale);
-  }
-  let means = workgroup_sum2(sums, lane) / f32(WIDTH);
-  for (var i = lane; i < WIDTH; i += WORKGROUP) {
-    let xhat = (x[base + i] - centre) * scale;
-    dx[base + i] = scale * (dy[base + i] * gamma[i] - means.x - xhat * means.y);
-  }
+  if (row < ROWS) { normalise(row, lane, WORKGROUP); }
 }
-//#else
-@compute @workgroup_size(WORKGROUP)
-fn forward(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let row = group.x + group.y * groups.x;
-  if (row >= ROWS) { return; }
-  let base = row * WIDTH;
-  let first = x[base];
-  var sum = 0.0;
-  for (var i = lane; i < WIDTH; i += WORKGROUP) { sum += x[base + i] - first; }
-  let centre = first + workgroup_sum(sum, lane) / f32(WIDTH);
-  var squares = 0.0;
-  for (var i = lane; i < WIDTH; i += WORKGROUP) {
-    let d = x[base + i] - centre;
+
+fn sum_row2(value: vec2f, lane: u32) -> vec2f { return workgroup_sum2(value, lane); }
+//#endif
+
+fn sum_row(value: f32, lane: u32) -> f32 { return sum_row2(vec2f(value, 0.0), lane).x; }
+
+// The columns lane, lane + stride, ... of a row.
+fn normalise(row: u32, lane: u32, stride: u32) {
+  let base = row * STEPS;
+  //#if GRADIENT
+  let centre = Columns(mean[row]);
+  let scale = rstd[row];
+  var sum = Columns(0.0);
+  var product = Columns(0.0);
+  for (var i = lane; i < STEPS; i += stride) {
+    let g = load_dy(base + i) * load_gamma(i);
+    sum += g;
+    product += g * (load_x(base + i) - centre) * scale;
+  }
+  let means = sum_row2(vec2f(total(sum), total(product)), lane) / f32(WIDTH);
+  for (var i = lane; i < STEPS; i += stride) {
+    let xhat = (load_x(base + i) - centre) * scale;
+    var value = scale * (load_dy(base + i) * load_gamma(i) - Columns(means.x) - xhat * means.y);
+    //#if RESIDUAL
+    value += load_residual(base + i);
+    //#endif
+    store_dx(base + i, value);
+  }
+  //#else
+  let first = first_of(load_x(base));
+  var sum = Columns(0.0);
+  for (var i = lane; i < STEPS; i += stride) { sum += load_x(base + i) - Columns(first); }
+  let centre = first + sum_row(total(sum), lane) / f32(WIDTH);
+  var squares = Columns(0.0);
+  for (var i = lane; i < STEPS; i += stride) {
+    let d = load_x(base + i) - Columns(centre);
     squares += d * d;
   }
-  let scale = 1.0 / sqrt(workgroup_sum(squares, lane) / f32(WIDTH) + EPSILON);
-  for (var i = lane; i < WIDTH; i += WORKGROUP) {
-    y[base + i] = (x[base + i] - centre) * scale * gamma[i] + beta[i];
+  let scale = 1.0 / sqrt(sum_row(total(squares), lane) / f32(WIDTH) + EPSILON);
+  for (var i = lane; i < STEPS; i += stride) {
+    store_y(base + i, (load_x(base + i) - Columns(centre)) * scale * load_gamma(i) + load_beta(i));
   }
   //#if SAVE
   if (lane == 0u) {
@@ -134,7 +110,6 @@ fn forward(
     rstd[row] = scale;
   }
   //#endif
+  //#endif
 }
-//#endif
-//#endif
 //#endif

@@ -1,4 +1,5 @@
-// C[z, m, n] = sum over k of A[z, m, k] * B[z, k, n], then an optional bias over n and an activation.
+// C[z, m, n] = sum over k of A[z, m, k] * B[z, k, n], then an optional bias over n and an activation:
+//   C = act(A B + bias) + residual,  or, for the gradient of what an activation gave,  C = (A B) * act'(slope)
 //
 // Each invocation computes TILE_M x TILE_N results in registers, straight from storage memory, without workgroup
 // memory: on CPU adapters loads cost more than arithmetic and barriers more than both.
@@ -8,6 +9,7 @@
 // Rows and columns beyond the edge read the last one and are not stored, so nothing is out of bounds.
 //
 // A is [BATCH, M, K], or [BATCH, K, M] when A_TRANSPOSED; B is [BATCH, K, N], or [BATCH, N, K] when B_TRANSPOSED.
+// Where N is a multiple of four (QUADS), everything of C's shape, and the bias, is read and written four columns at a time.
 
 //#include activation_functions
 
@@ -16,17 +18,9 @@ fn a_index(z: u32, m: u32, k: u32) -> u32 {
   return (z * M + m) * K + k;
 }
 
-fn store(z: u32, m: u32, n: u32, sum: f32) {
-  if (m >= M || n >= N) { return; }
-  let at = (z * M + m) * N + n;
-  var value = sum;
-  //#if HAS_BIAS
-  value += bias[n];
-  //#endif
-  //#if STORE_PRE
-  pre[at] = value;
-  //#endif
-  c[at] = activate(value);
+fn b_index(z: u32, n: u32, k: u32) -> u32 {
+  if (B_TRANSPOSED) { return (z * N + n) * K + k; }
+  return (z * K + k) * N + n;
 }
 
 fn activate(x: f32) -> f32 {
@@ -44,6 +38,66 @@ fn activate(x: f32) -> f32 {
   //#endif
 }
 
+fn derivative(x: f32) -> f32 {
+  //#if QUICK_GELU
+  return quick_gelu_derivative(x);
+  //#endif
+  //#if GELU
+  return gelu_derivative(x);
+  //#endif
+  //#if RELU
+  return select(0.0, 1.0, x > 0.0);
+  //#endif
+  //#if IDENTITY
+  return 1.0;
+  //#endif
+}
+
+// Finishes and stores four neighbouring columns.
+fn store(z: u32, m: u32, n: u32, sums: vec4f) {
+  if (m >= M || n >= N) { return; }
+  //#if QUADS
+  let at = ((z * M + m) * N + n) / 4u;
+  var value = sums;
+  //#if HAS_BIAS
+  value += load_bias(n / 4u);
+  //#endif
+  //#if STORE_PRE
+  store_pre(at, value);
+  //#endif
+  //#if SLOPE
+  let x = load_slope(at);
+  value *= vec4f(derivative(x.x), derivative(x.y), derivative(x.z), derivative(x.w));
+  //#else
+  value = vec4f(activate(value.x), activate(value.y), activate(value.z), activate(value.w));
+  //#endif
+  //#if RESIDUAL
+  value += load_residual(at);
+  //#endif
+  store_c(at, value);
+  //#else
+  for (var i = 0u; i < min(4u, N - n); i++) {
+    let at = (z * M + m) * N + n + i;
+    var value = sums[i];
+    //#if HAS_BIAS
+    value += load_bias(n + i);
+    //#endif
+    //#if STORE_PRE
+    store_pre(at, value);
+    //#endif
+    //#if SLOPE
+    value *= derivative(load_slope(at));
+    //#else
+    value = activate(value);
+    //#endif
+    //#if RESIDUAL
+    value += load_residual(at);
+    //#endif
+    store_c(at, value);
+  }
+  //#endif
+}
+
 @compute @workgroup_size(8, 8)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let n0 = id.x * TILE_N;
@@ -55,28 +109,36 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   //#unroll i TILE_M
   let a_row$i = (z * M + min(m0 + $iu, M - 1u)) * (K / 4u);
   //#end
-  //#unroll j TILE_N
-  let b_row$j = (z * N + min(n0 + $ju, N - 1u)) * (K / 4u);
+  //#unroll j VECTORS_N
+  //#unroll l 4
+  let b_row$j_$l = (z * N + min(n0 + 4u * $ju + $lu, N - 1u)) * (K / 4u);
+  //#end
   //#end
   //#unroll i TILE_M
-  //#unroll j TILE_N
-  var sum$i_$j = 0.0;
+  //#unroll j VECTORS_N
+  //#unroll l 4
+  var sum$i_$j_$l = 0.0;
+  //#end
   //#end
   //#end
   for (var k = 0u; k < K / 4u; k++) {
-    //#unroll j TILE_N
-    let b$j = b[b_row$j + k];
+    //#unroll j VECTORS_N
+    //#unroll l 4
+    let b$j_$l = load_b(b_row$j_$l + k);
+    //#end
     //#end
     //#unroll i TILE_M
-    let a$i = a[a_row$i + k];
-    //#unroll j TILE_N
-    sum$i_$j += dot(a$i, b$j);
+    let a$i = load_a(a_row$i + k);
+    //#unroll j VECTORS_N
+    //#unroll l 4
+    sum$i_$j_$l += dot(a$i, b$j_$l);
+    //#end
     //#end
     //#end
   }
   //#unroll i TILE_M
-  //#unroll j TILE_N
-  store(z, m0 + $iu, n0 + $ju, sum$i_$j);
+  //#unroll j VECTORS_N
+  store(z, m0 + $iu, n0 + 4u * $ju, vec4f(sum$i_$j_0, sum$i_$j_1, sum$i_$j_2, sum$i_$j_3));
   //#end
   //#end
   //#endif
@@ -92,10 +154,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   //#end
   for (var k = 0u; k < K; k++) {
     //#unroll j VECTORS_N
-    let b$j = b[b_column$j + k * (N / 4u)];
+    let b$j = load_b(b_column$j + k * (N / 4u));
     //#end
     //#unroll i TILE_M
-    let a$i = vec4f(a[a_index(z, min(m0 + $iu, M - 1u), k)]);
+    let a$i = vec4f(load_a(a_index(z, min(m0 + $iu, M - 1u), k)));
     //#unroll j VECTORS_N
     sum$i_$j = fma(a$i, b$j, sum$i_$j);
     //#end
@@ -103,34 +165,34 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   }
   //#unroll i TILE_M
   //#unroll j VECTORS_N
-  //#unroll l 4
-  store(z, m0 + $iu, n0 + 4u * $ju + $lu, sum$i_$j[$l]);
-  //#end
+  store(z, m0 + $iu, n0 + 4u * $ju, sum$i_$j);
   //#end
   //#end
   //#endif
 
   //#if SCALAR
   //#unroll i TILE_M
-  //#unroll j TILE_N
-  var sum$i_$j = 0.0;
+  //#unroll j VECTORS_N
+  var sum$i_$j = vec4f(0.0);
   //#end
   //#end
   for (var k = 0u; k < K; k++) {
-    //#unroll j TILE_N
-    let n$j = min(n0 + $ju, N - 1u);
-    let b$j = b[select((z * K + k) * N + n$j, (z * N + n$j) * K + k, B_TRANSPOSED)];
+    //#unroll j VECTORS_N
+    var b$j: vec4f;
+    //#unroll l 4
+    b$j[$l] = load_b(b_index(z, min(n0 + 4u * $ju + $lu, N - 1u), k));
+    //#end
     //#end
     //#unroll i TILE_M
-    let a$i = a[a_index(z, min(m0 + $iu, M - 1u), k)];
-    //#unroll j TILE_N
+    let a$i = vec4f(load_a(a_index(z, min(m0 + $iu, M - 1u), k)));
+    //#unroll j VECTORS_N
     sum$i_$j = fma(a$i, b$j, sum$i_$j);
     //#end
     //#end
   }
   //#unroll i TILE_M
-  //#unroll j TILE_N
-  store(z, m0 + $iu, n0 + $ju, sum$i_$j);
+  //#unroll j VECTORS_N
+  store(z, m0 + $iu, n0 + 4u * $ju, sum$i_$j);
   //#end
   //#end
   //#endif

@@ -6,8 +6,8 @@
  *
  * The scalar functions live in shaders/activation_functions.wgsl, which the matrix product includes too.
  */
-import { call, grid, type Op } from '../op.js';
-import { sameShape, type Tensor } from '../tensor.js';
+import { call, grid, type Op, type Operand } from '../op.js';
+import { type GraphNode, sameShape, type Tensor } from '../tensor.js';
 import { misfit } from './shape.js';
 
 export type Activation = 'quickGelu' | 'gelu' | 'relu';
@@ -48,8 +48,14 @@ export function activationDerivative(x: number, kind: Activation): number {
   return x > 0 ? 1 : 0;
 }
 
+/** Elements of a kernel: four values each where the last axis allows it. */
+const lanesOf = ({ shape }: Tensor) => (shape[shape.length - 1]! % 4 === 0 ? 4 : 1);
+const elements = (x: Tensor) => x.size / lanesOf(x);
+const operand = (tensor: Tensor): Operand => (lanesOf(tensor) === 4 ? { tensor, as: 'vec4' } : tensor);
+
 const constantsOf = (x: Tensor, kind: Activation, gradient: boolean) => ({
-  SIZE: x.size,
+  SIZE: elements(x),
+  VECTOR: lanesOf(x) === 4,
   QUICK_GELU: kind === 'quickGelu',
   GELU: kind === 'gelu',
   GRADIENT: gradient,
@@ -57,15 +63,16 @@ const constantsOf = (x: Tensor, kind: Activation, gradient: boolean) => ({
 
 const op: Op<Attributes> = {
   name: 'activation',
-  outputs: ([x]) => [{ shape: x!.shape }],
+  half: true,
+  outputs: ([x]) => [{ shape: x!.shape, dtype: x!.dtype }],
   kernels: ({ inputs: [x], outputs: [y], attributes: { kind } }) => [
     {
       shader: 'activation',
       entry: 'forward',
       constants: constantsOf(x!, kind, false),
-      reads: { x: x! },
-      writes: { y: y! },
-      workgroups: grid(x!.size),
+      reads: { x: operand(x!) },
+      writes: { y: operand(y!) },
+      workgroups: grid(elements(x!)),
     },
   ],
   gradient: ({ inputs: [x], attributes: { kind } }, [dy]) => [activationGradient(x!, dy!, kind)],
@@ -74,18 +81,19 @@ const op: Op<Attributes> = {
 
 const gradientOp: Op<Attributes> = {
   name: 'activationGradient',
+  half: true,
   outputs: ([x, dy]) => {
     if (!sameShape(x!.shape, dy!.shape)) misfit('activationGradient', [x, dy], 'the shapes must be equal');
-    return [{ shape: x!.shape }];
+    return [{ shape: x!.shape, dtype: x!.dtype }];
   },
   kernels: ({ inputs: [x, dy], outputs: [dx], attributes: { kind } }) => [
     {
       shader: 'activation',
       entry: 'gradient',
       constants: constantsOf(x!, kind, true),
-      reads: { x: x!, dy: dy! },
-      writes: { dx: dx! },
-      workgroups: grid(x!.size),
+      reads: { x: operand(x!), dy: operand(dy!) },
+      writes: { dx: operand(dx!) },
+      workgroups: grid(elements(x!)),
     },
   ],
   reference: ({ attributes: { kind } }, [x, dy]) => [
@@ -99,6 +107,15 @@ export const activation = (x: Tensor, kind: Activation): Tensor => call(op, [x],
 /** `dy * act'(pre)`: the gradient with respect to `pre`, the value before the activation. */
 export const activationGradient = (pre: Tensor, dy: Tensor, kind: Activation): Tensor =>
   call(gradientOp, [pre, dy], { kind });
+
+/** If `node` is an `activationGradient` of `dy`: its other input and which activation it is. */
+export function slopeOf(
+  node: GraphNode,
+  dy: Tensor,
+): { readonly pre: Tensor; readonly activation: Activation } | undefined {
+  if (node.op !== gradientOp || node.inputs[1] !== dy || node.inputs[0] === dy) return undefined;
+  return { pre: node.inputs[0]!, activation: (node.attributes as Attributes).kind };
+}
 
 export const quickGelu = (x: Tensor): Tensor => activation(x, 'quickGelu');
 export const gelu = (x: Tensor): Tensor => activation(x, 'gelu');

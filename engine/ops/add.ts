@@ -1,6 +1,6 @@
 /** y = a + b, where b may lack leading axes of a (it is then repeated along them). */
 import { call, grid, type Op } from '../op.js';
-import type { Tensor } from '../tensor.js';
+import { type GraphNode, sameShape, type Tensor } from '../tensor.js';
 import { sumLeading } from './reduce.js';
 import { isSuffix, misfit } from './shape.js';
 
@@ -26,6 +26,13 @@ const op: Op<null> = {
   ],
   reference: (_, [a, b]) => [a!.map((v, i) => v + b![i % b!.length]!)],
 };
+
+/** If `node` adds two float32 tensors of one shape, one of them `term`: the other one. */
+export function otherTerm(node: GraphNode, term: Tensor): Tensor | undefined {
+  if (node.op !== op) return undefined;
+  const [a, b] = node.inputs as [Tensor, Tensor];
+  return a !== b && sameShape(a.shape, b.shape) ? (term === a ? b : a) : undefined;
+}
 
 /** `a + b`; `b`'s shape must equal the last axes of `a`'s. */
 export const add = (a: Tensor, b: Tensor): Tensor => call(op, [a, b], null);

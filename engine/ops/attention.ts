@@ -20,7 +20,7 @@ export interface AttentionOptions {
 /** Rows that a workgroup of attention.wgsl owns. */
 const OWN = 16;
 
-const vec4 = (tensor: Tensor) => ({ tensor, as: 'vec4f' }) as const;
+const vec4 = (tensor: Tensor) => ({ tensor, as: 'vec4' }) as const;
 
 /** What the launches have in common; `flags` choose the entry's part of the file. */
 function launch(
@@ -46,12 +46,13 @@ const productsFlops = (qkv: Tensor, { heads, causal }: AttentionOptions, product
 
 const op: Op<AttentionOptions> = {
   name: 'attention',
+  half: true,
   // Output 1 is the log of the softmax's denominators; stored only when a gradient reads it.
   outputs: ([qkv], { heads }) => {
     const [batch, tokens, width] = qkv!.shape as [number, number, number];
     if (qkv!.shape.length !== 3 || !Number.isInteger(heads) || heads < 1 || width !== 3 * heads * HEAD)
       misfit('attention', [qkv], `${heads} heads of ${HEAD} need [batch, tokens, ${3 * heads * HEAD}]`);
-    return [{ shape: [batch, tokens, width / 3] }, { shape: [batch, heads, tokens] }];
+    return [{ shape: [batch, tokens, width / 3], dtype: qkv!.dtype }, { shape: [batch, heads, tokens] }];
   },
   kernels: ({ inputs: [qkv], outputs: [o, lse], attributes }, { used }) => [
     {
@@ -88,12 +89,16 @@ const op: Op<AttentionOptions> = {
 
 const gradientOp: Op<AttentionOptions> = {
   name: 'attentionGradient',
+  half: true,
   outputs: ([qkv, o, lse, d_o], { heads }) => {
     const [batch, tokens, width] = qkv!.shape as [number, number, number];
     const like = batch * tokens * (width / 3);
     if (o!.size !== like || d_o!.size !== like || lse!.size !== batch * heads * tokens)
       misfit('attentionGradient', [qkv, o, lse, d_o], 'they must come from one attention');
-    return [{ shape: qkv!.shape }, { shape: lse!.shape, scratch: true }];
+    return [
+      { shape: qkv!.shape, dtype: qkv!.dtype },
+      { shape: lse!.shape, scratch: true },
+    ];
   },
   kernels: ({ inputs: [qkv, o, lse, d_o], outputs: [dQkv, delta], attributes }): Dispatch[] => [
     {
@@ -158,7 +163,7 @@ function addScaled(target: Values, factor: number, x: Values): void {
   for (let i = 0; i < HEAD; i++) target[i]! += factor * x[i]!;
 }
 
-/** `qkv` `[batch, tokens, 3 * 64 * heads]` as q | k | v, head by head within each -> `[batch, tokens, 64 * heads]`. */
+/** `qkv` `[batch, tokens, 3 * 64 * heads]` as q | k | v, head by head within each -> `[batch, tokens, 64 * heads]`, of its dtype. */
 export const attention = (qkv: Tensor, options: AttentionOptions): Tensor =>
   record(op, [qkv], { heads: options.heads, causal: options.causal }).outputs[0]!;
 

@@ -140,14 +140,14 @@ export function everyOperation(): OperationCall[] {
         );
   for (const kind of [undefined, 'quickGelu', 'gelu', 'relu'] as const) {
     calls.push(
-      make(`linear ${kind}`, [[5, 12], [8, 12], [8]], (x, w, b) => linear(x!, w!, b!, kind)),
+      make(`linear ${kind}`, [[5, 12], [8, 12], [8]], (x, w, b) => linear(x!, w!, b!, { activation: kind })),
       make(
         `linear without bias ${kind}`,
         [
           [5, 9],
           [7, 9],
         ],
-        (x, w) => linear(x!, w!, undefined, kind),
+        (x, w) => linear(x!, w!, undefined, { activation: kind }),
       ),
     );
     if (kind) calls.push(make(`activation ${kind}`, [[3, 7]], (x) => activation(x!, kind)));

@@ -12,7 +12,7 @@ const clampTo = (index: number, count: number) => Math.max(0, Math.min(index, co
 /** Element type and row length in elements: four floats where the width allows it. */
 function elements(width: number): { row: number; operand: (tensor: Tensor) => Operand } {
   return width % 4 === 0
-    ? { row: width / 4, operand: (tensor) => ({ tensor, as: 'vec4f' }) }
+    ? { row: width / 4, operand: (tensor) => ({ tensor, as: 'vec4' }) }
     : { row: width, operand: (tensor) => tensor };
 }
 

@@ -1,35 +1,59 @@
 /** Layer normalisation over the last axis: y = (x - mean) / sqrt(biased variance + epsilon) * gamma + beta. */
-import { call, float, type Op, record } from '../op.js';
-import { sameShape, type Tensor } from '../tensor.js';
+import {
+  type Constant,
+  call,
+  type Dispatch,
+  float,
+  type KernelContext,
+  type Op,
+  type Operand,
+  record,
+} from '../op.js';
+import { type DType, sameShape, type Tensor } from '../tensor.js';
+import { otherTerm } from './add.js';
 import { overRowsOf, rowAnInvocation } from './rows.js';
 import { misfit, rowsOf } from './shape.js';
 
 interface Attributes {
   readonly epsilon: number;
+  /** How the result is stored. */
+  readonly dtype: DType;
+}
+
+/** A launch over the rows of `x`; `as` binds what has its columns. */
+function launch(
+  x: Tensor,
+  { capabilities }: KernelContext,
+  constants: Readonly<Record<string, Constant>>,
+): { common: Pick<Dispatch, 'shader' | 'entry' | 'constants' | 'workgroups'>; as: (t: Tensor) => Operand } {
+  const vector = rowsOf(x.shape).width % 4 === 0;
+  const flags = { ...constants, VECTOR: vector };
+  const alone = rowAnInvocation(x, capabilities, { ...flags, ALONE: true });
+  return {
+    common: {
+      shader: 'layer_norm',
+      entry: alone ? 'alone' : 'together',
+      ...(alone ?? overRowsOf(x, flags)),
+    },
+    as: (tensor) => (vector ? { tensor, as: 'vec4' } : tensor),
+  };
 }
 
 const op: Op<Attributes> = {
   name: 'layerNorm',
   // Outputs 1 and 2 are the mean and 1 / deviation of each row; stored only when a gradient reads them.
-  outputs: ([x, gamma, beta]) => {
+  outputs: ([x, gamma, beta], { dtype }) => {
     const { rows, width } = rowsOf(x!.shape);
     if (!sameShape(gamma!.shape, [width]) || !sameShape(beta!.shape, [width]))
       misfit('layerNorm', [x, gamma, beta], 'gamma and beta must be [size of the last axis]');
-    return [{ shape: x!.shape }, { shape: [rows] }, { shape: [rows] }];
+    return [{ shape: x!.shape, dtype }, { shape: [rows] }, { shape: [rows] }];
   },
-  kernels: (
-    { inputs: [x, gamma, beta], outputs: [y, mean, rstd], attributes: { epsilon } },
-    { used, capabilities },
-  ) => {
-    const save = used[1]! || used[2]!;
-    const constants = { EPSILON: float(epsilon), SAVE: save };
-    const alone = rowAnInvocation(x!, capabilities, { ...constants, ALONE: true, FORWARD: true });
-    const as = (tensor: Tensor) => (alone ? ({ tensor, as: 'vec4f' } as const) : tensor);
+  kernels: ({ inputs: [x, gamma, beta], outputs: [y, mean, rstd], attributes: { epsilon } }, context) => {
+    const save = context.used[1]! || context.used[2]!;
+    const { common, as } = launch(x!, context, { EPSILON: float(epsilon), SAVE: save });
     return [
       {
-        shader: 'layer_norm',
-        entry: alone ? 'forward_alone' : 'forward',
-        ...(alone ?? overRowsOf(x!, constants)),
+        ...common,
         reads: { x: as(x!), gamma: as(gamma!), beta: as(beta!) },
         writes: { y: as(y!), ...(save && { mean: mean!, rstd: rstd! }) },
       },
@@ -71,16 +95,22 @@ const op: Op<Attributes> = {
 
 const gradientOp: Op<null> = {
   name: 'layerNormGradient',
+  half: true,
+  // The gradient that goes round the LayerNorm: a sixth input.
+  absorb: ({ inputs, attributes }, consumer, tail) => {
+    const residual = inputs.length === 5 ? otherTerm(consumer, tail) : undefined;
+    return residual && { inputs: [...inputs, residual], attributes, outputs: consumer.outputs };
+  },
   outputs: ([x]) => [{ shape: x!.shape }],
-  kernels: ({ inputs: [x, gamma, mean, rstd, dy], outputs: [dx] }, { capabilities }) => {
-    const alone = rowAnInvocation(x!, capabilities, { ALONE: true, GRADIENT: true });
-    const as = (tensor: Tensor) => (alone ? ({ tensor, as: 'vec4f' } as const) : tensor);
+  kernels: ({ inputs: [x, gamma, mean, rstd, dy, residual], outputs: [dx] }, context) => {
+    const { common, as } = launch(x!, context, { GRADIENT: true, RESIDUAL: residual !== undefined });
     return [
       {
-        shader: 'layer_norm',
-        entry: alone ? 'gradient_alone' : 'gradient',
-        ...(alone ?? overRowsOf(x!, { GRADIENT: true })),
-        reads: { x: as(x!), gamma: as(gamma!), mean: mean!, rstd: rstd!, dy: as(dy!) },
+        ...common,
+        reads: {
+          ...{ x: as(x!), gamma: as(gamma!), mean: mean!, rstd: rstd!, dy: as(dy!) },
+          ...(residual && { residual: as(residual) }),
+        },
         writes: { dx: as(dx!) },
       },
     ];
@@ -110,6 +140,7 @@ const LINES = 8;
 
 const parameterGradientOp: Op<null> = {
   name: 'layerNormParameterGradient',
+  half: true,
   outputs: ([x]) => {
     const { width } = rowsOf(x!.shape);
     return [{ shape: [width] }, { shape: [width] }];
@@ -140,6 +171,14 @@ const parameterGradientOp: Op<null> = {
   },
 };
 
-/** `x` `[..., n]` normalised over its last axis, then scaled by `gamma` `[n]` and shifted by `beta` `[n]`. */
-export const layerNorm = (x: Tensor, gamma: Tensor, beta: Tensor, epsilon = 1e-5): Tensor =>
-  call(op, [x, gamma, beta], { epsilon });
+/**
+ * `x` `[..., n]` normalised over its last axis, then scaled by `gamma` `[n]` and shifted by `beta` `[n]`; all of them
+ * float32, the result as `dtype` says.
+ */
+export const layerNorm = (
+  x: Tensor,
+  gamma: Tensor,
+  beta: Tensor,
+  epsilon = 1e-5,
+  dtype: DType = 'f32',
+): Tensor => call(op, [x, gamma, beta], { epsilon, dtype });

@@ -1,7 +1,8 @@
 /** y = activation(x W^T + b), as PyTorch's Linear stores W: [outputs, inputs]. */
 import { type Op, record } from '../op.js';
-import type { Tensor } from '../tensor.js';
+import type { DType, Tensor } from '../tensor.js';
 import { type Activation, activationGradient, activationValue } from './activation.js';
+import { otherTerm } from './add.js';
 import { type MatmulSizes, matmul, matmulDispatch, multiplyMatrices, productFlops } from './matmul.js';
 import { sumLeading } from './reduce.js';
 import { reshape } from './reshape.js';
@@ -9,6 +10,10 @@ import { misfit, rowsOf } from './shape.js';
 
 interface Attributes {
   readonly activation?: Activation;
+  /** How the results are stored. */
+  readonly dtype: DType;
+  /** The last input is added to the result. */
+  readonly residual?: boolean;
 }
 
 function sizesOf(x: Tensor, weight: Tensor): MatmulSizes {
@@ -18,21 +23,39 @@ function sizesOf(x: Tensor, weight: Tensor): MatmulSizes {
 
 const op: Op<Attributes> = {
   name: 'linear',
+  half: true,
   // Output 1 is the value before the activation; stored only when a gradient reads it.
-  outputs: ([x, weight, bias]) => {
+  outputs: ([x, weight, bias], { dtype }) => {
     const [n, k] = weight!.shape;
     if (weight!.shape.length !== 2 || x!.shape[x!.shape.length - 1] !== k || (bias && bias.size !== n))
       misfit('linear', [x, weight, bias], 'the weight is [outputs, inputs], x is [..., inputs]');
     const shape = [...x!.shape.slice(0, -1), n!];
-    return [{ shape }, { shape }];
+    return [
+      { shape, dtype },
+      { shape, dtype },
+    ];
   },
-  kernels: ({ inputs: [x, weight, bias], outputs: [y, pre], attributes: { activation } }, { used }) => [
-    matmulDispatch(x!, weight!, y!, sizesOf(x!, weight!), {
-      bias,
-      activation,
-      pre: used[1] ? pre : undefined,
-    }),
-  ],
+  kernels: ({ inputs, outputs: [y, pre], attributes: { activation, residual } }, { used }) => {
+    const [x, weight, bias] = residual ? inputs.slice(0, -1) : inputs;
+    return [
+      matmulDispatch(x!, weight!, y!, sizesOf(x!, weight!), {
+        bias,
+        activation,
+        pre: used[1] ? pre : undefined,
+        residual: residual ? inputs.at(-1) : undefined,
+      }),
+    ];
+  },
+  absorb: ({ inputs, attributes, outputs: [, pre] }, consumer, tail) => {
+    const residual = attributes.residual ? undefined : otherTerm(consumer, tail);
+    return (
+      residual && {
+        inputs: [...inputs, residual],
+        attributes: { ...attributes, residual: true },
+        outputs: [consumer.outputs[0]!, pre!],
+      }
+    );
+  },
   gradient: (
     { inputs: [x, weight, bias], outputs: [, pre], attributes: { activation } },
     [dy],
@@ -42,8 +65,10 @@ const op: Op<Attributes> = {
     const { rows, width } = rowsOf(x!.shape);
     const dPre = reshape(activation ? activationGradient(pre!, dy!, activation) : dy!, [rows, n]);
     return [
-      wantX ? reshape(matmul(dPre, weight!), x!.shape) : undefined,
-      wantWeight ? matmul(dPre, reshape(x!, [rows, width]), { transposeA: true }) : undefined,
+      wantX ? reshape(matmul(dPre, weight!, { dtype: x!.dtype }), x!.shape) : undefined,
+      wantWeight
+        ? matmul(dPre, reshape(x!, [rows, width]), { transposeA: true, dtype: weight!.dtype })
+        : undefined,
       wantBias ? sumLeading(dPre, bias!.shape) : undefined,
     ];
   },
@@ -57,8 +82,13 @@ const op: Op<Attributes> = {
 
 /**
  * `x` `[..., inputs]`, `weight` `[outputs, inputs]`, `bias` `[outputs]` -> `[..., outputs]`.
- * The activation is computed in the product's own kernel.
+ * The activation is computed in the product's own kernel. The result is float32 unless `dtype` says f16.
  */
-export function linear(x: Tensor, weight: Tensor, bias?: Tensor, activation?: Activation): Tensor {
-  return record(op, bias ? [x, weight, bias] : [x, weight], { activation }).outputs[0]!;
+export function linear(
+  x: Tensor,
+  weight: Tensor,
+  bias?: Tensor,
+  { activation, dtype = 'f32' }: { activation?: Activation; dtype?: DType } = {},
+): Tensor {
+  return record(op, bias ? [x, weight, bias] : [x, weight], { activation, dtype }).outputs[0]!;
 }

@@ -1,7 +1,7 @@
 /** C = A B, batched over leading axes, with either operand transposed. */
-import { type Constant, call, type Dispatch, type Op, type Values } from '../op.js';
-import { type Shape, sameShape, sizeOf, type Tensor } from '../tensor.js';
-import type { Activation } from './activation.js';
+import { type Constant, call, type Dispatch, type Op, type Operand, type Values } from '../op.js';
+import { type DType, type Shape, sameShape, sizeOf, type Tensor } from '../tensor.js';
+import { type Activation, slopeOf } from './activation.js';
 import { misfit } from './shape.js';
 
 export interface MatmulSizes {
@@ -19,6 +19,10 @@ export interface Epilogue {
   readonly activation?: Activation;
   /** Also stores the value before the activation, for the backward pass. */
   readonly pre?: Tensor;
+  /** Added at the end; of the result's shape. */
+  readonly residual?: Tensor;
+  /** Instead of `activation`: multiplies by its derivative at these values, which the activation was given before. */
+  readonly slope?: { readonly pre: Tensor; readonly activation: Activation };
 }
 
 /**
@@ -40,11 +44,15 @@ export function matmulDispatch(
   epilogue: Epilogue = {},
 ): Dispatch {
   const { batch, m, n, k, transposeA, transposeB } = sizes;
-  const { bias, activation, pre } = epilogue;
+  const { bias, pre, residual, slope } = epilogue;
+  const activation = slope?.activation ?? epilogue.activation;
   const tile = tileSize(sizes);
+  const quads = n % 4 === 0;
   const dots = !transposeA && transposeB && k % 4 === 0;
-  const rows = !transposeB && n % 4 === 0;
-  const tileN = rows ? Math.max(4, tile) : tile;
+  const rows = !transposeB && quads;
+  const tileN = Math.max(4, tile);
+  const vec4 = (tensor: Tensor): Operand => ({ tensor, as: 'vec4' });
+  const like = (tensor: Tensor): Operand => (quads ? vec4(tensor) : tensor);
   const constants: Record<string, Constant> = {
     BATCH: batch,
     M: m,
@@ -58,6 +66,9 @@ export function matmulDispatch(
     DOTS: dots,
     ROWS: rows,
     SCALAR: !dots && !rows,
+    QUADS: quads,
+    RESIDUAL: residual !== undefined,
+    SLOPE: slope !== undefined,
     HAS_BIAS: bias !== undefined,
     STORE_PRE: pre !== undefined,
     QUICK_GELU: activation === 'quickGelu',
@@ -65,17 +76,17 @@ export function matmulDispatch(
     RELU: activation === 'relu',
     IDENTITY: activation === undefined,
   };
-  // VECTORS_N is a count for the unrolled rows variant only; elsewhere it may not be whole.
-  if (!rows) delete constants.VECTORS_N;
   return {
     shader: 'matmul',
     constants,
     reads: {
-      a: dots ? { tensor: a, as: 'vec4f' } : a,
-      b: dots || rows ? { tensor: b, as: 'vec4f' } : b,
-      ...(bias && { bias }),
+      a: dots ? vec4(a) : a,
+      b: dots || rows ? vec4(b) : b,
+      ...(bias && { bias: like(bias) }),
+      ...(residual && { residual: like(residual) }),
+      ...(slope && { slope: like(slope.pre) }),
     },
-    writes: { c, ...(pre && { pre }) },
+    writes: { c: like(c), ...(pre && { pre: like(pre) }) },
     workgroups: [Math.ceil(n / tileN / 8), Math.ceil(m / tile / 8), batch],
   };
 }
@@ -98,20 +109,42 @@ export function multiplyMatrices(a: Values, b: Values, sizes: MatmulSizes): Valu
   return c;
 }
 
-const op: Op<MatmulSizes & { shape: Shape }> = {
+interface Attributes extends MatmulSizes {
+  readonly shape: Shape;
+  readonly dtype: DType;
+  /** Multiplies by the derivative of this activation at the third input. */
+  readonly slope?: Activation;
+}
+
+const op: Op<Attributes> = {
   name: 'matmul',
-  outputs: (_, { shape }) => [{ shape }],
-  kernels: ({ inputs: [a, b], outputs: [c], attributes }) => [matmulDispatch(a!, b!, c!, attributes)],
+  half: true,
+  outputs: (_, { shape, dtype }) => [{ shape, dtype }],
+  kernels: ({ inputs: [a, b, pre], outputs: [c], attributes }) => {
+    const { slope } = attributes;
+    const epilogue = slope && pre ? { slope: { pre, activation: slope } } : {};
+    return [matmulDispatch(a!, b!, c!, attributes, epilogue)];
+  },
+  absorb: ({ inputs, attributes }, consumer, tail) => {
+    const found = attributes.slope ? undefined : slopeOf(consumer, tail);
+    return (
+      found && {
+        inputs: [...inputs, found.pre],
+        attributes: { ...attributes, slope: found.activation },
+        outputs: consumer.outputs,
+      }
+    );
+  },
   gradient: ({ inputs: [a, b], attributes: { transposeA, transposeB } }, [dc], [wantA, wantB]) => [
     wantA
       ? transposeA
-        ? matmul(b!, dc!, { transposeA: transposeB, transposeB: true })
-        : matmul(dc!, b!, { transposeB: !transposeB })
+        ? matmul(b!, dc!, { transposeA: transposeB, transposeB: true, dtype: a!.dtype })
+        : matmul(dc!, b!, { transposeB: !transposeB, dtype: a!.dtype })
       : undefined,
     wantB
       ? transposeB
-        ? matmul(dc!, a!, { transposeA: true, transposeB: transposeA })
-        : matmul(a!, dc!, { transposeA: !transposeA })
+        ? matmul(dc!, a!, { transposeA: true, transposeB: transposeA, dtype: b!.dtype })
+        : matmul(a!, dc!, { transposeA: !transposeA, dtype: b!.dtype })
       : undefined,
   ],
   flops: ({ attributes }) => productFlops(attributes),
@@ -120,14 +153,14 @@ const op: Op<MatmulSizes & { shape: Shape }> = {
 
 /**
  * `a` `[..., m, k]` times `b` `[..., k, n]` -> `[..., m, n]`; a transposed operand is stored with its last two axes
- * swapped. Leading axes must be equal.
+ * swapped. Leading axes must be equal. The result is float32 unless `dtype` says f16; sums are float32 in any case.
  */
 export function matmul(
   a: Tensor,
   b: Tensor,
-  options: { transposeA?: boolean; transposeB?: boolean } = {},
+  options: { transposeA?: boolean; transposeB?: boolean; dtype?: DType } = {},
 ): Tensor {
-  const { transposeA = false, transposeB = false } = options;
+  const { transposeA = false, transposeB = false, dtype = 'f32' } = options;
   const lead = a.shape.slice(0, -2);
   const [am, ak] = a.shape.slice(-2);
   const [bk, bn] = b.shape.slice(-2);
@@ -135,5 +168,6 @@ export function matmul(
   const [inner, n] = transposeB ? [bn!, bk!] : [bk!, bn!];
   if (a.shape.length < 2 || b.shape.length < 2 || !sameShape(lead, b.shape.slice(0, -2)) || k !== inner)
     misfit('matmul', [a, b], 'the inner sizes and all leading axes must be equal');
-  return call(op, [a, b], { batch: sizeOf(lead), m, n, k, transposeA, transposeB, shape: [...lead, m, n] });
+  const shape = [...lead, m, n];
+  return call(op, [a, b], { batch: sizeOf(lead), m, n, k, transposeA, transposeB, shape, dtype });
 }

@@ -22,7 +22,7 @@ function dispatch(
   assemble: boolean,
 ): Dispatch {
   const lanes = patch % 4 === 0 ? 4 : 1;
-  const operand = (tensor: Tensor): Operand => (lanes === 4 ? { tensor, as: 'vec4f' } : tensor);
+  const operand = (tensor: Tensor): Operand => (lanes === 4 ? { tensor, as: 'vec4' } : tensor);
   const size = x.size / lanes;
   return {
     shader: 'patches',

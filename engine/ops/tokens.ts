@@ -21,7 +21,7 @@ const dims = (x: Tensor) => x.shape as readonly [number, number, number];
 function dispatch(entry: string, { at, n }: Attributes, y: Tensor, x: Tensor, rows?: Tensor): Dispatch {
   const [batch, tokens, width] = dims(x);
   const vector = width % 4 === 0;
-  const operand = (tensor: Tensor): Operand => (vector ? { tensor, as: 'vec4f' } : tensor);
+  const operand = (tensor: Tensor): Operand => (vector ? { tensor, as: 'vec4' } : tensor);
   const size = vector ? y.size / 4 : y.size;
   return {
     shader: 'tokens',

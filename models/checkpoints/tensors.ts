@@ -1,3 +1,6 @@
+import { UserError } from '../../engine/errors.js';
+import { fromHalf, toHalf } from '../../engine/half.js';
+
 /** How a checkpoint stores numbers. */
 export type StoredDType = 'F32' | 'F16' | 'BF16' | 'F64' | 'I64' | 'I32' | 'I16' | 'U8' | 'I8' | 'BOOL';
 
@@ -24,6 +27,8 @@ export interface StoredTensor {
    * float64 is rounded. Throws `UserError` when the file cannot be read.
    */
   read(): Promise<Float32Array>;
+  /** The same as the bits of float16 values. Throws `UserError` when one is too large for it. */
+  readHalf(): Promise<Uint16Array>;
   /** The values of an integer tensor, row-major. Throws `UserError` for other dtypes and beyond 32 bits. */
   readInts(): Promise<Int32Array>;
 }
@@ -60,12 +65,31 @@ export function storedTensor(source: TensorSource): StoredTensor {
     dtype,
     shape,
     read: async () => toFloat32(dtype, await source.bytes()),
+    readHalf: async () => {
+      const bytes = await source.bytes();
+      return dtype === 'F16' ? view(bytes, Uint16Array) : roundToHalf(toFloat32(dtype, bytes), name);
+    },
     readInts: async () => {
       if (dtype[0] === 'F' || dtype[0] === 'B') source.fail(`holds ${dtype} where integers are expected`);
       const values = toInt32(dtype, await source.bytes());
       return values ?? source.fail('holds integers beyond 32 bits');
     },
   };
+}
+
+const LARGEST_HALF = 65_504;
+/** From here on, rounding gives infinity. */
+const TOO_LARGE = 65_520;
+
+/** Float16 of finite values. Throws `UserError` for those that it cannot hold. */
+export function roundToHalf(values: Float32Array, name: string): Uint16Array {
+  const lost = values.find((value) => Math.abs(value) >= TOO_LARGE && Number.isFinite(value));
+  if (lost !== undefined)
+    throw new UserError(
+      `tensor "${name}" holds ${lost}, and float16 ends at ${LARGEST_HALF}`,
+      'keep it in float32',
+    );
+  return toHalf(values);
 }
 
 /** A message fit for one line of a terminal: names in damaged files may hold anything, at any length. */
@@ -84,7 +108,7 @@ export function toFloat32(dtype: StoredDType, bytes: Uint8Array): Float32Array {
     case 'F32':
       return view(bytes, Float32Array);
     case 'F16':
-      return widen(view(bytes, Uint16Array), halfTable());
+      return fromHalf(view(bytes, Uint16Array));
     case 'BF16': {
       const words = view(bytes, Uint16Array);
       const bits = new Uint32Array(words.length);
@@ -128,35 +152,6 @@ function view<T>(bytes: Uint8Array, type: ArrayType<T>): T {
   return new type(aligned.buffer, aligned.byteOffset, Math.floor(bytes.length / type.BYTES_PER_ELEMENT));
 }
 
-function widen(halves: Uint16Array, table: Float32Array): Float32Array {
-  const out = new Float32Array(halves.length);
-  for (let i = 0; i < halves.length; i++) out[i] = table[halves[i]];
-  return out;
-}
-
-let halves: Float32Array | undefined;
-
-/** All 65,536 half-precision numbers: a look-up a value beats bit tricks and is exact by construction. */
-function halfTable(): Float32Array {
-  if (halves) return halves;
-  const table = new Float32Array(65536);
-  for (let bits = 0; bits < 65536; bits++) {
-    const exponent = (bits >> 10) & 31;
-    const fraction = bits & 1023;
-    const size =
-      exponent === 0
-        ? fraction * 2 ** -24
-        : exponent === 31
-          ? fraction === 0
-            ? Infinity
-            : NaN
-          : (1024 + fraction) * 2 ** (exponent - 25);
-    table[bits] = bits & 0x8000 ? -size : size;
-  }
-  halves = table;
-  return table;
-}
-
 /**
  * Elements of a strided view, row-major: `bytes` starts at the view's first element, strides count elements.
  */
@@ -198,6 +193,7 @@ export function renamed(tensor: StoredTensor, name: string, shape = tensor.shape
     dtype: tensor.dtype,
     shape,
     read: () => tensor.read(),
+    readHalf: () => tensor.readHalf(),
     readInts: () => tensor.readInts(),
   };
 }
@@ -205,7 +201,7 @@ export function renamed(tensor: StoredTensor, name: string, shape = tensor.shape
 /** `[rows, columns]` -> `[columns, rows]`. */
 export function transposed(tensor: StoredTensor, name: string): StoredTensor {
   const [rows, columns] = tensor.shape;
-  const flip = <T extends Float32Array | Int32Array>(values: T): T => {
+  const flip = <T extends Float32Array | Int32Array | Uint16Array>(values: T): T => {
     const out = values.slice() as T;
     for (let r = 0; r < rows; r++)
       for (let c = 0; c < columns; c++) out[c * rows + r] = values[r * columns + c];
@@ -216,6 +212,7 @@ export function transposed(tensor: StoredTensor, name: string): StoredTensor {
     dtype: tensor.dtype,
     shape: [columns, rows],
     read: async () => flip(await tensor.read()),
+    readHalf: async () => flip(await tensor.readHalf()),
     readInts: async () => flip(await tensor.readInts()),
   };
 }
@@ -224,7 +221,7 @@ export function transposed(tensor: StoredTensor, name: string): StoredTensor {
 export function stacked(parts: readonly StoredTensor[], name: string): StoredTensor {
   const rows = parts.reduce((sum, part) => sum + part.shape[0], 0);
   const shape = [rows, ...parts[0].shape.slice(1)];
-  const join = async <T extends Float32Array | Int32Array>(
+  const join = async <T extends Float32Array | Int32Array | Uint16Array>(
     out: T,
     read: (part: StoredTensor) => Promise<T>,
   ) => {
@@ -241,6 +238,7 @@ export function stacked(parts: readonly StoredTensor[], name: string): StoredTen
     dtype: parts[0].dtype,
     shape,
     read: () => join(new Float32Array(elementCount(shape)), (part) => part.read()),
+    readHalf: () => join(new Uint16Array(elementCount(shape)), (part) => part.readHalf()),
     readInts: () => join(new Int32Array(elementCount(shape)), (part) => part.readInts()),
   };
 }

@@ -1,6 +1,4 @@
 /** Tensors on their way into a file: known by shape first, their values one after the other while they are written. */
-import { Float16Array } from '@petamoriken/float16';
-import { UserError } from '../../engine/errors.js';
 import { DTYPE_BYTES, elementCount, type StoredTensor } from './tensors.js';
 
 export type WritableDType = 'F32' | 'F16' | 'I64';
@@ -30,10 +28,7 @@ export function writable(
     name,
     dtype,
     shape,
-    bytes: async () => {
-      const values = await tensor.read();
-      return bytesOf(dtype === 'F32' ? values : halves(values, name));
-    },
+    bytes: async () => bytesOf(await (dtype === 'F32' ? tensor.read() : tensor.readHalf())),
   };
 }
 
@@ -45,18 +40,5 @@ export const writableInteger = (name: string, value: number): WritableTensor => 
   bytes: async () => bytesOf(BigInt64Array.of(BigInt(value))),
 });
 
-const LARGEST_HALF = 65_504;
-
-function halves(values: Float32Array, name: string): Float16Array {
-  const rounded = new Float16Array(values);
-  const lost = values.findIndex((value, i) => Number.isFinite(value) && !Number.isFinite(rounded[i]));
-  if (lost >= 0)
-    throw new UserError(
-      `tensor "${name}" holds ${values[lost]}, and float16 ends at ${LARGEST_HALF}`,
-      'write it without --half',
-    );
-  return rounded;
-}
-
-const bytesOf = (values: Float32Array | Float16Array | BigInt64Array): Uint8Array =>
+const bytesOf = (values: Float32Array | Uint16Array | BigInt64Array): Uint8Array =>
   new Uint8Array(values.buffer, values.byteOffset, values.byteLength);

@@ -3,16 +3,24 @@ import { add } from '../../engine/ops/add.js';
 import { attention } from '../../engine/ops/attention.js';
 import { layerNorm } from '../../engine/ops/layerNorm.js';
 import { linear } from '../../engine/ops/linear.js';
-import type { Tensor } from '../../engine/tensor.js';
+import type { DType, Tensor } from '../../engine/tensor.js';
 import type { ClipConfig } from './config.js';
 import type { Weights } from './weights.js';
 
 /** LayerNorm with the weights `name.weight` and `name.bias`. */
-export const norm = (x: Tensor, weights: Weights, name: string, config: ClipConfig): Tensor =>
-  layerNorm(x, weights.get(`${name}.weight`), weights.get(`${name}.bias`), config.layerNormEps);
+export const norm = (
+  x: Tensor,
+  weights: Weights,
+  name: string,
+  config: ClipConfig,
+  dtype: DType = 'f32',
+): Tensor =>
+  layerNorm(x, weights.get(`${name}.weight`), weights.get(`${name}.bias`), config.layerNormEps, dtype);
 
 /**
  * Pre-norm block: `x += attention(ln_1(x)); x += c_proj(activation(c_fc(ln_2(x))))`.
+ *
+ * What stands between two matrices is stored as they are, float16 or float32; the residual stream `x` is float32.
  *
  * @param x `[batch, tokens, width]`
  * @param name prefix of the weights, such as `visual.transformer.resblocks.0`
@@ -24,14 +32,22 @@ export function block(
   config: ClipConfig,
   { heads, causal }: { heads: number; causal: boolean },
 ): Tensor {
-  const project = (input: Tensor, leaf: string, activation?: ClipConfig['activation']) =>
-    linear(input, weights.get(`${name}.${leaf}.weight`), weights.get(`${name}.${leaf}.bias`), activation);
+  const project = (input: Tensor, leaf: string) =>
+    linear(input, weights.get(`${name}.${leaf}.weight`), weights.get(`${name}.${leaf}.bias`));
+  const inProjection = weights.get(`${name}.attn.in_proj_weight`);
+  const { dtype } = inProjection;
   const qkv = linear(
-    norm(x, weights, `${name}.ln_1`, config),
-    weights.get(`${name}.attn.in_proj_weight`),
+    norm(x, weights, `${name}.ln_1`, config, dtype),
+    inProjection,
     weights.get(`${name}.attn.in_proj_bias`),
+    { dtype },
   );
   const attended = add(x, project(attention(qkv, { heads, causal }), 'attn.out_proj'));
-  const hidden = project(norm(attended, weights, `${name}.ln_2`, config), 'mlp.c_fc', config.activation);
+  const hidden = linear(
+    norm(attended, weights, `${name}.ln_2`, config, dtype),
+    weights.get(`${name}.mlp.c_fc.weight`),
+    weights.get(`${name}.mlp.c_fc.bias`),
+    { activation: config.activation, dtype },
+  );
   return add(attended, project(hidden, 'mlp.c_proj'));
 }

@@ -29,7 +29,10 @@ describe('linear', () => {
         const x = random.variable([m, k], 'x');
         const weight = random.variable([n, k], 'weight');
         const bias = random.variable([n], 'bias');
-        await checkForward([linear(x, weight, bias, kind), linear(x, weight, undefined, kind)]);
+        await checkForward([
+          linear(x, weight, bias, { activation: kind }),
+          linear(x, weight, undefined, { activation: kind }),
+        ]);
       }
     });
 
@@ -40,7 +43,7 @@ describe('linear', () => {
       const x = random.variable([2, 3, 8], 'x');
       const weight = random.variable([5, 8], 'weight');
       const bias = random.variable([5], 'bias');
-      await checkGradient(linear(x, weight, bias, kind), [x, weight, bias], { step: 1e-6 });
+      await checkGradient(linear(x, weight, bias, { activation: kind }), [x, weight, bias], { step: 1e-6 });
     });
 
   it('gives the same with the activation fused as with a kernel of its own', async () => {
@@ -49,7 +52,7 @@ describe('linear', () => {
       const x = random.variable([37, 20], 'x');
       const weight = random.variable([19, 20], 'weight');
       const bias = random.variable([19], 'bias');
-      const fused = linear(x, weight, bias, kind);
+      const fused = linear(x, weight, bias, { activation: kind });
       const plain = activation(linear(x, weight, bias), kind);
       const plan = await Plan.compile(await testGpu(), { outputs: [fused, plain] }, { poison: true });
       plan.run();

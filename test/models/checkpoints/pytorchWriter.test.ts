@@ -9,7 +9,7 @@ import { nodePlatform } from '../../../cli/platform/node.js';
 import { openByContent } from '../../../models/checkpoints/load.js';
 import { pytorchCheckpoint } from '../../../models/checkpoints/pytorchWriter.js';
 import { openSafetensors, streamSafetensors } from '../../../models/checkpoints/safetensors.js';
-import { toFloat32 } from '../../../models/checkpoints/tensors.js';
+import { roundToHalf, toFloat32 } from '../../../models/checkpoints/tensors.js';
 import { type WritableTensor, writable, writableInteger } from '../../../models/checkpoints/writable.js';
 import { temporaryFolder } from '../../helpers/files.js';
 import { type FixtureTensor, halfBytes, memoryPlatform, tensorOf } from './fixtures.js';
@@ -22,6 +22,7 @@ const stored = ({ name, shape, data }: FixtureTensor) => ({
   dtype: 'F32' as const,
   shape,
   read: async () => data,
+  readHalf: async () => roundToHalf(data, name),
   readInts: async () => Int32Array.from(data),
 });
 const matrix = tensorOf('weight', [3, 5]);

@@ -1,0 +1,28 @@
+/** The same values stored in another way: float32 to float16 rounds, the other way is exact. */
+import { call, grid, type Op } from '../op.js';
+import { checkHalfShape, type DType, type Tensor } from '../tensor.js';
+import { misfit } from './shape.js';
+
+const op: Op<{ dtype: DType }> = {
+  name: 'cast',
+  half: true,
+  outputs: ([x], { dtype }) => {
+    if (x!.dtype === 'i32' || dtype === 'i32') misfit('cast', [x], 'both must be float16 or float32');
+    checkHalfShape(x!.shape, 'cast');
+    return [{ shape: x!.shape, dtype }];
+  },
+  kernels: ({ inputs: [x], outputs: [y] }) => [
+    {
+      shader: 'cast',
+      constants: { SIZE: x!.size / 4 },
+      reads: { x: { tensor: x!, as: 'vec4' } },
+      writes: { y: { tensor: y!, as: 'vec4' } },
+      workgroups: grid(x!.size / 4),
+    },
+  ],
+  gradient: ({ inputs: [x] }, [dy]) => [cast(dy!, x!.dtype)],
+  reference: (_, [x]) => [x!],
+};
+
+/** `x` stored as `dtype`; itself if it is already. */
+export const cast = (x: Tensor, dtype: DType): Tensor => (x.dtype === dtype ? x : call(op, [x], { dtype }));
