@@ -21,6 +21,17 @@ export interface KernelSource {
 
 export const tensorOf = (operand: Operand): Tensor => ('tensor' in operand ? operand.tensor : operand);
 
+/**
+ * Float32 to two float16 in a word. WGSL leaves open what `pack2x16float` makes of values beyond float16, and SwiftShader
+ * spoils the other half; here they become infinite, and so does NaN.
+ */
+const PACK_HALF = `fn pack_half(v: vec2f) -> u32 {
+  let beyond = !(abs(v) < vec2f(65520.0));
+  let signs = (bitcast<vec2u>(v) >> vec2u(16u)) & vec2u(0x8000u);
+  let infinite = select(vec2u(0u), signs | vec2u(0x7c00u), beyond);
+  return pack2x16float(select(v, vec2f(0.0), beyond)) | infinite.x | (infinite.y << 16u);
+}`;
+
 /** The WGSL of a binding: its array, and how its values are read and written as float32. */
 function declare(name: string, operand: Operand, binding: number, access: 'read' | 'read_write'): string {
   const vector = 'tensor' in operand;
@@ -39,7 +50,7 @@ function declare(name: string, operand: Operand, binding: number, access: 'read'
   ];
   if (access === 'read_write') {
     if (half && !vector) throw new Error(`${name} is float16 and must be written as vec4`);
-    const stored = half ? 'vec2u(pack2x16float(v.xy), pack2x16float(v.zw))' : 'v';
+    const stored = half ? 'vec2u(pack_half(v.xy), pack_half(v.zw))' : 'v';
     lines.push(`fn store_${name}(i: u32, v: ${value}) { ${name}[i] = ${stored}; }`);
   }
   return lines.join('\n');
@@ -59,6 +70,7 @@ export function kernelSource(dispatch: Dispatch): KernelSource {
   ] as const)
     for (const [name, operand] of Object.entries(operands))
       prelude.push(declare(name, operand, binding++, access));
+  if (Object.values(writes).some((operand) => tensorOf(operand).dtype === 'f16')) prelude.push(PACK_HALF);
   prelude.push(
     'fn flat_index(id: vec3u, groups: vec3u) -> u32 { return id.x + id.y * groups.x * WORKGROUP; }',
     '',
