@@ -4,6 +4,7 @@ import { UserError } from '../engine/errors.js';
 import type { PlanDescription } from '../engine/plan.js';
 import { loadCheckpoint } from '../models/checkpoints/load.js';
 import type { ClipConfig } from '../models/clip/config.js';
+import type { Precision } from '../models/clip/model.js';
 import { loadDataset } from '../models/datasets/dataset.js';
 import type { Platform } from '../models/platform.js';
 import { METHOD_DEFAULTS } from '../models/promptkd/defaults.js';
@@ -30,6 +31,7 @@ export interface DryRunFlags {
   readonly batch?: number;
   readonly visionDepth?: number;
   readonly recompute?: boolean;
+  readonly precision?: Precision;
   readonly method?: TeacherSettings['method'];
   readonly train?: StudentSettings['train'];
   readonly projectionLayers?: number;
@@ -54,11 +56,11 @@ export async function dryRun(
   stage: 'teacher' | 'student',
   flags: DryRunFlags,
 ): Promise<string> {
-  const { method, train, projectionLayers, textFeatures, kdLoss } = flags;
+  const { method, train, projectionLayers, textFeatures, kdLoss, precision = 'f32' } = flags;
   if (method === 'clip')
     throw new UserError('the method clip trains nothing, so there is no step', 'leave --dry-run out');
   const shape: StepShape = {
-    ...{ method, train, projectionLayers, textFeatures, kdLoss },
+    ...{ method, train, projectionLayers, textFeatures, kdLoss, precision },
     classes: await classCount(platform, flags),
     batch: flags.batch ?? METHOD_DEFAULTS[method ?? 'promptsrc'].batch,
     ...(flags.visionDepth !== undefined && { depth: flags.visionDepth }),
@@ -69,7 +71,7 @@ export async function dryRun(
     stage === 'teacher'
       ? teacherRequest(clip, shape)
       : studentRequests(await teacherArchitecture(platform, flags.teacher), clip, shape).train;
-  return format(describeRequest(request));
+  return format(describeRequest(request), precision);
 }
 
 async function classCount(
@@ -107,9 +109,9 @@ async function teacherArchitecture(platform: Platform, given: string | undefined
 
 const mebibytes = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 
-function format(plan: PlanDescription): string {
+function format(plan: PlanDescription, precision: Precision): string {
   const table = formatTable(
-    ['on the device, float32', 'peak'],
+    [`on the device, ${precision === 'f16' ? 'float16 storage' : 'float32'}`, 'peak'],
     [
       ['weights and other constants', mebibytes(plan.constants)],
       ['parameters, optimiser state, inputs', mebibytes(plan.variables)],

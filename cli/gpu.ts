@@ -2,12 +2,25 @@
 import { type Command, Option } from 'commander';
 import { UserError } from '../engine/errors.js';
 import { type Gpu, type Level, NoAdapterError, openGpu } from '../engine/gpu.js';
+import type { Precision } from '../models/clip/model.js';
 import { MARKER, relaunchIfNeeded } from './platform/relaunch.js';
 
 export interface GpuFlags {
   readonly adapter?: string;
   readonly level?: Level;
 }
+
+export interface PrecisionFlags {
+  readonly precision?: Precision;
+}
+
+/** Adds `--precision` to a command that loads models but trains none. */
+export const addPrecisionOption = (command: Command): Command =>
+  command.addOption(
+    new Option('--precision <f32|f16>', 'storage of weights and activations; f16 takes half the memory')
+      .choices(['f32', 'f16'])
+      .default('f32'),
+  );
 
 /** Adds `--adapter` and `--level`. */
 export function addGpuOptions(command: Command): Command {

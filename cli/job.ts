@@ -1,6 +1,6 @@
 /** What a command that computes needs: a device, files and progress, and that all of it is closed again. */
 import type { Job } from '../models/job.js';
-import { commandGpu, type GpuFlags } from './gpu.js';
+import { commandGpu, type GpuFlags, type PrecisionFlags } from './gpu.js';
 import { nodePlatform } from './platform/node.js';
 import { createProgress } from './progress.js';
 
@@ -8,13 +8,17 @@ import { createProgress } from './progress.js';
  * Runs `work` on the adapter that the flags choose. Nothing before it may take long or write: where the embedded adapter
  * is needed, the command starts again from the beginning.
  */
-export async function withJob<T>(flags: GpuFlags, work: (job: Job) => Promise<T>): Promise<T> {
+export async function withJob<T>(
+  flags: GpuFlags & PrecisionFlags,
+  work: (job: Job) => Promise<T>,
+): Promise<T> {
   const gpu = await commandGpu(flags);
   const progress = createProgress();
   try {
     return await work({
       gpu,
       platform: nodePlatform,
+      precision: flags.precision,
       begin: (label, total) => progress.begin(label, total),
       note: (line) => progress.note(line),
     });

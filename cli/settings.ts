@@ -41,6 +41,10 @@ const FIELDS: Readonly<Record<Field, readonly [value: string, help: string]>> = 
   seed: ['n', 'decides the shots, the order of images, their crops and the initial values'],
   views: ['n', 'fixed crops of each image whose frozen features are computed once; 0: new crops every epoch'],
   recompute: ['', 'compute activations again in the backward pass: less memory, about a third more work'],
+  precision: [
+    'f32|f16',
+    'storage of frozen weights and activations; f16 halves their memory, with loss scaling',
+  ],
   cropScale: ['share', 'smallest share of an image that a random crop covers'],
   train: [
     'part',

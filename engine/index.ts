@@ -10,12 +10,15 @@ export {
   listAdapters,
   openGpu,
 } from './gpu.js';
+export { fromHalf, toHalf } from './half.js';
+export { allFinite, type ScaledGradients, scaledGrad } from './lossScale.js';
 export { leafBuffer, readLeaf, release, write } from './memory.js';
 export { call, type Dispatch, grid, type Op, record } from './op.js';
 export * from './ops/activation.js';
 export { add } from './ops/add.js';
 export { type AttentionOptions, attention } from './ops/attention.js';
 export { batchNorm, batchNormEval, updateRunningStatistics } from './ops/batchNorm.js';
+export { cast } from './ops/cast.js';
 export { crossEntropy } from './ops/crossEntropy.js';
 export { embedding, gatherRows, scatterRows } from './ops/gatherRows.js';
 export { klSoftmax } from './ops/klSoftmax.js';

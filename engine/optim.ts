@@ -11,16 +11,25 @@ const sgdOp: Op<SgdOptions> = {
   name: 'sgd',
   mutates: [0, 1],
   outputs: () => [],
-  kernels: ({ inputs: [parameter, velocity, gradient, rate], attributes: { momentum, weightDecay } }) => [
+  kernels: ({
+    inputs: [parameter, velocity, gradient, rate, gate],
+    attributes: { momentum, weightDecay },
+  }) => [
     {
       shader: 'sgd',
-      constants: { SIZE: parameter!.size, MOMENTUM: float(momentum), WEIGHT_DECAY: float(weightDecay) },
-      reads: { gradient: gradient!, rate: rate! },
+      constants: {
+        SIZE: parameter!.size,
+        MOMENTUM: float(momentum),
+        WEIGHT_DECAY: float(weightDecay),
+        GATED: gate !== undefined,
+      },
+      reads: { gradient: gradient!, rate: rate!, ...(gate && { gate }) },
       writes: { parameter: parameter!, velocity: velocity! },
       workgroups: grid(parameter!.size),
     },
   ],
-  reference: ({ attributes: { momentum, weightDecay } }, [parameter, velocity, gradient, rate]) => {
+  reference: ({ attributes: { momentum, weightDecay } }, [parameter, velocity, gradient, rate, gate]) => {
+    if (gate?.[0] === 0) return [parameter!, velocity!];
     const next = velocity!.map((v, i) => momentum * v + gradient![i]! + weightDecay * parameter![i]!);
     return [parameter!.map((p, i) => p - rate![0]! * next[i]!), next];
   },
@@ -29,7 +38,6 @@ const sgdOp: Op<SgdOptions> = {
 /** The updates of one optimiser and the state that a checkpoint must keep. */
 export interface Optimiser {
   readonly updates: readonly GraphNode[];
-  /** One tensor a parameter, in order. */
   readonly state: readonly Tensor[];
 }
 
@@ -39,16 +47,22 @@ export interface Optimiser {
  * equals PyTorch's v = d on it.
  *
  * @param rate the learning rate, shape `[1]`: data, so that a schedule can change it between steps
+ * @param gate shape `[1]`: where it is 0 the step changes nothing
  */
 export function sgd(
   parameters: readonly Tensor[],
   gradients: readonly Tensor[],
   rate: Tensor,
-  options: SgdOptions,
+  { momentum, weightDecay }: SgdOptions,
+  gate?: Tensor,
 ): Optimiser {
   const state = parameters.map((p) => variable(new Float32Array(p.size), p.shape, `${p.label}.momentum`));
   const updates = parameters.map(
-    (p, i) => record(sgdOp, [p, state[i]!, gradients[i]!, rate], options) as GraphNode,
+    (p, i) =>
+      record(sgdOp, [p, state[i]!, gradients[i]!, rate, ...(gate ? [gate] : [])], {
+        momentum,
+        weightDecay,
+      }) as GraphNode,
   );
   return { updates, state };
 }

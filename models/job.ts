@@ -1,5 +1,6 @@
 /** What a long job needs from its surroundings: a device, files, and someone who shows how far it is. */
 import type { Gpu } from '../engine/gpu.js';
+import type { Precision } from './clip/model.js';
 import type { Platform } from './platform.js';
 
 export interface ProgressBar {
@@ -11,6 +12,8 @@ export interface ProgressBar {
 export interface Job {
   readonly gpu: Gpu;
   readonly platform: Platform;
+  /** Of the models that the job loads (default f32). */
+  readonly precision?: Precision;
   /** Starts a progress bar. */
   begin(label: string, total: number): ProgressBar;
   /** A line that the user should see. */

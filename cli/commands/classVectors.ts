@@ -5,11 +5,11 @@ import { PLAIN_TEMPLATE } from '../../models/clip/templates.js';
 import { encodeClassVectors } from '../../models/promptkd/classVectors.js';
 import { loadPlainClip, loadTeacher, makeClassVectors } from '../../models/promptkd/loadTeacher.js';
 import { addClassOptions, type ClassFlags, readClassNames } from '../classes.js';
-import { addGpuOptions, type GpuFlags } from '../gpu.js';
+import { addGpuOptions, addPrecisionOption, type GpuFlags, type PrecisionFlags } from '../gpu.js';
 import { withJob } from '../job.js';
 import { nodePlatform } from '../platform/node.js';
 
-interface Flags extends GpuFlags, ClassFlags {
+interface Flags extends GpuFlags, PrecisionFlags, ClassFlags {
   readonly teacher?: string;
   readonly teacherClip?: string;
   readonly clip?: string;
@@ -44,7 +44,7 @@ export function register(program: Command): void {
     .option('--clip <folder>', 'plain CLIP in place of a tuned teacher')
     .option('--tokenizer <file>', "the CLIP's tokenizer, when it is not beside the checkpoint")
     .option('--template <text>', `prompt of plain CLIP, {} is the class name (default: ${PLAIN_TEMPLATE})`);
-  addGpuOptions(addClassOptions(command, { data: true }))
+  addPrecisionOption(addGpuOptions(addClassOptions(command, { data: true })))
     .requiredOption('--out <file>', 'file to write')
     .addHelpText('after', HELP)
     .action(async (flags: Flags) => {

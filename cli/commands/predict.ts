@@ -7,12 +7,12 @@ import type { Job } from '../../models/job.js';
 import { Classifier } from '../../models/promptkd/classifier.js';
 import { type Prediction, topK } from '../../models/promptkd/topK.js';
 import { addClassOptions, type ClassFlags, readClassNames } from '../classes.js';
-import { addGpuOptions, type GpuFlags } from '../gpu.js';
+import { addGpuOptions, addPrecisionOption, type GpuFlags, type PrecisionFlags } from '../gpu.js';
 import { printJson, withJob } from '../job.js';
 import { nodePlatform } from '../platform/node.js';
 import { formatTable } from '../table.js';
 
-interface Flags extends GpuFlags, ClassFlags {
+interface Flags extends GpuFlags, PrecisionFlags, ClassFlags {
   readonly clip?: string;
   readonly tokenizer?: string;
   readonly classVectors?: string;
@@ -44,25 +44,27 @@ export function register(program: Command): void {
     .option('--top <k>', 'classes to show', parseCount, 5)
     .option('--json', 'print the predictions for programs')
     .addHelpText('after', HELP);
-  addGpuOptions(addClassOptions(command, { data: false })).action(async (given: string[], flags: Flags) => {
-    const [run, paths] = flags.clip === undefined ? [given[0], given.slice(1)] : [undefined, given];
-    if (run === undefined && flags.clip === undefined)
-      throw new UserError('there is no model', 'give a run folder, or --clip FOLDER with --classes FILE');
-    if (paths.length === 0) throw new UserError('there are no images', 'give image files or folders');
-    const items = await findImages(nodePlatform, paths);
-    const predictions = await withJob(flags, async (job) => {
-      const classifier = await openClassifier(job, run, flags);
-      const { classNames } = classifier;
-      const logits = await classifier.logits(job, items, 'predicting');
-      classifier.destroy();
-      return items.map(({ path }, i) => {
-        const row = logits.subarray(i * classNames.length, (i + 1) * classNames.length);
-        return { path, predictions: topK(row, classNames, flags.top) };
+  addPrecisionOption(addGpuOptions(addClassOptions(command, { data: false }))).action(
+    async (given: string[], flags: Flags) => {
+      const [run, paths] = flags.clip === undefined ? [given[0], given.slice(1)] : [undefined, given];
+      if (run === undefined && flags.clip === undefined)
+        throw new UserError('there is no model', 'give a run folder, or --clip FOLDER with --classes FILE');
+      if (paths.length === 0) throw new UserError('there are no images', 'give image files or folders');
+      const items = await findImages(nodePlatform, paths);
+      const predictions = await withJob(flags, async (job) => {
+        const classifier = await openClassifier(job, run, flags);
+        const { classNames } = classifier;
+        const logits = await classifier.logits(job, items, 'predicting');
+        classifier.destroy();
+        return items.map(({ path }, i) => {
+          const row = logits.subarray(i * classNames.length, (i + 1) * classNames.length);
+          return { path, predictions: topK(row, classNames, flags.top) };
+        });
       });
-    });
-    if (flags.json) printJson(predictions);
-    else process.stdout.write(format(predictions));
-  });
+      if (flags.json) printJson(predictions);
+      else process.stdout.write(format(predictions));
+    },
+  );
 }
 
 async function openClassifier(job: Job, run: string | undefined, flags: Flags): Promise<Classifier> {

@@ -2,12 +2,15 @@
  * One small call of every operation, in every variant that makes another shader, for checks that compile shaders
  * without running them. An operation that is missing here is compiled by no such check.
  */
+
+import { scaledGrad } from '../lossScale.js';
 import { sgd } from '../optim.js';
 import { constant, type GraphNode, type Shape, type Tensor, variable } from '../tensor.js';
 import { activation } from './activation.js';
 import { add } from './add.js';
 import { attention } from './attention.js';
 import { batchNorm, batchNormEval, updateRunningStatistics } from './batchNorm.js';
+import { cast } from './cast.js';
 import { crossEntropy } from './crossEntropy.js';
 import { embedding, gatherRows } from './gatherRows.js';
 import { klSoftmax } from './klSoftmax.js';
@@ -152,7 +155,49 @@ export function everyOperation(): OperationCall[] {
     );
     if (kind) calls.push(make(`activation ${kind}`, [[3, 7]], (x) => activation(x!, kind)));
   }
-  return [...calls, trainingBatchNorm()];
+  return [...calls, ...inHalf(), trainingBatchNorm(), scaled()];
+}
+
+/** What takes float16, with float16 inputs and results. */
+function inHalf(): OperationCall[] {
+  const half = (x: Tensor) => cast(x, 'f16');
+  const dtype = 'f16';
+  const calls = [
+    make('cast', [[3, 8]], (x) => cast(half(x!), 'f32')),
+    make('layerNorm in float16', [[3, 8], [8], [8]], (x, gamma, beta) =>
+      cast(layerNorm(x!, gamma!, beta!, 1e-5, dtype), 'f32'),
+    ),
+    make('attention in float16', [[2, 5, 192]], (x) =>
+      cast(attention(half(x!), { heads: 1, causal: true }), 'f32'),
+    ),
+  ];
+  for (const kind of ['quickGelu', 'gelu', 'relu'] as const)
+    calls.push(
+      make(`activation ${kind} in float16`, [[3, 8]], (x) => cast(activation(half(x!), kind), 'f32')),
+      make(`linear ${kind} in float16`, [[5, 12], [8, 12], [8]], (x, w, b) =>
+        cast(linear(half(x!), half(w!), b!, { activation: kind, dtype }), 'f32'),
+      ),
+    );
+  for (const transposeA of [false, true])
+    for (const transposeB of [false, true])
+      calls.push(
+        make(
+          `matmul ${transposeA} ${transposeB} in float16`,
+          [transposeA ? [2, 40, 32] : [2, 32, 40], transposeB ? [2, 36, 40] : [2, 40, 36]],
+          (a, b) => cast(matmul(half(a!), half(b!), { transposeA, transposeB, dtype }), 'f32'),
+        ),
+      );
+  return calls;
+}
+
+/** A step under a loss scale. */
+function scaled(): OperationCall {
+  const x = variable(undefined, [3, 8], 'scaled');
+  const loss = sum(x);
+  const { gradients, finite, update } = scaledGrad(loss, [x]);
+  const rate = constant(undefined, [1], 'rate');
+  const { updates } = sgd([x], gradients, rate, { momentum: 0.9, weightDecay: 0 }, finite);
+  return { name: 'scaledGrad', output: finite, loss, parameters: [x], updates: [...updates, update] };
 }
 
 /** BatchNorm in training with its running statistics, and an optimiser's step on its parameters. */

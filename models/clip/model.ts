@@ -2,7 +2,7 @@
 import { UserError } from '../../engine/errors.js';
 import type { Gpu } from '../../engine/gpu.js';
 import { release, write } from '../../engine/memory.js';
-import { constant, type Tensor, variable } from '../../engine/tensor.js';
+import { constant, type Shape, type Tensor, variable } from '../../engine/tensor.js';
 import type { ClipCheckpoint } from '../checkpoints/load.js';
 import type { StoredTensor } from '../checkpoints/tensors.js';
 import type { ClipConfig } from './config.js';
@@ -19,6 +19,13 @@ export interface ClipGraph {
   readonly logitScale: number;
 }
 
+/** How frozen matrices, and what stands between them, are stored; sums, norms, losses and what is trained are float32. */
+export type Precision = 'f32' | 'f16';
+
+/** How a weight is stored under a precision: the matrices of the blocks make up nearly all of a CLIP. */
+export const weightDtype = (name: string, shape: Shape, precision: Precision): Precision =>
+  /resblocks/.test(name) && shape.length === 2 ? precision : 'f32';
+
 export interface ClipModel extends ClipGraph {
   /** Token embeddings `[vocabulary, text width]`, row-major; absent in checkpoints without them. */
   readonly tokenTable?: Float32Array;
@@ -34,6 +41,8 @@ export interface LoadOptions {
   readonly text?: boolean;
   /** Makes the weights variables, which an optimiser may change. */
   readonly trainable?: boolean;
+  /** Of frozen weights (default f32). */
+  readonly precision?: Precision;
   /** Weights to take in place of the checkpoint's, by their names. */
   readonly replaced?: ReadonlyMap<string, StoredTensor>;
   readonly onProgress?: (done: number, total: number) => void;
@@ -43,15 +52,26 @@ export interface LoadOptions {
 export async function loadModel(
   gpu: Gpu,
   checkpoint: ClipCheckpoint,
-  { vision = true, text = true, trainable = false, replaced, onProgress }: LoadOptions = {},
+  {
+    vision = true,
+    text = true,
+    trainable = false,
+    precision = 'f32',
+    replaced,
+    onProgress,
+  }: LoadOptions = {},
 ): Promise<ClipModel> {
   const tensors = new Map<string, Tensor>();
   const wanted = [...checkpoint.tensors].filter(
     ([name]) => !HOST_ONLY.has(name) && (name.startsWith('visual.') ? vision : text),
   );
   for (const [name, stored] of wanted) {
-    const leaf = (trainable ? variable : constant)(undefined, stored.shape, name);
-    const data = await (replaced?.get(name) ?? stored).read();
+    const dtype = trainable ? 'f32' : weightDtype(name, stored.shape, precision);
+    const leaf = trainable
+      ? variable(undefined, stored.shape, name)
+      : constant(undefined, stored.shape, name, dtype);
+    const source = replaced?.get(name) ?? stored;
+    const data = await (dtype === 'f16' ? source.readHalf() : source.read());
     await gpu.scoped(`the weight ${name}`, () => write(gpu, leaf, data));
     tensors.set(name, leaf);
     onProgress?.(tensors.size, wanted.length);

@@ -11,6 +11,11 @@ export class Weights {
     return tensor;
   }
 
+  /** Whether matrices are float16, so that gradients pass through float16 too. */
+  get half(): boolean {
+    return this.all().some((tensor) => tensor.dtype === 'f16');
+  }
+
   all(): Tensor[] {
     return [...this.tensors.values()];
   }

@@ -52,7 +52,11 @@ export async function loadStudent(job: Job, path: string, vectors?: string): Pro
       `the class vectors in ${file} have ${classes.embed} numbers, the projection of ${path} gives ${stored.outputs}`,
       'give the class vectors of the teacher that it was distilled from',
     );
-  const model = await loadModel(job.gpu, checkpoint, { text: false, replaced: stored.weights });
+  const model = await loadModel(job.gpu, checkpoint, {
+    text: false,
+    replaced: stored.weights,
+    precision: job.precision,
+  });
   return {
     model,
     classes,

@@ -32,7 +32,7 @@ export async function loadPlainClip(
   { tokenizer, template = PLAIN_TEMPLATE }: { tokenizer?: string; template?: string } = {},
 ): Promise<Teacher> {
   const checkpoint = await loadCheckpoint(job.platform, clip);
-  const model = await loadModel(job.gpu, checkpoint);
+  const model = await loadModel(job.gpu, checkpoint, { precision: job.precision });
   const clipHash = await checkpoint.sha256();
   return {
     model,

@@ -7,7 +7,7 @@ import type { Capabilities } from '../../engine/gpu.js';
 import { type PlanDescription, type PlanRequest, Schedule } from '../../engine/plan.js';
 import { constant, input, type Tensor, variable } from '../../engine/tensor.js';
 import { type ClipConfig, expectedShapes } from '../clip/config.js';
-import type { ClipGraph } from '../clip/model.js';
+import { type ClipGraph, type Precision, weightDtype } from '../clip/model.js';
 import { Weights } from '../clip/weights.js';
 import { METHOD_DEFAULTS } from './defaults.js';
 import { PROJECTION_LAYERS, projectionShapes } from './projection.js';
@@ -46,10 +46,15 @@ function describe(
 }
 
 /** A model of that architecture without data: enough to record and schedule graphs. */
-export function shapeOnlyModel(config: ClipConfig, { trainable = false } = {}): ClipGraph {
+export function shapeOnlyModel(
+  config: ClipConfig,
+  { trainable = false, precision = 'f32' }: { trainable?: boolean; precision?: Precision } = {},
+): ClipGraph {
   const tensors = [...expectedShapes(config)].map(([name, shape]): [string, Tensor] => [
     name,
-    (trainable ? variable : constant)(undefined, shape, name),
+    trainable
+      ? variable(undefined, shape, name)
+      : constant(undefined, shape, name, weightDtype(name, shape, precision)),
   ]);
   return { config, weights: new Weights(new Map(tensors)), logitScale: 100 };
 }
@@ -62,6 +67,7 @@ export interface StepShape {
   readonly textLength?: number;
   readonly depth?: number;
   readonly recompute?: boolean;
+  readonly precision?: Precision;
   /** Of the teacher (default promptsrc). */
   readonly method?: keyof typeof METHOD_DEFAULTS;
   /** Of the student; defaults as in its settings. */
@@ -81,7 +87,7 @@ export function teacherRequest(config: ClipConfig, shape: StepShape): PlanReques
   const text = Math.min(method === 'coop' ? textDepth : (shape.depth ?? textDepth), config.text.layers);
   const vision = Math.min(shape.depth ?? visionDepth, config.vision.layers);
   const { losses, optimiser } = teacherGraph(
-    shapeOnlyModel(config),
+    shapeOnlyModel(config, { precision: shape.precision }),
     { text: promptLeaves(text, config.text.width), vision: promptLeaves(vision, config.vision.width) },
     {
       embedded: constant(undefined, [classes, textLength, config.text.width], 'embedded classes'),
@@ -112,7 +118,7 @@ export function studentRequests(
   const prompts = promptLeaves(Math.min(depth, student.vision.layers), student.vision.width);
   const vectors = constant(undefined, [classes, outputs], 'class vectors');
   const shared = own ? constant(undefined, [classes, teacher.embed], "the teacher's class vectors") : vectors;
-  const model = shapeOnlyModel(student, { trainable: train === 'all' });
+  const model = shapeOnlyModel(student, { trainable: train === 'all', precision: shape.precision });
   const weights = train === 'all' ? model.weights.all().filter((w) => w.label.startsWith('visual.')) : [];
   const teacherPrompts = promptLeaves(
     Math.min(shape.depth ?? 9, teacher.vision.layers),
@@ -122,7 +128,11 @@ export function studentRequests(
     model,
     { prompts, projection, weights },
     vectors,
-    { model: shapeOnlyModel(teacher), prompts: teacherPrompts, classes: shared },
+    {
+      model: shapeOnlyModel(teacher, { precision: shape.precision }),
+      prompts: teacherPrompts,
+      classes: shared,
+    },
     { batch, momentum: 0.9, weightDecay: 5e-4, temperature: 1, weight: 1000, recompute, kdLoss },
   );
   const { resolution } = student.vision;

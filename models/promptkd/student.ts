@@ -9,7 +9,6 @@
  * the same stored class vectors. v, u: the unit image features that those logits are made of. Only directions count in a
  * CLIP, so the lengths of the features are not compared.
  */
-import { grad } from '../../engine/autograd.js';
 import type { Gpu } from '../../engine/gpu.js';
 import { write } from '../../engine/memory.js';
 import { add } from '../../engine/ops/add.js';
@@ -17,11 +16,12 @@ import { klSoftmax } from '../../engine/ops/klSoftmax.js';
 import { l2Normalize } from '../../engine/ops/l2Normalize.js';
 import { l1Mean, mseMean } from '../../engine/ops/meanDifference.js';
 import { multiply } from '../../engine/ops/multiply.js';
-import { type Optimiser, sgd } from '../../engine/optim.js';
+import type { Optimiser } from '../../engine/optim.js';
 import { type CompileOptions, Plan } from '../../engine/plan.js';
 import { constant, type GraphNode, input, scalar, type Tensor } from '../../engine/tensor.js';
 import type { ClipGraph, ClipModel } from '../clip/model.js';
 import { encodeImages } from '../clip/vision.js';
+import { descend } from './descend.js';
 import {
   layersOf,
   type Projection,
@@ -188,8 +188,7 @@ export function studentGraph(
   const { prompts, projection, weights: tuned = [] } = variables;
   const head = projectionParameters(layersOf(projection)).map((name) => projection[name]!);
   const parameters = [...prompts, ...tuned, ...head];
-  const gradients = grad(loss, parameters, options);
-  const optimiser = sgd(parameters, gradients, rate, options);
+  const { gradients, optimiser } = descend(loss, parameters, rate, options, weights.half);
   const updates = [...optimiser.updates, ...statistics];
   return {
     images,

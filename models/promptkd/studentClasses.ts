@@ -40,7 +40,7 @@ export async function studentClasses(
   checkpoint: ClipCheckpoint,
   classNames: readonly string[],
 ): Promise<ClassVectors> {
-  const model = await loadModel(job.gpu, checkpoint, { vision: false });
+  const model = await loadModel(job.gpu, checkpoint, { vision: false, precision: job.precision });
   const { clip, tokenizer, template = PLAIN_TEMPLATE } = settings;
   const clipHash = await checkpoint.sha256();
   const plain = { model, prompts: { text: [], vision: [] }, template, clip, tokenizer, clipHash };

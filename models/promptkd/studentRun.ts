@@ -31,11 +31,13 @@ import { TeacherSupply } from './teacherSupply.js';
 
 /** Distils the student; returns the path of the file that holds it. */
 export async function runStudent(
-  job: Job,
+  surroundings: Job,
   given: StudentSettings,
   out: string,
   { resume = false } = {},
 ): Promise<string> {
+  const { precision } = given;
+  const job: Job = { ...surroundings, precision };
   const { gpu, platform } = job;
   const checkpoint = await loadCheckpoint(platform, given.clip);
   await noteOfficial(job, checkpoint);
@@ -65,7 +67,7 @@ export async function runStudent(
   const { config } = checkpoint;
   checkEmbeddings(settings, config.embed, classes.embed);
   const tuned = settings.train === 'all';
-  const model = await loadModel(gpu, checkpoint, { text: false, trainable: tuned });
+  const model = await loadModel(gpu, checkpoint, { text: false, trainable: tuned, precision });
 
   const random = Random.of(settings.seed, 'student');
   const variables: StudentVariables = {

@@ -7,7 +7,6 @@
  * u, w: unit image and text features with prompts; z, f: the same of the frozen model without prompts (f the mean over
  * the templates); q, q0: their scaled cosines.
  */
-import { grad } from '../../engine/autograd.js';
 import type { Gpu } from '../../engine/gpu.js';
 import { write } from '../../engine/memory.js';
 import { add } from '../../engine/ops/add.js';
@@ -17,13 +16,14 @@ import { l2Normalize } from '../../engine/ops/l2Normalize.js';
 import { matmul } from '../../engine/ops/matmul.js';
 import { l1Mean } from '../../engine/ops/meanDifference.js';
 import { multiply } from '../../engine/ops/multiply.js';
-import { type Optimiser, sgd } from '../../engine/optim.js';
+import type { Optimiser } from '../../engine/optim.js';
 import { type CompileOptions, Plan } from '../../engine/plan.js';
 import { constant, input, scalar, type Tensor } from '../../engine/tensor.js';
 import type { ClipGraph, ClipModel } from '../clip/model.js';
 import { encodeText, lookUp, trimTokens } from '../clip/text.js';
 import { tokenTable } from '../clip/textEncoder.js';
 import { encodeImages } from '../clip/vision.js';
+import { descend } from './descend.js';
 import type { Prompts } from './prompts.js';
 
 export interface TeacherOptions {
@@ -118,8 +118,7 @@ export function teacherGraph(
   }
 
   const parameters = [...prompts.text, ...prompts.vision];
-  const gradients = grad(losses.total, parameters, options);
-  const optimiser = sgd(parameters, gradients, rate, options);
+  const { gradients, optimiser } = descend(losses.total, parameters, rate, options, weights.half);
   return { images, frozenFeatures, labels, rate, losses, parameters, gradients, optimiser };
 }
 

@@ -38,7 +38,7 @@ export async function loadTeacherCheckpoint(
   const values = async (tower: 'text' | 'vision') =>
     Promise.all(prompts![tower].map((tensor) => tensor.read()));
   const tokenTable = await donor.tensors.get('token_embedding.weight')!.read();
-  const model = await loadModel(job.gpu, checkpoint);
+  const model = await loadModel(job.gpu, checkpoint, { precision: job.precision });
   return {
     model: { ...model, tokenTable },
     prompts: promptVariables({ text: await values('text'), vision: await values('vision') }, config),

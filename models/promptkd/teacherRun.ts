@@ -51,12 +51,13 @@ export function contextWords(tokenizer: Tokenizer, init: string, length: number)
 
 /** Trains the teacher's prompts; returns the path of the file that holds them. */
 export async function runTeacher(
-  job: Job,
+  surroundings: Job,
   given: TeacherSettings,
   out: string,
   { resume = false } = {},
 ): Promise<string> {
-  const { method } = given;
+  const { method, precision } = given;
+  const job: Job = { ...surroundings, precision };
   if (method === 'clip') return runPlainTeacher(job, given, out, { resume });
   const { gpu, platform } = job;
   const checkpoint = await loadCheckpoint(platform, given.clip);
@@ -83,7 +84,7 @@ export async function runTeacher(
     ...(settings.views > 0 && { views: settings.views }),
   });
   const folder = await RunFolder.open(platform, out, 'teacher', settings, resume);
-  const model = await loadModel(gpu, checkpoint);
+  const model = await loadModel(gpu, checkpoint, { precision });
 
   const frozenText =
     method === 'promptsrc' ? await meanTemplateFeatures(job, model, tokenize, classNames) : undefined;

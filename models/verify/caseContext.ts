@@ -24,7 +24,7 @@ export class CaseContext {
   ) {}
 
   static async open(
-    { gpu, platform }: Job,
+    { gpu, platform, precision }: Job,
     folder: string,
     onProgress: (done: number, total: number) => void,
   ): Promise<CaseContext> {
@@ -37,8 +37,8 @@ export class CaseContext {
       gpu,
       given,
       tensors,
-      await loadModel(gpu, teacher),
-      await loadModel(gpu, student),
+      await loadModel(gpu, teacher, { precision }),
+      await loadModel(gpu, student, { precision }),
       onProgress,
     );
   }

@@ -1,0 +1,18 @@
+// The scale of the loss after a step: halved (not below 1) where the gradients overflowed, doubled (not beyond LARGEST) after
+// INTERVAL good steps. One invocation.
+
+@compute @workgroup_size(1)
+fn main() {
+  var next = scale[0];
+  var steps = good[0] + 1.0;
+  if (finite[0] == 0.0) {
+    next = max(1.0, next * 0.5);
+    steps = 0.0;
+  } else if (steps >= INTERVAL) {
+    next = min(LARGEST, next * 2.0);
+    steps = 0.0;
+  }
+  scale[0] = next;
+  inverse[0] = 1.0 / next;
+  good[0] = steps;
+}
