@@ -1,5 +1,5 @@
 // gather: y[m] = x[indices[m]]. Its adjoint: x[n] = sum over the m with indices[m] = n of y[m], in the order of m.
-// x is [ROWS, WIDTH], y is [COUNT, WIDTH], with elements of one or four floats; an index outside means the nearest row.
+// x is [ROWS, WIDTH], y is [COUNT, WIDTH], with elements of one or four values; an index outside means the nearest row.
 //
 // The adjoint in three launches, without atomics:
 //   link   links[m] = (1 if no earlier m has this index, the next m that has it or COUNT); one invocation an m
@@ -15,7 +15,7 @@ fn row_of(index: i32) -> u32 {
 fn gather(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = flat_index(id, groups);
   if (i >= SIZE) { return; }
-  y[i] = x[row_of(indices[i / WIDTH]) * WIDTH + i % WIDTH];
+  store_y(i, load_x(row_of(indices[i / WIDTH]) * WIDTH + i % WIDTH));
 }
 //#endif
 
@@ -49,9 +49,9 @@ fn clear(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grou
   let i = flat_index(id, groups);
   if (i >= SIZE) { return; }
   //#if VECTOR
-  x[i] = vec4f(0.0);
+  store_x(i, vec4f(0.0));
   //#else
-  x[i] = 0.0;
+  store_x(i, 0.0);
   //#endif
 }
 //#endif
@@ -64,10 +64,10 @@ fn add(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups
   let m = i / WIDTH;
   if (links[2u * m] == 0) { return; }
   let column = i % WIDTH;
-  var total = y[i];
+  var total = load_y(i);
   for (var next = u32(links[2u * m + 1u]); next < COUNT; next = u32(links[2u * next + 1u])) {
-    total += y[next * WIDTH + column];
+    total += load_y(next * WIDTH + column);
   }
-  x[row_of(indices[m]) * WIDTH + column] = total;
+  store_x(row_of(indices[m]) * WIDTH + column, total);
 }
 //#endif

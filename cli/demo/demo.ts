@@ -72,7 +72,7 @@ export async function runDemo(job: Job, options: DemoOptions): Promise<DemoResul
   await clear(platform, out);
   await timed('data set', () => drawData(job, paths.data, options.classes));
   const data = await loadDataset(platform, paths.data);
-  const common = { data: paths.data, seed };
+  const common = { data: paths.data, seed, precision: job.precision };
   await timed('stage 1, teacher', () =>
     runTeacher(
       job,

@@ -167,6 +167,9 @@ function inHalf(): OperationCall[] {
     make('layerNorm in float16', [[3, 8], [8], [8]], (x, gamma, beta) =>
       cast(layerNorm(x!, gamma!, beta!, 1e-5, dtype), 'f32'),
     ),
+    make('gatherRows in float16', [[3, 8]], (x) =>
+      cast(gatherRows(half(x!), indices([2, 0, 2], [3])), 'f32'),
+    ),
     make('attention in float16', [[2, 5, 192]], (x) =>
       cast(attention(half(x!), { heads: 1, causal: true }), 'f32'),
     ),

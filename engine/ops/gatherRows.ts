@@ -18,9 +18,10 @@ function elements(width: number): { row: number; operand: (tensor: Tensor) => Op
 
 const gather: Op<null> = {
   name: 'gatherRows',
+  half: true,
   outputs: ([x, indices]) => {
     checkIndices('gatherRows', x!, indices!);
-    return [{ shape: [indices!.size, x!.shape[1]!] }];
+    return [{ shape: [indices!.size, x!.shape[1]!], dtype: x!.dtype }];
   },
   kernels: ({ inputs: [x, indices], outputs: [y] }) => {
     const [count, width] = x!.shape as [number, number];
@@ -60,12 +61,16 @@ const gather: Op<null> = {
  */
 const scatter: Op<{ readonly count: number }> = {
   name: 'scatterRows',
+  half: true,
   outputs: ([y, indices], { count }) => {
     checkIndices('scatterRows', y!, indices!);
     const [rows, width] = y!.shape as [number, number];
     if (rows !== indices!.size) misfit('scatterRows', [y, indices], 'one index a row is needed');
     if (!Number.isInteger(count) || count < 1) misfit('scatterRows', [y], `${count} rows cannot be made`);
-    return [{ shape: [count, width] }, { shape: [rows, 2], dtype: 'i32', scratch: true }];
+    return [
+      { shape: [count, width], dtype: y!.dtype },
+      { shape: [rows, 2], dtype: 'i32', scratch: true },
+    ];
   },
   kernels: ({ inputs: [y, indices], outputs: [x, links], attributes: { count } }): Dispatch[] => {
     const [m, width] = y!.shape as [number, number];

@@ -1,8 +1,10 @@
 /** The transformer block that both towers are made of. */
 import { add } from '../../engine/ops/add.js';
 import { attention } from '../../engine/ops/attention.js';
+import { gatherRows } from '../../engine/ops/gatherRows.js';
 import { layerNorm } from '../../engine/ops/layerNorm.js';
 import { linear } from '../../engine/ops/linear.js';
+import { reshape } from '../../engine/ops/reshape.js';
 import type { DType, Tensor } from '../../engine/tensor.js';
 import type { ClipConfig } from './config.js';
 import type { Weights } from './weights.js';
@@ -24,14 +26,21 @@ export const norm = (
  *
  * @param x `[batch, tokens, width]`
  * @param name prefix of the weights, such as `visual.transformer.resblocks.0`
+ * @param rows int32 `[n]`, in `[batch * tokens]`: the only rows of the result that anything reads, for a last block;
+ *   what follows its attention is then computed for these alone
+ * @returns `[batch, tokens, width]`, or `[n, width]`
  */
 export function block(
   x: Tensor,
   weights: Weights,
   name: string,
   config: ClipConfig,
-  { heads, causal }: { heads: number; causal: boolean },
+  { heads, causal, rows }: { heads: number; causal: boolean; rows?: Tensor },
 ): Tensor {
+  const wanted = (tensor: Tensor): Tensor => {
+    const width = tensor.shape[2]!;
+    return rows ? gatherRows(reshape(tensor, [tensor.size / width, width]), rows) : tensor;
+  };
   const project = (input: Tensor, leaf: string) =>
     linear(input, weights.get(`${name}.${leaf}.weight`), weights.get(`${name}.${leaf}.bias`));
   const inProjection = weights.get(`${name}.attn.in_proj_weight`);
@@ -42,7 +51,7 @@ export function block(
     weights.get(`${name}.attn.in_proj_bias`),
     { dtype },
   );
-  const attended = add(x, project(attention(qkv, { heads, causal }), 'attn.out_proj'));
+  const attended = add(wanted(x), project(wanted(attention(qkv, { heads, causal })), 'attn.out_proj'));
   const hidden = linear(
     norm(attended, weights, `${name}.ln_2`, config, dtype),
     weights.get(`${name}.mlp.c_fc.weight`),

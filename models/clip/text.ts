@@ -7,7 +7,6 @@ import { add } from '../../engine/ops/add.js';
 import { gatherRows } from '../../engine/ops/gatherRows.js';
 import { keep } from '../../engine/ops/keep.js';
 import { matmul } from '../../engine/ops/matmul.js';
-import { reshape } from '../../engine/ops/reshape.js';
 import { replaceTokens } from '../../engine/ops/tokens.js';
 import { constant, type Tensor } from '../../engine/tensor.js';
 import { block, norm } from './block.js';
@@ -96,14 +95,17 @@ export function encodeText(
   endRows: Tensor,
   prompts: readonly Tensor[] = [],
 ): Tensor {
-  const { width, layers, heads } = config.text;
-  const [count, length] = embedded.shape as [number, number];
+  const { layers, heads } = config.text;
+  const length = embedded.shape[1]!;
   let x = prompts[0] ? replaceTokens(embedded, 1, prompts[0]) : embedded;
   x = add(x, firstRows(weights.get('positional_embedding'), length));
   for (let i = 0; i < layers; i++) {
     if (i > 0 && prompts[i]) x = replaceTokens(x, 1, prompts[i]!);
-    x = block(keep(x), weights, `transformer.resblocks.${i}`, config, { heads, causal: true });
+    x = block(keep(x), weights, `transformer.resblocks.${i}`, config, {
+      heads,
+      causal: true,
+      ...(i === layers - 1 && { rows: endRows }),
+    });
   }
-  const pooled = gatherRows(reshape(x, [count * length, width]), endRows);
-  return matmul(norm(pooled, weights, 'ln_final', config), weights.get('text_projection'));
+  return matmul(norm(x, weights, 'ln_final', config), weights.get('text_projection'));
 }

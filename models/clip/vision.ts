@@ -1,6 +1,5 @@
 /** CLIP's image encoder, with prompts (spec: OpenAI's VisionTransformer; prompts as in IVLP and PromptSRC). */
 import { add } from '../../engine/ops/add.js';
-import { gatherRows } from '../../engine/ops/gatherRows.js';
 import { keep } from '../../engine/ops/keep.js';
 import { matmul } from '../../engine/ops/matmul.js';
 import { patchEmbedding } from '../../engine/ops/patches.js';
@@ -34,15 +33,16 @@ export function encodeImages(
   let x = add(insertTokens(patches, 0, classToken), weights.get('visual.positional_embedding'));
   if (prompts[0]) x = insertTokens(x, tokens, prompts[0]);
   x = norm(x, weights, 'visual.ln_pre', config);
-  for (let i = 0; i < layers; i++) {
-    if (i > 0 && prompts[i]) x = replaceTokens(x, tokens, prompts[i]!);
-    x = block(keep(x), weights, `visual.transformer.resblocks.${i}`, config, { heads, causal: false });
-  }
   const length = x.shape[1]!;
   const classRows = Int32Array.from({ length: batch }, (_, b) => b * length);
-  const pooled = gatherRows(
-    reshape(x, [batch * length, width]),
-    constant(classRows, [batch], 'class token rows'),
-  );
-  return matmul(norm(pooled, weights, 'visual.ln_post', config), weights.get('visual.proj'));
+  const rows = constant(classRows, [batch], 'class token rows');
+  for (let i = 0; i < layers; i++) {
+    if (i > 0 && prompts[i]) x = replaceTokens(x, tokens, prompts[i]!);
+    x = block(keep(x), weights, `visual.transformer.resblocks.${i}`, config, {
+      heads,
+      causal: false,
+      ...(i === layers - 1 && { rows }),
+    });
+  }
+  return matmul(norm(x, weights, 'visual.ln_post', config), weights.get('visual.proj'));
 }
