@@ -9,8 +9,11 @@ const WEIGHTS = [
   'pytorch_model.bin',
   'open_clip_pytorch_model.bin',
 ];
-const INDEX = 'model.safetensors.index.json';
-const SHARD = /^model-\d+-of-\d+\.safetensors$/;
+/** The index of weights in several files, and the files; safetensors before PyTorch. */
+const SHARDED = [
+  { index: 'model.safetensors.index.json', shard: /^model-\d+-of-\d+\.safetensors$/ },
+  { index: 'pytorch_model.bin.index.json', shard: /^pytorch_model-\d+-of-\d+\.bin$/ },
+] as const;
 const CONFIGS = ['config.json', 'open_clip_config.json'];
 
 /**
@@ -21,9 +24,11 @@ const CONFIGS = ['config.json', 'open_clip_config.json'];
  */
 export function chooseFiles(names: readonly string[], repository: string): string[] {
   const present = new Set(names);
-  const shards = present.has(INDEX) ? [INDEX, ...names.filter((name) => SHARD.test(name)).sort()] : [];
+  const shards = SHARDED.filter(({ index }) => present.has(index))
+    .map(({ index, shard }) => [index, ...names.filter((name) => shard.test(name)).sort()])
+    .find((files) => files.length > 1);
   const [best] = WEIGHTS.filter((name) => present.has(name));
-  const weights = best === WEIGHTS[0] || shards.length < 2 ? [best].filter(Boolean) : shards;
+  const weights = best === WEIGHTS[0] || !shards ? [best].filter(Boolean) : shards;
   if (weights.length === 0)
     throw new UserError(
       `${repository} has no CLIP weights that we read: neither model.safetensors nor ${WEIGHTS.slice(1).join(', ')}`,

@@ -44,6 +44,12 @@ export function canonicalState(checkpoint: Checkpoint): CanonicalState {
       WHOLE_CLIP,
     );
   const found = new Collector(path);
+  for (const { mark, what } of OTHER_ENCODERS)
+    if (entries.some(([key]) => mark.test(key)))
+      throw found.fail(
+        `its image encoder is ${what}`,
+        "Give a CLIP with OpenAI's ViT (B/32, B/16, L/14 and the like).",
+      );
   for (const [key, tensor] of entries) found.add(key, tensor, naming.rename(key));
   found.finish();
   const config = inferConfig({ ...checkpoint, tensors: found.tensors });
@@ -62,6 +68,12 @@ export function canonicalState(checkpoint: Checkpoint): CanonicalState {
 
 const WHOLE_CLIP =
   'Give the checkpoint of a whole CLIP: OpenAI, Hugging Face, open_clip, PromptSRC, IVLP or PromptKD.';
+
+/** Image encoders that CLIPs of OpenAI and open_clip may have in place of the ViT. */
+const OTHER_ENCODERS = [
+  { mark: /^visual\.trunk\./, what: 'a model of timm (visual.trunk.*)' },
+  { mark: /^visual\.(attnpool|layer\d)\./, what: 'a ResNet' },
+] as const;
 
 /** Where a key of a file belongs; undefined means that we do not know it. */
 type Place =

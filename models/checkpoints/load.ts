@@ -3,7 +3,8 @@ import type { ClipConfig } from '../clip/config.js';
 import type { FileEntry, Platform } from '../platform.js';
 import { type CanonicalState, canonicalState, type StoredPrompts } from './keys.js';
 import { isLegacyPyTorch, openPyTorch } from './pytorch.js';
-import { looksLikeSafetensors, openSafetensors, openShardedSafetensors } from './safetensors.js';
+import { looksLikeSafetensors, openSafetensors } from './safetensors.js';
+import { openShards } from './sharded.js';
 import type { Checkpoint, ModelConfigJson, StoredTensor } from './tensors.js';
 
 /** A CLIP on disk, whatever its format: OpenAI's names, checked shapes, nothing read but the description. */
@@ -17,6 +18,8 @@ export interface ClipCheckpoint {
   readonly prompts?: StoredPrompts;
   readonly projection?: CanonicalState['projection'];
   readonly metadata: Readonly<Record<string, string>>;
+  /** Whether nothing says which activation it has: neither a config beside it nor its own metadata. */
+  readonly activationAssumed: boolean;
   /** SHA-256 of the file at `path` in hex; reads all of it, once. */
   sha256(): Promise<string>;
   /** "ViT-B/16" and the like when the file is one that OpenAI published; reads all of it, once. */
@@ -48,6 +51,7 @@ export async function loadCheckpoint(platform: Platform, path: string): Promise<
     ...(state.prompts && { prompts: state.prompts }),
     ...(state.projection && { projection: state.projection }),
     metadata: opened.metadata,
+    activationAssumed: config === undefined && opened.metadata.activation === undefined,
     sha256,
     officialName: async () => OFFICIAL[await sha256()],
   };
@@ -69,7 +73,7 @@ export async function openByContent(platform: Platform, file: string): Promise<C
   const text = String.fromCharCode(...head);
   if (text.startsWith('PK\x03\x04')) return openPyTorch(platform, file);
   if (looksLikeSafetensors(head)) return openSafetensors(platform, file);
-  if (/^\s*\{/.test(text)) return openShardedSafetensors(platform, file);
+  if (/^\s*\{/.test(text)) return openShards(platform, file, (shard) => openByContent(platform, shard));
   throw new UserError(`${file}: ${problem(head, text)}`, mend(head, text));
 }
 
@@ -87,7 +91,15 @@ function mend(head: Uint8Array, text: string): string {
   return 'Check the path, or copy or download the file again.';
 }
 
-const USUAL_NAMES = ['model.safetensors', 'model.safetensors.index.json', 'open_clip_model.safetensors'];
+/** What Hugging Face and open_clip call a model's weights, the best first; beside them may lie optimiser states and the like. */
+export const USUAL_NAMES = [
+  'model.safetensors',
+  'model.safetensors.index.json',
+  'open_clip_model.safetensors',
+  'pytorch_model.bin',
+  'pytorch_model.bin.index.json',
+  'open_clip_pytorch_model.bin',
+] as const;
 const CHECKPOINT_NAME = /\.(safetensors|pt|pth|bin|tar)$|\.pth\.tar-\d+$/;
 
 async function findFile(platform: Platform, path: string): Promise<string> {

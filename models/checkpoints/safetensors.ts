@@ -54,41 +54,6 @@ export async function openSafetensors(platform: Platform, path: string): Promise
   return { path, format: 'safetensors', tensors, metadata };
 }
 
-/**
- * Opens the shards that a `model.safetensors.index.json` names, as one checkpoint.
- * Throws `UserError` for a missing shard or tensor.
- */
-export async function openShardedSafetensors(platform: Platform, path: string): Promise<Checkpoint> {
-  const shards = new Map<string, Checkpoint>();
-  const tensors = new Map<string, StoredTensor>();
-  const folder = path.slice(0, path.length - platform.baseName(path).length);
-  for (const [name, file] of Object.entries(await weightMap(platform, path))) {
-    // A shard lies beside its index: a path that leads elsewhere is refused.
-    if (typeof file !== 'string' || !/^[^/\\]+$/.test(file) || file === '..')
-      throw damaged(path, `tensor "${name}" lies in ${JSON.stringify(file)}, which is no file name`);
-    const shardPath = platform.join(folder || '.', file);
-    if (!shards.has(file)) {
-      if ((await platform.stat(shardPath))?.kind !== 'file')
-        throw new UserError(`${path}: its shard ${file} is missing`, `Put ${file} beside the index.`);
-      shards.set(file, await openSafetensors(platform, shardPath));
-    }
-    const tensor = shards.get(file)!.tensors.get(name);
-    if (!tensor) throw damaged(path, `tensor "${name}" is not in its shard ${file}`);
-    tensors.set(name, tensor);
-  }
-  const metadata = Object.assign({}, ...[...shards.values()].map((shard) => shard.metadata));
-  return { path, format: `safetensors in ${shards.size} shards`, tensors, metadata };
-}
-
-async function weightMap(platform: Platform, path: string): Promise<Record<string, unknown>> {
-  const size = (await platform.stat(path))?.size ?? 0;
-  if (size > MAX_HEADER) throw damaged(path, `it has ${size} bytes, too many for an index of shards`);
-  const index = parseJson(path, await platform.readText(path));
-  const map = isRecord(index) ? index.weight_map : undefined;
-  if (!isRecord(map) || Object.keys(map).length === 0) throw damaged(path, 'it has no "weight_map"');
-  return map;
-}
-
 /** Whether the first bytes of a file can be those of a safetensors file. */
 export function looksLikeSafetensors(head: Uint8Array): boolean {
   return head.length >= 9 && head[8] === 0x7b && headerLength(head) <= MAX_HEADER;

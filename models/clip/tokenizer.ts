@@ -59,10 +59,12 @@ export class Tokenizer {
 
   /**
    * `[contextLength]` ids: start of text, the text, end of text, padding 0.
-   * @throws UserError naming the text when it does not fit
+   * @param options `truncate`: as in OpenAI's `tokenize`, cuts a text that does not fit and ends it with end of text
+   * @throws UserError naming the text when it does not fit and is not to be cut
    */
-  tokenize(text: string, contextLength: number): Int32Array {
-    const ids = [this.startOfText, ...this.encode(text), this.endOfText];
+  tokenize(text: string, contextLength: number, { truncate = false } = {}): Int32Array {
+    let ids = [this.startOfText, ...this.encode(text), this.endOfText];
+    if (truncate && ids.length > contextLength) ids = [...ids.slice(0, contextLength - 1), this.endOfText];
     if (ids.length > contextLength)
       throw new UserError(
         `the text ${JSON.stringify(text)} has ${ids.length} tokens with start and end, but the context has ${contextLength}`,

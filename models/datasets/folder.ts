@@ -4,7 +4,7 @@ import type { Platform } from '../platform.js';
 import { type NamedFolder, parseClassNames, promptName, requireDistinct } from './classNames.js';
 import type { Dataset, ImageItem } from './dataset.js';
 
-const IMAGE = /\.(jpe?g|png|webp|gif|tiff?|avif)$/i;
+const IMAGE = /\.(jpe?g|png|webp|gif|bmp|tiff?|avif)$/i;
 /** Files that operating systems leave behind, and our own list of names. */
 const IGNORED = /^(thumbs\.db|desktop\.ini|classnames\.txt|readme(\.\w+)?)$/i;
 
@@ -24,7 +24,7 @@ function requireImageName(path: string): void {
   if (!IMAGE.test(path))
     throw new UserError(
       `${path} is no image`,
-      'Remove it, or convert it to PNG, JPEG or WebP (GIF, TIFF and AVIF are read too).',
+      'Remove it, or convert it to PNG, JPEG or WebP (GIF, BMP, TIFF and AVIF are read too).',
     );
 }
 

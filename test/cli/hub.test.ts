@@ -35,6 +35,12 @@ describe('the files of a repository', () => {
     ]);
   });
 
+  it('are the shards of PyTorch where there are no others', () => {
+    const shards = ['pytorch_model-00001-of-00002.bin', 'pytorch_model-00002-of-00002.bin'];
+    const index = 'pytorch_model.bin.index.json';
+    expect(choose(...shards, index, 'tokenizer.json')).toEqual(['tokenizer.json', index, ...shards]);
+  });
+
   it('are open_clip or PyTorch where there is no safetensors of Hugging Face', () => {
     const both = ['open_clip_config.json', 'tokenizer.json'];
     expect(choose(...both, 'open_clip_pytorch_model.bin', 'open_clip_model.safetensors')).toEqual([

@@ -1,11 +1,12 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
+import { deflateSync, gzipSync } from 'node:zlib';
 import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
 import { nodePlatform as platform } from '../../cli/platform/node.js';
 import { UserError } from '../../engine/errors.js';
+import { crc32 } from '../../models/checkpoints/zip.js';
 import { describeWithShared, readPreprocessCases, readRawTensors, sharedFolder } from '../helpers/shared.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'promptkd-platform-'));
@@ -102,6 +103,90 @@ describe('decodeImage', () => {
     expect([...(await platform.decodeImage(at('rgb16.png'))).data]).toEqual([0, 0, 1, 1, 2, 255]);
   });
 
+  it('clips 16-bit grey also where a shade of it is marked transparent', async () => {
+    // 3 x 1 shades 1, 300 and 40000 of PNG colour type 0, the second one transparent (chunk tRNS).
+    const chunk = (type: string, data: number[]) => {
+      const body = Buffer.from([...Buffer.from(type, 'latin1'), ...data]);
+      const [size, sum] = [Buffer.alloc(4), Buffer.alloc(4)];
+      size.writeUInt32BE(data.length);
+      sum.writeUInt32BE(crc32(body));
+      return Buffer.concat([size, body, sum]);
+    };
+    const row = deflateSync(Uint8Array.from([0, 0, 1, 300 >> 8, 300 & 255, 40000 >> 8, 40000 & 255]));
+    const png = Buffer.concat([
+      Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]),
+      chunk('IHDR', [0, 0, 0, 3, 0, 0, 0, 1, 16, 0, 0, 0, 0]),
+      chunk('tRNS', [300 >> 8, 300 & 255]),
+      chunk('IDAT', [...row]),
+      chunk('IEND', []),
+    ]);
+    writeFileSync(at('grey16-transparent.png'), png);
+    const { data } = await platform.decodeImage(at('grey16-transparent.png'));
+    expect([...data]).toEqual([1, 1, 1, 255, 255, 255, 255, 255, 255]);
+  });
+
+  it('shows transparent pixels of a GIF in their palette colour, and the canvas around its frame', async () => {
+    const palette = [
+      [10, 20, 30],
+      [40, 50, 60],
+      [70, 80, 90],
+      [100, 110, 120],
+    ];
+    // A canvas of 3 x 2 with a frame of 2 x 1 at (1, 1), whose pixels are the entries 2 and 1.
+    const gif = (control: number[]) =>
+      Uint8Array.from([
+        ...Buffer.from('GIF89a', 'latin1'),
+        ...[3, 0, 2, 0, 0x81, 0, 0, ...palette.flat()],
+        ...control,
+        // Codes of 3 bits: clear 4, 2, 1, end 5.
+        ...[0x2c, 1, 0, 1, 0, 2, 0, 1, 0, 0, 2, 2, 0x54, 0x0a, 0, 0x3b],
+      ]);
+    const decode = async (control: number[]) => {
+      writeFileSync(at('frame.gif'), gif(control));
+      const { width, height, data } = await platform.decodeImage(at('frame.gif'));
+      expect([width, height]).toEqual([3, 2]);
+      return [...data];
+    };
+    const shown = (entries: number[]) => entries.flatMap((entry) => palette[entry]);
+    expect(await decode([])).toEqual(shown([0, 0, 0, 0, 2, 1]));
+    const transparent = [0x21, 0xf9, 4, 1, 0, 0, 2, 0];
+    expect(await decode(transparent)).toEqual(shown([2, 2, 2, 2, 2, 1]));
+  });
+
+  it('turns a TIFF as its tag says, as Pillow does with no other format', async () => {
+    await source().tiff({ compression: 'none' }).withMetadata({ orientation: 6 }).toFile(at('turned.tif'));
+    const image = await platform.decodeImage(at('turned.tif'));
+    expect([image.width, image.height]).toEqual([2, 3]);
+    // Orientation 6: the first column, from the bottom up, becomes the first row.
+    const pixel = (i: number) => [...rgb.subarray(i * 3, i * 3 + 3)];
+    expect([...image.data]).toEqual([3, 0, 4, 1, 5, 2].flatMap(pixel));
+  });
+
+  it('reads Windows bitmaps of 24 bits bottom up and of 1 bit top down', async () => {
+    const header = (bits: number, height: number, palette: number[]) => {
+      const bytes = Buffer.alloc(54);
+      bytes.write('BM', 'latin1');
+      bytes.writeUInt32LE(54 + palette.length, 10);
+      bytes.writeUInt32LE(40, 14);
+      bytes.writeInt32LE(3, 18);
+      bytes.writeInt32LE(height, 22);
+      bytes.writeUInt16LE(1, 26);
+      bytes.writeUInt16LE(bits, 28);
+      return [...bytes, ...palette];
+    };
+    const line = (row: number) =>
+      [0, 1, 2].flatMap((x) => [...rgb.subarray((row * 3 + x) * 3, (row * 3 + x) * 3 + 3)].reverse());
+    // Rows end on four bytes.
+    writeFileSync(
+      at('24.bmp'),
+      Uint8Array.from([...header(24, 2, []), ...line(1), 0, 0, 0, ...line(0), 0, 0, 0]),
+    );
+    expect([...(await platform.decodeImage(at('24.bmp'))).data]).toEqual([...rgb]);
+    const twoColours = [1, 2, 3, 0, 7, 8, 9, 0];
+    writeFileSync(at('1.bmp'), Uint8Array.from([...header(1, -1, twoColours), 0b10100000, 0, 0, 0]));
+    expect([...(await platform.decodeImage(at('1.bmp'))).data]).toEqual([9, 8, 7, 3, 2, 1, 9, 8, 7]);
+  });
+
   it('refuses text, drawings and truncated images by name', async () => {
     const png = await source().png().toBuffer();
     const noise = Uint8Array.from({ length: 64 * 64 * 3 }, (_, i) => (i * 7919) % 251);
@@ -113,7 +198,13 @@ describe('decodeImage', () => {
     writeFileSync(at('cut.jpg'), jpeg.subarray(0, jpeg.length / 2));
     writeFileSync(at('empty.jpg'), '');
     writeFileSync(at('drawing.png'), '<svg xmlns="http://www.w3.org/2000/svg" width="4" height="4"/>');
-    for (const name of ['text.png', 'cut.png', 'cut.jpg', 'empty.jpg', 'drawing.png'])
+    writeFileSync(at('cut.gif'), 'GIF89a\u0001\u0000\u0001\u0000\u0000\u0000\u0000');
+    writeFileSync(
+      at('cut.bmp'),
+      Buffer.from(`BM${'\u0000'.repeat(12)}\u0028${'\u0001'.repeat(30)}`, 'latin1'),
+    );
+    const names = ['text.png', 'cut.png', 'cut.jpg', 'empty.jpg', 'drawing.png', 'cut.gif', 'cut.bmp'];
+    for (const name of names)
       await expect(platform.decodeImage(at(name)), name).rejects.toSatisfy(
         (e) => e instanceof UserError && e.message.includes(name),
       );

@@ -142,7 +142,7 @@ describe('wrong keys and shapes', () => {
     ['another model', [tensorOf('encoder.weight', [2])], 'first keys are "encoder.weight"'],
     ['missing', without(tinyClip(), `${block}.ln_1.bias`), `"${block}.ln_1.bias" is missing, expected [64]`],
     ['no token table', without(tinyClip(), 'token_embedding.weight'), '"token_embedding.weight" is missing'],
-    ['a ResNet', [tensorOf('visual.layer1.0.conv1.weight', [2])], '"visual.conv1.weight" is missing'],
+    ['a ResNet', [tensorOf('visual.layer1.0.conv1.weight', [2])], 'its image encoder is a ResNet'],
     [
       'wrong shape',
       [...without(tinyClip(), 'visual.proj'), tensorOf('visual.proj', [32, 8])],

@@ -1,9 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { loadCheckpoint } from '../../../models/checkpoints/load.js';
+import { noteOfficial } from '../../../models/checkpoints/official.js';
 import { encodeSafetensors } from '../../../models/checkpoints/safetensors.js';
 import {
   memoryPlatform,
+  rename,
   TINY_CONFIG,
+  tensorOf,
   tinyClip,
   trainerClip,
   writeTorch,
@@ -62,6 +65,30 @@ describe('formats are told by content', () => {
     ['other JSON', head('{"a": 1}           '), 'no "weight_map"'],
   ])('%s is named for what it is', async (_, file, message) => {
     await expect(load({ m: file }, 'm')).rejects.toThrow(message);
+  });
+});
+
+describe('what a checkpoint may be told about itself', () => {
+  const notes = async (files: Record<string, Uint8Array | string>, path: string) => {
+    const said: string[] = [];
+    await noteOfficial({ note: (text) => said.push(text) }, await load(files, path));
+    return said;
+  };
+
+  test('open_clip without its config: the activation is a guess', async () => {
+    const prefixed = writeTorch(
+      rename(tinyClip(), (name) => (/^(visual|logit)/.test(name) ? name : `text.${name}`)),
+    );
+    expect((await notes({ 'f/m.pt': prefixed }, 'f/m.pt'))[0]).toContain('open_clip_config.json');
+    const config = JSON.stringify({ model_cfg: { embed_dim: 8 } });
+    expect(await notes({ 'f/m.pt': prefixed, 'f/open_clip_config.json': config }, 'f/m.pt')).toEqual([]);
+    expect(await notes({ 'f/m.pt': safetensors() }, 'f/m.pt')).toEqual([]);
+  });
+
+  test('image encoders that are no ViT are named', async () => {
+    const beside = (name: string) => ({ m: writeTorch([...tinyClip(), tensorOf(name, [2])]) });
+    await expect(load(beside('visual.trunk.blocks.0.norm1.weight'), 'm')).rejects.toThrow('timm');
+    await expect(load(beside('visual.attnpool.c_proj.bias'), 'm')).rejects.toThrow('a ResNet');
   });
 });
 

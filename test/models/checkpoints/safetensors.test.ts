@@ -1,10 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { UserError } from '../../../engine/errors.js';
-import {
-  encodeSafetensors,
-  openSafetensors,
-  openShardedSafetensors,
-} from '../../../models/checkpoints/safetensors.js';
+import { encodeSafetensors, openSafetensors } from '../../../models/checkpoints/safetensors.js';
 import { memoryPlatform } from './fixtures.js';
 
 const open = (file: Uint8Array) =>
@@ -93,33 +89,5 @@ describe('damaged files name file, tensor and mend', () => {
     expect((error as UserError).message).toContain('m.safetensors: ');
     expect((error as UserError).message).toContain(message);
     expect((error as UserError).mend.length).toBeGreaterThan(10);
-  });
-});
-
-describe('shards', () => {
-  const shard = (name: string, value: number) =>
-    encodeSafetensors([{ name, dtype: 'F32', shape: [1], data: Float32Array.of(value) }]);
-  const index = (map: unknown) => JSON.stringify({ metadata: {}, weight_map: map });
-  const openIndex = (map: unknown) =>
-    openShardedSafetensors(
-      memoryPlatform({
-        'f/i.json': index(map),
-        'f/1.safetensors': shard('a', 1),
-        'f/2.safetensors': shard('b', 2),
-      }),
-      'f/i.json',
-    );
-
-  test('are one checkpoint', async () => {
-    const { tensors, format } = await openIndex({ a: '1.safetensors', b: '2.safetensors' });
-    expect(format).toContain('2 shards');
-    expect([...(await tensors.get('b')!.read())]).toEqual([2]);
-  });
-
-  test('a missing shard or tensor and a path elsewhere are refused', async () => {
-    await expect(openIndex({ a: '3.safetensors' })).rejects.toThrow('3.safetensors is missing');
-    await expect(openIndex({ b: '1.safetensors' })).rejects.toThrow('"b" is not in its shard');
-    await expect(openIndex({ a: '../1.safetensors' })).rejects.toThrow('no file name');
-    await expect(openIndex([])).rejects.toThrow(UserError);
   });
 });

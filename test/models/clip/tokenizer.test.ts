@@ -75,6 +75,9 @@ test('a row: start, text, end, padding', async () => {
   expect([...tokenizer.tokenize('cat', 5)]).toEqual([516, id('cat</w>'), 517, 0, 0]);
   expect([...tokenizer.tokenize('x y z', 5)]).toEqual([516, id('x</w>'), id('y</w>'), id('z</w>'), 517]);
   expect(() => tokenizer.tokenize('w x y z', 5)).toThrow('"w x y z" has 6 tokens with start and end');
+  const cut = tokenizer.tokenize('w x y z', 5, { truncate: true });
+  expect([...cut]).toEqual([516, id('w</w>'), id('x</w>'), id('y</w>'), 517]);
+  expect([...tokenizer.tokenize('cat', 5, { truncate: true })]).toEqual([516, id('cat</w>'), 517, 0, 0]);
 });
 
 /** What Python's functions make of the same characters (measured: CPython 3.11, regex 2024). */

@@ -1,0 +1,64 @@
+/**
+ * Windows bitmaps, which sharp does not read: uncompressed ones of 1, 4, 8, 24 and 32 bits a pixel. Source: Microsoft,
+ * "Bitmap Header Types" (BITMAPCOREHEADER to BITMAPV5HEADER).
+ */
+import type { RgbImage } from '../../models/platform.js';
+
+const UNCOMPRESSED = 0;
+const BIT_FIELDS = 3;
+const ALPHA_BIT_FIELDS = 6;
+/** Blue, green, red, unused: the one order of masks that is in use. */
+const USUAL_MASKS = [0xff0000, 0xff00, 0xff];
+const MAX_PIXELS = 2 ** 28;
+
+export function isBmp(bytes: Uint8Array): boolean {
+  return bytes.length > 26 && bytes[0] === 0x42 && bytes[1] === 0x4d;
+}
+
+/** @throws Error that says what is wrong with the file, or what of the format is not read */
+export function decodeBmp(bytes: Uint8Array): RgbImage {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const headerSize = view.getUint32(14, true);
+  const isCore = headerSize === 12;
+  if (!isCore && (headerSize < 40 || 14 + headerSize > bytes.length))
+    throw new Error('its header is damaged');
+  const width = isCore ? view.getUint16(18, true) : view.getInt32(18, true);
+  const signedHeight = isCore ? view.getUint16(20, true) : view.getInt32(22, true);
+  const bits = view.getUint16(isCore ? 24 : 28, true);
+  const compression = isCore ? UNCOMPRESSED : view.getUint32(30, true);
+  const height = Math.abs(signedHeight);
+  if (width < 1 || height < 1 || width * height > MAX_PIXELS)
+    throw new Error(`it claims to have ${width} x ${height} pixels`);
+  const hasMasks = bits === 32 && (compression === BIT_FIELDS || compression === ALPHA_BIT_FIELDS);
+  if (
+    ![1, 4, 8, 24, 32].includes(bits) ||
+    !(compression === UNCOMPRESSED || hasMasks) ||
+    (hasMasks &&
+      (bytes.length < 66 || USUAL_MASKS.some((mask, i) => view.getUint32(54 + 4 * i, true) !== mask)))
+  )
+    throw new Error(`it is a bitmap of ${bits} bits with compression ${compression}, which is not supported`);
+
+  const stride = Math.ceil((width * bits) / 32) * 4;
+  const start = view.getUint32(10, true);
+  if (start + stride * height > bytes.length) throw new Error('it ends too early');
+  const entryBytes = isCore ? 3 : 4;
+  const palette = 14 + headerSize;
+  const data = new Uint8Array(width * height * 3);
+  for (let y = 0; y < height; y++) {
+    const row = start + stride * (signedHeight > 0 ? height - 1 - y : y);
+    for (let x = 0; x < width; x++) {
+      const blue =
+        bits > 8
+          ? row + (x * bits) / 8
+          : palette + entryBytes * bitsAt(bytes[row + ((x * bits) >> 3)], (x * bits) & 7, bits);
+      const to = (y * width + x) * 3;
+      for (let channel = 0; channel < 3; channel++) data[to + channel] = bytes[blue + 2 - channel];
+    }
+  }
+  return { width, height, data };
+}
+
+/** `count` bits of a byte, from the highest down. */
+function bitsAt(byte: number, from: number, count: number): number {
+  return (byte >> (8 - from - count)) & ((1 << count) - 1);
+}

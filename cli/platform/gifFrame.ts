@@ -1,0 +1,60 @@
+/**
+ * The first frame of a GIF as Pillow sees it. Pillow shows transparent pixels in their palette colour once alpha is
+ * dropped, where the decoder behind sharp has erased it, and fills what the frame leaves of the canvas with one entry of
+ * the palette. Source: GIF89a specification; Pillow, `GifImagePlugin.py` (`load_prepare`).
+ */
+
+type Colour = readonly [number, number, number];
+
+export interface GifFrame {
+  /** The file without the mark that makes one colour of the first frame transparent. */
+  readonly opaque: Uint8Array;
+  /** What Pillow fills the canvas with before it draws the frame. */
+  readonly background: Colour;
+  /** Where the frame lies on the canvas, in pixels. */
+  readonly left: number;
+  readonly top: number;
+  readonly right: number;
+  readonly bottom: number;
+}
+
+const EXTENSION = 0x21;
+const GRAPHIC_CONTROL = 0xf9;
+const IMAGE = 0x2c;
+
+/** Undefined where the file ends before its first frame: the decoder then says what is wrong. */
+export function firstGifFrame(file: Uint8Array): GifFrame | undefined {
+  const opaque = file.slice();
+  const palette = { flags: file[10], at: 13 };
+  let transparent = 0;
+  let at = 13 + paletteBytes(palette.flags);
+  while (at + 10 <= file.length && file[at] !== IMAGE) {
+    if (file[at] !== EXTENSION) {
+      at++;
+      continue;
+    }
+    if (file[at + 1] === GRAPHIC_CONTROL && file[at + 2] >= 4 && file[at + 3] & 1) {
+      transparent = file[at + 6];
+      opaque[at + 3] &= ~1;
+    }
+    at += 2;
+    while (at < file.length && file[at] !== 0) at += 1 + file[at];
+    at++;
+  }
+  if (at + 10 > file.length) return undefined;
+  const word = (from: number) => file[from] | (file[from + 1] << 8);
+  const [left, top] = [word(at + 1), word(at + 3)];
+  const own = { flags: file[at + 9], at: at + 10 };
+  const { flags, at: start } = own.flags & 0x80 ? own : palette;
+  const entry = start + 3 * transparent;
+  // Without a palette the values are shades of grey.
+  const background: Colour =
+    3 * transparent < paletteBytes(flags)
+      ? [file[entry], file[entry + 1], file[entry + 2]]
+      : [transparent, transparent, transparent];
+  return { opaque, background, left, top, right: left + word(at + 5), bottom: top + word(at + 7) };
+}
+
+function paletteBytes(flags: number): number {
+  return flags & 0x80 ? 3 << ((flags & 7) + 1) : 0;
+}

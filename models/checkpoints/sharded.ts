@@ -1,0 +1,73 @@
+/** Checkpoints in several files, beside an index that says which tensor lies where. */
+import { UserError } from '../../engine/errors.js';
+import type { Platform } from '../platform.js';
+import { type Checkpoint, readable, type StoredTensor } from './tensors.js';
+
+/** An index of 20,000 tensors has 2 MB. */
+const MAX_INDEX = 16 * 2 ** 20;
+
+/**
+ * Opens the shards that a `model.safetensors.index.json` or `pytorch_model.bin.index.json` names, as one checkpoint.
+ *
+ * @param open reads one shard
+ * @throws UserError for a missing shard or tensor
+ */
+export async function openShards(
+  platform: Platform,
+  path: string,
+  open: (path: string) => Promise<Checkpoint>,
+): Promise<Checkpoint> {
+  const shards = new Map<string, Checkpoint>();
+  const tensors = new Map<string, StoredTensor>();
+  const folder = path.slice(0, path.length - platform.baseName(path).length);
+  for (const [name, file] of Object.entries(await weightMap(platform, path))) {
+    // A shard lies beside its index: a path that leads elsewhere is refused.
+    if (typeof file !== 'string' || !/^[^/\\]+$/.test(file) || file === '..' || file === '.')
+      throw damaged(path, `tensor "${name}" lies in ${JSON.stringify(file)}, which is no file name`);
+    const shardPath = platform.join(folder || '.', file);
+    // A shard that is an index could name itself.
+    if (/\.json$/i.test(file)) throw damaged(path, `tensor "${name}" lies in ${file}, which is no shard`);
+    if (!shards.has(file)) {
+      if ((await platform.stat(shardPath))?.kind !== 'file')
+        throw new UserError(
+          readable(`${path}: its shard ${file} is missing`),
+          `Put ${readable(file)} beside the index.`,
+        );
+      shards.set(file, await open(shardPath));
+    }
+    const tensor = shards.get(file)!.tensors.get(name);
+    if (!tensor) throw damaged(path, `tensor "${name}" is not in its shard ${file}`);
+    tensors.set(name, tensor);
+  }
+  const opened = [...shards.values()];
+  const metadata = Object.assign({}, ...opened.map((shard) => shard.metadata));
+  return { path, format: `${opened[0].format} in ${shards.size} shards`, tensors, metadata };
+}
+
+async function weightMap(platform: Platform, path: string): Promise<Record<string, unknown>> {
+  const size = (await platform.stat(path))?.size ?? 0;
+  if (size > MAX_INDEX) throw damaged(path, `it has ${size} bytes, too many for an index of shards`);
+  const index = parseJson(path, await platform.readText(path));
+  const map = isRecord(index) ? index.weight_map : undefined;
+  if (!isRecord(map) || Object.keys(map).length === 0) throw damaged(path, 'it has no "weight_map"');
+  return map;
+}
+
+function parseJson(path: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw damaged(path, 'it is not JSON');
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function damaged(path: string, problem: string): UserError {
+  return new UserError(
+    `${path}: ${readable(problem)}`,
+    'The file is damaged or incomplete: copy or download it again.',
+  );
+}

@@ -1,0 +1,151 @@
+/**
+ * `npm run measure:load [-- FILE...]`: host memory that loading a CLIP takes, as the peak of a whole process (Node, Dawn
+ * and all) against the file's size; 1.3 is allowed. Without files, random ViT-L/14 checkpoints of each format are written
+ * to a temporary folder, one after the other (up to 1.6 GiB each). Ends with `tests: N passed, N failed`.
+ *
+ * Device memory must not count, but on a machine without a GPU it lies in the same process. So every weight goes to one
+ * and the same buffer here (which counts): it is uploaded, and the next one takes its place.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { nodePlatform } from '../dist/cli/platform/node.js';
+import { openGpu } from '../dist/engine/gpu.js';
+import { loadCheckpoint } from '../dist/models/checkpoints/load.js';
+import { pytorchCheckpoint } from '../dist/models/checkpoints/pytorchWriter.js';
+import { streamSafetensors } from '../dist/models/checkpoints/safetensors.js';
+import { expectedShapes } from '../dist/models/clip/config.js';
+import { loadModel } from '../dist/models/clip/model.js';
+import { summary } from './summary.mjs';
+
+const FACTOR = 1.3;
+const MIB = 2 ** 20;
+/** Of those that are uploaded; the token table stays on the host. */
+const LARGEST_WEIGHT = 64 * MIB;
+const VIT_L14 = {
+  embed: 768,
+  vision: { width: 1024, layers: 24, heads: 16, patch: 14, resolution: 224, tokens: 257 },
+  text: { width: 768, layers: 12, heads: 12, vocabulary: 49408, contextLength: 77 },
+};
+
+/** In a process of its own: prints file size and peak, in bytes. */
+async function measure(file) {
+  const gpu = await openGpu({ backend: 'null' });
+  const usage = 0x80 | 0x4 | 0x8;
+  const only = gpu.device.createBuffer({ label: 'any weight', size: LARGEST_WEIGHT, usage });
+  gpu.device.createBuffer = () => only;
+  const checkpoint = await loadCheckpoint(nodePlatform, file);
+  const start = performance.now();
+  await loadModel(gpu, checkpoint);
+  const peak = Number(/^VmHWM:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) * 1024;
+  const { size } = await nodePlatform.stat(checkpoint.path);
+  console.log(JSON.stringify({ size, peak, ms: performance.now() - start }));
+  process.exit(0);
+}
+
+async function measureAll(files) {
+  if (process.platform !== 'linux') {
+    console.log('this reads /proc and runs on Linux only');
+    console.log(summary({ passed: 0, failed: 0, skipped: 1 }));
+    return;
+  }
+  const counts = { passed: 0, failed: 0 };
+  const folder = mkdtempSync(join(tmpdir(), 'promptkd-load-'));
+  try {
+    for (const given of files.length > 0 ? files.map((file) => [file]) : Object.entries(FORMATS)) {
+      const [name, write] = given;
+      const file = write ? join(folder, name, write.file ?? 'model') : name;
+      if (write) await write(file);
+      report(name, file, counts);
+      if (write) rmSync(join(folder, name), { recursive: true, force: true });
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  console.log(summary(counts));
+  process.exitCode = counts.failed === 0 ? 0 : 1;
+}
+
+function report(name, file, counts) {
+  const script = fileURLToPath(import.meta.url);
+  const child = spawnSync(process.execPath, [script, '--one', file], { encoding: 'utf8' });
+  if (child.status !== 0) {
+    counts.failed++;
+    console.log(`${name}: failed\n${child.stderr}`);
+    return;
+  }
+  const { size, peak, ms } = JSON.parse(child.stdout.trim().split('\n').at(-1));
+  const factor = peak / size;
+  const fits = factor <= FACTOR;
+  counts[fits ? 'passed' : 'failed']++;
+  const mib = (bytes) => `${Math.round(bytes / MIB)} MiB`;
+  console.log(
+    `${name}: ${mib(size)}, process at most ${mib(peak)} = ${factor.toFixed(2)} x (${FACTOR} allowed), ${(ms / 1000).toFixed(1)} s${fits ? '' : '  TOO MUCH'}`,
+  );
+}
+
+/** Files of ViT-L/14 by what they are; the values do not matter. */
+const FORMATS = {
+  'safetensors, float16': (file) => writeFile(file, streamSafetensors(weights('F16'))),
+  'safetensors, float32': (file) => writeFile(file, streamSafetensors(weights('F32'))),
+  'PyTorch state dict, float16': (file) => writeFile(file, pytorchCheckpoint(weights('F16'), {})),
+  'safetensors, float16, Hugging Face names': (file) => writeFile(file, streamSafetensors(huggingFace())),
+};
+
+async function writeFile(file, pieces) {
+  mkdirSync(join(file, '..'), { recursive: true });
+  await nodePlatform.write(file, pieces);
+}
+
+function weights(dtype) {
+  return [...expectedShapes(VIT_L14)].map(([name, shape]) => tensor(name, shape, dtype));
+}
+
+function tensor(name, shape, dtype) {
+  const size = product(shape) * (dtype === 'F16' ? 2 : 4);
+  return { name, dtype, shape, bytes: async () => new Uint8Array(size).fill(0x2a) };
+}
+
+/** q, k and v apart and both projections transposed: what has to be put together. */
+function huggingFace() {
+  const names = {
+    logit_scale: 'logit_scale',
+    'visual.proj': 'visual_projection.weight',
+    text_projection: 'text_projection.weight',
+    'visual.class_embedding': 'vision_model.embeddings.class_embedding',
+    'visual.conv1.weight': 'vision_model.embeddings.patch_embedding.weight',
+    'visual.positional_embedding': 'vision_model.embeddings.position_embedding.weight',
+    positional_embedding: 'text_model.embeddings.position_embedding.weight',
+    'token_embedding.weight': 'text_model.embeddings.token_embedding.weight',
+  };
+  return [...expectedShapes(VIT_L14)].flatMap(([name, shape]) => {
+    if (names[name]) {
+      const flipped = name.endsWith('proj') || name.endsWith('projection');
+      return [tensor(names[name], flipped ? shape.toReversed() : shape, 'F16')];
+    }
+    const renamed = name
+      .replace(/^(visual\.)?transformer\.resblocks\./, (_, visual) =>
+        visual ? 'vision_model.encoder.layers.' : 'text_model.encoder.layers.',
+      )
+      .replace('visual.ln_pre', 'vision_model.pre_layrnorm')
+      .replace('visual.ln_post', 'vision_model.post_layernorm')
+      .replace('ln_final', 'text_model.final_layer_norm')
+      .replace(/\.ln_(\d)/, '.layer_norm$1')
+      .replace('attn.out_proj', 'self_attn.out_proj')
+      .replace('mlp.c_fc', 'mlp.fc1')
+      .replace('mlp.c_proj', 'mlp.fc2');
+    const packed = /^(.*)attn\.in_proj_(\w+)$/.exec(renamed);
+    if (!packed) return [tensor(renamed, shape, 'F16')];
+    const part = [shape[0] / 3, ...shape.slice(1)];
+    return ['q', 'k', 'v'].map((p) => tensor(`${packed[1]}self_attn.${p}_proj.${packed[2]}`, part, 'F16'));
+  });
+}
+
+function product(shape) {
+  return shape.reduce((all, side) => all * side, 1);
+}
+
+if (process.argv[2] === '--one') await measure(process.argv[3]);
+else await measureAll(process.argv.slice(2));
