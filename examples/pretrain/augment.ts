@@ -18,12 +18,6 @@ interface Sizes {
   readonly height: number;
 }
 
-/** The whole drawing, as it is. */
-export const plainView = ({ size, width, height }: Sizes): View => ({
-  map: [width / size / 2 - 0.5, width / size, 0, height / size / 2 - 0.5, 0, height / size],
-  inks: [1, 0, 0, 0, 1, 0, 0, 0, 1],
-});
-
 /**
  * Zoom (between `cropEdge` and a little more than the whole drawing), shift, a small turn, mirroring; other strength,
  * saturation and hue of the inks.

@@ -1,4 +1,5 @@
 /** Batches of pairs: augmented drawings with captions, in an order that depends on seed and epoch alone. */
+import { UserError } from '../../engine/index.js';
 import { endOfText } from '../../models/clip/text.js';
 import { Random } from '../../models/random.js';
 import { randomView, render } from './augment.js';
@@ -46,15 +47,24 @@ export function exclusions(
 
 export class Pairs {
   readonly batchesPerEpoch: number;
+  /** What is trained on. */
+  readonly drawings: readonly Drawing[];
 
   /** @param classNames by label */
   constructor(
-    private readonly drawings: readonly Drawing[],
+    drawings: readonly Drawing[],
     private readonly classNames: readonly string[],
     private readonly captions: Captions,
     private readonly options: PairOptions,
   ) {
-    this.batchesPerEpoch = Math.floor(drawings.length / options.batch);
+    // A name too long for a caption is never said; an emoji that has no class then has no caption.
+    this.drawings = drawings.filter(({ name, label }) => label !== undefined || captions.has(spoken(name)));
+    this.batchesPerEpoch = Math.floor(this.drawings.length / options.batch);
+    if (this.batchesPerEpoch === 0)
+      throw new UserError(
+        `a batch of ${options.batch} is larger than the ${this.drawings.length} drawings`,
+        'give a smaller --batch',
+      );
   }
 
   /** Every drawing once, but for those that do not fill a batch. */
@@ -76,7 +86,7 @@ export class Pairs {
     drawings.forEach(({ name, label, image }, i) => {
       const view = randomView(random, { size, ...image }, cropEdge);
       render(image, view, size, images, i * 3 * size * size);
-      const byName = label === undefined || random.random() < nameShare;
+      const byName = label === undefined || (random.random() < nameShare && this.captions.has(spoken(name)));
       said.push(byName ? name : label);
       const subject = byName ? spoken(name) : this.classNames[label]!;
       tokens.set(this.captions.tokens(subject, random.below(TEMPLATES.length)), i * length);

@@ -58,7 +58,7 @@ export async function pretrain(
   const { classNames, tokenizer } = data;
   const folder = await RunFolder.open(platform, out, 'pretrain', settings, resume);
   const subjects = new Set([...data.training.map(({ name }) => spoken(name)), ...classNames]);
-  const captions = new Captions(tokenizer, subjects, config.text.contextLength);
+  const captions = new Captions(tokenizer, subjects);
   const pairs = new Pairs(data.training, classNames, captions, {
     ...settings,
     size: config.vision.resolution,
@@ -77,7 +77,7 @@ export async function pretrain(
   compiling.end();
   const { flops, total } = plan.describe();
   job.note(
-    `${data.training.length} drawings, ${pairs.batchesPerEpoch} steps an epoch; a step of ${batch} pairs: ` +
+    `${pairs.drawings.length} drawings, ${pairs.batchesPerEpoch} steps an epoch; a step of ${batch} pairs: ` +
       `${(flops / 1e9).toFixed(1)} GFLOP, ${Math.round(total / 2 ** 20)} MiB`,
   );
 
