@@ -16,6 +16,8 @@ export interface AdamWOptions {
   readonly decays?: (parameter: Tensor) => boolean;
   /** Shape `[1]`: what every gradient is multiplied by, such as `clipFactor`. */
   readonly factor?: Tensor;
+  /** Shape `[1]`: where it is 0 the step changes nothing (lossScale.ts). */
+  readonly gate?: Tensor;
 }
 
 interface Moments {
@@ -35,44 +37,69 @@ const correctOp: Op<Moments> = {
   name: 'adamWCorrections',
   mutates: [0],
   outputs: () => [],
-  kernels: ({ inputs: [corrections], attributes }) => [
+  kernels: ({ inputs: [corrections, gate], attributes }) => [
     {
       shader: 'adamw',
       entry: 'correct',
-      constants: { CORRECT: true, ...momentConstants(attributes) },
-      reads: {},
+      constants: { CORRECT: true, GATED: gate !== undefined, ...momentConstants(attributes) },
+      reads: { ...(gate && { gate }) },
       writes: { corrections: corrections! },
       workgroups: [1, 1, 1],
     },
   ],
-  reference: ({ attributes: { beta1, beta2 } }, [corrections]) => [
-    corrections!.map((c, i) => (i === 0 ? beta1 * c + (1 - beta1) : beta2 * c + (1 - beta2))),
-  ],
+  reference: ({ attributes: { beta1, beta2 } }, [corrections, gate]) => {
+    if (gate?.[0] === 0) return [corrections!];
+    return [corrections!.map((c, i) => (i === 0 ? beta1 * c + (1 - beta1) : beta2 * c + (1 - beta2)))];
+  },
 };
 
-const adamWOp: Op<Moments & { readonly epsilon: number; readonly weightDecay: number }> = {
+interface StepAttributes extends Moments {
+  readonly epsilon: number;
+  readonly weightDecay: number;
+  /** Which of the optional inputs there are. */
+  readonly scaled: boolean;
+  readonly gated: boolean;
+}
+
+/** Factor and gate among the inputs from the seventh on. */
+const optional = <T>({ scaled, gated }: StepAttributes, rest: readonly T[]) => ({
+  factor: scaled ? rest[0] : undefined,
+  gate: gated ? rest[rest.length - 1] : undefined,
+});
+
+const adamWOp: Op<StepAttributes> = {
   name: 'adamW',
   mutates: [0, 1, 2],
   outputs: () => [],
-  kernels: ({ inputs: [parameter, first, second, corrections, gradient, rate, factor], attributes }) => [
-    {
-      shader: 'adamw',
-      constants: {
-        SIZE: parameter!.size,
-        SCALED: factor !== undefined,
-        EPSILON: float(attributes.epsilon),
-        WEIGHT_DECAY: float(attributes.weightDecay),
-        ...momentConstants(attributes),
+  kernels: ({ inputs: [parameter, first, second, corrections, gradient, rate, ...rest], attributes }) => {
+    const { factor, gate } = optional(attributes, rest);
+    return [
+      {
+        shader: 'adamw',
+        constants: {
+          SIZE: parameter!.size,
+          SCALED: attributes.scaled,
+          GATED: attributes.gated,
+          EPSILON: float(attributes.epsilon),
+          WEIGHT_DECAY: float(attributes.weightDecay),
+          ...momentConstants(attributes),
+        },
+        reads: {
+          corrections: corrections!,
+          gradient: gradient!,
+          rate: rate!,
+          ...(factor && { factor }),
+          ...(gate && { gate }),
+        },
+        writes: { parameter: parameter!, first: first!, second: second! },
+        workgroups: grid(parameter!.size),
       },
-      reads: { corrections: corrections!, gradient: gradient!, rate: rate!, ...(factor && { factor }) },
-      writes: { parameter: parameter!, first: first!, second: second! },
-      workgroups: grid(parameter!.size),
-    },
-  ],
-  reference: (
-    { attributes: { beta1, beta2, epsilon, weightDecay } },
-    [parameter, first, second, corrections, gradient, rate, factor],
-  ) => {
+    ];
+  },
+  reference: ({ attributes }, [parameter, first, second, corrections, gradient, rate, ...rest]) => {
+    const { beta1, beta2, epsilon, weightDecay } = attributes;
+    const { factor, gate } = optional(attributes, rest);
+    if (gate?.[0] === 0) return [parameter!, first!, second!];
     const g = gradient!.map((value) => value * (factor?.[0] ?? 1));
     const m = first!.map((value, i) => beta1 * value + (1 - beta1) * g[i]!);
     const v = second!.map((value, i) => beta2 * value + (1 - beta2) * g[i]! ** 2);
@@ -102,18 +129,22 @@ export function adamW(
   rate: Tensor,
   options: AdamWOptions = {},
 ): Optimiser {
-  const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0.01, decays, factor } = options;
+  const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0.01, decays, factor, gate } = options;
   const zeros = ({ size, shape, label }: Tensor, name: string) =>
     variable(new Float32Array(size), shape, `${label}.${name}`);
   const corrections = variable(new Float32Array(2), [2], 'adamW.corrections');
   const state = [corrections];
-  const updates = [record(correctOp, [corrections], { beta1, beta2 }) as GraphNode];
+  const last = gate ? [gate] : [];
+  const updates = [record(correctOp, [corrections, ...last], { beta1, beta2 }) as GraphNode];
+  const shared = { beta1, beta2, epsilon, scaled: factor !== undefined, gated: gate !== undefined };
   parameters.forEach((parameter, i) => {
     const moments = [zeros(parameter, 'first'), zeros(parameter, 'second')];
-    const inputs = [parameter, ...moments, corrections, gradients[i]!, rate, ...(factor ? [factor] : [])];
+    const given = [corrections, gradients[i]!, rate, ...(factor ? [factor] : []), ...last];
     const decay = decays && !decays(parameter) ? 0 : weightDecay;
     state.push(...moments);
-    updates.push(record(adamWOp, inputs, { beta1, beta2, epsilon, weightDecay: decay }) as GraphNode);
+    updates.push(
+      record(adamWOp, [parameter, ...moments, ...given], { ...shared, weightDecay: decay }) as GraphNode,
+    );
   });
   return { updates, state };
 }

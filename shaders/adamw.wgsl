@@ -2,6 +2,7 @@
 //   m = BETA1 m + (1 - BETA1) g;  v = BETA2 v + (1 - BETA2) g^2
 //   p = p - rate WEIGHT_DECAY p - rate (m / c1) / (sqrt(v / c2) + EPSILON)
 // with c1 = 1 - BETA1^t and c2 = 1 - BETA2^t after t steps (entry `correct`), and g the gradient times factor[0].
+// Where GATED, a gate of 0 leaves everything as it is.
 
 //#if CORRECT
 // 1 - BETA^t is the moving average of a gradient that is always 1: the same recursion as m and v, so it needs no power
@@ -9,6 +10,9 @@
 @compute @workgroup_size(WORKGROUP)
 fn correct(@builtin(global_invocation_id) id: vec3u) {
   if (id.x > 0u) { return; }
+  //#if GATED
+  if (gate[0] == 0.0) { return; }
+  //#endif
   corrections[0] = BETA1 * corrections[0] + REST1;
   corrections[1] = BETA2 * corrections[1] + REST2;
 }
@@ -17,6 +21,9 @@ fn correct(@builtin(global_invocation_id) id: vec3u) {
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = flat_index(id, groups);
   if (i >= SIZE) { return; }
+  //#if GATED
+  if (gate[0] == 0.0) { return; }
+  //#endif
   //#if SCALED
   let g = gradient[i] * factor[0];
   //#else

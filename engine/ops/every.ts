@@ -227,7 +227,7 @@ function trainingBatchNorm(): OperationCall {
   };
 }
 
-/** A step of AdamW with clipped gradients, one without, and a clamped parameter. */
+/** Steps of AdamW with clipped gradients, with a gate as well, and with neither; and a clamped parameter. */
 function clippedStep(): OperationCall {
   const parameters = [[5, 7], [7]].map((shape) => variable(undefined, shape));
   const product = multiply(parameters[0]!, parameters[1]!);
@@ -235,7 +235,8 @@ function clippedStep(): OperationCall {
   const rate = constant(undefined, [1], 'rate');
   const gradients = parameters.map(({ shape }) => constant(undefined, shape));
   const clipped = adamW(parameters, gradients, rate, { factor: clipFactor(gradients, 1) });
+  const gated = adamW(parameters, gradients, rate, { factor: clipFactor(gradients, 1), gate: rate });
   const plain = adamW(parameters, gradients, rate, { decays: () => false });
-  const updates = [...clipped.updates, ...plain.updates, clampVariable(parameters[0]!, 1)];
+  const updates = [...clipped.updates, ...gated.updates, ...plain.updates, clampVariable(parameters[0]!, 1)];
   return { name: 'adamW', output: product, loss, parameters, updates };
 }

@@ -103,6 +103,25 @@ describe('adamW', () => {
   });
 });
 
+describe('a gate', () => {
+  it('lets a step pass or changes nothing at all', async () => {
+    const random = new TestRandom(74);
+    for (const open of [1, 0])
+      for (const clipped of [false, true]) {
+        const p = random.variable([37], 'p');
+        const gradient = random.variable([37], 'gradient');
+        const gate = constant(Float32Array.of(open), [1]);
+        const rate = constant(Float32Array.of(0.1), [1]);
+        const factor = clipped ? clipFactor([gradient], 0.5) : undefined;
+        const { updates, state } = adamW([p], [gradient], rate, { gate, ...(factor && { factor }) });
+        const after = evaluate([], new Map(), updates);
+        const changed = [p, ...state].map((x) => after.get(x)!.some((v, i) => v !== x.leaf!.data![i]));
+        expect(changed).toEqual(new Array(4).fill(open === 1));
+        await checkForward([], { updates });
+      }
+  });
+});
+
 describe('clipping', () => {
   it('by hand: a length of 13 cut to 6.5, and left alone below the limit', () => {
     const gradients = [constant(Float32Array.of(3, 4), [2]), constant(Float32Array.of(12), [1, 1])];
