@@ -1,5 +1,7 @@
 /** The tensor engine: record a graph, differentiate it, compile it once, replay it. */
+export { type AdamWOptions, adamW } from './adamW.js';
 export { grad } from './autograd.js';
+export { clipFactor, squaredNorm } from './clipGradients.js';
 export { UserError } from './errors.js';
 export {
   type AdapterSummary,
@@ -20,6 +22,7 @@ export { type AttentionOptions, attention } from './ops/attention.js';
 export { batchNorm, batchNormEval, updateRunningStatistics } from './ops/batchNorm.js';
 export { cast } from './ops/cast.js';
 export { crossEntropy } from './ops/crossEntropy.js';
+export { exp } from './ops/exp.js';
 export { embedding, gatherRows, scatterRows } from './ops/gatherRows.js';
 export { klSoftmax } from './ops/klSoftmax.js';
 export { l2Normalize } from './ops/l2Normalize.js';
@@ -33,9 +36,11 @@ export { mean, sum, sumLast, sumLeading } from './ops/reduce.js';
 export { reshape } from './ops/reshape.js';
 export { logSoftmax, softmax } from './ops/softmax.js';
 export { insertTokens, removeTokens, replaceTokens, sumTokens, zeroTokens } from './ops/tokens.js';
+export { transpose } from './ops/transpose.js';
 export {
   accumulate,
   type CosineSchedule,
+  clampVariable,
   cosineRate,
   type Optimiser,
   type SgdOptions,

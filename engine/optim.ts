@@ -87,6 +87,26 @@ const accumulateOp: Op<null> = {
 export const accumulate = (total: Tensor, x: Tensor, weight: Tensor): GraphNode =>
   record(accumulateOp, [total, x, weight], null) as GraphNode;
 
+const clampOp: Op<{ readonly largest: number }> = {
+  name: 'clampVariable',
+  mutates: [0],
+  outputs: () => [],
+  kernels: ({ inputs: [x], attributes: { largest } }) => [
+    {
+      shader: 'clamp',
+      constants: { SIZE: x!.size, LARGEST: float(largest) },
+      reads: {},
+      writes: { x: x! },
+      workgroups: grid(x!.size),
+    },
+  ],
+  reference: ({ attributes: { largest } }, [x]) => [x!.map((value) => Math.min(value, largest))],
+};
+
+/** The update `x = min(x, largest)`, for a parameter that must not grow further; record it after the optimiser's. */
+export const clampVariable = (x: Tensor, largest: number): GraphNode =>
+  record(clampOp, [x], { largest }) as GraphNode;
+
 export interface CosineSchedule {
   readonly rate: number;
   readonly epochs: number;

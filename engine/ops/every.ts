@@ -3,8 +3,10 @@
  * without running them. An operation that is missing here is compiled by no such check.
  */
 
+import { adamW } from '../adamW.js';
+import { clipFactor } from '../clipGradients.js';
 import { scaledGrad } from '../lossScale.js';
-import { sgd } from '../optim.js';
+import { clampVariable, sgd } from '../optim.js';
 import { constant, type GraphNode, type Shape, type Tensor, variable } from '../tensor.js';
 import { activation } from './activation.js';
 import { add } from './add.js';
@@ -12,6 +14,7 @@ import { attention } from './attention.js';
 import { batchNorm, batchNormEval, updateRunningStatistics } from './batchNorm.js';
 import { cast } from './cast.js';
 import { crossEntropy } from './crossEntropy.js';
+import { exp } from './exp.js';
 import { embedding, gatherRows } from './gatherRows.js';
 import { klSoftmax } from './klSoftmax.js';
 import { l2Normalize } from './l2Normalize.js';
@@ -24,6 +27,7 @@ import { patchEmbedding } from './patches.js';
 import { sum, sumLast, sumLeading } from './reduce.js';
 import { logSoftmax, softmax } from './softmax.js';
 import { insertTokens, replaceTokens } from './tokens.js';
+import { transpose } from './transpose.js';
 
 export interface OperationCall {
   readonly name: string;
@@ -56,6 +60,8 @@ export function everyOperation(): OperationCall[] {
       (a, b) => multiply(a!, b!),
     ),
     make('multiply by a scalar', [[3, 5], [1]], (a, b) => multiply(a!, b!)),
+    make('exp', [[3, 5]], (x) => exp(x!)),
+    make('transpose', [[2, 3, 5]], (x) => transpose(x!)),
     make('sumLast', [[3, 5, 7]], (x) => sumLast(x!)),
     make('sumLeading', [[3, 5, 7]], (x) => sumLeading(x!, [7])),
     make('softmax', [[3, 67]], (x) => softmax(x!)),
@@ -155,7 +161,7 @@ export function everyOperation(): OperationCall[] {
     );
     if (kind) calls.push(make(`activation ${kind}`, [[3, 7]], (x) => activation(x!, kind)));
   }
-  return [...calls, ...inHalf(), trainingBatchNorm(), scaled()];
+  return [...calls, ...inHalf(), trainingBatchNorm(), scaled(), clippedStep()];
 }
 
 /** What takes float16, with float16 inputs and results. */
@@ -222,4 +228,18 @@ function trainingBatchNorm(): OperationCall {
       updateRunningStatistics(mean!, variance!, normal.mean, normal.variance, { count: 5 }),
     ],
   };
+}
+
+/** Steps of AdamW with clipped gradients, with a gate as well, and with neither; and a clamped parameter. */
+function clippedStep(): OperationCall {
+  const parameters = [[5, 7], [7]].map((shape) => variable(undefined, shape));
+  const product = multiply(parameters[0]!, parameters[1]!);
+  const loss = sum(product);
+  const rate = constant(undefined, [1], 'rate');
+  const gradients = parameters.map(({ shape }) => constant(undefined, shape));
+  const clipped = adamW(parameters, gradients, rate, { factor: clipFactor(gradients, 1) });
+  const gated = adamW(parameters, gradients, rate, { factor: clipFactor(gradients, 1), gate: rate });
+  const plain = adamW(parameters, gradients, rate, { decays: () => false });
+  const updates = [...clipped.updates, ...gated.updates, ...plain.updates, clampVariable(parameters[0]!, 1)];
+  return { name: 'adamW', output: product, loss, parameters, updates };
 }

@@ -6,7 +6,8 @@ import { parse, stringify } from 'yaml';
 import { UserError } from '../../engine/errors.js';
 import type { Platform } from '../platform.js';
 
-export type RunKind = 'teacher' | 'student';
+/** The two stages; `pretrain` is examples/pretrain/, whose run folders are CLIPs. */
+export type RunKind = 'teacher' | 'student' | 'pretrain';
 export type Metrics = Readonly<Record<string, number | string>>;
 
 const CONFIG = 'config.yaml';

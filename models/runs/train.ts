@@ -1,18 +1,26 @@
 /** The epoch loop that both stages share: next batch, run the planned step, log, checkpoint. */
 import { UserError } from '../../engine/errors.js';
-import type { Batch, Loader } from '../datasets/loader.js';
+import type { Batch } from '../datasets/loader.js';
 import type { Job } from '../job.js';
 import type { Metrics, RunFolder } from './runFolder.js';
 import { encodeState, restoreState, type StateTensors } from './trainingState.js';
 
-export interface TrainingLoop {
+/** Where batches come from: `Loader`, or anything whose epochs depend on their number alone. */
+export interface Batches<B> {
+  readonly batchesPerEpoch: number;
+  epoch(epoch: number): AsyncIterable<B>;
+  /** Decodes what an epoch leaves out, where that may fail. */
+  decodeLeftOut?(epoch: number): Promise<void>;
+}
+
+export interface TrainingLoop<B = Batch> {
   readonly label: string;
   readonly epochs: number;
-  readonly loader: Loader;
+  readonly loader: Batches<B>;
   /** Learning rate of an epoch, counted from 1. */
   rate(epoch: number): number;
   /** Queues one step and returns without waiting for the device. */
-  step(batch: Batch, epoch: number, rate: number): void;
+  step(batch: B, epoch: number, rate: number): void;
   /** Reads the losses of the step queued last; `loss` is the total. */
   losses(): Promise<Readonly<Record<string, number>> & { readonly loss: number }>;
   /** Awaited when the steps of an epoch have run; what it changes in `state` is kept. `note` shows a text at the bar. */
@@ -29,7 +37,11 @@ const IN_FLIGHT = 3;
  * Trains from the first epoch that is not in the folder's checkpoint to the last one.
  * Returns the mean loss of the last epoch trained here; undefined when there was nothing left to do.
  */
-export async function train(job: Job, folder: RunFolder, loop: TrainingLoop): Promise<number | undefined> {
+export async function train<B = Batch>(
+  job: Job,
+  folder: RunFolder,
+  loop: TrainingLoop<B>,
+): Promise<number | undefined> {
   const finished = await restore(job, folder, loop);
   const { epochs, loader } = loop;
   const perEpoch = loader.batchesPerEpoch;
@@ -54,7 +66,7 @@ export async function train(job: Job, folder: RunFolder, loop: TrainingLoop): Pr
       }
       while (pending.length > 0) await settle();
       // Nothing is written yet: the last moment for a broken image to leave nothing behind.
-      if (epoch === 1) await loader.decodeLeftOut(epoch);
+      if (epoch === 1) await loader.decodeLeftOut?.(epoch);
       await loop.endEpoch?.(epoch, (text) =>
         bar.update(epoch * perEpoch, `epoch ${epoch}/${epochs}  ${text}`),
       );
@@ -68,7 +80,7 @@ export async function train(job: Job, folder: RunFolder, loop: TrainingLoop): Pr
   return mean;
 }
 
-async function restore(job: Job, folder: RunFolder, loop: TrainingLoop): Promise<number> {
+async function restore<B>(job: Job, folder: RunFolder, loop: TrainingLoop<B>): Promise<number> {
   const path = folder.join(STATE);
   if (!(await job.platform.stat(path))) return 0;
   const { epoch } = await restoreState(job.gpu, job.platform, path, loop.state);
@@ -78,7 +90,7 @@ async function restore(job: Job, folder: RunFolder, loop: TrainingLoop): Promise
 }
 
 /** Logs the losses of the step queued last, and stops a run that has diverged. */
-async function record(folder: RunFolder, loop: TrainingLoop, at: Metrics): Promise<number> {
+async function record<B>(folder: RunFolder, loop: TrainingLoop<B>, at: Metrics): Promise<number> {
   const losses = await loop.losses();
   folder.log({ ...at, ...losses });
   if (!Number.isFinite(losses.loss))

@@ -1,0 +1,23 @@
+/** y = e^x, element by element. Its derivative is y itself. */
+import { call, grid, type Op } from '../op.js';
+import type { Tensor } from '../tensor.js';
+import { multiply } from './multiply.js';
+
+const op: Op<null> = {
+  name: 'exp',
+  outputs: ([x]) => [{ shape: x!.shape }],
+  kernels: ({ inputs: [x], outputs: [y] }) => [
+    {
+      shader: 'exp',
+      constants: { SIZE: x!.size },
+      reads: { x: x! },
+      writes: { y: y! },
+      workgroups: grid(x!.size),
+    },
+  ],
+  gradient: ({ outputs: [y] }, [dy]) => [multiply(dy!, y!)],
+  reference: (_, [x]) => [x!.map(Math.exp)],
+};
+
+/** `e^x`, any shape; for example CLIP's logit scale, which is learned as its logarithm. */
+export const exp = (x: Tensor): Tensor => call(op, [x], null);

@@ -1,0 +1,100 @@
+/** Batches of pairs: augmented drawings with captions, in an order that depends on seed and epoch alone. */
+import { UserError } from '../../engine/index.js';
+import { endOfText } from '../../models/clip/text.js';
+import { Random } from '../../models/random.js';
+import { randomView, render } from './augment.js';
+import { type Captions, spoken, TEMPLATES } from './captions.js';
+import type { Drawing } from './drawings.js';
+
+export interface PairBatch {
+  /** `[batch, 3, size, size]`. */
+  readonly images: Float32Array;
+  /** `[batch, length]`. */
+  readonly tokens: Int32Array;
+  /** `[batch]`: rows of the end-of-text tokens in `[batch * length]`. */
+  readonly endRows: Int32Array;
+  /** `[batch, batch]`. */
+  readonly excluded: Float32Array;
+}
+
+export interface PairOptions {
+  readonly batch: number;
+  readonly seed: number;
+  readonly size: number;
+  readonly nameShare: number;
+  readonly cropEdge: number;
+}
+
+/** What a caption says: a name, or a class by its label. */
+type Said = string | number;
+
+/** Low enough that its exponential is 0. */
+const NEVER = -1e4;
+
+/** `[n, n]`: `NEVER` where caption j is true of drawing i though it is not its own, 0 elsewhere. */
+export function exclusions(
+  drawings: readonly Pick<Drawing, 'name' | 'label'>[],
+  said: readonly Said[],
+): Float32Array {
+  const n = drawings.length;
+  const result = new Float32Array(n * n);
+  drawings.forEach(({ name, label }, i) => {
+    for (let j = 0; j < n; j++)
+      if (i !== j && (said[j] === name || said[j] === label)) result[i * n + j] = NEVER;
+  });
+  return result;
+}
+
+export class Pairs {
+  readonly batchesPerEpoch: number;
+  /** What is trained on. */
+  readonly drawings: readonly Drawing[];
+
+  /** @param classNames by label */
+  constructor(
+    drawings: readonly Drawing[],
+    private readonly classNames: readonly string[],
+    private readonly captions: Captions,
+    private readonly options: PairOptions,
+  ) {
+    // A name too long for a caption is never said; an emoji that has no class then has no caption.
+    this.drawings = drawings.filter(({ name, label }) => label !== undefined || captions.has(spoken(name)));
+    this.batchesPerEpoch = Math.floor(this.drawings.length / options.batch);
+    if (this.batchesPerEpoch === 0)
+      throw new UserError(
+        `a batch of ${options.batch} is larger than the ${this.drawings.length} drawings`,
+        'give a smaller --batch',
+      );
+  }
+
+  /** Every drawing once, but for those that do not fill a batch. */
+  async *epoch(epoch: number): AsyncGenerator<PairBatch, void, undefined> {
+    const { batch, seed } = this.options;
+    const order = this.drawings.map((_, i) => i);
+    Random.of(seed, 'order', epoch).shuffle(order);
+    for (let b = 0; b < this.batchesPerEpoch; b++)
+      yield this.make(order.slice(b * batch, (b + 1) * batch), Random.of(seed, 'pairs', epoch, b));
+  }
+
+  private make(indices: readonly number[], random: Random): PairBatch {
+    const { batch, size, nameShare, cropEdge } = this.options;
+    const { length } = this.captions;
+    const images = new Float32Array(batch * 3 * size * size);
+    const tokens = new Int32Array(batch * length);
+    const drawings = indices.map((i) => this.drawings[i]!);
+    const said: Said[] = [];
+    drawings.forEach(({ name, label, image }, i) => {
+      const view = randomView(random, { size, ...image }, cropEdge);
+      render(image, view, size, images, i * 3 * size * size);
+      const byName = label === undefined || (random.random() < nameShare && this.captions.has(spoken(name)));
+      said.push(byName ? name : label);
+      const subject = byName ? spoken(name) : this.classNames[label]!;
+      tokens.set(this.captions.tokens(subject, random.below(TEMPLATES.length)), i * length);
+    });
+    const endRows = Int32Array.from(
+      drawings,
+      (_, i) => i * length + endOfText(tokens.subarray(i * length, (i + 1) * length)),
+    );
+    return { images, tokens, endRows, excluded: exclusions(drawings, said) };
+  }
+}

@@ -1,0 +1,40 @@
+// PyTorch's AdamW, one invocation an element, SIZE elements:
+//   m = BETA1 m + (1 - BETA1) g;  v = BETA2 v + (1 - BETA2) g^2
+//   p = p - rate WEIGHT_DECAY p - rate (m / c1) / (sqrt(v / c2) + EPSILON)
+// with c1 = 1 - BETA1^t and c2 = 1 - BETA2^t after t steps (entry `correct`), and g the gradient times factor[0].
+// Where GATED, a gate of 0 leaves everything as it is.
+
+//#if CORRECT
+// 1 - BETA^t is the moving average of a gradient that is always 1: the same recursion as m and v, so it needs no power
+// function, whose error would be large against 1 - BETA^t in the first steps.
+@compute @workgroup_size(WORKGROUP)
+fn correct(@builtin(global_invocation_id) id: vec3u) {
+  if (id.x > 0u) { return; }
+  //#if GATED
+  if (gate[0] == 0.0) { return; }
+  //#endif
+  corrections[0] = BETA1 * corrections[0] + REST1;
+  corrections[1] = BETA2 * corrections[1] + REST2;
+}
+//#else
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = flat_index(id, groups);
+  if (i >= SIZE) { return; }
+  //#if GATED
+  if (gate[0] == 0.0) { return; }
+  //#endif
+  //#if SCALED
+  let g = gradient[i] * factor[0];
+  //#else
+  let g = gradient[i];
+  //#endif
+  let m = BETA1 * first[i] + REST1 * g;
+  let v = BETA2 * second[i] + REST2 * g * g;
+  first[i] = m;
+  second[i] = v;
+  let p = parameter[i];
+  let step = m / corrections[0] / (sqrt(v / corrections[1]) + EPSILON);
+  parameter[i] = p - rate[0] * (WEIGHT_DECAY * p + step);
+}
+//#endif

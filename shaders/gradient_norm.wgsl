@@ -1,0 +1,27 @@
+// Clipping gradients by their common length.
+//   squares  total = total + sum of x^2, SIZE elements, by one workgroup; START: without the total before it
+//   factor   y = min(1, LARGEST / (sqrt(total) + 1e-6))
+
+//#if SQUARES
+//#include row_reduction
+
+@compute @workgroup_size(WORKGROUP)
+fn squares(@builtin(local_invocation_index) lane: u32) {
+  var sum = 0.0;
+  for (var i = lane; i < SIZE; i += WORKGROUP) { sum += x[i] * x[i]; }
+  sum = workgroup_sum(sum, lane);
+  if (lane == 0u) {
+    //#if START
+    y[0] = sum;
+    //#else
+    y[0] = total[0] + sum;
+    //#endif
+  }
+}
+//#else
+@compute @workgroup_size(WORKGROUP)
+fn factor(@builtin(global_invocation_id) id: vec3u) {
+  if (id.x > 0u) { return; }
+  y[0] = min(1.0, LARGEST / (sqrt(total[0]) + 1e-6));
+}
+//#endif
