@@ -1,0 +1,50 @@
+/** A CLIP image encoder with random weights. */
+import type { Gpu } from '../../engine/gpu.js';
+import { alternate, planRunner, type Repetition, type Timing } from '../../engine/measure.js';
+import { releaseAll } from '../../engine/memory.js';
+import { Plan } from '../../engine/plan.js';
+import { input } from '../../engine/tensor.js';
+import type { ClipConfig } from '../clip/config.js';
+import { encodeImages } from '../clip/vision.js';
+import { shapeOnlyModel } from '../promptkd/shapes.js';
+import { fillLeaves } from './kernels.js';
+
+export interface EncoderRow {
+  readonly model: string;
+  readonly batch: number;
+  readonly timing: Timing;
+  readonly flops: number;
+  readonly dispatches: number;
+  /** What the plan needs on the device. */
+  readonly bytes: number;
+}
+
+/** Times the image encoder of `config` at every batch, in turns. */
+export async function measureEncoder(
+  gpu: Gpu,
+  model: string,
+  config: ClipConfig,
+  batches: readonly number[],
+  repetition: Repetition,
+): Promise<EncoderRow[]> {
+  const graph = shapeOnlyModel(config);
+  const { resolution } = config.vision;
+  const plans: Plan[] = [];
+  for (const batch of batches) {
+    const images = input([batch, 3, resolution, resolution], 'images');
+    const request = { outputs: [encodeImages(graph.weights, config, images)] };
+    fillLeaves(gpu, request);
+    plans.push(await Plan.compile(gpu, request));
+  }
+  const timings = await alternate(
+    plans.map((plan) => planRunner(gpu, plan)),
+    repetition,
+  );
+  const rows = plans.map((plan, i) => {
+    const { flops, dispatches, total } = plan.describe();
+    return { model, batch: batches[i], timing: timings[i], flops, dispatches, bytes: total };
+  });
+  for (const plan of plans) plan.destroy();
+  releaseAll(gpu);
+  return rows;
+}

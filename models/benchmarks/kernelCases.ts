@@ -1,0 +1,153 @@
+/** Every kernel family at the shapes that ViT-B/16 and ViT-L/14 give it. */
+import { gelu, quickGelu } from '../../engine/ops/activation.js';
+import { add } from '../../engine/ops/add.js';
+import { attention } from '../../engine/ops/attention.js';
+import { klSoftmax } from '../../engine/ops/klSoftmax.js';
+import { l2Normalize } from '../../engine/ops/l2Normalize.js';
+import { layerNorm } from '../../engine/ops/layerNorm.js';
+import { linear } from '../../engine/ops/linear.js';
+import { matmul } from '../../engine/ops/matmul.js';
+import { multiply } from '../../engine/ops/multiply.js';
+import { patchEmbedding } from '../../engine/ops/patches.js';
+import { softmax } from '../../engine/ops/softmax.js';
+import { insertTokens } from '../../engine/ops/tokens.js';
+import { type Shape, type Tensor, variable } from '../../engine/tensor.js';
+
+export const FAMILIES = [
+  'gemm-nt',
+  'gemm-nn',
+  'gemm-tn',
+  'attention',
+  'layernorm',
+  'softmax',
+  'kl',
+  'activation',
+  'patches',
+  'elementwise',
+] as const;
+export type Family = (typeof FAMILIES)[number];
+
+export interface KernelCase {
+  readonly family: Family;
+  /** What it computes and its shape. */
+  readonly name: string;
+  /** Whose shapes: a model and a batch. */
+  readonly model: string;
+  /** What a run computes, from leaves without data. */
+  readonly outputs: readonly Tensor[];
+}
+
+/** The sizes of an image encoder that kernels see. */
+export interface EncoderSizes {
+  readonly model: string;
+  readonly batch: number;
+  readonly tokens: number;
+  readonly width: number;
+  readonly patch: number;
+  readonly resolution: number;
+  readonly classes: number;
+}
+
+/** Student and teacher at the batches of the README's table, and something that takes no time. */
+export const SIZES: readonly EncoderSizes[] = [
+  { model: 'ViT-B/16', batch: 8, tokens: 197, width: 768, patch: 16, resolution: 224, classes: 1000 },
+  { model: 'ViT-L/14', batch: 4, tokens: 257, width: 1024, patch: 14, resolution: 224, classes: 1000 },
+];
+export const QUICK_SIZES: readonly EncoderSizes[] = [
+  { model: 'small', batch: 2, tokens: 17, width: 128, patch: 8, resolution: 32, classes: 60 },
+];
+
+type Build = (...inputs: Tensor[]) => Tensor;
+
+/** Records the cases of one model's sizes; nothing is computed. */
+export function kernelCases(sizes: EncoderSizes): KernelCase[] {
+  const { model, batch, tokens, width, patch, resolution, classes } = sizes;
+  const rows = batch * tokens;
+  const heads = width / 64;
+  const cases: KernelCase[] = [];
+  const make = (family: Family, name: string, shapes: readonly Shape[], build: Build) => {
+    cases.push({ family, name, model: `${model}, batch ${batch}`, outputs: [build(...shapes.map(leaf))] });
+  };
+  /** The gradient with respect to the input number `to`, without the forward pass. */
+  const backward = (family: Family, name: string, shapes: readonly Shape[], build: Build, to = 0) =>
+    make(family, name, shapes, (...inputs) => gradientAlone(build(...inputs), to));
+
+  const products = [
+    ['qkv', width, 3 * width],
+    ['out', width, width],
+    ['fc', width, 4 * width],
+    ['proj', 4 * width, width],
+  ] as const;
+  for (const [name, k, n] of products) {
+    const activation = name === 'fc' ? 'quickGelu' : undefined;
+    make('gemm-nt', `${name} ${rows} x ${k} x ${n}`, [[rows, k], [n, k], [n]], (x, w, b) =>
+      linear(x, w, b, activation),
+    );
+    make(
+      'gemm-nn',
+      `d${name} ${rows} x ${n} x ${k}`,
+      [
+        [rows, n],
+        [n, k],
+      ],
+      (dy, w) => matmul(dy, w),
+    );
+    make(
+      'gemm-tn',
+      `dW ${name} ${n} x ${rows} x ${k}`,
+      [
+        [rows, n],
+        [rows, k],
+      ],
+      (dy, x) => matmul(dy, x, { transposeA: true }),
+    );
+  }
+
+  const matrix = [rows, width];
+  const hidden = [rows, 4 * width];
+  const logits = [batch, classes];
+  const attended = [batch, tokens, width];
+  const attend = (qkv: Tensor) => attention(qkv, { heads, causal: false });
+  for (const [direction, add] of [
+    ['forward', make],
+    ['backward', backward],
+  ] as const) {
+    const name = (shape: string) => `${direction} ${shape}`;
+    add('attention', name(`${batch} x ${heads} x ${tokens} x 64`), [[batch, tokens, 3 * width]], attend);
+    add('layernorm', name(`${rows} x ${width}`), [matrix, [width], [width]], (x, g, b) => layerNorm(x, g, b));
+    add('softmax', name(`${rows * heads} x ${tokens}`), [[rows * heads, tokens]], softmax);
+    add('activation', name(`QuickGELU ${rows} x ${4 * width}`), [hidden], quickGelu);
+    add('activation', name(`GELU ${rows} x ${4 * width}`), [hidden], gelu);
+  }
+  make('kl', `forward ${batch} x ${classes}`, [logits, logits], (p, r) => klSoftmax(p, r, 1));
+  backward('kl', `backward ${batch} x ${classes}`, [logits, logits], (p, r) => klSoftmax(p, r, 1), 1);
+  const images = [batch, 3, resolution, resolution];
+  make(
+    'patches',
+    `embedding ${batch} x 3 x ${resolution} x ${resolution}`,
+    [images, [width, 3, patch, patch]],
+    (x, w) => patchEmbedding(x, w),
+  );
+  make('elementwise', `add ${rows} x ${width}`, [matrix, matrix], add);
+  make('elementwise', `add a row ${rows} x ${width}`, [matrix, [width]], add);
+  make('elementwise', `multiply ${rows} x ${width}`, [matrix, matrix], multiply);
+  make('elementwise', `unit rows ${rows} x ${width}`, [matrix], l2Normalize);
+  make(
+    'elementwise',
+    `insert 4 tokens ${batch} x ${tokens} x ${width}`,
+    [attended, [4, width]],
+    (x, prompts) => insertTokens(x, tokens, prompts),
+  );
+  return cases;
+}
+
+const leaf = (shape: Shape): Tensor => variable(undefined, shape, 'input');
+
+/** A node's gradient rule with leaves in place of what its forward pass leaves behind: that pass is then not needed. */
+function gradientAlone(y: Tensor, to: number): Tensor {
+  const node = y.node!;
+  const outputs = node.outputs.map(({ shape }) => leaf(shape));
+  const gradients = node.outputs.map((output) => (output === y ? leaf(y.shape) : undefined));
+  const wanted = node.inputs.map((_, i) => i === to);
+  return node.op.gradient!({ ...node, outputs }, gradients, wanted)[to]!;
+}
