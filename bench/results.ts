@@ -71,9 +71,10 @@ export function merge<Row>(
 
 function heading({ name, date, environment }: Report<unknown>): string {
   const { adapter, driver, backend, level, toggles, versions, system, cores, processor } = environment;
-  return `# ${name}\n\n${markdownTable(
-    ['what', 'value'],
-    [
+  return `# ${name}\n\n${markdownTable({
+    head: ['what', 'value'],
+    text: 2,
+    rows: [
       ['date', date],
       ['adapter', `${adapter} (${backend}, level ${level})`],
       ['driver', driver],
@@ -86,6 +87,5 @@ function heading({ name, date, environment }: Report<unknown>): string {
       ],
       ['system', `${system}, ${cores} cores (${processor})`],
     ],
-    { text: 2 },
-  )}`;
+  })}`;
 }

@@ -1,5 +1,6 @@
 /** The comparison as tables: a case a row, every measurement in detail, and the goals. */
-import { factor, geometricMean, markdownTable, milliseconds, number, perSecond } from '../table.js';
+import { counted, milliseconds, number, perSecond } from '../../cli/numbers.js';
+import { factor, geometricMean, markdownTable } from '../table.js';
 import type { PeerRow } from './compare.js';
 
 type Timed = PeerRow & { readonly timing: NonNullable<PeerRow['timing']> };
@@ -127,7 +128,7 @@ export function renderPeers(rows: readonly PeerRow[]): string {
     row.variant,
     row.timing ? milliseconds(row.timing) : `fails: ${row.failure}`,
     row.timing && row.flops ? number(perSecond(row.flops, row.timing)) : '',
-    row.timing ? `${row.timing.samples.length} x ${row.timing.runs}` : '',
+    row.timing ? counted(row.timing) : '',
     row.error === undefined ? '' : row.error.toExponential(1),
     row.date.slice(0, 16).replace('T', ' '),
   ]);
@@ -141,14 +142,14 @@ export function renderPeers(rows: readonly PeerRow[]): string {
   ]);
   return [
     'Milliseconds, medians; of several ways that a peer has, its fastest.\n',
-    markdownTable(['case', ...contenders, 'best peer / ours'], overview),
+    markdownTable({ head: ['case', ...contenders, 'best peer / ours'], rows: overview }),
     '## Every measurement\n\nMedian (least to most) of the samples, each the mean of several runs.\n',
-    markdownTable(
-      ['case', 'library', 'how', 'ms', 'GFLOP/s', 'samples x runs', 'relative error', 'measured (UTC)'],
-      detail,
-      { text: 3 },
-    ),
+    markdownTable({
+      head: ['case', 'library', 'how', 'ms', 'GFLOP/s', 'samples x runs', 'relative error', 'measured (UTC)'],
+      rows: detail,
+      text: 3,
+    }),
     '## Goals\n',
-    markdownTable(['goal', 'cases', 'reach', 'stretch', 'measured', 'met'], goals),
+    markdownTable({ head: ['goal', 'cases', 'reach', 'stretch', 'measured', 'met'], rows: goals }),
   ].join('\n');
 }

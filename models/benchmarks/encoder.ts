@@ -12,6 +12,7 @@ import { fillLeaves } from './kernels.js';
 export interface EncoderRow {
   readonly model: string;
   readonly batch: number;
+  readonly dtype: 'f32' | 'f16';
   readonly timing: Timing;
   readonly flops: number;
   readonly dispatches: number;
@@ -42,7 +43,15 @@ export async function measureEncoder(
   );
   const rows = plans.map((plan, i) => {
     const { flops, dispatches, total } = plan.describe();
-    return { model, batch: batches[i], timing: timings[i], flops, dispatches, bytes: total };
+    return {
+      model,
+      batch: batches[i],
+      dtype: 'f32' as const,
+      timing: timings[i],
+      flops,
+      dispatches,
+      bytes: total,
+    };
   });
   for (const plan of plans) plan.destroy();
   releaseAll(gpu);

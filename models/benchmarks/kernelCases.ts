@@ -11,7 +11,7 @@ import { multiply } from '../../engine/ops/multiply.js';
 import { patchEmbedding } from '../../engine/ops/patches.js';
 import { softmax } from '../../engine/ops/softmax.js';
 import { insertTokens } from '../../engine/ops/tokens.js';
-import { type Shape, type Tensor, variable } from '../../engine/tensor.js';
+import { constant, type DType, type Shape, type Tensor } from '../../engine/tensor.js';
 
 export const FAMILIES = [
   'gemm-nt',
@@ -33,6 +33,7 @@ export interface KernelCase {
   readonly name: string;
   /** Whose shapes: a model and a batch. */
   readonly model: string;
+  readonly dtype: 'f32' | 'f16';
   /** What a run computes, from leaves without data. */
   readonly outputs: readonly Tensor[];
 }
@@ -59,18 +60,24 @@ export const QUICK_SIZES: readonly EncoderSizes[] = [
 
 type Build = (...inputs: Tensor[]) => Tensor;
 
-/** Records the cases of one model's sizes; nothing is computed. */
-export function kernelCases(sizes: EncoderSizes): KernelCase[] {
+/**
+ * Records the cases of one model's sizes; nothing is computed.
+ *
+ * @param dtype how matrices and activations are stored; with f16 only the families that a step stores so
+ */
+export function kernelCases(sizes: EncoderSizes, dtype: 'f32' | 'f16' = 'f32'): KernelCase[] {
   const { model, batch, tokens, width, patch, resolution, classes } = sizes;
   const rows = batch * tokens;
   const heads = width / 64;
   const cases: KernelCase[] = [];
-  const make = (family: Family, name: string, shapes: readonly Shape[], build: Build) => {
-    cases.push({ family, name, model: `${model}, batch ${batch}`, outputs: [build(...shapes.map(leaf))] });
+  const make = (family: Family, name: string, inputs: readonly Tensor[], build: Build) => {
+    cases.push({ family, name, model: `${model}, batch ${batch}`, dtype, outputs: [build(...inputs)] });
   };
   /** The gradient with respect to the input number `to`, without the forward pass. */
-  const backward = (family: Family, name: string, shapes: readonly Shape[], build: Build, to = 0) =>
-    make(family, name, shapes, (...inputs) => gradientAlone(build(...inputs), to));
+  const backward = (family: Family, name: string, inputs: readonly Tensor[], build: Build, to = 0) =>
+    make(family, name, inputs, (...x) => gradientAlone(build(...x), to));
+  const half = (...shape: number[]) => leaf(shape, dtype);
+  const full = (...shape: number[]) => leaf(shape);
 
   const products = [
     ['qkv', width, 3 * width],
@@ -80,74 +87,80 @@ export function kernelCases(sizes: EncoderSizes): KernelCase[] {
   ] as const;
   for (const [name, k, n] of products) {
     const activation = name === 'fc' ? 'quickGelu' : undefined;
-    make('gemm-nt', `${name} ${rows} x ${k} x ${n}`, [[rows, k], [n, k], [n]], (x, w, b) =>
-      linear(x, w, b, activation),
+    make('gemm-nt', `${name} ${rows} x ${k} x ${n}`, [half(rows, k), half(n, k), full(n)], (x, w, b) =>
+      linear(x, w, b, { activation, dtype }),
     );
-    make(
-      'gemm-nn',
-      `d${name} ${rows} x ${n} x ${k}`,
-      [
-        [rows, n],
-        [n, k],
-      ],
-      (dy, w) => matmul(dy, w),
+    make('gemm-nn', `d${name} ${rows} x ${n} x ${k}`, [half(rows, n), half(n, k)], (dy, w) =>
+      matmul(dy, w, { dtype }),
     );
-    make(
-      'gemm-tn',
-      `dW ${name} ${n} x ${rows} x ${k}`,
-      [
-        [rows, n],
-        [rows, k],
-      ],
-      (dy, x) => matmul(dy, x, { transposeA: true }),
+    make('gemm-tn', `dW ${name} ${n} x ${rows} x ${k}`, [half(rows, n), half(rows, k)], (dy, x) =>
+      matmul(dy, x, { transposeA: true }),
     );
   }
 
-  const matrix = [rows, width];
-  const hidden = [rows, 4 * width];
-  const logits = [batch, classes];
-  const attended = [batch, tokens, width];
-  const attend = (qkv: Tensor) => attention(qkv, { heads, causal: false });
-  for (const [direction, add] of [
+  const hidden = 4 * width;
+  for (const [direction, one] of [
     ['forward', make],
     ['backward', backward],
   ] as const) {
-    const name = (shape: string) => `${direction} ${shape}`;
-    add('attention', name(`${batch} x ${heads} x ${tokens} x 64`), [[batch, tokens, 3 * width]], attend);
-    add('layernorm', name(`${rows} x ${width}`), [matrix, [width], [width]], (x, g, b) => layerNorm(x, g, b));
-    add('softmax', name(`${rows * heads} x ${tokens}`), [[rows * heads, tokens]], softmax);
-    add('activation', name(`QuickGELU ${rows} x ${4 * width}`), [hidden], quickGelu);
-    add('activation', name(`GELU ${rows} x ${4 * width}`), [hidden], gelu);
+    one(
+      'attention',
+      `${direction} ${batch} x ${heads} x ${tokens} x 64`,
+      [half(batch, tokens, 3 * width)],
+      (qkv) => attention(qkv, { heads, causal: false }),
+    );
+    one(
+      'layernorm',
+      `${direction} ${rows} x ${width}`,
+      [full(rows, width), full(width), full(width)],
+      (x, g, b) => layerNorm(x, g, b, 1e-5, dtype),
+    );
+    one('activation', `${direction} QuickGELU ${rows} x ${hidden}`, [half(rows, hidden)], quickGelu);
+    one('activation', `${direction} GELU ${rows} x ${hidden}`, [half(rows, hidden)], gelu);
   }
-  make('kl', `forward ${batch} x ${classes}`, [logits, logits], (p, r) => klSoftmax(p, r, 1));
-  backward('kl', `backward ${batch} x ${classes}`, [logits, logits], (p, r) => klSoftmax(p, r, 1), 1);
-  const images = [batch, 3, resolution, resolution];
+  if (dtype === 'f16') return cases;
+
+  for (const [direction, one] of [
+    ['forward', make],
+    ['backward', backward],
+  ] as const)
+    one('softmax', `${direction} ${rows * heads} x ${tokens}`, [full(rows * heads, tokens)], softmax);
+  make('kl', `forward ${batch} x ${classes}`, [full(batch, classes), full(batch, classes)], (p, r) =>
+    klSoftmax(p, r, 1),
+  );
+  backward(
+    'kl',
+    `backward ${batch} x ${classes}`,
+    [full(batch, classes), full(batch, classes)],
+    (p, r) => klSoftmax(p, r, 1),
+    1,
+  );
   make(
     'patches',
     `embedding ${batch} x 3 x ${resolution} x ${resolution}`,
-    [images, [width, 3, patch, patch]],
+    [full(batch, 3, resolution, resolution), full(width, 3, patch, patch)],
     (x, w) => patchEmbedding(x, w),
   );
-  make('elementwise', `add ${rows} x ${width}`, [matrix, matrix], add);
-  make('elementwise', `add a row ${rows} x ${width}`, [matrix, [width]], add);
-  make('elementwise', `multiply ${rows} x ${width}`, [matrix, matrix], multiply);
-  make('elementwise', `unit rows ${rows} x ${width}`, [matrix], l2Normalize);
+  make('elementwise', `add ${rows} x ${width}`, [full(rows, width), full(rows, width)], add);
+  make('elementwise', `add a row ${rows} x ${width}`, [full(rows, width), full(width)], add);
+  make('elementwise', `multiply ${rows} x ${width}`, [full(rows, width), full(rows, width)], multiply);
+  make('elementwise', `unit rows ${rows} x ${width}`, [full(rows, width)], l2Normalize);
   make(
     'elementwise',
     `insert 4 tokens ${batch} x ${tokens} x ${width}`,
-    [attended, [4, width]],
+    [full(batch, tokens, width), full(4, width)],
     (x, prompts) => insertTokens(x, tokens, prompts),
   );
   return cases;
 }
 
-const leaf = (shape: Shape): Tensor => variable(undefined, shape, 'input');
+const leaf = (shape: Shape, dtype: DType = 'f32'): Tensor => constant(undefined, shape, 'input', dtype);
 
 /** A node's gradient rule with leaves in place of what its forward pass leaves behind: that pass is then not needed. */
 function gradientAlone(y: Tensor, to: number): Tensor {
   const node = y.node!;
-  const outputs = node.outputs.map(({ shape }) => leaf(shape));
-  const gradients = node.outputs.map((output) => (output === y ? leaf(y.shape) : undefined));
+  const outputs = node.outputs.map(({ shape, dtype }) => leaf(shape, dtype));
+  const gradients = node.outputs.map((output) => (output === y ? leaf(y.shape, y.dtype) : undefined));
   const wanted = node.inputs.map((_, i) => i === to);
   return node.op.gradient!({ ...node, outputs }, gradients, wanted)[to]!;
 }

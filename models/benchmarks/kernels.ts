@@ -12,6 +12,7 @@ export interface KernelRow {
   readonly family: Family;
   readonly name: string;
   readonly model: string;
+  readonly dtype: 'f32' | 'f16';
   readonly timing: Timing;
   /** Floating-point operations, 0 where they are not what the kernel is about. */
   readonly flops: number;
@@ -30,6 +31,8 @@ export const copyShare = ({ bytes, timing, peak }: KernelRow): number => bytes /
 
 export interface KernelOptions {
   readonly sizes: readonly EncoderSizes[];
+  /** How matrices and activations are stored. */
+  readonly dtypes: readonly ('f32' | 'f16')[];
   /** Which cases (default: all). */
   readonly wanted?: (work: KernelCase) => boolean;
   readonly repetition: Repetition;
@@ -50,8 +53,8 @@ function fill(gpu: Gpu, leaf: Tensor): void {
 
 /** Measures family by family: within one, every case and both peaks take their turns. */
 export async function measureKernels(gpu: Gpu, options: KernelOptions): Promise<KernelRow[]> {
-  const { sizes, wanted = () => true, repetition, onProgress = () => {} } = options;
-  const cases = sizes.flatMap(kernelCases).filter(wanted);
+  const { sizes, dtypes, wanted = () => true, repetition, onProgress = () => {} } = options;
+  const cases = sizes.flatMap((size) => dtypes.flatMap((dtype) => kernelCases(size, dtype))).filter(wanted);
   const groups = new Map<string, KernelCase[]>();
   for (const work of cases) {
     const key = `${work.family}, ${work.model}`;
@@ -96,10 +99,11 @@ async function measureGroup(
     flops: Math.max(rate(first, 'flops'), rate(first + 1, 'flops')),
     bytes: rate(first + 2, 'bytes'),
   };
-  return cases.map(({ family, name, model }, i) => ({
+  return cases.map(({ family, name, model, dtype }, i) => ({
     family,
     name,
     model,
+    dtype,
     timing: timings[i],
     ...sizes[i],
     peak,

@@ -51,14 +51,13 @@ const copy: Op = {
       shader: 'measure',
       entry: 'copy',
       constants: { COPY: true, WIDE: true, VECTORS: source!.size / 4 },
-      reads: { source: { tensor: source!, as: VEC4 } },
-      writes: { result: { tensor: result!, as: VEC4 } },
+      reads: { source: { tensor: source!, as: 'vec4' } },
+      writes: { result: { tensor: result!, as: 'vec4' } },
       workgroups: grid(source!.size / 4),
     },
   ],
   reference: (_, [source]) => [source!],
 };
-const VEC4 = 'vec4f';
 
 /** Chains of multiplications and additions in registers: `[invocations]`. */
 export const multiplyAdd = (attributes: AluAttributes): Tensor => call(alu, [], attributes);

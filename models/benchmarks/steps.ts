@@ -16,15 +16,18 @@ export interface StepOptions {
 
 export interface StepRow {
   readonly stage: 1 | 2;
+  /** How the step was run, where ways are compared. */
+  readonly mode?: string;
   readonly models: string;
   readonly batch: number;
   readonly classes: number;
+  readonly dtype: 'f32' | 'f16';
   readonly timing: Timing;
   readonly flops: number;
   readonly dispatches: number;
   readonly bytes: number;
   /** Microseconds that queueing a step takes the host, divided by its dispatches. */
-  readonly hostMicroseconds: number;
+  readonly hostMicroseconds?: number;
 }
 
 interface Stage {
@@ -60,7 +63,18 @@ export async function measureSteps(
     const [timing] = await alternate([planRunner(gpu, plan)], repetition);
     const hostMicroseconds = await hostCost(plan, 9);
     const { flops, dispatches, total } = plan.describe();
-    rows.push({ stage, models, batch, classes, timing, flops, dispatches, bytes: total, hostMicroseconds });
+    rows.push({
+      stage,
+      models,
+      batch,
+      classes,
+      dtype: 'f32',
+      timing,
+      flops,
+      dispatches,
+      bytes: total,
+      hostMicroseconds,
+    });
     plan.destroy();
     releaseAll(gpu);
   }
