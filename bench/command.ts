@@ -1,5 +1,5 @@
 /** What the commands of the bench share. */
-import { type Gpu, openGpu } from '../engine/gpu.js';
+import { type Gpu, type Level, openGpu } from '../engine/gpu.js';
 import { environmentOf } from './environment.js';
 import { writeReport } from './results.js';
 
@@ -9,6 +9,7 @@ export interface Flags {
   readonly repeats: number;
   readonly quick?: boolean;
   readonly out?: string;
+  readonly level?: Level;
 }
 
 export const log = (text: string) => process.stderr.write(`${text}\n`);
@@ -22,11 +23,11 @@ export function has(parts: readonly string[] | undefined, text: string): boolean
 /** Opens the adapter, measures, and writes the report. */
 export async function withReport<Row>(
   name: string,
-  { out }: Flags,
+  { out, level }: Flags,
   measure: (gpu: Gpu) => Promise<readonly Row[]>,
   render: (rows: readonly Row[]) => string,
 ): Promise<string> {
-  const gpu = await openGpu();
+  const gpu = await openGpu({ level });
   try {
     const rows = await measure(gpu);
     const report = { name, date: new Date().toISOString(), environment: environmentOf(gpu), rows };

@@ -28,6 +28,13 @@ function add<Flags>(name: string, description: string, run: (flags: Flags) => Pr
     .description(description)
     .option('--quick', 'small sizes: to see that everything runs')
     .option('--repeats <n>', 'samples of each measurement', whole, 5)
+    .addOption(
+      new Option('--level <level>', 'what kernels may use (default: the best that the adapter has)').choices([
+        'portable',
+        'subgroups',
+        'matrix',
+      ]),
+    )
     .option('--out <path>', 'where to write path.json and path.md (default: bench/results/…)')
     .action(async (...args: unknown[]) => {
       const command = args.at(-1) as Command;
@@ -51,7 +58,8 @@ filtered(
 filtered(add('ladder', 'versions of one kernel, from naive to best', runLadder).argument('<kernel>', 'gemm'));
 add('encoder', 'a CLIP image encoder with random weights', runEncoder)
   .addOption(model('--model <name>', 'whose').default('ViT-B/16'))
-  .option('--batches <list>', 'batch sizes', numbers, [1, 8]);
+  .option('--batches <list>', 'batch sizes', numbers, [1, 8])
+  .option('--precision <list>', 'f32, f16 or both', list, ['f32']);
 add(
   'step',
   'training steps of both stages; stage 2 also without fusion, plan and stored class vectors',
@@ -61,6 +69,7 @@ add(
   .addOption(model('--teacher <name>', 'the teacher (default: by the adapter)'))
   .option('--classes <n>', 'classes (default: by the adapter)', whole)
   .option('--batch <n>', 'images a step', whole, 8)
+  .option('--precision <name>', 'f32 or f16', 'f32')
   .option('--stage <list>', 'which stages', numbers, [1, 2])
   .option('--no-naive', 'leave the comparison of stage 2 out');
 add(

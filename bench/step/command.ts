@@ -20,7 +20,8 @@ export const runStep = (flags: StepCommandFlags): Promise<string> =>
       const sizes = stepSizes(gpu, flags);
       const repetition = { repeats: flags.repeats, leastMs: leastMs(flags.quick) };
       const rows = await measureSteps(gpu, sizes, repetition, flags.stage);
-      if (!flags.naive || !flags.stage.includes(2)) return rows;
+      // The smallest operations are float32 only.
+      if (!flags.naive || flags.precision === 'f16' || !flags.stage.includes(2)) return rows;
       rows.push(...(await measureNaive(gpu, sizes, repetition)));
       return rows;
     },

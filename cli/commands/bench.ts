@@ -4,7 +4,7 @@ import { UserError } from '../../engine/errors.js';
 import type { Gpu } from '../../engine/gpu.js';
 import type { Repetition } from '../../engine/measure.js';
 import { measureEncoder } from '../../models/benchmarks/encoder.js';
-import { QUICK_SIZES, SIZES } from '../../models/benchmarks/kernelCases.js';
+import { casesFor } from '../../models/benchmarks/kernelCases.js';
 import { measureKernels } from '../../models/benchmarks/kernels.js';
 import { MODEL_NAMES, modelNamed } from '../../models/benchmarks/models.js';
 import { measureSteps } from '../../models/benchmarks/steps.js';
@@ -51,6 +51,12 @@ export function register(program: Command): void {
       .addOption(new Option('--teacher <name>', 'teacher (default: by the adapter)'))
       .option('--classes <n>', 'classes of a step (default: by the adapter)', whole)
       .option('--batch <n>', 'images a step', whole, 8)
+      .addOption(
+        new Option('--precision <name>', 'how the encoder and the step store matrices').choices([
+          'f32',
+          'f16',
+        ]),
+      )
       .option('--repeats <n>', 'samples of each figure', whole, 5)
       .option('--quick', 'small sizes, for slow adapters (default on those that run on the processor)')
       .option('--json', 'print every sample, for programs')
@@ -90,20 +96,21 @@ const MEASURES: Readonly<Record<Kind, (gpu: Gpu, flags: Flags) => Promise<Measur
   async kernels(gpu, flags) {
     const small = isSmall(gpu, flags);
     const rows = await measureKernels(gpu, {
-      sizes: small ? QUICK_SIZES : SIZES,
-      dtypes: ['f32', 'f16'],
+      cases: casesFor(gpu.capabilities, ['f32', 'f16'], small),
       repetition: repetition(small, flags),
     });
     return { rows, table: kernelTable(rows), note: peakLine(rows) };
   },
   async encoder(gpu, flags) {
     const name = stepSizes(gpu, flags).student;
+    const { precision = 'f32' } = flags;
     const batches = [...new Set([1, flags.batch])];
     const rows = await measureEncoder(
       gpu,
       name,
       modelNamed(name),
       batches,
+      [precision],
       repetition(isSmall(gpu, flags), flags),
     );
     return { rows, table: encoderTable(rows) };

@@ -5,6 +5,7 @@ import { releaseAll } from '../../engine/memory.js';
 import { Plan } from '../../engine/plan.js';
 import { input } from '../../engine/tensor.js';
 import type { ClipConfig } from '../clip/config.js';
+import type { Precision } from '../clip/model.js';
 import { encodeImages } from '../clip/vision.js';
 import { shapeOnlyModel } from '../promptkd/shapes.js';
 import { fillLeaves } from './kernels.js';
@@ -12,7 +13,7 @@ import { fillLeaves } from './kernels.js';
 export interface EncoderRow {
   readonly model: string;
   readonly batch: number;
-  readonly dtype: 'f32' | 'f16';
+  readonly dtype: Precision;
   readonly timing: Timing;
   readonly flops: number;
   readonly dispatches: number;
@@ -20,20 +21,22 @@ export interface EncoderRow {
   readonly bytes: number;
 }
 
-/** Times the image encoder of `config` at every batch, in turns. */
+/** Times the image encoder of `config` at every batch and precision, in turns. */
 export async function measureEncoder(
   gpu: Gpu,
   model: string,
   config: ClipConfig,
   batches: readonly number[],
+  precisions: readonly Precision[],
   repetition: Repetition,
 ): Promise<EncoderRow[]> {
-  const graph = shapeOnlyModel(config);
   const { resolution } = config.vision;
+  const cases = precisions.flatMap((dtype) => batches.map((batch) => ({ dtype, batch })));
+  const graphs = new Map(precisions.map((precision) => [precision, shapeOnlyModel(config, { precision })]));
   const plans: Plan[] = [];
-  for (const batch of batches) {
+  for (const { dtype, batch } of cases) {
     const images = input([batch, 3, resolution, resolution], 'images');
-    const request = { outputs: [encodeImages(graph.weights, config, images)] };
+    const request = { outputs: [encodeImages(graphs.get(dtype)!.weights, config, images)] };
     fillLeaves(gpu, request);
     plans.push(await Plan.compile(gpu, request));
   }

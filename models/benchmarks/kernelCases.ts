@@ -12,6 +12,7 @@ import { patchEmbedding } from '../../engine/ops/patches.js';
 import { softmax } from '../../engine/ops/softmax.js';
 import { insertTokens } from '../../engine/ops/tokens.js';
 import { constant, type DType, type Shape, type Tensor } from '../../engine/tensor.js';
+import type { Precision } from '../clip/model.js';
 
 export const FAMILIES = [
   'gemm-nt',
@@ -33,7 +34,7 @@ export interface KernelCase {
   readonly name: string;
   /** Whose shapes: a model and a batch. */
   readonly model: string;
-  readonly dtype: 'f32' | 'f16';
+  readonly dtype: Precision;
   /** What a run computes, from leaves without data. */
   readonly outputs: readonly Tensor[];
 }
@@ -65,7 +66,7 @@ type Build = (...inputs: Tensor[]) => Tensor;
  *
  * @param dtype how matrices and activations are stored; with f16 only the families that a step stores so
  */
-export function kernelCases(sizes: EncoderSizes, dtype: 'f32' | 'f16' = 'f32'): KernelCase[] {
+export function kernelCases(sizes: EncoderSizes, dtype: Precision = 'f32'): KernelCase[] {
   const { model, batch, tokens, width, patch, resolution, classes } = sizes;
   const rows = batch * tokens;
   const heads = width / 64;
@@ -152,6 +153,36 @@ export function kernelCases(sizes: EncoderSizes, dtype: 'f32' | 'f16' = 'f32'): 
     (x, prompts) => insertTokens(x, tokens, prompts),
   );
   return cases;
+}
+
+/** The usual yardstick of large GPUs: square products of side `n`, in all three layouts. */
+export function squareCases(n: number, dtype: Precision): KernelCase[] {
+  const side = () => leaf([n, n], dtype);
+  const make = (family: Family, output: Tensor): KernelCase => ({
+    family,
+    name: `square ${n} x ${n} x ${n}`,
+    model: 'square',
+    dtype,
+    outputs: [output],
+  });
+  return [
+    make('gemm-nn', matmul(side(), side(), { dtype })),
+    make('gemm-nt', matmul(side(), side(), { transposeB: true, dtype })),
+    make('gemm-tn', matmul(side(), side(), { transposeA: true, dtype })),
+  ];
+}
+
+/** What an adapter is measured with: small sizes for a quick look, squares only where they take no minutes. */
+export function casesFor(
+  { software }: { readonly software: boolean },
+  dtypes: readonly Precision[],
+  quick: boolean,
+): KernelCase[] {
+  const sizes = quick ? QUICK_SIZES : SIZES;
+  return dtypes.flatMap((dtype) => [
+    ...sizes.flatMap((size) => kernelCases(size, dtype)),
+    ...(software || quick ? [] : squareCases(4096, dtype)),
+  ]);
 }
 
 const leaf = (shape: Shape, dtype: DType = 'f32'): Tensor => constant(undefined, shape, 'input', dtype);

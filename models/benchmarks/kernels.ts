@@ -4,7 +4,7 @@ import { alternate, kernelRunner, type Repetition, type Timing } from '../../eng
 import { releaseAll, write } from '../../engine/memory.js';
 import { Plan, type PlanRequest, Schedule } from '../../engine/plan.js';
 import type { Tensor } from '../../engine/tensor.js';
-import { type EncoderSizes, type Family, type KernelCase, kernelCases } from './kernelCases.js';
+import type { Family, KernelCase } from './kernelCases.js';
 import { peakGraphs } from './peaks.js';
 import { randomWeight, seededValues, seedOf } from './values.js';
 
@@ -30,11 +30,7 @@ export const aluShare = ({ flops, timing, peak }: KernelRow): number | undefined
 export const copyShare = ({ bytes, timing, peak }: KernelRow): number => bytes / timing.median / peak.bytes;
 
 export interface KernelOptions {
-  readonly sizes: readonly EncoderSizes[];
-  /** How matrices and activations are stored. */
-  readonly dtypes: readonly ('f32' | 'f16')[];
-  /** Which cases (default: all). */
-  readonly wanted?: (work: KernelCase) => boolean;
+  readonly cases: readonly KernelCase[];
   readonly repetition: Repetition;
   readonly onProgress?: (text: string) => void;
 }
@@ -53,8 +49,7 @@ function fill(gpu: Gpu, leaf: Tensor): void {
 
 /** Measures family by family: within one, every case and both peaks take their turns. */
 export async function measureKernels(gpu: Gpu, options: KernelOptions): Promise<KernelRow[]> {
-  const { sizes, dtypes, wanted = () => true, repetition, onProgress = () => {} } = options;
-  const cases = sizes.flatMap((size) => dtypes.flatMap((dtype) => kernelCases(size, dtype))).filter(wanted);
+  const { cases, repetition, onProgress = () => {} } = options;
   const groups = new Map<string, KernelCase[]>();
   for (const work of cases) {
     const key = `${work.family}, ${work.model}`;

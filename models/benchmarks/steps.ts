@@ -3,6 +3,7 @@ import type { Gpu } from '../../engine/gpu.js';
 import { alternate, median, planRunner, type Repetition, type Timing } from '../../engine/measure.js';
 import { releaseAll } from '../../engine/memory.js';
 import { Plan, type PlanRequest } from '../../engine/plan.js';
+import type { Precision } from '../clip/model.js';
 import { type StepShape, studentRequests, teacherRequest } from '../promptkd/shapes.js';
 import { fillLeaves } from './kernels.js';
 import { modelNamed } from './models.js';
@@ -21,7 +22,7 @@ export interface StepRow {
   readonly models: string;
   readonly batch: number;
   readonly classes: number;
-  readonly dtype: 'f32' | 'f16';
+  readonly dtype: Precision;
   readonly timing: Timing;
   readonly flops: number;
   readonly dispatches: number;
@@ -55,7 +56,7 @@ export async function measureSteps(
   repetition: Repetition,
   wanted: readonly number[] = [1, 2],
 ): Promise<StepRow[]> {
-  const { batch, classes } = options.shape;
+  const { batch, classes, precision = 'f32' } = options.shape;
   const rows: StepRow[] = [];
   for (const { stage, models, request } of stages(options).filter((s) => wanted.includes(s.stage))) {
     fillLeaves(gpu, request);
@@ -68,7 +69,7 @@ export async function measureSteps(
       models,
       batch,
       classes,
-      dtype: 'f32',
+      dtype: precision,
       timing,
       flops,
       dispatches,
