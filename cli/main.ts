@@ -2,6 +2,7 @@
 /** The command line: finds the command, runs it, and turns what goes wrong into a message and an exit code. */
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import * as bench from './commands/bench.js';
 import * as classVectors from './commands/classVectors.js';
 import * as demo from './commands/demo.js';
 import * as distill from './commands/distill.js';
@@ -28,6 +29,7 @@ const commands = [
   exporting,
   pull,
   verify,
+  bench,
 ];
 
 const { version, description } = JSON.parse(

@@ -76,13 +76,18 @@ function define(name: string, value: unknown): void {
   Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
 }
 
-function dawnFlags(options: AdapterOptions, adapter?: string): string[] {
+/** Dawn toggles that every device here has on, and off. */
+export const ENABLED_TOGGLES: readonly string[] = ['allow_unsafe_apis', 'vulkan_enable_f16_on_nvidia'];
+export const DISABLED_TOGGLES: readonly string[] = ['timestamp_quantization'];
+
+/** What Dawn's `create` takes: the backend, the whole name of an adapter, and the toggles. */
+export function dawnFlags(options: AdapterOptions, adapter?: string): string[] {
   const { backend = 'auto', toggles = [] } = options;
   return [
     ...(backend === 'auto' ? [] : [`backend=${backend}`]),
     ...(adapter === undefined ? [] : [`adapter=${adapter}`]),
-    `enable-dawn-features=${['allow_unsafe_apis', 'vulkan_enable_f16_on_nvidia', ...toggles].join(',')}`,
-    'disable-dawn-features=timestamp_quantization',
+    `enable-dawn-features=${[...ENABLED_TOGGLES, ...toggles].join(',')}`,
+    `disable-dawn-features=${DISABLED_TOGGLES.join(',')}`,
   ];
 }
 

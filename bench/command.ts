@@ -1,0 +1,41 @@
+/** What the commands of the bench share. */
+import { type Gpu, type Level, openGpu } from '../engine/gpu.js';
+import { environmentOf } from './environment.js';
+import { writeReport } from './results.js';
+
+export interface Flags {
+  readonly only?: readonly string[];
+  readonly shapes?: readonly string[];
+  readonly repeats: number;
+  readonly quick?: boolean;
+  readonly out?: string;
+  readonly level?: Level;
+}
+
+export const log = (text: string) => process.stderr.write(`${text}\n`);
+
+/** Whether one of `parts` (all, when there are none) is in `text`, blanks and case aside. */
+export function has(parts: readonly string[] | undefined, text: string): boolean {
+  const plain = (s: string) => s.replaceAll(' ', '').toLowerCase();
+  return parts === undefined || parts.some((part) => plain(text).includes(plain(part)));
+}
+
+/** Opens the adapter, measures, and writes the report. */
+export async function withReport<Row>(
+  name: string,
+  { out, level }: Flags,
+  measure: (gpu: Gpu) => Promise<readonly Row[]>,
+  render: (rows: readonly Row[]) => string,
+): Promise<string> {
+  const gpu = await openGpu({ level });
+  try {
+    const rows = await measure(gpu);
+    const report = { name, date: new Date().toISOString(), environment: environmentOf(gpu), rows };
+    return writeReport(report, render, { out });
+  } finally {
+    gpu.destroy();
+  }
+}
+
+/** A sample of small kernels lasts this long. */
+export const leastMs = (quick?: boolean) => (quick ? 2 : 50);

@@ -1,0 +1,55 @@
+/** What a result must say about where it was made. */
+import { existsSync, readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { DISABLED_TOGGLES, ENABLED_TOGGLES } from '../engine/adapter.js';
+import type { Gpu } from '../engine/gpu.js';
+
+/** The root of the checkout, from sources and from dist/ alike. */
+export function rootFolder(): string {
+  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder))
+    if (existsSync(join(folder, 'shaders')) && existsSync(join(folder, 'package.json'))) return folder;
+}
+
+/** The version of this package, or of one that it has installed. */
+export function packageVersion(name: string, folder = rootFolder()): string {
+  const file =
+    name === 'promptkd' ? join(folder, 'package.json') : join(folder, 'node_modules', name, 'package.json');
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}
+
+/** Recorded with every result. */
+export interface Environment {
+  readonly adapter: string;
+  readonly driver: string;
+  readonly backend: string;
+  readonly software: boolean;
+  readonly level: string;
+  readonly toggles: readonly string[];
+  readonly versions: Readonly<Record<string, string>>;
+  readonly system: string;
+  readonly cores: number;
+  readonly processor: string;
+}
+
+export function environmentOf(gpu: Gpu): Environment {
+  const { name, driver, backend, software } = gpu.adapter;
+  const processors = cpus();
+  return {
+    adapter: name,
+    driver,
+    backend,
+    software,
+    level: gpu.capabilities.level,
+    toggles: [...ENABLED_TOGGLES, ...DISABLED_TOGGLES.map((name) => `-${name}`)],
+    versions: {
+      promptkd: packageVersion('promptkd'),
+      webgpu: packageVersion('webgpu'),
+      node: process.version,
+    },
+    system: `${process.platform} ${process.arch}`,
+    cores: processors.length,
+    processor: processors[0]?.model ?? 'unknown',
+  };
+}

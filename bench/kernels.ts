@@ -1,0 +1,42 @@
+/** `bench kernels` and `bench encoder`: measured by models/benchmarks, written down here. */
+import { encoderTable, kernelTable, peakLine } from '../cli/benchTables.js';
+import { measureEncoder } from '../models/benchmarks/encoder.js';
+import { casesFor } from '../models/benchmarks/kernelCases.js';
+import { measureKernels } from '../models/benchmarks/kernels.js';
+import { modelNamed } from '../models/benchmarks/models.js';
+import type { Precision } from '../models/clip/model.js';
+import { type Flags, has, leastMs, log, withReport } from './command.js';
+import { markdownTable } from './table.js';
+
+export const runKernels = (flags: Flags & { readonly precision: readonly Precision[] }): Promise<string> =>
+  withReport(
+    'kernels',
+    flags,
+    (gpu) =>
+      measureKernels(gpu, {
+        cases: casesFor(gpu.capabilities, flags.precision, flags.quick === true).filter(
+          ({ family, name }) => has(flags.only, family) && has(flags.shapes, name),
+        ),
+        repetition: { repeats: flags.repeats, leastMs: leastMs(flags.quick) },
+        onProgress: log,
+      }),
+    (rows) => `${peakLine(rows)}\n${markdownTable(kernelTable(rows))}`,
+  );
+
+export const runEncoder = (
+  flags: Flags & {
+    readonly model: string;
+    readonly batches: readonly number[];
+    readonly precision: readonly Precision[];
+  },
+): Promise<string> =>
+  withReport(
+    'encoder',
+    flags,
+    (gpu) => {
+      const model = flags.quick ? 'emoji-student' : flags.model;
+      const repetition = { repeats: flags.repeats, leastMs: leastMs(flags.quick) };
+      return measureEncoder(gpu, model, modelNamed(model), flags.batches, flags.precision, repetition);
+    },
+    (rows) => markdownTable(encoderTable(rows)),
+  );

@@ -1,0 +1,107 @@
+/** `bench loader`: how many images a second are read, decoded and given a crop, without a GPU. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { counted, milliseconds, number } from '../cli/numbers.js';
+import { nodePlatform } from '../cli/platform/node.js';
+import { alternate, type Runner, type Timing } from '../engine/measure.js';
+import { seededValues } from '../models/benchmarks/values.js';
+import { type ImageItem, loadDataset } from '../models/datasets/dataset.js';
+import { Loader } from '../models/datasets/loader.js';
+import type { Platform } from '../models/platform.js';
+import { type Flags, withReport } from './command.js';
+import { markdownTable } from './table.js';
+
+export interface LoaderFlags extends Flags {
+  /** Folder of images; generated ones without it. */
+  readonly data?: string;
+  readonly batch: number;
+}
+
+export interface LoaderRow {
+  readonly images: string;
+  readonly count: number;
+  readonly batch: number;
+  /** Threads that decode beside the main one. */
+  readonly workers: number;
+  /** Of an epoch. */
+  readonly timing: Timing;
+}
+
+const SIZE = 224;
+
+export const runLoader = (flags: LoaderFlags): Promise<string> =>
+  withReport('loader', flags, () => measureLoader(flags), renderLoader);
+
+export const renderLoader = (rows: readonly LoaderRow[]): string =>
+  markdownTable({
+    head: ['images', 'count', 'batch', 'workers', 'ms an epoch', 'images/s', 'samples x runs'],
+    rows: rows.map(({ images, count, batch, workers, timing }) => [
+      images,
+      String(count),
+      String(batch),
+      String(workers),
+      milliseconds(timing),
+      number((1000 * count) / timing.median),
+      counted(timing),
+    ]),
+  });
+
+async function measureLoader({ data, batch, quick, repeats }: LoaderFlags): Promise<LoaderRow[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'promptkd-bench-'));
+  try {
+    const source = data ?? (await generate(folder, quick ? 16 : 128));
+    const { train, unlabelled = [] } = await loadDataset(nodePlatform, source);
+    const items = (train.length > 0 ? train : unlabelled).slice(0, quick ? 16 : 512);
+    const contenders = [{ workers: 0, platform: nodePlatform }];
+    const timings = await alternate(
+      contenders.map(({ platform }) => epochs(platform, items, batch)),
+      { repeats, leastMs: 0 },
+    );
+    const images = data === undefined ? 'generated JPEG, 500 x 375' : 'given by --data';
+    return contenders.map(({ workers }, i) => ({
+      images,
+      count: Math.floor(items.length / batch) * batch,
+      batch,
+      workers,
+      timing: timings[i],
+    }));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Epochs of random crops; decoded images are not kept, so that each is decoded again. */
+const epochs = (platform: Platform, items: readonly ImageItem[], batch: number): Runner => ({
+  async run(count) {
+    const started = performance.now();
+    for (let epoch = 0; epoch < count; epoch++) {
+      const loader = new Loader(platform, items, {
+        batch,
+        seed: 1,
+        size: SIZE,
+        augment: true,
+        cacheBytes: 0,
+      });
+      for await (const _ of loader.epoch(epoch));
+    }
+    return performance.now() - started;
+  },
+});
+
+/** JPEG files of the size that Caltech-101's and ImageNet's are around: smooth shapes under some noise. */
+async function generate(folder: string, count: number): Promise<string> {
+  const [width, height] = [500, 375];
+  for (let i = 0; i < count; i++) {
+    const noise = seededValues(i, width * height * 3, 24);
+    const pixels = Uint8Array.from(noise, (v, at) => {
+      const [x, y] = [Math.floor(at / 3) % width, Math.floor(at / 3 / width)];
+      return 128 + 90 * Math.sin(((i + 3) * x) / 400 + (at % 3)) * Math.cos(((i + 5) * y) / 300) + v;
+    });
+    await sharp(pixels, { raw: { width, height, channels: 3 } })
+      .jpeg({ quality: 85 })
+      .toFile(join(folder, `${i}.jpg`));
+  }
+  return folder;
+}

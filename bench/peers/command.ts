@@ -1,0 +1,72 @@
+/** `bench peers`: the comparison with other WebGPU libraries. */
+import { UserError } from '../../engine/errors.js';
+import { openGpu } from '../../engine/gpu.js';
+import { environmentOf } from '../environment.js';
+import { writeReport } from '../results.js';
+import { CASES, nameOf, type PeerCase, QUICK_CASES } from './cases.js';
+import { compare, contenders, keyOf, type PeerRow } from './compare.js';
+import { Contender } from './contender.js';
+import { installPeers } from './install.js';
+import { renderPeers } from './render.js';
+
+export interface PeerFlags {
+  readonly only?: readonly string[];
+  readonly shapes?: readonly string[];
+  readonly peers?: readonly string[];
+  readonly repeats: number;
+  readonly quick?: boolean;
+  readonly out?: string;
+  readonly append?: boolean;
+}
+
+function chosen({ only, shapes, quick }: PeerFlags): PeerCase[] {
+  const has = (list: readonly string[] | undefined, text: string) =>
+    list === undefined || list.some((part) => text.toLowerCase().includes(part.toLowerCase()));
+  const cases = (quick ? QUICK_CASES : CASES).filter(
+    (work) => has(only, work.kind) && has(shapes, nameOf(work).replaceAll(' ', '')),
+  );
+  if (cases.length === 0)
+    throw new UserError('no case fits --only and --shapes', `there is: ${CASES.map(nameOf).join('; ')}`);
+  return cases;
+}
+
+export async function runPeers(flags: PeerFlags): Promise<string> {
+  const cases = chosen(flags);
+  installPeers();
+  const log = (text: string) => process.stderr.write(`${text}\n`);
+  const gpu = await openGpu();
+  const environment = environmentOf(gpu);
+  gpu.destroy();
+  const team: Contender[] = [];
+  const specs = contenders(environment.adapter).filter(
+    ({ id }) => id === 'ours' || flags.peers === undefined || flags.peers.includes(id),
+  );
+  for (const spec of specs)
+    try {
+      team.push(await Contender.start(spec));
+    } catch (error) {
+      log(`${spec.id} does not start: ${(error as Error).message}`);
+    }
+  const rows: PeerRow[] = [];
+  const repetition = { repeats: flags.repeats, leastMs: flags.quick ? 5 : 100, mostRuns: 64 };
+  try {
+    for (const work of cases) {
+      log(nameOf(work));
+      rows.push(...(await compare(team, work, repetition, log)));
+    }
+  } finally {
+    for (const contender of team) contender.stop();
+  }
+  const versions = Object.assign(
+    {},
+    environment.versions,
+    ...team.map(({ description }) => description.versions),
+  );
+  const report = {
+    name: 'peers',
+    date: new Date().toISOString(),
+    environment: { ...environment, versions },
+    rows,
+  };
+  return writeReport(report, renderPeers, { out: flags.out, append: flags.append ? { keyOf } : undefined });
+}

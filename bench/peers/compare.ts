@@ -1,0 +1,158 @@
+/**
+ * Ours and the peers on the same work, in processes of their own on the same adapter. In each round every one of them takes
+ * its turn; a time counts only if the results that were computed in that time agree with a float64 reference.
+ */
+import { type Repetition, runsFor, summarise, type Timing } from '../../engine/measure.js';
+import { flopsOf, nameOf, type PeerCase, resultSize } from './cases.js';
+import { Contender, type ContenderSpec } from './contender.js';
+import { PROBE } from './onnxModels.js';
+import { expectedAt, placesOf, relativeError } from './oracle.js';
+
+/** A row of the results: one way of one library to do a case. */
+export interface PeerRow {
+  readonly case: string;
+  readonly kind: PeerCase['kind'];
+  readonly contender: string;
+  readonly variant: string;
+  readonly date: string;
+  readonly flops?: number;
+  /** Absent when it failed, see `failure`. */
+  readonly timing?: Timing;
+  /** Relative error (L2) against the reference. */
+  readonly error?: number;
+  readonly failure?: string;
+}
+
+export const keyOf = (row: PeerRow): string => [row.case, row.contender, row.variant].join('\n');
+
+/** Who takes part on the adapter of that name. */
+export function contenders(adapter: string): ContenderSpec[] {
+  return [
+    { id: 'ours', program: 'ours', arguments: [] },
+    { id: 'onnxruntime-node', program: 'onnxruntimeNode', arguments: ['webgpu'] },
+    { id: 'onnxruntime-web', program: 'onnxruntimeWeb', arguments: [adapter] },
+    { id: 'tfjs', program: 'tfjs', arguments: [adapter] },
+    { id: 'jax-js', program: 'jax', arguments: [adapter] },
+  ];
+}
+
+/** The judge of what is too much for a float64 reference here. */
+const JUDGE: ContenderSpec = { id: 'onnxruntime-node cpu', program: 'onnxruntimeNode', arguments: ['cpu'] };
+
+/** Float32 sums of this length differ in their last digits; wrong results differ by far more. */
+const TOLERANCE = 2e-4;
+/** onnxruntime's fused attention on WebGPU is some per cent off on software adapters; it takes part, with its error shown. */
+const FUSED_TOLERANCE = 0.15;
+const toleranceOf = (contender: string, variant: string) =>
+  contender.startsWith('onnxruntime') && variant.startsWith('fused') ? FUSED_TOLERANCE : TOLERANCE;
+
+interface Expected {
+  readonly places: readonly number[];
+  readonly values: readonly number[];
+  readonly probe: readonly number[];
+}
+
+interface Entrant {
+  readonly contender: Contender;
+  readonly variant: string;
+  readonly error: number;
+  runs: number;
+  readonly samples: number[];
+}
+
+/** Measures `work` with everyone; whoever fails gets a row that says how. */
+export async function compare(
+  team: readonly Contender[],
+  work: PeerCase,
+  repetition: Repetition,
+  log: (text: string) => void,
+): Promise<PeerRow[]> {
+  const expected = await expectedOf(work);
+  const row = (contender: string, variant: string, rest: Partial<PeerRow>): PeerRow => ({
+    case: nameOf(work),
+    kind: work.kind,
+    contender,
+    variant,
+    date: new Date().toISOString(),
+    flops: flopsOf(work),
+    ...rest,
+  });
+  const failures: PeerRow[] = [];
+  const entrants: Entrant[] = [];
+  const fail = (id: string, variant: string, error: unknown) => {
+    const failure = String((error as Error).message).slice(0, 400);
+    log(`${id} ${variant}: ${failure}`);
+    failures.push(row(id, variant, { failure }));
+  };
+  for (const contender of team) {
+    const { id } = contender.spec;
+    let variants: readonly string[] = [];
+    try {
+      variants = await contender.ask({ do: 'variants', work });
+    } catch (error) {
+      fail(id, '', error);
+    }
+    for (const variant of variants)
+      try {
+        const values = await contender.ask({ do: 'prepare', work, variant, places: expected.places });
+        const error = relativeError(values, expected.values);
+        const entrant = { contender, variant, error, runs: 1, samples: [] };
+        demand(error, entrant);
+        await sample(entrant, expected);
+        entrant.runs = runsFor(await sample(entrant, expected), repetition);
+        entrants.push(entrant);
+      } catch (error) {
+        fail(id, variant, error);
+      }
+  }
+  const out = new Set<Entrant>();
+  for (let round = 0; round < repetition.repeats; round++)
+    for (const entrant of entrants)
+      if (!out.has(entrant))
+        try {
+          entrant.samples.push(await sample(entrant, expected));
+        } catch (error) {
+          out.add(entrant);
+          fail(entrant.contender.spec.id, entrant.variant, error);
+        }
+  for (const contender of team) await contender.ask({ do: 'release' }).catch(() => undefined);
+  const rows = entrants
+    .filter((entrant) => !out.has(entrant))
+    .map(({ contender, variant, error, samples, runs }) =>
+      row(contender.spec.id, variant, { error, timing: summarise(samples, runs) }),
+    );
+  return [...rows, ...failures];
+}
+
+/** Milliseconds a run; refuses a time in which wrong results were computed. */
+async function sample(entrant: Entrant, { probe }: Expected): Promise<number> {
+  const { contender, variant, runs } = entrant;
+  const answer = await contender.ask({ do: 'run', variant, count: runs });
+  demand(relativeError(answer.probe, probe), entrant);
+  return answer.milliseconds / runs;
+}
+
+function demand(error: number, { contender, variant }: Pick<Entrant, 'contender' | 'variant'>): void {
+  const tolerance = toleranceOf(contender.spec.id, variant);
+  if (!(error <= tolerance))
+    throw new Error(`wrong results: relative error ${error.toExponential(1)}, allowed ${tolerance}`);
+}
+
+async function expectedOf(work: PeerCase): Promise<Expected> {
+  const size = resultSize(work);
+  const places = placesOf(size);
+  const last = Array.from({ length: PROBE }, (_, i) => size - PROBE + i);
+  const all = expectedAt(work, [...places, ...last]) ?? (await judged(work, [...places, ...last]));
+  return { places, values: all.slice(0, places.length), probe: all.slice(places.length) };
+}
+
+/** Results from onnxruntime on the processor, which has kernels that nobody here shares. */
+async function judged(work: PeerCase, places: readonly number[]): Promise<readonly number[]> {
+  const judge = await Contender.start(JUDGE);
+  try {
+    const [, unfused] = await judge.ask({ do: 'variants', work });
+    return await judge.ask({ do: 'prepare', work, variant: unfused, places });
+  } finally {
+    judge.stop();
+  }
+}

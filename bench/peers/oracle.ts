@@ -1,0 +1,111 @@
+/** Float64 results of a case at some places: what every process must agree with before its time counts. */
+import { grad } from '../../engine/autograd.js';
+import { activationValue } from '../../engine/ops/activation.js';
+import { evaluate } from '../../engine/reference.js';
+import { EPSILON, HEAD, inputsOf, type PeerCase } from './cases.js';
+import { trainingGraph } from './trainingGraph.js';
+
+/** Values at `places`; undefined where another implementation has to judge (the encoder). */
+export function expectedAt(work: PeerCase, places: readonly number[]): number[] | undefined {
+  switch (work.kind) {
+    case 'gemm': {
+      const { k, n } = work;
+      const { a, b } = inputsOf.gemm(work);
+      return places.map((at) => {
+        const [row, column] = [Math.floor(at / n), at % n];
+        let sum = 0;
+        for (let l = 0; l < k; l++) sum += a[row * k + l] * b[l * n + column];
+        return sum;
+      });
+    }
+    case 'attention': {
+      const qkv = inputsOf.attention(work);
+      return places.map((at) => attentionAt(qkv, work, at));
+    }
+    case 'layerNorm': {
+      const { width } = work;
+      const { x, gamma, beta } = inputsOf.layerNorm(work);
+      return places.map((at) => {
+        const start = at - (at % width);
+        const row = Float64Array.from(x.subarray(start, start + width));
+        const mean = row.reduce((sum, v) => sum + v, 0) / width;
+        const variance = row.reduce((sum, v) => sum + (v - mean) ** 2, 0) / width;
+        const column = at - start;
+        return ((row[column] - mean) / Math.sqrt(variance + EPSILON)) * gamma[column] + beta[column];
+      });
+    }
+    case 'softmax': {
+      const { width } = work;
+      const x = inputsOf.softmax(work);
+      return places.map((at) => {
+        const start = at - (at % width);
+        const row = Float64Array.from(x.subarray(start, start + width));
+        const highest = row.reduce((a, b) => Math.max(a, b));
+        return Math.exp(x[at] - highest) / row.reduce((sum, v) => sum + Math.exp(v - highest), 0);
+      });
+    }
+    case 'gelu': {
+      const x = inputsOf.gelu(work);
+      return places.map((at) => activationValue(x[at], 'gelu'));
+    }
+    case 'training': {
+      const { loss, parameters } = trainingGraph(work);
+      const [gradient] = grad(loss, parameters.slice(0, 1));
+      const values = evaluate([gradient]).get(gradient)!;
+      return places.map((at) => values[at]);
+    }
+    case 'floor': {
+      const x = inputsOf.floor();
+      return places.map((at) => x[at] + 1);
+    }
+    case 'encoder':
+      return undefined;
+  }
+}
+
+function attentionAt(
+  qkv: Float32Array,
+  { heads, tokens }: { readonly heads: number; readonly tokens: number },
+  at: number,
+): number {
+  const width = heads * HEAD;
+  const column = at % width;
+  const head = Math.floor(column / HEAD);
+  const row = Math.floor(at / width);
+  const first = row - (row % tokens);
+  const query = row * 3 * width + head * HEAD;
+  const scores = Float64Array.from({ length: tokens }, (_, t) => {
+    const key = (first + t) * 3 * width + width + head * HEAD;
+    let sum = 0;
+    for (let d = 0; d < HEAD; d++) sum += qkv[query + d] * qkv[key + d];
+    return sum / Math.sqrt(HEAD);
+  });
+  const highest = scores.reduce((a, b) => Math.max(a, b));
+  let [sum, result] = [0, 0];
+  scores.forEach((score, t) => {
+    const weight = Math.exp(score - highest);
+    sum += weight;
+    result += weight * qkv[(first + t) * 3 * width + 2 * width + column];
+  });
+  return result / sum;
+}
+
+/** Places to compare: spread over the results by a step that shares no factor with usual sizes, first and last included. */
+export function placesOf(size: number, count = 128): number[] {
+  if (size <= count) return Array.from({ length: size }, (_, i) => i);
+  const step = Math.floor(size / count) | 1;
+  const places = Array.from({ length: count - 1 }, (_, i) => (i * step + ((i * 37) % step)) % size);
+  return [...places, size - 1];
+}
+
+/** L2 norm of the difference against the expected one's; infinite when a value is not a number or missing. */
+export function relativeError(found: readonly number[], expected: readonly number[]): number {
+  if (found.length !== expected.length) return Number.POSITIVE_INFINITY;
+  let [difference, norm] = [0, 0];
+  expected.forEach((value, i) => {
+    difference += (found[i] - value) ** 2;
+    norm += value ** 2;
+  });
+  const error = Math.sqrt(difference) / Math.sqrt(norm || 1);
+  return Number.isNaN(error) ? Number.POSITIVE_INFINITY : error;
+}

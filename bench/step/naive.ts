@@ -1,0 +1,89 @@
+/**
+ * Stage 2 with what the engine does for it taken away again, one thing after the other: fusion, the plan, and stored class
+ * vectors. The published code encodes its class prompts, all 77 tokens of them, in every step.
+ */
+import type { Gpu } from '../../engine/gpu.js';
+import { alternate, planRunner, type Repetition, type Runner } from '../../engine/measure.js';
+import { releaseAll } from '../../engine/memory.js';
+import { l2Normalize } from '../../engine/ops/l2Normalize.js';
+import { Plan, type PlanRequest } from '../../engine/plan.js';
+import { constant, input, type Tensor, variable } from '../../engine/tensor.js';
+import { fillLeaves } from '../../models/benchmarks/kernels.js';
+import { modelNamed } from '../../models/benchmarks/models.js';
+import type { StepOptions, StepRow } from '../../models/benchmarks/steps.js';
+import type { ClipConfig } from '../../models/clip/config.js';
+import { encodeText } from '../../models/clip/text.js';
+import { METHOD_DEFAULTS } from '../../models/promptkd/defaults.js';
+import { shapeOnlyModel, studentRequests } from '../../models/promptkd/shapes.js';
+import { unfused } from './unfused.js';
+
+export const PLANNED = 'planned';
+export const NAIVE = 'and the class prompts encoded untrimmed in every step';
+
+/** The teacher's class vectors from whole class prompts, `[classes, embed]`. */
+function untrimmedText(config: ClipConfig, classes: number): Tensor {
+  const { width, contextLength, layers } = config.text;
+  const depth = Math.min(METHOD_DEFAULTS.promptsrc.textDepth, layers);
+  const prompts = Array.from({ length: depth }, (_, i) =>
+    variable(undefined, [4, width], `text prompt.${i}`),
+  );
+  const embedded = constant(undefined, [classes, contextLength, width], 'embedded classes');
+  const endRows = input([classes], 'end-of-text rows', 'i32');
+  return l2Normalize(encodeText(shapeOnlyModel(config).weights, config, embedded, endRows, prompts));
+}
+
+/** Steps that are recorded, scheduled and given buffers and bind groups each time; pipelines are kept, as everybody does. */
+const unplanned = (gpu: Gpu, request: PlanRequest): Runner => ({
+  async run(count) {
+    const started = performance.now();
+    for (let i = 0; i < count; i++) {
+      const plan = await Plan.compile(gpu, unfused(request), { fuse: false });
+      plan.run();
+      await plan.finish();
+      plan.destroy();
+    }
+    return performance.now() - started;
+  },
+});
+
+/** The four ways in turns; the first is the one that users run. */
+export async function measureNaive(
+  gpu: Gpu,
+  options: StepOptions,
+  repetition: Repetition,
+): Promise<StepRow[]> {
+  const { teacher, student, shape } = options;
+  const large = modelNamed(teacher);
+  const step = studentRequests(large, modelNamed(student), shape).train;
+  const withText: PlanRequest = { ...step, outputs: [...step.outputs!, untrimmedText(large, shape.classes)] };
+  fillLeaves(gpu, withText);
+  const planned = await Plan.compile(gpu, step);
+  const apart = await Plan.compile(gpu, unfused(step), { fuse: false });
+  const sizes = [planned, apart, apart, await Plan.compile(gpu, unfused(withText), { fuse: false })];
+  const runners = [
+    planRunner(gpu, planned),
+    planRunner(gpu, apart),
+    unplanned(gpu, step),
+    unplanned(gpu, withText),
+  ];
+  const modes = [PLANNED, 'without fusion', 'without fusion and plan', NAIVE];
+  const timings = await alternate(runners, repetition);
+  const rows = modes.map((mode, i): StepRow => {
+    const { flops, dispatches, total } = sizes[i].describe();
+    return {
+      stage: 2,
+      mode,
+      models: `${teacher} to ${student}`,
+      batch: shape.batch,
+      classes: shape.classes,
+      dtype: shape.precision ?? 'f32',
+      timing: timings[i],
+      flops,
+      dispatches,
+      bytes: total,
+    };
+  });
+  for (const plan of new Set(sizes)) plan.destroy();
+  releaseAll(gpu);
+  return rows;
+}

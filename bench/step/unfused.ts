@@ -1,0 +1,55 @@
+/** The same graph in the smallest operations, recorded anew: what a step would be if nothing were joined. */
+import { recordingOrder } from '../../engine/graph.js';
+import { record } from '../../engine/op.js';
+import { activation } from '../../engine/ops/activation.js';
+import { add } from '../../engine/ops/add.js';
+import type { linear } from '../../engine/ops/linear.js';
+import { matmul } from '../../engine/ops/matmul.js';
+import { reshape } from '../../engine/ops/reshape.js';
+import { rowsOf } from '../../engine/ops/shape.js';
+import type { PlanRequest } from '../../engine/plan.js';
+import type { GraphNode, Tensor } from '../../engine/tensor.js';
+
+type LinearOptions = NonNullable<Parameters<typeof linear>[3]>;
+
+/**
+ * Records every node of a request again, on the same leaves: linear layers as a product, a sum and an activation. Compile the
+ * result with `fuse: false`, or the planner joins them again.
+ */
+export function unfused({ outputs = [], updates = [], loss }: PlanRequest): PlanRequest {
+  const copies = new Map<Tensor, Tensor>();
+  const nodes = new Map<GraphNode, GraphNode>();
+  const copyOf = (tensor: Tensor): Tensor => (tensor.node ? copies.get(tensor)! : tensor);
+  for (const node of recordingOrder(outputs, updates)) {
+    const inputs = node.inputs.map(copyOf);
+    if (node.op.name === 'linear') {
+      linearInParts(inputs, node.attributes as LinearOptions).forEach((copy, i) => {
+        copies.set(node.outputs[i], copy);
+      });
+      continue;
+    }
+    const copy = record(node.op, inputs, node.attributes);
+    nodes.set(node, copy);
+    node.outputs.forEach((output, i) => {
+      copies.set(output, copy.outputs[i]);
+    });
+  }
+  return {
+    outputs: outputs.map(copyOf),
+    updates: updates.map((node) => nodes.get(node)!),
+    loss: loss && copyOf(loss),
+  };
+}
+
+/** Both outputs of `linear`: the result, and the value before the activation. */
+function linearInParts(
+  inputs: readonly Tensor[],
+  { activation: kind, dtype }: LinearOptions,
+): [Tensor, Tensor] {
+  const [x, weight, bias] = inputs;
+  const { rows, width } = rowsOf(x.shape);
+  const product = matmul(reshape(x, [rows, width]), weight, { transposeB: true, dtype });
+  const sum = bias ? add(product, bias) : product;
+  const pre = reshape(sum, [...x.shape.slice(0, -1), weight.shape[0]]);
+  return [kind ? activation(pre, kind) : pre, pre];
+}

@@ -1,0 +1,16 @@
+/** Markdown tables. */
+import type { TableText } from '../cli/benchTables.js';
+
+/** A table in Markdown; columns after the first `text` ones are set to the right. */
+export function markdownTable({ head, rows, text = 1 }: TableText): string {
+  const escaped = (cell: string) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ');
+  const line = (cells: readonly string[]) => `| ${cells.map(escaped).join(' | ')} |`;
+  const rule = `|${head.map((_, i) => (i < text ? '---' : '---:')).join('|')}|`;
+  return `${[line(head), rule, ...rows.map(line)].join('\n')}\n`;
+}
+
+/** `2.41x`. */
+export const factor = (value: number): string => `${value.toFixed(2)}x`;
+
+export const geometricMean = (values: readonly number[]): number =>
+  Math.exp(values.reduce((sum, v) => sum + Math.log(v), 0) / values.length);

@@ -1,0 +1,27 @@
+/** Which sizes a step is timed at. */
+import type { Gpu } from '../engine/gpu.js';
+import type { StepOptions } from '../models/benchmarks/steps.js';
+import type { Precision } from '../models/clip/model.js';
+
+/** Flags that decide the size of a step. */
+export interface StepFlags {
+  readonly model?: string;
+  readonly teacher?: string;
+  readonly classes?: number;
+  readonly batch: number;
+  readonly precision?: Precision;
+  readonly quick?: boolean;
+}
+
+/** Models and classes of a step: the demo's pair where the adapter is a processor, published ones on a GPU. */
+export function stepSizes(
+  gpu: Gpu,
+  { model, teacher, classes, batch, precision, quick }: StepFlags,
+): StepOptions {
+  const small = quick || gpu.capabilities.software;
+  return {
+    student: model ?? (small ? 'emoji-student' : 'ViT-B/16'),
+    teacher: teacher ?? (small ? 'emoji-teacher' : 'ViT-L/14'),
+    shape: { classes: classes ?? (small ? 28 : 100), batch, precision },
+  };
+}

@@ -1,0 +1,110 @@
+/** What `promptkd bench` and bench/ show of their rows. */
+import type { EncoderRow } from '../models/benchmarks/encoder.js';
+import { aluShare, copyShare, type KernelRow } from '../models/benchmarks/kernels.js';
+import type { StepRow } from '../models/benchmarks/steps.js';
+import { counted, milliseconds, number, percent, perSecond } from './numbers.js';
+
+export interface TableText {
+  readonly head: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+  /** Columns from the left that hold text (default 1). */
+  readonly text?: number;
+}
+
+const mebibytes = (bytes: number) => number(bytes / 2 ** 20);
+
+export const kernelTable = (rows: readonly KernelRow[]): TableText => ({
+  head: [
+    'kernel',
+    'shape',
+    'sizes of',
+    'stored',
+    'ms',
+    'GFLOP/s',
+    'of peak',
+    'GB/s',
+    'of copy',
+    'samples x runs',
+  ],
+  text: 4,
+  rows: rows.map((row) => {
+    const share = aluShare(row);
+    return [
+      row.family,
+      row.name,
+      row.model,
+      row.dtype,
+      milliseconds(row.timing),
+      row.flops > 0 ? number(perSecond(row.flops, row.timing)) : '',
+      share === undefined ? '' : percent(share),
+      number(perSecond(row.bytes, row.timing)),
+      percent(copyShare(row)),
+      counted(row.timing),
+    ];
+  }),
+});
+
+/** The peaks that the shares refer to: medians over the groups in which they were measured. */
+export function peakLine(rows: readonly KernelRow[]): string {
+  const best = (unit: 'flops' | 'bytes') => Math.max(...rows.map(({ peak }) => peak[unit])) / 1e6;
+  const least = (unit: 'flops' | 'bytes') => Math.min(...rows.map(({ peak }) => peak[unit])) / 1e6;
+  const range = (unit: 'flops' | 'bytes') => `${number(least(unit))} to ${number(best(unit))}`;
+  return `Peaks of this adapter, measured in turns with the rows: ${range('flops')} GFLOP/s (multiply-add in registers), ${range('bytes')} GB/s (copy, read and write).\n`;
+}
+
+export const encoderTable = (rows: readonly EncoderRow[]): TableText => ({
+  head: [
+    'image encoder',
+    'batch',
+    'stored',
+    'ms',
+    'ms/image',
+    'GFLOP/s',
+    'dispatches',
+    'MiB',
+    'samples x runs',
+  ],
+  rows: rows.map(({ model, batch, dtype, timing, flops, dispatches, bytes }) => [
+    model,
+    String(batch),
+    dtype,
+    milliseconds(timing),
+    number(timing.median / batch),
+    number(perSecond(flops, timing)),
+    String(dispatches),
+    mebibytes(bytes),
+    counted(timing),
+  ]),
+});
+
+export const stepTable = (rows: readonly StepRow[]): TableText => ({
+  head: [
+    'step',
+    'models',
+    'batch',
+    'classes',
+    'stored',
+    'ms',
+    'images/s',
+    'GFLOP/s',
+    'dispatches',
+    'host us/dispatch',
+    'MiB',
+    'samples x runs',
+  ],
+  text: 2,
+  rows: rows.map((row) => [
+    `stage ${row.stage}${row.mode === undefined ? '' : `, ${row.mode}`}`,
+    row.models,
+    String(row.batch),
+    String(row.classes),
+    row.dtype,
+    milliseconds(row.timing),
+    number((1000 * row.batch) / row.timing.median),
+    number(perSecond(row.flops, row.timing)),
+    String(row.dispatches),
+    row.hostMicroseconds === undefined ? '' : number(row.hostMicroseconds),
+    mebibytes(row.bytes),
+    counted(row.timing),
+  ]),
+});

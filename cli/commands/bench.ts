@@ -1,0 +1,122 @@
+/** `promptkd bench`: how fast kernels, an image encoder and training steps are on this machine. */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { UserError } from '../../engine/errors.js';
+import type { Gpu } from '../../engine/gpu.js';
+import type { Repetition } from '../../engine/measure.js';
+import { measureEncoder } from '../../models/benchmarks/encoder.js';
+import { casesFor } from '../../models/benchmarks/kernelCases.js';
+import { measureKernels } from '../../models/benchmarks/kernels.js';
+import { MODEL_NAMES, modelNamed } from '../../models/benchmarks/models.js';
+import { measureSteps } from '../../models/benchmarks/steps.js';
+import { type StepFlags, stepSizes } from '../benchSizes.js';
+import { encoderTable, kernelTable, peakLine, stepTable, type TableText } from '../benchTables.js';
+import { addGpuOptions, commandGpu, type GpuFlags } from '../gpu.js';
+import { printJson } from '../job.js';
+import { formatTable } from '../table.js';
+
+interface Flags extends GpuFlags, StepFlags {
+  readonly repeats: number;
+  readonly json?: boolean;
+}
+
+const KINDS = ['kernels', 'encoder', 'step'] as const;
+type Kind = (typeof KINDS)[number];
+
+const HELP = `
+Weights and images are random: no checkpoint is needed, and nothing is written. Every figure is the median of --repeats
+samples that alternate with those of its neighbours in the table, with the least and the most.
+
+  kernels   each kernel family at the shapes of ViT-B/16 and ViT-L/14, beside what this adapter reaches at most
+  encoder   the image encoder of --model at batch 1 and --batch
+  step      a training step of both stages
+
+Models: ${MODEL_NAMES.join(', ')}.
+
+Examples:
+  promptkd bench
+  promptkd bench step --teacher ViT-L/14 --model ViT-B/16 --classes 100 --batch 8`;
+
+function whole(text: string): number {
+  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError('Give a whole number from 1.');
+  return Number(text);
+}
+
+export function register(program: Command): void {
+  addGpuOptions(
+    program
+      .command('bench')
+      .description('measure kernels, the image encoder and training steps on this machine')
+      .argument('[kind]', `${KINDS.join(', ')} (default: all)`)
+      .addOption(new Option('--model <name>', 'student and encoder (default: by the adapter)'))
+      .addOption(new Option('--teacher <name>', 'teacher (default: by the adapter)'))
+      .option('--classes <n>', 'classes of a step (default: by the adapter)', whole)
+      .option('--batch <n>', 'images a step', whole, 8)
+      .addOption(
+        new Option('--precision <name>', 'how the encoder and the step store matrices').choices([
+          'f32',
+          'f16',
+        ]),
+      )
+      .option('--repeats <n>', 'samples of each figure', whole, 5)
+      .option('--quick', 'small sizes, for slow adapters (default on those that run on the processor)')
+      .option('--json', 'print every sample, for programs')
+      .addHelpText('after', HELP),
+  ).action(async (kind: string | undefined, flags: Flags) => {
+    if (kind !== undefined && !KINDS.includes(kind as Kind))
+      throw new UserError(`there is nothing called ${kind} to measure`, `choose ${KINDS.join(', ')}`);
+    for (const name of [flags.model, flags.teacher]) if (name !== undefined) modelNamed(name);
+    const gpu = await commandGpu(flags);
+    try {
+      const wanted = KINDS.filter((one) => kind === undefined || one === kind);
+      const results: Partial<Record<Kind, readonly unknown[]>> = {};
+      for (const one of wanted) {
+        const { rows, note = '', table } = await MEASURES[one](gpu, flags);
+        results[one] = rows;
+        if (!flags.json) process.stdout.write(`${note}${formatTable(table.head, table.rows, table)}`);
+      }
+      const { name, driver, backend } = gpu.adapter;
+      if (flags.json)
+        printJson({ adapter: { name, driver, backend, level: gpu.capabilities.level }, ...results });
+    } finally {
+      gpu.destroy();
+    }
+  });
+}
+
+interface Measured {
+  readonly rows: readonly unknown[];
+  readonly table: TableText;
+  readonly note?: string;
+}
+
+const isSmall = (gpu: Gpu, { quick }: Flags) => quick ?? gpu.capabilities.software;
+const repetition = (small: boolean, { repeats }: Flags): Repetition => ({ repeats, leastMs: small ? 5 : 50 });
+
+const MEASURES: Readonly<Record<Kind, (gpu: Gpu, flags: Flags) => Promise<Measured>>> = {
+  async kernels(gpu, flags) {
+    const small = isSmall(gpu, flags);
+    const rows = await measureKernels(gpu, {
+      cases: casesFor(gpu.capabilities, ['f32', 'f16'], small),
+      repetition: repetition(small, flags),
+    });
+    return { rows, table: kernelTable(rows), note: peakLine(rows) };
+  },
+  async encoder(gpu, flags) {
+    const name = stepSizes(gpu, flags).student;
+    const { precision = 'f32' } = flags;
+    const batches = [...new Set([1, flags.batch])];
+    const rows = await measureEncoder(
+      gpu,
+      name,
+      modelNamed(name),
+      batches,
+      [precision],
+      repetition(isSmall(gpu, flags), flags),
+    );
+    return { rows, table: encoderTable(rows) };
+  },
+  async step(gpu, flags) {
+    const rows = await measureSteps(gpu, stepSizes(gpu, flags), repetition(isSmall(gpu, flags), flags));
+    return { rows, table: stepTable(rows) };
+  },
+};

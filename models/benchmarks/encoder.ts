@@ -1,0 +1,62 @@
+/** A CLIP image encoder with random weights. */
+import type { Gpu } from '../../engine/gpu.js';
+import { alternate, planRunner, type Repetition, type Timing } from '../../engine/measure.js';
+import { releaseAll } from '../../engine/memory.js';
+import { Plan } from '../../engine/plan.js';
+import { input } from '../../engine/tensor.js';
+import type { ClipConfig } from '../clip/config.js';
+import type { Precision } from '../clip/model.js';
+import { encodeImages } from '../clip/vision.js';
+import { shapeOnlyModel } from '../promptkd/shapes.js';
+import { fillLeaves } from './kernels.js';
+
+export interface EncoderRow {
+  readonly model: string;
+  readonly batch: number;
+  readonly dtype: Precision;
+  readonly timing: Timing;
+  readonly flops: number;
+  readonly dispatches: number;
+  /** What the plan needs on the device. */
+  readonly bytes: number;
+}
+
+/** Times the image encoder of `config` at every batch and precision, in turns. */
+export async function measureEncoder(
+  gpu: Gpu,
+  model: string,
+  config: ClipConfig,
+  batches: readonly number[],
+  precisions: readonly Precision[],
+  repetition: Repetition,
+): Promise<EncoderRow[]> {
+  const { resolution } = config.vision;
+  const cases = precisions.flatMap((dtype) => batches.map((batch) => ({ dtype, batch })));
+  const graphs = new Map(precisions.map((precision) => [precision, shapeOnlyModel(config, { precision })]));
+  const plans: Plan[] = [];
+  for (const { dtype, batch } of cases) {
+    const images = input([batch, 3, resolution, resolution], 'images');
+    const request = { outputs: [encodeImages(graphs.get(dtype)!.weights, config, images)] };
+    fillLeaves(gpu, request);
+    plans.push(await Plan.compile(gpu, request));
+  }
+  const timings = await alternate(
+    plans.map((plan) => planRunner(gpu, plan)),
+    repetition,
+  );
+  const rows = plans.map((plan, i) => {
+    const { flops, dispatches, total } = plan.describe();
+    return {
+      model,
+      batch: batches[i],
+      dtype: 'f32' as const,
+      timing: timings[i],
+      flops,
+      dispatches,
+      bytes: total,
+    };
+  });
+  for (const plan of plans) plan.destroy();
+  releaseAll(gpu);
+  return rows;
+}

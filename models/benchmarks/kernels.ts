@@ -1,0 +1,106 @@
+/** Times of the kernels by themselves, and what share of the adapter's own peaks they reach. */
+import type { Gpu } from '../../engine/gpu.js';
+import { alternate, kernelRunner, type Repetition, type Timing } from '../../engine/measure.js';
+import { releaseAll, write } from '../../engine/memory.js';
+import { Plan, type PlanRequest, Schedule } from '../../engine/plan.js';
+import type { Tensor } from '../../engine/tensor.js';
+import type { Family, KernelCase } from './kernelCases.js';
+import { peakGraphs } from './peaks.js';
+import { randomWeight, seededValues, seedOf } from './values.js';
+
+export interface KernelRow {
+  readonly family: Family;
+  readonly name: string;
+  readonly model: string;
+  readonly dtype: 'f32' | 'f16';
+  readonly timing: Timing;
+  /** Floating-point operations, 0 where they are not what the kernel is about. */
+  readonly flops: number;
+  /** Inputs and outputs once: what has to be moved at least. */
+  readonly bytes: number;
+  /** Measured in turns with the row: operations and bytes a millisecond. */
+  readonly peak: { readonly flops: number; readonly bytes: number };
+}
+
+/** Operations a second of a row over the adapter's own peak; undefined where a row has none. */
+export const aluShare = ({ flops, timing, peak }: KernelRow): number | undefined =>
+  flops > 0 ? flops / timing.median / peak.flops : undefined;
+
+/** Bytes a second over a copy's. Above 1 where the data fit into caches that the copy does not. */
+export const copyShare = ({ bytes, timing, peak }: KernelRow): number => bytes / timing.median / peak.bytes;
+
+export interface KernelOptions {
+  readonly cases: readonly KernelCase[];
+  readonly repetition: Repetition;
+  readonly onProgress?: (text: string) => void;
+}
+
+/** Fills every leaf of a request that has no data: weights as `randomWeight` does, whole numbers with 0. */
+export function fillLeaves(gpu: Gpu, request: PlanRequest): void {
+  for (const leaf of new Schedule(request, gpu.capabilities).leaves) if (!leaf.leaf!.data) fill(gpu, leaf);
+}
+
+function fill(gpu: Gpu, leaf: Tensor): void {
+  if (leaf.dtype === 'i32') write(gpu, leaf, new Int32Array(leaf.size));
+  else if (/\.(weight|bias|in_proj_\w+)$|proj/.test(leaf.label))
+    write(gpu, leaf, randomWeight(leaf.label, leaf.shape));
+  else write(gpu, leaf, seededValues(seedOf(`${leaf.label} ${leaf.shape}`), leaf.size));
+}
+
+/** Measures family by family: within one, every case and both peaks take their turns. */
+export async function measureKernels(gpu: Gpu, options: KernelOptions): Promise<KernelRow[]> {
+  const { cases, repetition, onProgress = () => {} } = options;
+  const groups = new Map<string, KernelCase[]>();
+  for (const work of cases) {
+    const key = `${work.family}, ${work.model}`;
+    groups.set(key, [...(groups.get(key) ?? []), work]);
+  }
+  const rows: KernelRow[] = [];
+  for (const [name, group] of groups) {
+    onProgress(name);
+    rows.push(...(await measureGroup(gpu, group, repetition)));
+  }
+  return rows;
+}
+
+async function measureGroup(
+  gpu: Gpu,
+  cases: readonly KernelCase[],
+  repetition: Repetition,
+): Promise<KernelRow[]> {
+  const peaks = peakGraphs(gpu.capabilities.software);
+  const requests: PlanRequest[] = [
+    ...cases.map(({ outputs }) => ({ outputs })),
+    ...[...peaks.alu, peaks.copy].map((tensor) => ({ outputs: [tensor] })),
+  ];
+  const plans: Plan[] = [];
+  for (const request of requests) {
+    fillLeaves(gpu, request);
+    plans.push(await Plan.compile(gpu, request));
+  }
+  const timings = await alternate(
+    plans.map((plan) => kernelRunner(gpu, plan)),
+    repetition,
+  );
+  const sizes = plans.map((plan) => {
+    const { flops, constants, variables, outputs } = plan.describe();
+    return { flops, bytes: constants + variables + outputs };
+  });
+  for (const plan of plans) plan.destroy();
+  releaseAll(gpu);
+  const rate = (i: number, unit: 'flops' | 'bytes') => sizes[i][unit] / timings[i].median;
+  const first = cases.length;
+  const peak = {
+    flops: Math.max(rate(first, 'flops'), rate(first + 1, 'flops')),
+    bytes: rate(first + 2, 'bytes'),
+  };
+  return cases.map(({ family, name, model, dtype }, i) => ({
+    family,
+    name,
+    model,
+    dtype,
+    timing: timings[i],
+    ...sizes[i],
+    peak,
+  }));
+}

@@ -1,0 +1,98 @@
+/** Training steps of both stages with random weights and images: what a run of these sizes will take. */
+import type { Gpu } from '../../engine/gpu.js';
+import { alternate, median, planRunner, type Repetition, type Timing } from '../../engine/measure.js';
+import { releaseAll } from '../../engine/memory.js';
+import { Plan, type PlanRequest } from '../../engine/plan.js';
+import type { Precision } from '../clip/model.js';
+import { type StepShape, studentRequests, teacherRequest } from '../promptkd/shapes.js';
+import { fillLeaves } from './kernels.js';
+import { modelNamed } from './models.js';
+
+export interface StepOptions {
+  /** Names of models. */
+  readonly teacher: string;
+  readonly student: string;
+  readonly shape: StepShape;
+}
+
+export interface StepRow {
+  readonly stage: 1 | 2;
+  /** How the step was run, where ways are compared. */
+  readonly mode?: string;
+  readonly models: string;
+  readonly batch: number;
+  readonly classes: number;
+  readonly dtype: Precision;
+  readonly timing: Timing;
+  readonly flops: number;
+  readonly dispatches: number;
+  readonly bytes: number;
+  /** Microseconds that queueing a step takes the host, divided by its dispatches. */
+  readonly hostMicroseconds?: number;
+}
+
+interface Stage {
+  readonly stage: 1 | 2;
+  readonly models: string;
+  readonly request: PlanRequest;
+}
+
+function stages({ teacher, student, shape }: StepOptions): Stage[] {
+  const large = modelNamed(teacher);
+  return [
+    { stage: 1, models: teacher, request: teacherRequest(large, shape) },
+    {
+      stage: 2,
+      models: `${teacher} to ${student}`,
+      request: studentRequests(large, modelNamed(student), shape).train,
+    },
+  ];
+}
+
+/** Times a step of each stage asked for (default: both), one stage after the other: large models need the whole memory. */
+export async function measureSteps(
+  gpu: Gpu,
+  options: StepOptions,
+  repetition: Repetition,
+  wanted: readonly number[] = [1, 2],
+): Promise<StepRow[]> {
+  const { batch, classes, precision = 'f32' } = options.shape;
+  const rows: StepRow[] = [];
+  for (const { stage, models, request } of stages(options).filter((s) => wanted.includes(s.stage))) {
+    fillLeaves(gpu, request);
+    const plan = await Plan.compile(gpu, request);
+    const [timing] = await alternate([planRunner(gpu, plan)], repetition);
+    const hostMicroseconds = await hostCost(plan, 9);
+    const { flops, dispatches, total } = plan.describe();
+    rows.push({
+      stage,
+      models,
+      batch,
+      classes,
+      dtype: precision,
+      timing,
+      flops,
+      dispatches,
+      bytes: total,
+      hostMicroseconds,
+    });
+    plan.destroy();
+    releaseAll(gpu);
+  }
+  return rows;
+}
+
+/**
+ * Microseconds a dispatch that `plan.run()` takes before it returns, with nothing else queued: encoding and submitting. The
+ * median of `repeats`.
+ */
+export async function hostCost(plan: Plan, repeats: number): Promise<number> {
+  const times: number[] = [];
+  for (let i = 0; i < repeats; i++) {
+    const started = performance.now();
+    plan.run();
+    times.push(performance.now() - started);
+    await plan.finish();
+  }
+  return (1000 * median(times)) / plan.launches.length;
+}

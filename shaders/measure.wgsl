@@ -1,0 +1,35 @@
+// What an adapter can do at most, as far as plain WGSL reaches: multiplications and additions from registers, and a copy.
+
+//#if WIDE
+alias VALUE = vec4f;
+fn total(x: vec4f) -> f32 { return dot(x, vec4f(1.0)); }
+//#else
+alias VALUE = f32;
+fn total(x: f32) -> f32 { return x; }
+//#endif
+
+@compute @workgroup_size(WORKGROUP)
+fn multiply_add(@builtin(global_invocation_id) id: vec3u) {
+  //#if ALU
+  // Eight independent chains hide the latency of one another.
+  let factor = 1.0 - f32(id.x & 7u) * 0x1p-20;
+  //#unroll i 8
+  var x$i = VALUE(f32(id.x) + $i.0);
+  //#end
+  for (var step = 0u; step < STEPS; step++) {
+    //#unroll i 8
+    x$i = fma(x$i, VALUE(factor), VALUE(0.5));
+    //#end
+  }
+  let sum = (x0 + x1) + (x2 + x3) + ((x4 + x5) + (x6 + x7));
+  result[id.x] = total(sum);
+  //#endif
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn copy(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  //#if COPY
+  let i = flat_index(id, groups);
+  if (i < VECTORS) { result[i] = source[i]; }
+  //#endif
+}
