@@ -4,7 +4,17 @@
  * GPU driver, a shell, tar, and xz or Python. Without arguments it writes bench/gpu/kit/.
  */
 import { execFileSync, execSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,7 +29,8 @@ const { values } = parseArgs({
   options: { out: { type: 'string' }, goldens: { type: 'string' }, built: { type: 'boolean' } },
 });
 const out = values.out ?? join(root, 'bench', 'gpu', 'kit');
-if (process.platform !== 'linux' || process.arch !== 'x64') fail('the kit is packed on Linux x64, as it carries this Node');
+if (process.platform !== 'linux' || process.arch !== 'x64')
+  fail('the kit is packed on Linux x64, as it carries this Node');
 
 if (!values.built) execSync('npm run build --silent', { cwd: root, stdio: 'inherit' });
 rmSync(out, { recursive: true, force: true });
@@ -61,12 +72,18 @@ function dependencies() {
 
 /** Archives with xz's strongest preset, as the whole kit has to stay small. */
 function compress(args, name) {
-  execFileSync('tar', ['-cJf', join(out, name), ...args], { stdio: 'inherit', env: { ...process.env, XZ_OPT: '-9e -T2' } });
+  execFileSync('tar', ['-cJf', join(out, name), ...args], {
+    stdio: 'inherit',
+    env: { ...process.env, XZ_OPT: '-9e -T2' },
+  });
 }
 
 /** The Vulkan loader of this machine; a container with a GPU often has the driver alone. */
 function loader() {
-  const listed = execSync('ldconfig -p', { encoding: 'utf8', env: { ...process.env, PATH: `${process.env.PATH}:/sbin:/usr/sbin` } });
+  const listed = execSync('ldconfig -p', {
+    encoding: 'utf8',
+    env: { ...process.env, PATH: `${process.env.PATH}:/sbin:/usr/sbin` },
+  });
   const found = /libvulkan\.so\.1 \(libc6,x86-64.*\) => (\S+)/.exec(listed)?.[1];
   if (!found) fail('libvulkan.so.1 is not installed here (Debian, Ubuntu: libvulkan1)');
   return found;
