@@ -54,9 +54,17 @@ fn gradient(@builtin(global_invocation_id) id: vec3u) {
   //#if WANT_X
   let scale = gamma[column] * rstd;
   let means = select(vec2f(0.0), sums / f32(ROWS), BATCH_STATISTICS);
+  var rest = 0.0;
   for (var i = column; i < ROWS * WIDTH; i += WIDTH) {
-    dx[i] = scale * (dy[i] - means.y - (x[i] - centre) * rstd * means.x);
+    let d = scale * (dy[i] - means.y - (x[i] - centre) * rstd * means.x);
+    rest += d;
+    dx[i] = d;
   }
+  //#if BATCH_STATISTICS
+  // A column of dx sums to zero; what rounding left of it would be the gradient of a bias before this.
+  rest /= f32(ROWS);
+  for (var i = column; i < ROWS * WIDTH; i += WIDTH) { dx[i] -= rest; }
+  //#endif
   //#endif
   //#if WANT_GAMMA
   dgamma[column] = sums.x;

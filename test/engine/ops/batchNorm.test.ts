@@ -71,6 +71,28 @@ describe('batchNorm', () => {
     }
   });
 
+  it('gives a bias before it no gradient, also for rows that are nearly equal', async () => {
+    const random = new TestRandom(86);
+    const [rows, width] = [3, 64];
+    const x = variable(
+      random.array(rows * width).map((v) => 5 + 0.01 * v),
+      [rows, width],
+    );
+    const gamma = random.variable([width], 'gamma');
+    const { y } = batchNorm(x, gamma, random.variable([width], 'beta'));
+    const [dx] = grad(sum(multiply(y, random.variable([rows, width]))), [x]);
+    const plan = await Plan.compile(await testGpu(), { outputs: [dx!] });
+    plan.run();
+    const found = await plan.read(dx!);
+    plan.destroy();
+    // Half a unit in the last place of each value, and of the largest once more for the correction.
+    for (let c = 0; c < width; c++) {
+      const column = [0, 1, 2].map((row) => found[row * width + c]!);
+      const size = column.reduce((total, v) => total + Math.abs(v), 0);
+      expect(Math.abs(column.reduce((total, v) => total + v, 0))).toBeLessThan(2 ** -23 * size);
+    }
+  });
+
   it('gives beta for columns that are constant, whatever their value', async () => {
     const random = new TestRandom(83);
     const [gamma, beta] = [random.variable([4], 'gamma'), random.variable([4], 'beta')];
