@@ -1,6 +1,7 @@
 import { UserError } from '../../engine/errors.js';
 import type { ClipConfig } from '../clip/config.js';
 import type { FileEntry, Platform } from '../platform.js';
+import { isRecord, parseLimitedJson } from './json.js';
 import { type CanonicalState, canonicalState, type StoredPrompts } from './keys.js';
 import { isLegacyPyTorch, openPyTorch } from './pytorch.js';
 import { looksLikeSafetensors, openSafetensors } from './safetensors.js';
@@ -122,6 +123,9 @@ async function findFile(platform: Platform, path: string): Promise<string> {
   );
 }
 
+/** Those of Hugging Face have 5 kB. */
+const MAX_CONFIG = 2 ** 20;
+
 /** The Hugging Face or open_clip config beside a checkpoint. */
 async function readConfig(platform: Platform, file: string): Promise<ModelConfigJson | undefined> {
   const folder = file.slice(0, file.length - platform.baseName(file).length) || '.';
@@ -130,19 +134,24 @@ async function readConfig(platform: Platform, file: string): Promise<ModelConfig
     ['open_clip_config.json', 'model_cfg'],
   ]) {
     const path = platform.join(folder, name);
-    if ((await platform.stat(path))?.kind !== 'file') continue;
+    const found = await platform.stat(path);
+    if (found?.kind !== 'file') continue;
+    if (found.size > MAX_CONFIG)
+      throw new UserError(
+        `${path} has ${found.size} bytes, too many for a config`,
+        'Copy or download it again.',
+      );
     const json = parse(path, await platform.readText(path));
     // A `config.json` of anything else than a CLIP says nothing about these weights.
-    if (typeof json === 'object' && json !== null && Object.hasOwn(json, field))
-      return json as ModelConfigJson;
+    if (isRecord(json) && Object.hasOwn(json, field)) return json;
   }
   return undefined;
 }
 
 function parse(path: string, text: string): unknown {
   try {
-    return JSON.parse(text);
-  } catch {
-    throw new UserError(`${path} is not JSON`, 'Copy or download it again.');
+    return parseLimitedJson(text);
+  } catch (error) {
+    throw new UserError(`${path} ${(error as Error).message}`, 'Copy or download it again.');
   }
 }

@@ -30,18 +30,22 @@ export class PickleError extends Error {}
 
 /** The pickle of a large trainer checkpoint has 1 MB: its tensors lie elsewhere. */
 export const MAX_PICKLE_BYTES = 16 * 2 ** 20;
-/** Lists, dictionaries and objects; one opcode byte can make one, which takes a hundred times as much. */
-const MAX_OBJECTS = 250_000;
-const MAX_STACK = 1_000_000;
+/**
+ * One byte can make a list, dictionary or object, push a value or remember one, which takes ten to two hundred times as
+ * much memory. A trainer checkpoint of ViT-L/14 has 5,000 objects, 15,000 values and 10,000 memories.
+ */
+const MAX_OBJECTS = 100_000;
+const MAX_VALUES = 250_000;
+const MAX_MEMORIES = 150_000;
 const MAX_MARKS = 1000;
-const MAX_LONG_BYTES = 64;
+const MAX_LONG_BYTES = 32;
 
 const ONE_BYTE_SIZES = new Set([0x8c, 0x55, 0x43, 0x71, 0x68]);
 const EIGHT_BYTE_SIZES = new Set([0x8d, 0x8e, 0x96]);
 
 /**
  * The value of a pickle: None is null; ints are numbers, or bigints beyond 2^53; lists, tuples and sets are arrays;
- * dictionaries are Maps.
+ * dictionaries are Maps; bytes are null.
  * @throws PickleError
  */
 export function unpickle(bytes: Uint8Array, hooks: PickleHooks): unknown {
@@ -58,6 +62,7 @@ class Unpickler {
   private readonly marks: number[] = [];
   private at = 0;
   private objects = 0;
+  private values = 0;
 
   constructor(
     private readonly bytes: Uint8Array,
@@ -114,7 +119,9 @@ class Unpickler {
       case 0x42:
       case 0x8e:
       case 0x96:
-        return this.push(this.slice(this.size(opcode)));
+        // Of no use here, and a view of bytes takes more memory than most of them.
+        this.take(this.size(opcode));
+        return this.push(null);
       case 0x71: // BINPUT, LONG_BINPUT
       case 0x72:
         return this.remember(this.size(opcode));
@@ -232,7 +239,8 @@ class Unpickler {
   }
 
   private push(value: unknown): true {
-    if (this.stack.push(value) > MAX_STACK) throw new PickleError('has too many values at once');
+    if (++this.values > MAX_VALUES) throw new PickleError('holds too many values');
+    this.stack.push(value);
     return true;
   }
 
@@ -266,6 +274,7 @@ class Unpickler {
 
   private remember(key: number): true {
     this.memo.set(key, this.top());
+    if (this.memo.size > MAX_MEMORIES) throw new PickleError('remembers too many values');
     return true;
   }
 

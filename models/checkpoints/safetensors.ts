@@ -1,6 +1,7 @@
 import { Float16Array } from '@petamoriken/float16';
 import { UserError } from '../../engine/errors.js';
 import type { Platform } from '../platform.js';
+import { isRecord, parseLimitedJson } from './json.js';
 import {
   type Checkpoint,
   DTYPE_BYTES,
@@ -80,6 +81,8 @@ function parseHeader(path: string, bytes: Uint8Array) {
 function parseEntry(path: string, name: string, value: unknown): HeaderEntry {
   const bad = (problem: string) => damaged(path, `tensor "${name}" ${problem}`);
   if (!isRecord(value)) throw bad('has no description in the header');
+  for (const field of ['dtype', 'shape', 'data_offsets'])
+    if (value[field] === undefined) throw bad(`has no "${field}" in the header`);
   const { dtype, shape, data_offsets: offsets } = value;
   if (typeof dtype !== 'string' || !Object.hasOwn(DTYPE_BYTES, dtype))
     throw new UserError(
@@ -210,14 +213,10 @@ function ascii(a: string, b: string): number {
 
 function parseJson(path: string, text: string): unknown {
   try {
-    return JSON.parse(text);
-  } catch {
-    throw damaged(path, 'its header is not JSON');
+    return parseLimitedJson(text);
+  } catch (error) {
+    throw damaged(path, `its header ${(error as Error).message}`);
   }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isSizes(value: unknown): value is number[] {

@@ -1,6 +1,7 @@
 /** Checkpoints in several files, beside an index that says which tensor lies where. */
 import { UserError } from '../../engine/errors.js';
 import type { Platform } from '../platform.js';
+import { isRecord, parseLimitedJson } from './json.js';
 import { type Checkpoint, readable, type StoredTensor } from './tensors.js';
 
 /** An index of 20,000 tensors has 2 MB. */
@@ -55,14 +56,10 @@ async function weightMap(platform: Platform, path: string): Promise<Record<strin
 
 function parseJson(path: string, text: string): unknown {
   try {
-    return JSON.parse(text);
-  } catch {
-    throw damaged(path, 'it is not JSON');
+    return parseLimitedJson(text);
+  } catch (error) {
+    throw damaged(path, `it ${(error as Error).message}`);
   }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function damaged(path: string, problem: string): UserError {

@@ -22,6 +22,12 @@ const LOCAL_SIGNATURE = 0x04034b50;
 const MAX_COMMENT = 65_535;
 /** A CLIP has hundreds of tensors; TorchScript adds some files of code for each module. */
 const MAX_ENTRIES = 100_000;
+const MAX_DIRECTORY = 32 * 2 ** 20;
+/**
+ * A packed file is unpacked as a whole, which takes memory that its size on disk does not show. PyTorch never packs; who
+ * does it later has no tensor that is larger than this and half of the archive.
+ */
+const MAX_UNPACKED = 8 * 2 ** 20;
 
 /**
  * A ZIP archive (APPNOTE.TXT, with ZIP64) read piece by piece: checkpoints of gigabytes stay on disk. Libraries that we
@@ -41,8 +47,16 @@ export class ZipArchive {
     const { count, offset, size } = await findDirectory(platform, path, fileSize);
     if (offset + size > fileSize) throw damaged(path, 'its table of contents lies outside the file');
     if (count > MAX_ENTRIES) throw damaged(path, `it claims to hold ${count} files`);
-    const bytes = await platform.read(path, offset, size);
-    return new ZipArchive(platform, path, fileSize, parseDirectory(path, bytes, count));
+    if (size > MAX_DIRECTORY) throw damaged(path, `its table of contents claims to have ${size} bytes`);
+    const entries = parseDirectory(path, await platform.read(path, offset, size), count);
+    let packed = 0;
+    for (const entry of entries.values()) {
+      packed += entry.packedSize;
+      if (entry.method !== 0 && entry.size > fileSize / 2 + MAX_UNPACKED)
+        throw damaged(path, `"${entry.name}" claims to unpack to ${entry.size} bytes`);
+    }
+    if (packed > fileSize) throw damaged(path, 'its files are larger than itself: they overlap');
+    return new ZipArchive(platform, path, fileSize, entries);
   }
 
   /** All bytes of an entry, compared with their checksum. */
@@ -81,25 +95,19 @@ export class ZipArchive {
     gzip.set(packed, 10);
     dataView(gzip).setUint32(10 + packed.length, entry.crc32, true);
     dataView(gzip).setUint32(14 + packed.length, entry.size % 2 ** 32, true);
-    const chunks: Uint8Array[] = [];
+    const out = new Uint8Array(entry.size);
     let size = 0;
     try {
       for await (const chunk of new Blob([gzip]).stream().pipeThrough(new DecompressionStream('gzip'))) {
-        size += chunk.length;
         // Ends a decompression bomb early: no more is unpacked than was announced.
-        if (size > entry.size) break;
-        chunks.push(chunk);
+        if (size + chunk.length > out.length) throw new Error('too long');
+        out.set(chunk, size);
+        size += chunk.length;
       }
     } catch {
       throw damaged(this.path, `"${entry.name}" cannot be decompressed`);
     }
     if (size !== entry.size) throw damaged(this.path, `"${entry.name}" does not have the announced size`);
-    const out = new Uint8Array(size);
-    let at = 0;
-    for (const chunk of chunks) {
-      out.set(chunk, at);
-      at += chunk.length;
-    }
     return out;
   }
 }

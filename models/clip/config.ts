@@ -33,6 +33,8 @@ export type Activation = 'quickGelu' | 'gelu';
 export type Shape = readonly number[];
 
 const HEAD_SIZE = 64;
+/** ViT-bigG has 48. */
+const MAX_LAYERS = 256;
 
 /**
  * The architecture that the shapes of a canonical state dict imply (spec 4.4), with the activation and the LayerNorm
@@ -59,7 +61,9 @@ export function inferConfig(
   const tower = (width: number, prefix: string): TowerConfig => {
     if (width % HEAD_SIZE !== 0)
       throw fail(`the width ${width} of "${prefix}*" is no multiple of the head size ${HEAD_SIZE}`);
-    return { width, layers: countBlocks(tensors.keys(), prefix), heads: width / HEAD_SIZE };
+    const layers = countBlocks(tensors.keys(), prefix);
+    if (layers > MAX_LAYERS) throw fail(`it has ${layers} blocks "${prefix}resblocks.*"`);
+    return { width, layers, heads: width / HEAD_SIZE };
   };
 
   const [width, , patch] = shape('visual.conv1.weight', 4);

@@ -248,6 +248,11 @@ export function writeTorch(
   trainer = false,
   zip: ZipOptions = {},
 ): Uint8Array {
+  return writeZip(torchFiles(tensors, trainer), zip);
+}
+
+/** The files in its archive, `archive/data.pkl` first. */
+export function torchFiles(tensors: readonly FixtureTensor[], trainer = false): Map<string, Uint8Array> {
   const files = new Map<string, Uint8Array>();
   const entries = tensors.map((tensor, i): [string, Buffer] => {
     files.set(`archive/data/${i}`, halfBytes(tensor.data));
@@ -261,11 +266,15 @@ export function writeTorch(
         ['optimizer', optimizer],
       ])
     : pickle.dict(entries);
-  return writeZip(new Map([['archive/data.pkl', pickle.file(root)], ...files]), zip);
+  return new Map([['archive/data.pkl', pickle.file(root)], ...files]);
 }
 
 /** A TorchScript archive: nested module objects whose attribute names make the tensor names. */
 export function writeTorchScript(tensors: readonly FixtureTensor[]): Uint8Array {
+  return writeZip(torchScriptFiles(tensors));
+}
+
+export function torchScriptFiles(tensors: readonly FixtureTensor[]): Map<string, Uint8Array> {
   const files = new Map<string, Uint8Array>();
   const module = (members: readonly { path: string[]; tensor: FixtureTensor }[]): Buffer => {
     const groups = new Map<string, { path: string[]; tensor: FixtureTensor }[]>();
@@ -284,5 +293,5 @@ export function writeTorchScript(tensors: readonly FixtureTensor[]): Uint8Array 
     return pickle.instance('__torch__.___torch_mangle_7', 'Node', [...entries, ['training', text('\x88')]]);
   };
   const root = module(tensors.map((tensor) => ({ path: tensor.name.split('.'), tensor })));
-  return writeZip(new Map([['clip/data.pkl', pickle.file(root)], ...files]));
+  return new Map([['clip/data.pkl', pickle.file(root)], ...files]);
 }

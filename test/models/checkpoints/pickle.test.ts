@@ -22,19 +22,14 @@ describe('what CPython writes', () => {
     // pickle.dumps(['é', 'é', b'xy', {7}, frozenset({8}), (1, 2, 3, 4)], 4)
     const bytes =
       '80049527000000000000005d94288c02c3a994680143027879948f94284b0790284b089194284b014b024b034b047494652e';
-    expect(hex(bytes)).toEqual(['é', 'é', Buffer.from('xy'), [7], [8], [1, 2, 3, 4]].map(plain));
+    expect(hex(bytes)).toEqual(['é', 'é', null, [7], [8], [1, 2, 3, 4]]);
   });
 
   test('protocol 5: byte arrays', () => {
     // pickle.dumps([bytearray(b'ab')], 5), without its frame
-    expect(hex('80055d94960200000000000000616294612e')).toEqual([plain(Buffer.from('ab'))]);
+    expect(hex('80055d94960200000000000000616294612e')).toEqual([null]);
   });
 });
-
-/** A Buffer as the Uint8Array that the reader gives. */
-function plain(value: unknown): unknown {
-  return value instanceof Uint8Array ? Uint8Array.from(value) : value;
-}
 
 test('containers, names, instances and persistent ids', () => {
   expect(read('\x80\x02]K\x01a(K\x02K\x03e.')).toEqual([1, 2, 3]);
@@ -85,6 +80,10 @@ describe('broken pickles', () => {
     expect(() => read(`\x80\x02${'}'.repeat(300_000)}`)).toThrow('too many objects');
     expect(() => read(`\x80\x02${'N'.repeat(1_000_001)}`)).toThrow('too many values');
     expect(() => unpickle(new Uint8Array(17 * 2 ** 20), hooks)).toThrow('too many');
+    // One byte each: remembered values, and a list that is emptied from the stack again and again.
+    expect(() => read(`\x80\x02N${'\x94'.repeat(150_002)}`)).toThrow('remembers too many');
+    const item = `(${'N'.repeat(1000)}e`;
+    expect(() => read(`\x80\x02]${item.repeat(300)}.`)).toThrow('too many values');
   });
 
   test('a loop is a value like any other', () => {

@@ -81,6 +81,8 @@ describe('damaged files name file, tensor and mend', () => {
     ['unknown dtype', file({ a: { ...two, dtype: 'F8_E4M3' } }, 8), 'dtype "F8_E4M3"'],
     ['dtype of an object', file({ a: { ...two, dtype: 'constructor' } }, 8), 'dtype "constructor"'],
     ['odd offsets', file({ a: { ...two, data_offsets: [8] } }, 8), '"a" has the offsets [8]'],
+    ['nested', file(`{"a":${'['.repeat(100)}${']'.repeat(100)}}`, 0), 'its header is nested too deeply'],
+    ['values', file(`{"a":[${'1,'.repeat(300_000)}1]}`, 0), 'its header holds too many values'],
     ['no entry', file({ a: 1 }, 8), '"a" has no description'],
   ];
   test.each(cases)('%s', async (_, bytes, message) => {

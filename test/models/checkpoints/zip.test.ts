@@ -58,3 +58,16 @@ test('damage is named', async () => {
     /cannot be decompressed|announced/,
   );
 });
+
+test('more than fits: entries that overlap, and those that unpack to far more than the archive', async () => {
+  // Two entries of 4000 bytes in an archive of little more than 5000: the second starts inside the first.
+  const two = writeZip(new Map([['a', content.subarray(0, 4000)]]));
+  const directory = two.subarray(two.length - 22 - 47, two.length - 22);
+  const doubled = Buffer.concat([two.subarray(0, -22), directory, two.subarray(-22)]);
+  doubled.write('b', doubled.length - 22 - 1);
+  doubled.writeUInt16LE(2, doubled.length - 12);
+  doubled.writeUInt32LE(2 * 47, doubled.length - 10);
+  await expect(open(Uint8Array.from(doubled))).rejects.toThrow('they overlap');
+  const bomb = writeZip(new Map([['a', new Uint8Array(40 * 2 ** 20)]]), { deflate: true });
+  await expect(open(bomb)).rejects.toThrow('"a" claims to unpack to 41943040 bytes');
+});
