@@ -3,7 +3,8 @@ import type { ClipConfig } from '../clip/config.js';
 import type { FileEntry, Platform } from '../platform.js';
 import { isRecord, parseLimitedJson } from './json.js';
 import { type CanonicalState, canonicalState, type StoredPrompts } from './keys.js';
-import { isLegacyPyTorch, openPyTorch } from './pytorch.js';
+import { openPyTorch } from './pytorch.js';
+import { isLegacyPyTorch, openLegacyPyTorch } from './pytorchLegacy.js';
 import { looksLikeSafetensors, openSafetensors } from './safetensors.js';
 import { openShards } from './sharded.js';
 import type { Checkpoint, ModelConfigJson, StoredTensor } from './tensors.js';
@@ -73,21 +74,19 @@ export async function openByContent(platform: Platform, file: string): Promise<C
   const head = await platform.read(file, 0, Math.min(size, 64));
   const text = String.fromCharCode(...head);
   if (text.startsWith('PK\x03\x04')) return openPyTorch(platform, file);
+  if (isLegacyPyTorch(head)) return openLegacyPyTorch(platform, file);
   if (looksLikeSafetensors(head)) return openSafetensors(platform, file);
   if (/^\s*\{/.test(text)) return openShards(platform, file, (shard) => openByContent(platform, shard));
-  throw new UserError(`${file}: ${problem(head, text)}`, mend(head, text));
+  throw new UserError(`${file}: ${problem(text)}`, mend(text));
 }
 
-function problem(head: Uint8Array, text: string): string {
-  if (isLegacyPyTorch(head)) return 'it is in the format that PyTorch wrote before 1.6';
+function problem(text: string): string {
   if (text.startsWith('version https://git-lfs')) return 'it is a Git LFS pointer, not the file itself';
   if (/^\s*</.test(text)) return 'it is a web page, not a checkpoint';
   return 'it is neither safetensors nor a PyTorch checkpoint';
 }
 
-function mend(head: Uint8Array, text: string): string {
-  if (isLegacyPyTorch(head))
-    return 'Save it again with a current PyTorch: torch.save(torch.load(file, weights_only=True), file).';
+function mend(text: string): string {
   if (text.startsWith('version https://git-lfs')) return 'Fetch the real file: git lfs pull.';
   return 'Check the path, or copy or download the file again.';
 }

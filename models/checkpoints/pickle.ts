@@ -51,7 +51,18 @@ const EIGHT_BYTE_SIZES = new Set([0x8d, 0x8e, 0x96]);
 export function unpickle(bytes: Uint8Array, hooks: PickleHooks): unknown {
   if (bytes.length > MAX_PICKLE_BYTES)
     throw new PickleError(`has ${bytes.length} bytes of objects, too many`);
-  return new Unpickler(bytes, hooks).run();
+  return new Unpickler(bytes, 0, hooks).run();
+}
+
+/** The same for one of several pickles in a row, with the place behind it. */
+export function unpickleAt(
+  bytes: Uint8Array,
+  start: number,
+  hooks: PickleHooks,
+): { value: unknown; end: number } {
+  const reader = new Unpickler(bytes, start, hooks);
+  const value = reader.run();
+  return { value, end: reader.at };
 }
 
 class Unpickler {
@@ -60,18 +71,21 @@ class Unpickler {
   private readonly memo = new Map<number, unknown>();
   private readonly stack: unknown[] = [];
   private readonly marks: number[] = [];
-  private at = 0;
   private objects = 0;
   private values = 0;
 
   constructor(
     private readonly bytes: Uint8Array,
+    /** Position of the next byte. */
+    public at: number,
     private readonly hooks: PickleHooks,
   ) {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   run(): unknown {
+    if (this.at < this.bytes.length && this.bytes[this.at] !== 0x80)
+      throw new PickleError('does not start as a pickle of protocol 2 or later');
     for (;;) {
       const opcode = this.bytes[this.take(1)];
       if (opcode === 0x2e) return this.pop();

@@ -215,10 +215,12 @@ export interface Layout {
   readonly storage: string;
   readonly count: number;
   readonly type?: string;
+  /** Adds the view into another storage that the old form has, which is None. */
+  readonly view?: boolean;
 }
 
 export function torchTensor(shape: readonly number[], layout: Layout): Buffer {
-  const { offset = 0, storage, count, type = 'HalfStorage' } = layout;
+  const { offset = 0, storage, count, type = 'HalfStorage', view = false } = layout;
   const strides = layout.strides ?? shape.map((_, axis) => shape.slice(axis + 1).reduce((a, b) => a * b, 1));
   const id = pickle.tuple(
     pickle.string('storage'),
@@ -226,6 +228,7 @@ export function torchTensor(shape: readonly number[], layout: Layout): Buffer {
     pickle.string(storage),
     pickle.string('cuda:0'),
     pickle.int(count),
+    ...(view ? [text('N')] : []),
   );
   const args = [
     Buffer.concat([id, text('Q')]),
@@ -267,6 +270,29 @@ export function torchFiles(tensors: readonly FixtureTensor[], trainer = false): 
       ])
     : pickle.dict(entries);
   return new Map([['archive/data.pkl', pickle.file(root)], ...files]);
+}
+
+/** The same in PyTorch's form before 1.6: pickles, then storages behind their lengths. */
+export function writeLegacyTorch(tensors: readonly FixtureTensor[]): Uint8Array {
+  const entries = tensors.map((tensor, i): [string, Buffer] => [
+    tensor.name,
+    torchTensor(tensor.shape, { storage: String(i), count: tensor.data.length, view: true }),
+  ]);
+  const magic = Buffer.from([0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19]);
+  const names = Buffer.concat([text(']('), ...tensors.map((_, i) => pickle.string(String(i))), text('e')]);
+  const pickles = [
+    magic,
+    pickle.int(1001),
+    pickle.dict([['little_endian', text('\x88')]]),
+    pickle.dict(entries),
+    names,
+  ];
+  const storages = tensors.flatMap(({ data }) => {
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64LE(BigInt(data.length));
+    return [length, halfBytes(data)];
+  });
+  return Uint8Array.from(Buffer.concat([...pickles.map(pickle.file), ...storages]));
 }
 
 /** A TorchScript archive: nested module objects whose attribute names make the tensor names. */

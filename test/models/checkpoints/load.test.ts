@@ -9,6 +9,7 @@ import {
   tensorOf,
   tinyClip,
   trainerClip,
+  writeLegacyTorch,
   writeTorch,
   writeTorchScript,
 } from './fixtures.js';
@@ -38,6 +39,7 @@ describe('formats are told by content', () => {
       writeTorch(tinyClip(), false, { deflate: true }),
       writeTorch(tinyClip(), false, { wide: true }),
       writeTorchScript(tinyClip()),
+      writeLegacyTorch(tinyClip()),
     ])
       expect(await allValues({ 'm.dat': file }, 'm.dat')).toEqual(expected);
   });
@@ -58,7 +60,7 @@ describe('formats are told by content', () => {
   const head = (text: string) => Uint8Array.from([...text].map((c) => c.charCodeAt(0)));
   test.each([
     ['nothing', new Uint8Array(0), 'm is empty'],
-    ['old PyTorch', head('\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20'), 'before 1.6'],
+    ['old PyTorch, cut off', head('\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20'), 'ends too early'],
     ['LFS', head('version https://git-lfs.github.com/spec/v1\noid'), 'Git LFS pointer'],
     ['HTML', head('<!DOCTYPE html><html>'), 'web page'],
     ['noise', head('nonsense nonsense'), 'neither safetensors nor a PyTorch'],

@@ -6,6 +6,7 @@ import {
   tinyClip,
   torchFiles,
   torchScriptFiles,
+  writeLegacyTorch,
   writeTorch,
   writeTorchScript,
   writeZip,
@@ -96,6 +97,9 @@ const config = JSON.stringify({
   vision_config: { ...tower, image_size: 4, patch_size: 2, num_hidden_layers: 2 },
   text_config: { ...tower, vocab_size: 16, max_position_embeddings: 6, eos_token_id: 15 },
 });
+const legacy = writeLegacyTorch(tinyClip());
+/** Its end, behind the pickles. */
+const legacyStorages = tinyClip().reduce((sum, { data }) => sum + 8 + 2 * data.length, 0);
 const archives = [torchFiles(tinyClip()), torchFiles(studentClip(), true), torchScriptFiles(tinyClip())];
 const archiveBytes = [{}, { deflate: true }, { wide: true }].map((options) =>
   writeZip(torchFiles(tinyClip()), options),
@@ -117,6 +121,8 @@ export const FORMATS: Readonly<Record<string, (next: Next) => Damaged>> = {
   'open_clip state dict, bytes of the pickle': inPickle(writeTorch(openClip)),
   'student checkpoint, bytes of the pickle': inPickle(writeTorch(studentClip(), true)),
   'TorchScript, bytes of the pickle': inPickle(writeTorchScript(tinyClip())),
+  'PyTorch before 1.6, bytes of the pickles': bytesOf(legacy, 0, legacy.length - legacyStorages),
+  'PyTorch before 1.6, bytes anywhere': bytesOf(legacy),
   'PyTorch, opcodes of the pickle': (next) => single(mutatePickle(pick(next, archives), next)),
   'PyTorch, bytes of the directory': inDirectory(archiveBytes[0]!),
   'PyTorch deflated, bytes anywhere': bytesOf(archiveBytes[1]!),

@@ -1,0 +1,68 @@
+/**
+ * What PyTorch wrote before 1.6, and still writes when told to: five pickles one after the other (a magic number, the
+ * format's version, facts about the machine, the object, the names of its storages), then the storages in that order, each
+ * behind its length. Source: pytorch, torch/serialization.py, `_legacy_save`.
+ */
+import { UserError } from '../../engine/errors.js';
+import type { Platform } from '../platform.js';
+import { MAX_PICKLE_BYTES, PickleError, type PickleHooks, unpickleAt } from './pickle.js';
+import { type Checkpoint, DTYPE_BYTES, readable } from './tensors.js';
+import { checkpointOf, DAMAGED, readPickled, type StorageRef, torchHooks } from './torchObjects.js';
+
+const MAGIC = 0x1950a86a20f9469cfc6cn;
+const VERSION = 1001;
+
+/** Whether a file starts with the pickled magic number. */
+export function isLegacyPyTorch(head: Uint8Array): boolean {
+  return [0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46].every((byte, i) => head[i] === byte);
+}
+
+/** @throws UserError naming the file, and the tensor where there is one */
+export async function openLegacyPyTorch(platform: Platform, path: string): Promise<Checkpoint> {
+  const fileSize = (await platform.stat(path))?.size ?? 0;
+  const bytes = await platform.read(path, 0, Math.min(fileSize, MAX_PICKLE_BYTES));
+  const storages = new Map<string, StorageRef>();
+  const { root, keys, end } = readPickled(path, 'what it pickles', () => readPickles(bytes, storages));
+  const places = new Map<string, { at: number; size: number }>();
+  let at = end;
+  for (const key of keys) {
+    const storage = storages.get(key);
+    const size = storage ? storage.size * DTYPE_BYTES[storage.dtype] : 0;
+    const fail = (problem: string) =>
+      new UserError(`${path}: ${readable(`the storage "${key}" ${problem}`)}`, DAMAGED);
+    if (!storage || places.has(key)) throw fail(storage ? 'comes twice' : 'belongs to no tensor');
+    if (at + 8 + size > fileSize) throw fail('is cut off');
+    const length = await platform.read(path, at, 8);
+    const count = new DataView(length.buffer, length.byteOffset, 8).getBigUint64(0, true);
+    if (count !== BigInt(storage.size)) throw fail(`has ${count} numbers instead of ${storage.size}`);
+    places.set(key, { at: at + 8, size });
+    at += 8 + size;
+  }
+  const checkpoint = checkpointOf(path, root, {
+    size: (key) => places.get(key)?.size,
+    read: async (key, offset, length) =>
+      length === 0 ? new Uint8Array(0) : platform.read(path, places.get(key)!.at + offset, length),
+  });
+  return { ...checkpoint, format: `${checkpoint.format} of the form before 1.6` };
+}
+
+function readPickles(bytes: Uint8Array, storages: Map<string, StorageRef>) {
+  let end = 0;
+  const next = (hooks: PickleHooks = torchHooks()): unknown => {
+    const found = unpickleAt(bytes, end, hooks);
+    end = found.end;
+    return found.value;
+  };
+  if (next() !== MAGIC) throw new PickleError('has not the magic number of PyTorch');
+  const version = next();
+  if (version !== VERSION)
+    throw new PickleError(`is of the version ${String(version).slice(0, 40)}, not ${VERSION}`);
+  const machine = next();
+  if (machine instanceof Map && machine.get('little_endian') === false)
+    throw new PickleError('was written on a big-endian machine');
+  const root = next(torchHooks((storage) => storages.set(storage.key, storage)));
+  const keys = next();
+  if (!Array.isArray(keys) || !keys.every((key) => typeof key === 'string'))
+    throw new PickleError('does not end in the names of its storages');
+  return { root, keys: keys as string[], end };
+}
