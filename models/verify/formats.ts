@@ -32,8 +32,9 @@ export async function listCheckpoints(platform: Platform, folder: string): Promi
 }
 
 /**
- * For each checkpoint its image and text features, not normalised; with its own prompts where it has some. A checkpoint
- * without token embeddings takes those of a complete one in the same folder.
+ * For each checkpoint its image and text features, not normalised; with its own prompts where it has some. All hold one
+ * CLIP: a checkpoint without token embeddings takes those of a complete one in the same folder, and one that does not say
+ * its activation (only configs do) takes that of those that do.
  */
 export async function verifyFormats(
   job: Job,
@@ -46,14 +47,26 @@ export async function verifyFormats(
   const opened = new Map<string, ClipCheckpoint | UserError>();
   for (const name of names)
     opened.set(name, await attempt(() => loadCheckpoint(platform, platform.join(folder, name))));
-  const complete = [...opened.values()].filter(
-    (found): found is ClipCheckpoint => !(found instanceof UserError) && found.config.text.vocabulary > 0,
+  const readable = [...opened.values()].filter(
+    (found): found is ClipCheckpoint => !(found instanceof UserError),
   );
+  const complete = readable.filter(({ config }) => config.text.vocabulary > 0);
+  const said = new Map(
+    readable
+      .filter((found) => !found.activationAssumed)
+      .map(({ config: { activation, layerNormEps } }) => [
+        `${activation} ${layerNormEps}`,
+        { activation, layerNormEps },
+      ]),
+  );
+  const known = said.size === 1 ? [...said.values()][0] : undefined;
   const items: VerifyItem[] = [];
   for (const [i, [name, found]] of [...opened].entries()) {
     if (found instanceof UserError) items.push(unreadable(name, found));
     else {
-      const result = await attempt(() => verifyCheckpoint(job, name, found, complete, reference));
+      const checkpoint =
+        found.activationAssumed && known ? { ...found, config: { ...found.config, ...known } } : found;
+      const result = await attempt(() => verifyCheckpoint(job, name, checkpoint, complete, reference));
       items.push(...(result instanceof UserError ? [unreadable(name, result)] : result));
     }
     onProgress(i + 1, opened.size);

@@ -70,7 +70,8 @@ describe('a formats folder', () => {
   beforeAll(async () => {
     const { platform } = await testJob();
     const checkpoint = await loadCheckpoint(platform, emojiStudent);
-    const { config } = checkpoint;
+    // Plain GELU, which only the config of one of them says.
+    const config = { ...checkpoint.config, activation: 'gelu' as const };
     const leaves = new Map();
     for (const [name, stored] of checkpoint.tensors)
       leaves.set(name, constant(await stored.read(), stored.shape, name));
@@ -108,6 +109,11 @@ describe('a formats folder', () => {
     const bytes = readFileSync(join(emojiStudent, 'model.safetensors'));
     writeFileSync(at('formats', 'one.safetensors'), bytes);
     writeFileSync(at('formats', 'nested', 'model.safetensors'), bytes);
+    const tower = { hidden_act: 'gelu' };
+    writeFileSync(
+      at('formats', 'nested', 'config.json'),
+      JSON.stringify({ vision_config: tower, text_config: tower }),
+    );
     writeFileSync(at('formats', 'broken.pt'), bytes.subarray(0, 5000));
     writeFileSync(at('formats', 'README.md'), 'words');
   });
