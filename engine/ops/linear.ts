@@ -3,6 +3,7 @@ import { type Op, record } from '../op.js';
 import type { DType, Tensor } from '../tensor.js';
 import { type Activation, activationGradient, activationValue } from './activation.js';
 import { otherTerm } from './add.js';
+import { cast } from './cast.js';
 import { type MatmulSizes, matmul, matmulDispatch, multiplyMatrices, productFlops } from './matmul.js';
 import { sumLeading } from './reduce.js';
 import { reshape } from './reshape.js';
@@ -69,7 +70,7 @@ const op: Op<Attributes> = {
       wantWeight
         ? matmul(dPre, reshape(x!, [rows, width]), { transposeA: true, dtype: weight!.dtype })
         : undefined,
-      wantBias ? sumLeading(dPre, bias!.shape) : undefined,
+      wantBias ? sumLeading(cast(dPre, bias!.dtype), bias!.shape) : undefined,
     ];
   },
   flops: ({ inputs: [x, weight] }) => productFlops(sizesOf(x!, weight!)),

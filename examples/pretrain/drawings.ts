@@ -49,7 +49,7 @@ const LEFT_OUT =
   /skin-tone|-tone\d|^flag-|^keycap|^(man|woman|men|women|person|people|family|couple|kiss|two)-/;
 
 /**
- * Every emoji of a class in every style that has it, then those of no class that at least two styles have.
+ * Every emoji of a class in every style that has it, then those of no class that all styles have.
  *
  * @param icons the icons of each style
  */
@@ -64,7 +64,9 @@ export function listSubjects(icons: ReadonlyMap<string, IconSet>, classes: reado
   const named = [...styles].sort(([a], [b]) => (a < b ? -1 : 1));
   return [
     ...named.filter(([name]) => labels.has(name)),
-    ...named.filter(([name, found]) => !labels.has(name) && found.length > 1 && !LEFT_OUT.test(name)),
+    ...named.filter(
+      ([name, found]) => !labels.has(name) && found.length === icons.size && !LEFT_OUT.test(name),
+    ),
   ].flatMap(([name, found]) => found.map((style) => ({ name, style, label: labels.get(name) })));
 }
 

@@ -153,6 +153,8 @@ for (const [way, capabilities] of ways)
         const residual = add(random.variable([3, 7, 20]), linear(x, w, bias, { activation: kind }));
         await checkForward([y, y.node!.outputs[1]!], { tolerance: ROUNDED, capabilities });
         await checkForward([residual], { capabilities });
+        // A bias is float32 and may be trained beside float16 weights.
+        await checkForward(grad(sum(cast(y, 'f32')), [bias]), { tolerance: ROUNDED, capabilities });
       }
     });
 

@@ -9,6 +9,8 @@ import { Captions, spoken, TEMPLATES } from '../../examples/pretrain/captions.js
 import { draw, listSubjects, readIcons } from '../../examples/pretrain/drawings.js';
 import { exclusions, Pairs } from '../../examples/pretrain/pairs.js';
 import { rateOf } from '../../examples/pretrain/pretrain.js';
+import { clipConfig, MODELS } from '../../examples/pretrain/settings.js';
+import { loadCheckpoint } from '../../models/checkpoints/load.js';
 import { denormalise } from '../../models/clip/preprocess.js';
 import { loadTokenizer } from '../../models/clip/tokenizer.js';
 import type { RgbImage } from '../../models/platform.js';
@@ -30,7 +32,7 @@ const render48 = (image: RgbImage, view: View, size: number) => {
 const PLAIN = [1, 0, 0, 0, 1, 0, 0, 0, 1];
 
 describe('drawings', () => {
-  it('are all of a class, and others that two styles share, without people', () => {
+  it('are all of a class, and others that all styles share, without people', () => {
     expect(listSubjects(icons, classes).map(({ name, style, label }) => [name, style, label])).toEqual([
       ['cat', 'one', 0],
       ['cat', 'two', 0],
@@ -170,5 +172,14 @@ describe('the learning rate', () => {
     expected.forEach((rate, i) => {
       expect(rateOf(settings, i + 1)).toBeCloseTo(rate, 12);
     });
+  });
+});
+
+describe('sizes', () => {
+  it('teacher and student have the shapes of the bundled pair, which they may replace', async () => {
+    for (const model of ['teacher', 'student'] as const) {
+      const { config } = await loadCheckpoint(nodePlatform, join(emojiClipFolder(), model));
+      expect(clipConfig(MODELS[model], 1024)).toEqual(config);
+    }
   });
 });
