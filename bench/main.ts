@@ -22,7 +22,11 @@ function whole(text: string): number {
 const numbers = (text: string) => list(text).map(whole);
 const model = (flags: string, text: string) => new Option(flags, `${text}: ${MODEL_NAMES.join(', ')}`);
 
-function add<Flags>(name: string, description: string, run: (flags: Flags) => Promise<string>): Command {
+function add<Flags>(
+  name: string,
+  description: string,
+  run: (flags: Flags, argument: string) => Promise<string>,
+): Command {
   return program
     .command(name)
     .description(description)
@@ -38,7 +42,7 @@ function add<Flags>(name: string, description: string, run: (flags: Flags) => Pr
     .option('--out <path>', 'where to write path.json and path.md (default: bench/results/…)')
     .action(async (...args: unknown[]) => {
       const command = args.at(-1) as Command;
-      process.stdout.write(await run(command.opts() as Flags));
+      process.stdout.write(await run(command.opts() as Flags, command.args[0]));
     });
 }
 
