@@ -90,6 +90,12 @@ filtered(
     .option('--append', 'keep the rows of an earlier call in the same file'),
 );
 
+// Ends with the process that started it, so that nothing goes on using the GPU behind the next measurement.
+if (process.channel) {
+  process.once('disconnect', () => process.exit(137));
+  process.channel.unref();
+}
+
 let code = 0;
 try {
   await program.parseAsync();
