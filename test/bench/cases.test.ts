@@ -5,6 +5,7 @@ import { releaseAll, write } from '../../engine/memory.js';
 import { Plan, type PlanRequest, Schedule } from '../../engine/plan.js';
 import { evaluate } from '../../engine/reference.js';
 import { constant, type Tensor } from '../../engine/tensor.js';
+import { measureEncoder } from '../../models/benchmarks/encoder.js';
 import { casesFor, FAMILIES, kernelCases } from '../../models/benchmarks/kernelCases.js';
 import { fillLeaves } from '../../models/benchmarks/kernels.js';
 import { modelNamed } from '../../models/benchmarks/models.js';
@@ -87,6 +88,23 @@ describe('the peaks', () => {
 
   it('copy', async () => {
     expect(await compare({ outputs: [copied(constant(undefined, [260], 'input'))] })).toBe(0);
+  });
+});
+
+describe('the encoder', () => {
+  it('is measured at every batch and precision', async () => {
+    const config = modelNamed('emoji-student');
+    const repetition = { repeats: 1, leastMs: 0 };
+    const rows = await measureEncoder(gpu, 'emoji-student', config, [1, 2], ['f32', 'f16'], repetition);
+    expect(rows.map(({ batch, dtype }) => [batch, dtype])).toEqual([
+      [1, 'f32'],
+      [2, 'f32'],
+      [1, 'f16'],
+      [2, 'f16'],
+    ]);
+    expect(rows[1].flops).toBe(2 * rows[0].flops);
+    expect(rows[2].bytes).toBeLessThan(rows[0].bytes);
+    expect(rows.every(({ timing }) => timing.median > 0)).toBe(true);
   });
 });
 
