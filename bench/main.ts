@@ -22,7 +22,11 @@ function whole(text: string): number {
 const numbers = (text: string) => list(text).map(whole);
 const model = (flags: string, text: string) => new Option(flags, `${text}: ${MODEL_NAMES.join(', ')}`);
 
-function add<Flags>(name: string, description: string, run: (flags: Flags) => Promise<string>): Command {
+function add<Flags>(
+  name: string,
+  description: string,
+  run: (flags: Flags, argument: string) => Promise<string>,
+): Command {
   return program
     .command(name)
     .description(description)
@@ -38,7 +42,7 @@ function add<Flags>(name: string, description: string, run: (flags: Flags) => Pr
     .option('--out <path>', 'where to write path.json and path.md (default: bench/results/…)')
     .action(async (...args: unknown[]) => {
       const command = args.at(-1) as Command;
-      process.stdout.write(await run(command.opts() as Flags));
+      process.stdout.write(await run(command.opts() as Flags, command.args[0]));
     });
 }
 
@@ -85,6 +89,12 @@ filtered(
     .option('--peers <names>', 'only these of them', list)
     .option('--append', 'keep the rows of an earlier call in the same file'),
 );
+
+// Ends with the process that started it, so that nothing goes on using the GPU behind the next measurement.
+if (process.channel) {
+  process.once('disconnect', () => process.exit(137));
+  process.channel.unref();
+}
 
 let code = 0;
 try {

@@ -81,7 +81,7 @@ export const planRunner = (gpu: Gpu, plan: Plan): Runner => ({
 });
 
 /** The launches of a plan `count` times in one submission: the kernels alone, without what a submission costs. */
-export const kernelRunner = (gpu: Gpu, plan: Plan): Runner => ({
+export const kernelRunner = (gpu: Gpu, plan: Pick<Plan, 'launches'>): Runner => ({
   async run(count) {
     const encoder = gpu.device.createCommandEncoder();
     const pass = encoder.beginComputePass();

@@ -9,6 +9,7 @@ import { everyOperation } from '../engine/ops/every.js';
 import { accumulate } from '../engine/optim.js';
 import { type PlanRequest, Schedule } from '../engine/plan.js';
 import { constant, variable } from '../engine/tensor.js';
+import { peakGraphs } from './benchmarks/peaks.js';
 import { resampleKernels } from './clip/gpuPreprocess.js';
 import { KNOWN_MODELS, PORTABLE, studentRequests, teacherRequest } from './promptkd/shapes.js';
 
@@ -33,7 +34,9 @@ export function listShaderVariants(): ShaderVariant[] {
   const { 'ViT-B/32': smallest, 'ViT-B/16': small, 'ViT-L/14': large } = KNOWN_MODELS;
   const ablation = { classes: 100, batch: 8, train: 'all', projectionLayers: 3 } as const;
   const operations = everyOperation();
+  const peaks = peakGraphs(true);
   const requests: PlanRequest[] = [
+    { outputs: [...peaks.alu, peaks.copy] },
     { outputs: operations.flatMap(({ output, loss, parameters }) => [output, ...grad(loss, parameters)]) },
     { updates: [accumulate(variable(undefined, [7]), variable(undefined, [7]), constant(undefined, [1]))] },
     { updates: operations.flatMap(({ updates }) => updates ?? []) },

@@ -1,11 +1,11 @@
 /** `npm run bench -- …`: builds, chooses the adapter before Vulkan is loaded as the command line does, and starts bench/. */
-import { execSync, spawnSync } from 'node:child_process';
+import { execSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 if (process.env.PROMPTKD_BENCH_BUILT === undefined) execSync('npm run build --silent', { stdio: 'inherit' });
 
-const { adapterEnvironment } = await import('../dist/cli/platform/relaunch.js');
+const { adapterEnvironment, runAgain } = await import('../dist/cli/platform/relaunch.js');
 let added;
 try {
   added = await adapterEnvironment(process.env.PROMPTKD_ADAPTER);
@@ -13,8 +13,4 @@ try {
   console.error(`error: ${error.message}\nmend: ${error.mend}`);
   process.exit(2);
 }
-const { status } = spawnSync(process.execPath, ['dist/bench/main.js', ...process.argv.slice(2)], {
-  stdio: 'inherit',
-  env: { ...process.env, ...added },
-});
-process.exit(status ?? 1);
+process.exit(await runAgain(['dist/bench/main.js', ...process.argv.slice(2)], { ...process.env, ...added }));

@@ -8,6 +8,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ladderVariants } from '../dist/bench/ladder/variants.js';
 import { adapterEnvironment } from '../dist/cli/platform/relaunch.js';
 import { openGpu } from '../dist/engine/gpu.js';
 import { listShaderVariants } from '../dist/models/shaderVariants.js';
@@ -87,7 +88,7 @@ async function compileWithDeno(variants) {
   }
 }
 
-const variants = listShaderVariants();
+const variants = [...listShaderVariants(), ...ladderVariants()];
 tally('Dawn (Tint)', await compileWithDawn(variants));
 tally('Deno (Naga)', await compileWithDeno(variants.filter(({ level }) => level === 'portable')));
 if (counts.passed === 0 && counts.failed === 0) counts.failed = 1;

@@ -2,7 +2,7 @@
 NVIDIA GPU. The student is CLIP ViT-B/16 with deep vision prompts and a projection, the teacher CLIP ViT-L/14 with deep vision
 prompts (forward only), the class vectors are stored, the loss is KL, the optimiser SGD with momentum.
 
-It compiles, but has not been run: neither PyTorch nor a GPU was at hand when it was written.
+It has been run on a processor with --quick (PyTorch 1.13), on no GPU yet.
 
     python3 pytorch_step.py [--json FILE] [--batch 8] [--classes 100] [--repeats 5] [--quick] [--device cuda|cpu]
 

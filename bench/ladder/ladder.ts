@@ -1,18 +1,36 @@
-/** Versions of one kernel as plain WGSL files, from naive to best, run on the same data. */
+/** Versions of the matrix product as plain WGSL files, from naive to best: how they are described and made into shaders. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Level } from '../../engine/gpu.js';
+import { rootFolder } from '../environment.js';
 
-/** A step of a ladder. */
+export interface Sizes {
+  readonly m: number;
+  readonly k: number;
+  readonly n: number;
+}
+
+/**
+ * One version. Its file has an entry point `main`; bindings are 0: A `[M, K]`, 1: B `[K, N]`, 2: C `[M, N]`, float32 and row-major
+ * unless `half` says that A and B are float16, packed two to a u32. `M`, `K` and `N` stand before its text as `const … : u32`.
+ */
 export interface Rung {
-  /** File in the kernel's folder, without extension. */
+  /** File beside rungs.ts, without extension. */
   readonly file: string;
-  /** What this version does that the one before it does not. */
+  /** What this version does that the one before it does not, in a line. */
   readonly idea: string;
-  /**
-   * Bindings 0 and 1 are A `[m, k]` and B `[k, n]`, 2 is C `[m, n]`, all float32, row-major. `M`, `N`, `K` stand before the file's
-   * text as `const … : u32`.
-   */
-  readonly entry?: string;
-  /** Workgroups for a product of m x n results. */
-  readonly workgroups: (m: number, n: number) => readonly [number, number, number];
+  readonly level?: Level;
+  readonly half?: boolean;
+  readonly workgroups: (sizes: Sizes) => readonly [number, number, number];
   /** Sizes that it takes; all, without it. */
-  readonly takes?: (m: number, k: number, n: number) => boolean;
+  readonly takes?: (sizes: Sizes) => boolean;
+}
+
+/** The complete WGSL of a rung at some sizes. */
+export function rungCode({ file }: Rung, { m, k, n }: Sizes): string {
+  const text = readFileSync(join(rootFolder(), 'bench', 'ladder', 'gemm', `${file}.wgsl`), 'utf8');
+  // `enable` and `requires` must come before any declaration.
+  const first = /^(\s*(\/\/[^\n]*)?\n|\s*(enable|requires|diagnostic)\b[^;]*;[^\n]*\n)*/.exec(text)![0];
+  const sizes = `const M: u32 = ${m}u;\nconst K: u32 = ${k}u;\nconst N: u32 = ${n}u;\n`;
+  return first + sizes + text.slice(first.length);
 }

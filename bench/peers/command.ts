@@ -47,26 +47,26 @@ export async function runPeers(flags: PeerFlags): Promise<string> {
     } catch (error) {
       log(`${spec.id} does not start: ${(error as Error).message}`);
     }
-  const rows: PeerRow[] = [];
-  const repetition = { repeats: flags.repeats, leastMs: flags.quick ? 5 : 100, mostRuns: 64 };
-  try {
-    for (const work of cases) {
-      log(nameOf(work));
-      rows.push(...(await compare(team, work, repetition, log)));
-    }
-  } finally {
-    for (const contender of team) contender.stop();
-  }
   const versions = Object.assign(
     {},
     environment.versions,
     ...team.map(({ description }) => description.versions),
   );
-  const report = {
-    name: 'peers',
-    date: new Date().toISOString(),
-    environment: { ...environment, versions },
-    rows,
-  };
-  return writeReport(report, renderPeers, { out: flags.out, append: flags.append ? { keyOf } : undefined });
+  const date = new Date().toISOString();
+  const repetition = { repeats: flags.repeats, leastMs: flags.quick ? 5 : 100, mostRuns: 64 };
+  const rows: PeerRow[] = [];
+  let text = '';
+  try {
+    for (const work of cases) {
+      log(nameOf(work));
+      rows.push(...(await compare(team, work, repetition, log)));
+      // After every case: a call that is stopped keeps what it measured.
+      const report = { name: 'peers', date, environment: { ...environment, versions }, rows };
+      const append = flags.append ? { keyOf } : undefined;
+      text = writeReport(report, renderPeers, { out: flags.out, append });
+    }
+  } finally {
+    for (const contender of team) contender.stop();
+  }
+  return text;
 }

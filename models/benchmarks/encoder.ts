@@ -48,8 +48,7 @@ export async function measureEncoder(
     const { flops, dispatches, total } = plan.describe();
     return {
       model,
-      batch: batches[i],
-      dtype: 'f32' as const,
+      ...cases[i],
       timing: timings[i],
       flops,
       dispatches,
