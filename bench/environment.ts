@@ -1,4 +1,5 @@
 /** What a result must say about where it was made. */
+import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -17,6 +18,21 @@ export function packageVersion(name: string, folder = rootFolder()): string {
   const file =
     name === 'promptkd' ? join(folder, 'package.json') : join(folder, 'node_modules', name, 'package.json');
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}
+
+/** The commit of the checkout, with a `+` where files differ from it; undefined outside of one. */
+function commit(): string | undefined {
+  const git = (...args: string[]) =>
+    execFileSync('git', args, {
+      cwd: rootFolder(),
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim();
+  try {
+    return git('rev-parse', '--short=10', 'HEAD') + (git('status', '--porcelain', '-uno') === '' ? '' : '+');
+  } catch {
+    return undefined;
+  }
 }
 
 /** Recorded with every result. */
@@ -44,7 +60,7 @@ export function environmentOf(gpu: Gpu): Environment {
     level: gpu.capabilities.level,
     toggles: [...ENABLED_TOGGLES, ...DISABLED_TOGGLES.map((name) => `-${name}`)],
     versions: {
-      promptkd: packageVersion('promptkd'),
+      promptkd: [packageVersion('promptkd'), commit()].filter(Boolean).join(' at '),
       webgpu: packageVersion('webgpu'),
       node: process.version,
     },

@@ -32,7 +32,7 @@ const QUICK: Sizes = { m: 96, k: 64, n: 128 };
 const nameOf = ({ m, k, n }: Sizes) => `${m} x ${k} x ${n}`;
 
 /** Float32 sums in another order; float16 operands are rounded first. */
-const toleranceOf = ({ half = false }: Pick<Rung, 'half'>) => (half ? 2e-3 : 1e-5);
+export const toleranceOf = ({ half = false }: Pick<Rung, 'half'>) => (half ? 2e-3 : 1e-5);
 const LEVELS = ['portable', 'subgroups', 'matrix'] as const;
 
 interface Version {
@@ -103,7 +103,7 @@ async function measure(gpu: Gpu, sizes: Sizes, { only, repeats, quick }: Flags):
 
 type Values = ReturnType<typeof inputsOf.gemm>;
 
-async function fromFile(gpu: Gpu, rung: Rung, sizes: Sizes, { a, b }: Values): Promise<Version> {
+export async function fromFile(gpu: Gpu, rung: Rung, sizes: Sizes, { a, b }: Values): Promise<Version> {
   const { device } = gpu;
   const { m, n } = sizes;
   const stored = (data: Float32Array) => (rung.half ? toHalf(data) : data);

@@ -1,12 +1,57 @@
 /** The ladder of the matrix product. People read the files from the first to the last: each adds one idea. */
-import type { Rung } from '../ladder.js';
+import type { Rung, Sizes } from '../ladder.js';
 
-const tiles = (size: number, tile: number) => Math.ceil(size / tile);
+/** Workgroups where one makes `rows` x `columns` results. */
+const tiles =
+  (rows: number, columns: number) =>
+  ({ m, n }: Sizes): [number, number, number] => [Math.ceil(n / columns), Math.ceil(m / rows), 1];
+
+const multiples =
+  (ofK: number, ofN: number) =>
+  ({ k, n }: Sizes): boolean =>
+    k % ofK === 0 && n % ofN === 0;
 
 export const RUNGS: readonly Rung[] = [
   {
     file: '1_naive',
     idea: 'one result an invocation, operands straight from memory',
-    workgroups: ({ m, n }) => [tiles(n, 8), tiles(m, 8), 1],
+    workgroups: tiles(8, 8),
+  },
+  {
+    file: '2_vectors',
+    idea: 'four columns an invocation, in vectors',
+    workgroups: tiles(8, 32),
+    takes: multiples(1, 4),
+  },
+  {
+    file: '3_registers_4x4',
+    idea: '4 x 4 results an invocation, in registers',
+    workgroups: tiles(32, 32),
+    takes: multiples(1, 4),
+  },
+  {
+    file: '4_registers_8x8',
+    idea: '8 x 8 results an invocation',
+    workgroups: tiles(64, 64),
+    takes: multiples(1, 4),
+  },
+  {
+    file: '5_workgroup',
+    idea: 'tiles of 32 x 32 shared through workgroup memory, 4 x 4 an invocation',
+    workgroups: tiles(32, 32),
+    takes: multiples(32, 32),
+  },
+  {
+    file: '6_workgroup_64',
+    idea: 'shared tiles of 64 x 64, 8 x 8 an invocation',
+    workgroups: tiles(64, 64),
+    takes: multiples(16, 64),
+  },
+  {
+    file: '7_half',
+    idea: '8 x 8 results an invocation from float16 operands',
+    half: true,
+    workgroups: tiles(64, 64),
+    takes: multiples(4, 8),
   },
 ];

@@ -77,7 +77,7 @@ const prepared = new Map<string, Prepared>();
 await serve({
   describe: async () => ({
     name: 'ours',
-    versions: { promptkd: packageVersion('promptkd'), webgpu: packageVersion('webgpu') },
+    versions: { webgpu: packageVersion('webgpu') },
     adapter: gpu.adapter.name,
   }),
   variants: async ({ work }) => (work.kind === 'gemm' ? ['', STORED] : ['']),

@@ -1,0 +1,35 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { fromFile, toleranceOf } from '../../bench/ladder/command.js';
+import { RUNGS } from '../../bench/ladder/gemm/rungs.js';
+import { rungCode } from '../../bench/ladder/ladder.js';
+import { inputsOf } from '../../bench/peers/cases.js';
+import { relativeError } from '../../bench/peers/oracle.js';
+import { openGpu } from '../../engine/gpu.js';
+import { matmul } from '../../engine/ops/matmul.js';
+import { evaluate } from '../../engine/reference.js';
+import { constant } from '../../engine/tensor.js';
+
+const gpu = await openGpu();
+afterAll(() => gpu.destroy());
+
+describe('the ladder of the matrix product', () => {
+  it.each(RUNGS)('$file computes every result, at an edge too', async (rung) => {
+    // Rows that fill no tile, columns that fill two.
+    const sizes = { m: 71, k: 64, n: 128 };
+    if (rung.takes) expect(rung.takes(sizes)).toBe(true);
+    const { a, b } = inputsOf.gemm(sizes);
+    const product = matmul(constant(a, [71, 64]), constant(b, [64, 128]));
+    const expected = evaluate([product]).get(product)!;
+    const version = await fromFile(gpu, rung, sizes, { a, b });
+    await version.runner.run(1);
+    expect(relativeError([...(await version.read())], [...expected])).toBeLessThan(toleranceOf(rung));
+    version.destroy();
+  });
+
+  it('puts sizes before the text, but behind what must come first', () => {
+    const code = rungCode(RUNGS[0], { m: 3, k: 5, n: 7 });
+    expect(code).toMatch(
+      /^\/\/ C = A B[^@]*const M: u32 = 3u;\nconst K: u32 = 5u;\nconst N: u32 = 7u;\n[^@]*@group/,
+    );
+  });
+});
