@@ -75,9 +75,15 @@ export function kernelSource(dispatch: Dispatch): KernelSource {
     'fn flat_index(id: vec3u, groups: vec3u) -> u32 { return id.x + id.y * groups.x * WORKGROUP; }',
     '',
   );
+  // Directives must come before every declaration, so those of the shader file move up.
+  const directives: string[] = [];
+  const body = expand(source, all, shaderSources).replace(/^(enable|requires|diagnostic)\b.*;$/gm, (line) => {
+    directives.push(line);
+    return '';
+  });
   return {
     name: entry === 'main' ? shader : `${shader}.${entry}`,
-    code: prelude.join('\n') + expand(source, all, shaderSources),
+    code: [...new Set(directives), ...prelude].join('\n') + body,
     entry,
     reads: Object.keys(reads).length,
     writes: Object.keys(writes).length,

@@ -103,7 +103,8 @@ export function call<A>(op: Op<A>, inputs: readonly Tensor[], attributes: A): Te
 
 /** Width of one-dimensional workgroups, unless a kernel says otherwise. */
 export const WORKGROUP = 64;
-const MAX_GROUPS = 65535;
+/** Workgroups in one dimension of a grid, on every adapter. */
+export const MAX_GROUPS = 65535;
 
 /**
  * A grid of at least `count` invocations in workgroups of `workgroup`, folded into two dimensions where one is not

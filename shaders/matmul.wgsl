@@ -1,5 +1,4 @@
-// C[z, m, n] = sum over k of A[z, m, k] * B[z, k, n], then an optional bias over n and an activation:
-//   C = act(A B + bias) + residual,  or, for the gradient of what an activation gave,  C = (A B) * act'(slope)
+// C[z, m, n] = sum over k of A[z, m, k] * B[z, k, n], and the epilogue; plain WGSL without workgroup memory.
 //
 // Each invocation computes TILE_M x TILE_N results in registers, straight from storage memory, without workgroup
 // memory: on CPU adapters loads cost more than arithmetic and barriers more than both.
@@ -9,9 +8,8 @@
 // Rows and columns beyond the edge read the last one and are not stored, so nothing is out of bounds.
 //
 // A is [BATCH, M, K], or [BATCH, K, M] when A_TRANSPOSED; B is [BATCH, K, N], or [BATCH, N, K] when B_TRANSPOSED.
-// Where N is a multiple of four (QUADS), everything of C's shape, and the bias, is read and written four columns at a time.
 
-//#include activation_functions
+//#include matmul_epilogue
 
 fn a_index(z: u32, m: u32, k: u32) -> u32 {
   if (A_TRANSPOSED) { return (z * K + k) * M + m; }
@@ -23,87 +21,13 @@ fn b_index(z: u32, n: u32, k: u32) -> u32 {
   return (z * K + k) * N + n;
 }
 
-fn activate(x: f32) -> f32 {
-  //#if QUICK_GELU
-  return quick_gelu(x);
-  //#endif
-  //#if GELU
-  return gelu(x);
-  //#endif
-  //#if RELU
-  return max(x, 0.0);
-  //#endif
-  //#if IDENTITY
-  return x;
-  //#endif
-}
-
-fn derivative(x: f32) -> f32 {
-  //#if QUICK_GELU
-  return quick_gelu_derivative(x);
-  //#endif
-  //#if GELU
-  return gelu_derivative(x);
-  //#endif
-  //#if RELU
-  return select(0.0, 1.0, x > 0.0);
-  //#endif
-  //#if IDENTITY
-  return 1.0;
-  //#endif
-}
-
-// Finishes and stores four neighbouring columns.
-fn store(z: u32, m: u32, n: u32, sums: vec4f) {
-  if (m >= M || n >= N) { return; }
-  //#if QUADS
-  let at = ((z * M + m) * N + n) / 4u;
-  var value = sums;
-  //#if HAS_BIAS
-  value += load_bias(n / 4u);
-  //#endif
-  //#if STORE_PRE
-  store_pre(at, value);
-  //#endif
-  //#if SLOPE
-  let x = load_slope(at);
-  value *= vec4f(derivative(x.x), derivative(x.y), derivative(x.z), derivative(x.w));
-  //#else
-  value = vec4f(activate(value.x), activate(value.y), activate(value.z), activate(value.w));
-  //#endif
-  //#if RESIDUAL
-  value += load_residual(at);
-  //#endif
-  store_c(at, value);
-  //#else
-  for (var i = 0u; i < min(4u, N - n); i++) {
-    let at = (z * M + m) * N + n + i;
-    var value = sums[i];
-    //#if HAS_BIAS
-    value += load_bias(n + i);
-    //#endif
-    //#if STORE_PRE
-    store_pre(at, value);
-    //#endif
-    //#if SLOPE
-    value *= derivative(load_slope(at));
-    //#else
-    value = activate(value);
-    //#endif
-    //#if RESIDUAL
-    value += load_residual(at);
-    //#endif
-    store_c(at, value);
-  }
-  //#endif
-}
-
 @compute @workgroup_size(8, 8)
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  let n0 = id.x * TILE_N;
-  let m0 = id.y * TILE_M;
-  let z = id.z;
-  if (m0 >= M || n0 >= N) { return; }
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let tile = tile_of(group);
+  let z = tile.x;
+  let m0 = (tile.y * 8u + local.y) * TILE_M;
+  let n0 = (tile.z * 8u + local.x) * TILE_N;
+  if (z >= BATCH || m0 >= M || n0 >= N) { return; }
 
   //#if DOTS
   //#unroll i TILE_M

@@ -1,10 +1,12 @@
 /** y = activation(x W^T + b), as PyTorch's Linear stores W: [outputs, inputs]. */
 import { type Op, record } from '../op.js';
+import { chooseProduct } from '../product/candidates.js';
+import { type MatmulSizes, multiplyMatrices, productFlops } from '../product/product.js';
 import type { DType, Tensor } from '../tensor.js';
 import { type Activation, activationGradient, activationValue } from './activation.js';
 import { otherTerm } from './add.js';
 import { cast } from './cast.js';
-import { type MatmulSizes, matmul, matmulDispatch, multiplyMatrices, productFlops } from './matmul.js';
+import { matmul } from './matmul.js';
 import { sumLeading } from './reduce.js';
 import { reshape } from './reshape.js';
 import { misfit, rowsOf } from './shape.js';
@@ -36,16 +38,16 @@ const op: Op<Attributes> = {
       { shape, dtype },
     ];
   },
-  kernels: ({ inputs, outputs: [y, pre], attributes: { activation, residual } }, { used }) => {
+  kernels: ({ inputs, outputs: [y, pre], attributes: { activation, residual } }, context) => {
     const [x, weight, bias] = residual ? inputs.slice(0, -1) : inputs;
-    return [
-      matmulDispatch(x!, weight!, y!, sizesOf(x!, weight!), {
-        bias,
-        activation,
-        pre: used[1] ? pre : undefined,
-        residual: residual ? inputs.at(-1) : undefined,
-      }),
-    ];
+    const epilogue = {
+      bias,
+      activation,
+      pre: context.used[1] ? pre : undefined,
+      residual: residual ? inputs.at(-1) : undefined,
+    };
+    const sizes = sizesOf(x!, weight!);
+    return [chooseProduct({ a: x!, b: weight!, c: y!, sizes, epilogue }, context)];
   },
   absorb: ({ inputs, attributes, outputs: [, pre] }, consumer, tail) => {
     const residual = attributes.residual ? undefined : otherTerm(consumer, tail);

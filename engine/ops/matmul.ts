@@ -1,113 +1,10 @@
 /** C = A B, batched over leading axes, with either operand transposed. */
-import { type Constant, call, type Dispatch, type Op, type Operand, type Values } from '../op.js';
+import { call, type Op } from '../op.js';
+import { chooseProduct } from '../product/candidates.js';
+import { type MatmulSizes, multiplyMatrices, productFlops } from '../product/product.js';
 import { type DType, type Shape, sameShape, sizeOf, type Tensor } from '../tensor.js';
 import { type Activation, slopeOf } from './activation.js';
 import { misfit } from './shape.js';
-
-export interface MatmulSizes {
-  readonly batch: number;
-  readonly m: number;
-  readonly n: number;
-  readonly k: number;
-  readonly transposeA: boolean;
-  readonly transposeB: boolean;
-}
-
-/** What follows the product before it is stored. */
-export interface Epilogue {
-  readonly bias?: Tensor;
-  readonly activation?: Activation;
-  /** Also stores the value before the activation, for the backward pass. */
-  readonly pre?: Tensor;
-  /** Added at the end; of the result's shape. */
-  readonly residual?: Tensor;
-  /** Instead of `activation`: multiplies by its derivative at these values, which the activation was given before. */
-  readonly slope?: { readonly pre: Tensor; readonly activation: Activation };
-}
-
-/**
- * Results an invocation: 8 x 8 keeps loads few, but small products need more invocations than that gives.
- * Thresholds are the number of 8 x 8 (4 x 4) tiles below which a two-core software adapter has idle lanes.
- */
-function tileSize({ batch, m, n }: MatmulSizes): number {
-  const tiles = (t: number) => batch * Math.ceil(m / t) * Math.ceil(n / t);
-  if (tiles(8) >= 128) return 8;
-  return tiles(4) >= 64 ? 4 : 2;
-}
-
-/** The launch that computes a product; shared by `matmul` and `linear`. */
-export function matmulDispatch(
-  a: Tensor,
-  b: Tensor,
-  c: Tensor,
-  sizes: MatmulSizes,
-  epilogue: Epilogue = {},
-): Dispatch {
-  const { batch, m, n, k, transposeA, transposeB } = sizes;
-  const { bias, pre, residual, slope } = epilogue;
-  const activation = slope?.activation ?? epilogue.activation;
-  const tile = tileSize(sizes);
-  const quads = n % 4 === 0;
-  const dots = !transposeA && transposeB && k % 4 === 0;
-  const rows = !transposeB && quads;
-  const tileN = Math.max(4, tile);
-  const vec4 = (tensor: Tensor): Operand => ({ tensor, as: 'vec4' });
-  const like = (tensor: Tensor): Operand => (quads ? vec4(tensor) : tensor);
-  const constants: Record<string, Constant> = {
-    BATCH: batch,
-    M: m,
-    N: n,
-    K: k,
-    TILE_M: tile,
-    TILE_N: tileN,
-    VECTORS_N: tileN / 4,
-    A_TRANSPOSED: transposeA,
-    B_TRANSPOSED: transposeB,
-    DOTS: dots,
-    ROWS: rows,
-    SCALAR: !dots && !rows,
-    QUADS: quads,
-    RESIDUAL: residual !== undefined,
-    SLOPE: slope !== undefined,
-    HAS_BIAS: bias !== undefined,
-    STORE_PRE: pre !== undefined,
-    QUICK_GELU: activation === 'quickGelu',
-    GELU: activation === 'gelu',
-    RELU: activation === 'relu',
-    IDENTITY: activation === undefined,
-  };
-  return {
-    shader: 'matmul',
-    constants,
-    reads: {
-      a: dots ? vec4(a) : a,
-      b: dots || rows ? vec4(b) : b,
-      ...(bias && { bias: like(bias) }),
-      ...(residual && { residual: like(residual) }),
-      ...(slope && { slope: like(slope.pre) }),
-    },
-    writes: { c: like(c), ...(pre && { pre: like(pre) }) },
-    workgroups: [Math.ceil(n / tileN / 8), Math.ceil(m / tile / 8), batch],
-  };
-}
-
-/** A multiplication and an addition a term. */
-export const productFlops = ({ batch, m, n, k }: MatmulSizes): number => 2 * batch * m * n * k;
-
-/** The product in float64. */
-export function multiplyMatrices(a: Values, b: Values, sizes: MatmulSizes): Values {
-  const { batch, m, n, k, transposeA, transposeB } = sizes;
-  const c = new Float64Array(batch * m * n);
-  for (let z = 0; z < batch; z++)
-    for (let i = 0; i < m; i++)
-      for (let l = 0; l < k; l++) {
-        const left = a[z * m * k + (transposeA ? l * m + i : i * k + l)]!;
-        const row = (z * m + i) * n;
-        for (let j = 0; j < n; j++)
-          c[row + j]! += left * b[z * k * n + (transposeB ? j * k + l : l * n + j)]!;
-      }
-  return c;
-}
 
 interface Attributes extends MatmulSizes {
   readonly shape: Shape;
@@ -120,10 +17,10 @@ const op: Op<Attributes> = {
   name: 'matmul',
   half: true,
   outputs: (_, { shape, dtype }) => [{ shape, dtype }],
-  kernels: ({ inputs: [a, b, pre], outputs: [c], attributes }) => {
+  kernels: ({ inputs: [a, b, pre], outputs: [c], attributes }, context) => {
     const { slope } = attributes;
     const epilogue = slope && pre ? { slope: { pre, activation: slope } } : {};
-    return [matmulDispatch(a!, b!, c!, attributes, epilogue)];
+    return [chooseProduct({ a: a!, b: b!, c: c!, sizes: attributes, epilogue }, context)];
   },
   absorb: ({ inputs, attributes }, consumer, tail) => {
     const found = attributes.slope ? undefined : slopeOf(consumer, tail);

@@ -1,0 +1,39 @@
+/** The product for GPUs in plain WGSL: tiles in workgroup memory. */
+import type { Dispatch } from '../op.js';
+import { type MatmulSizes, type Product, productDispatch, tilesOf } from './product.js';
+
+/** Edge of a workgroup's tile: 128 (256 invocations of 8 x 8), 64 (64 of 8 x 8) or 32 (64 of 4 x 4). */
+export type StagedTile = 128 | 64 | 32;
+export const STAGED_TILES: readonly StagedTile[] = [128, 64, 32];
+
+/** Bytes of workgroup memory: 16 rows of A and of B, with padding. */
+export const stagedMemory = (tile: StagedTile): number => 2 * 16 * (16 * (tile / 4) + 8);
+
+/** The largest tile that still gives some 64 workgroups; fewer would leave most of a GPU idle. */
+export function stagedTile(sizes: MatmulSizes): StagedTile {
+  return STAGED_TILES.find((tile) => tilesOf(sizes, tile, tile) >= 64) ?? 32;
+}
+
+export function stagedDispatch(product: Product, tile: StagedTile = stagedTile(product.sizes)): Dispatch {
+  const { m, n, k, transposeA, transposeB } = product.sizes;
+  const quads = tile === 32 ? 1 : 2;
+  const invocations = (tile / 4 / quads) ** 2;
+  const vectorA = (transposeA ? m : k) % 4 === 0;
+  const vectorB = (transposeB ? k : n) % 4 === 0;
+  return productDispatch('matmul_staged', product, {
+    tileM: tile,
+    tileN: tile,
+    band: 8,
+    vectorA,
+    vectorB,
+    constants: {
+      TILE: tile,
+      QUADS_A: quads,
+      QUADS_B: quads,
+      INVOCATIONS: invocations,
+      BLOCKS: (2 * tile) / invocations,
+      VECTOR_A: vectorA,
+      VECTOR_B: vectorB,
+    },
+  });
+}
