@@ -101,8 +101,10 @@ export const nodePlatform: Platform = {
   async sha256Bytes(data) {
     return createHash('sha256').update(data).digest('hex');
   },
-  async decodeImage(path) {
-    return decodeImage(path, await nodePlatform.read(path));
+  async decodeImage(path, hash = false) {
+    const bytes = await nodePlatform.read(path);
+    const image = await decodeImage(path, bytes);
+    return hash ? { ...image, hash: await nodePlatform.sha256Bytes(bytes) } : image;
   },
 };
 

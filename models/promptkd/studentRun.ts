@@ -79,7 +79,10 @@ export async function runStudent(
     ),
     weights: tuned ? model.weights.all() : [],
   };
-  const supply = await TeacherSupply.create(job, teacher, items, settings);
+  const supply = await TeacherSupply.create(job, teacher, items, {
+    ...settings,
+    size: config.vision.resolution,
+  });
   const compiling = job.begin('compiling stage 2', 1);
   const step = await StudentStep.create(
     gpu,
@@ -109,7 +112,7 @@ export async function runStudent(
   await train(job, folder, {
     label: 'stage 2: distilling the student',
     epochs: settings.epochs,
-    loader,
+    loader: loader.with(supply.needs),
     rate: (epoch) => cosineRate(schedule(settings), epoch),
     step: (batch, epoch, rate) => {
       preprocessor.submit(batch.images, leafBuffer(gpu, step.graph.images));
