@@ -113,6 +113,7 @@ export async function runStudent(
     label: 'stage 2: distilling the student',
     epochs: settings.epochs,
     loader: loader.with(supply.needs),
+    flops: step.plan.describe().flops,
     rate: (epoch) => cosineRate(schedule(settings), epoch),
     step: (batch, epoch, rate) => {
       preprocessor.submit(batch.images, leafBuffer(gpu, step.graph.images));

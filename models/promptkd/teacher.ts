@@ -169,7 +169,7 @@ export class TeacherStep {
   async readLosses(): Promise<TeacherLosses> {
     const { losses } = this.graph;
     const names = Object.keys(losses) as (keyof TeacherLosses)[];
-    const values = await Promise.all(names.map((name) => this.plan.read(losses[name]!)));
+    const values = await this.plan.readTogether(names.map((name) => losses[name]!));
     return Object.fromEntries(names.map((name, i) => [name, values[i]![0]!])) as unknown as TeacherLosses;
   }
 }

@@ -129,6 +129,7 @@ export async function runTeacher(
     label: 'stage 1: tuning the teacher',
     epochs: settings.epochs,
     loader,
+    flops: step.plan.describe().flops,
     rate: (epoch) => cosineRate(schedule(settings), epoch),
     step: ({ images, items: batch, indices }, epoch, rate) => {
       preprocessor.submit(images, leafBuffer(gpu, step.graph.images));
