@@ -33,12 +33,21 @@ const FIELDS: Readonly<Record<Field, readonly [value: string, help: string]>> = 
   classVectors: ['file', 'stored class vectors (default: made for the classes of the data)'],
   epochs: ['n', 'passes over the images'],
   batch: ['n', 'images of a step'],
+  accumulate: ['n', 'steps whose gradients are averaged for one update: large batches in little memory'],
+  scaleLr: [
+    '',
+    "multiply the learning rate with batch x accumulate / the method's own batch size (8; coop: 32), as the authors advise",
+  ],
   learningRate: ['rate', 'learning rate of SGD, decayed along a cosine'],
   warmupEpochs: ['n', 'epochs at the warm-up rate'],
   warmupLearningRate: ['rate', 'the warm-up rate'],
   momentum: ['value', 'momentum of SGD'],
   weightDecay: ['value', 'weight decay of SGD'],
   seed: ['n', 'decides the shots, the order of images, their crops and the initial values'],
+  cropSeed: [
+    'n',
+    'decides the random crops alone (default: the seed); runs that share it share crops, and what a teacher cache keeps of them',
+  ],
   views: ['n', 'fixed crops of each image whose frozen features are computed once; 0: new crops every epoch'],
   recompute: ['', 'compute activations again in the backward pass: less memory, about a third more work'],
   precision: [

@@ -1,5 +1,6 @@
 /** The tensor engine: record a graph, differentiate it, compile it once, replay it. */
 export { type AdamWOptions, adamW } from './adamW.js';
+export { type AluPeak, aluPeak } from './aluPeak.js';
 export { grad } from './autograd.js';
 export { clipFactor, squaredNorm } from './clipGradients.js';
 export { UserError } from './errors.js';
@@ -39,9 +40,12 @@ export { insertTokens, removeTokens, replaceTokens, sumTokens, zeroTokens } from
 export { transpose } from './ops/transpose.js';
 export {
   accumulate,
+  accumulated,
   type CosineSchedule,
   clampVariable,
+  clear,
   cosineRate,
+  type GradientTotals,
   type Optimiser,
   type SgdOptions,
   sgd,

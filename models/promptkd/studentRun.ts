@@ -18,7 +18,7 @@ import { stateOf } from '../runs/trainingState.js';
 import { BestEpoch, decidingImages } from './bestEpoch.js';
 import { pickClasses } from './classifier.js';
 import { encodeClassVectors } from './classVectors.js';
-import { checkEmbeddings, resolveStudent } from './defaults.js';
+import { checkEmbeddings, PAPER_BATCH, resolveStudent, schedule } from './defaults.js';
 import { loadTeacher } from './loadTeacher.js';
 import { initialProjection, layersOf, projectionStatistics, projectionVariables } from './projection.js';
 import { checkPromptShape, initialPrompts, promptVariables } from './prompts.js';
@@ -26,7 +26,6 @@ import type { StudentSettings } from './settings.js';
 import { classTensor, StudentStep, type StudentVariables, studentLogits } from './student.js';
 import { studentClasses, teacherClasses } from './studentClasses.js';
 import { CLASS_VECTORS_FILE, encodeStudent, STUDENT_FILE } from './studentFile.js';
-import { schedule } from './teacherRun.js';
 import { TeacherSupply } from './teacherSupply.js';
 
 /** Distils the student; returns the path of the file that holds it. */
@@ -53,6 +52,8 @@ export async function runStudent(
     size: checkpoint.config.vision.resolution,
     augment: true,
     cropScale: settings.cropScale,
+    cropSeed: settings.cropSeed,
+    multiple: settings.accumulate,
     ...(settings.views > 0 && { views: settings.views }),
   });
   const folder = await RunFolder.open(platform, out, 'student', settings, resume);
@@ -109,12 +110,15 @@ export async function runStudent(
       studentLogits(model, variables, matrix, images),
     );
   }
+  const rates = schedule(settings, PAPER_BATCH);
   await train(job, folder, {
     label: 'stage 2: distilling the student',
     epochs: settings.epochs,
     loader: loader.with(supply.needs),
+    accumulate: settings.accumulate,
+    batch: settings.batch,
     flops: step.plan.describe().flops,
-    rate: (epoch) => cosineRate(schedule(settings), epoch),
+    rate: (epoch) => cosineRate(rates, epoch),
     step: (batch, epoch, rate) => {
       preprocessor.submit(batch.images, leafBuffer(gpu, step.graph.images));
       supply.fill(step, batch, epoch);
@@ -146,7 +150,7 @@ export async function runStudent(
       clipHash: await checkpoint.sha256(),
     }),
   );
-  step.plan.destroy();
+  step.destroy();
   preprocessor.destroy();
   supply.destroy();
   best?.destroy();

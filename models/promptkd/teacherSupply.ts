@@ -13,6 +13,7 @@ interface SupplySettings {
   readonly batch: number;
   readonly views: number;
   readonly seed: number;
+  readonly cropSeed?: number;
   readonly cropScale: number;
   /** Edge of the student's input. */
   readonly size: number;
