@@ -1,6 +1,5 @@
 /** The tensor engine: record a graph, differentiate it, compile it once, replay it. */
 export { type AdamWOptions, adamW } from './adamW.js';
-export { type AluPeak, aluPeak } from './aluPeak.js';
 export { grad } from './autograd.js';
 export { clipFactor, squaredNorm } from './clipGradients.js';
 export { UserError } from './errors.js';

@@ -57,4 +57,8 @@ export interface Platform {
   prepareImage?(request: PrepareRequest): Promise<PreparedFile>;
   /** How many there are. */
   readonly imageWorkers?: number;
+  /** Name and version of what decodes images: another one may give slightly other pixels. */
+  readonly imageDecoder?: string;
+  /** A folder for what can be made again. */
+  readonly cacheFolder?: string;
 }

@@ -2,7 +2,6 @@
  * Every shader text that the project can produce, for checks that need no GPU: each operation forward and backward on
  * small odd shapes, and both training stages at the shapes of real models, at every capability level.
  */
-import { aluPeakSource } from '../engine/aluPeak.js';
 import { grad } from '../engine/autograd.js';
 import type { Capabilities, Level } from '../engine/gpu.js';
 import { type KernelSource, kernelSource } from '../engine/kernel.js';
@@ -51,7 +50,7 @@ export function listShaderVariants(): ShaderVariant[] {
   const variants: ShaderVariant[] = [];
   for (const level of LEVELS) {
     const { across, down } = resampleKernels(224);
-    const sources: KernelSource[] = [across, down, aluPeakSource()];
+    const sources: KernelSource[] = [across, down];
     for (const software of [false, true])
       for (const request of requests)
         sources.push(

@@ -6,7 +6,8 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { UserError } from '../../engine/errors.js';
 import type { FileEntry, Platform } from '../../models/platform.js';
-import { decodeImage } from './nodeImage.js';
+import { cacheFolder } from './cacheFolder.js';
+import { decodeImage, imageDecoder } from './nodeImage.js';
 
 /** Files, hashes and images on Node; see `Platform` for what each member promises. */
 export const nodePlatform: Platform = {
@@ -82,6 +83,8 @@ export const nodePlatform: Platform = {
   },
   join: (...parts) => join(...parts),
   baseName: (path) => basename(path),
+  imageDecoder,
+  cacheFolder: cacheFolder(),
   async gunzip(data) {
     try {
       return await promisify(gunzip)(data);

@@ -2,6 +2,9 @@
 import type { RgbImage } from '../platform.js';
 import { type Crop, type ResampleTable, resampleCoefficients } from './preprocess.js';
 
+/** Name of what is done to an image between its decoder and the model; another one when its numbers change. */
+export const PREPROCESSING = 'Pillow bicubic, CLIP normalisation, 1';
+
 /**
  * One crop of one image, ready to upload. Plain buffers of its own, so that a worker can make it and hand it over without
  * a copy (and so that none is a SharedArrayBuffer, from which Dawn's `writeBuffer` crashes).

@@ -84,6 +84,8 @@ export const StudentSettingsSchema = v.strictObject({
   clip: path,
   /** File of stored class vectors; made from the teacher when absent. */
   classVectors: v.optional(path),
+  /** Keep the teacher's image features on disk and use those that are there: in this folder, or (true) the user's cache. */
+  teacherCache: v.optional(v.union([v.boolean(), path])),
   /** Unlabelled images a class, drawn as few-shot samples are; 0: all (paper, Fig. 4). */
   imagesPerClass: v.optional(count(0), 0),
   batch: v.optional(count(1), 8),

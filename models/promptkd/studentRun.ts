@@ -26,7 +26,7 @@ import type { StudentSettings } from './settings.js';
 import { classTensor, StudentStep, type StudentVariables, studentLogits } from './student.js';
 import { studentClasses, teacherClasses } from './studentClasses.js';
 import { CLASS_VECTORS_FILE, encodeStudent, STUDENT_FILE } from './studentFile.js';
-import { TeacherSupply } from './teacherSupply.js';
+import { openTeacherSupply } from './teacherSupply.js';
 
 /** Distils the student; returns the path of the file that holds it. */
 export async function runStudent(
@@ -57,7 +57,10 @@ export async function runStudent(
     ...(settings.views > 0 && { views: settings.views }),
   });
   const folder = await RunFolder.open(platform, out, 'student', settings, resume);
-  const teacher = await loadTeacher(job, settings.teacher, settings.teacherClip);
+  const teacher = await loadTeacher(job, settings.teacher, settings.teacherClip, {
+    vision: !settings.teacherCache,
+    text: settings.classVectors === undefined,
+  });
   const shared = await teacherClasses(job, settings, data, teacher);
   teacher.model.releaseText();
   const own =
@@ -80,9 +83,10 @@ export async function runStudent(
     ),
     weights: tuned ? model.weights.all() : [],
   };
-  const supply = await TeacherSupply.create(job, teacher, items, {
+  const supply = await openTeacherSupply(job, teacher, items, {
     ...settings,
     size: config.vision.resolution,
+    crops: cropCount(loader, items, settings),
   });
   const compiling = job.begin('compiling stage 2', 1);
   const step = await StudentStep.create(
@@ -125,12 +129,14 @@ export async function runStudent(
       step.run(rate);
     },
     losses: async () => ({ loss: await step.readLoss() }),
-    ...(best && {
-      endEpoch: async (epoch: number, note: (text: string) => void) =>
-        folder.log(await best.consider(job, epoch, note)),
-    }),
+    prepare: supply.prepare,
+    endEpoch: async (epoch, note) => {
+      await supply.endEpoch?.();
+      if (best) folder.log(await best.consider(job, epoch, note));
+    },
     state: stateOf(step.graph.parameters, step.graph.optimiser.state, statistics, best?.state ?? []),
   });
+  await supply.end();
   await best?.restore(job);
 
   const values = (leaves: readonly Tensor[]) => Promise.all(leaves.map((leaf) => readLeaf(gpu, leaf)));
@@ -152,11 +158,20 @@ export async function runStudent(
   );
   step.destroy();
   preprocessor.destroy();
-  supply.destroy();
   best?.destroy();
   model.release();
   teacher.model.release();
   return folder.join(STUDENT_FILE);
+}
+
+/** Different crops that a run looks at. */
+function cropCount(
+  { batchesPerEpoch }: Loader,
+  items: readonly ImageItem[],
+  { batch, epochs, views }: Pick<StudentSettings, 'batch' | 'epochs' | 'views'>,
+): number {
+  const seen = batchesPerEpoch * batch * epochs;
+  return views > 0 ? Math.min(seen, items.length * views) : seen;
 }
 
 /** All training images, or some of each class: those that the reference draws as its few shots for the seed. */

@@ -71,7 +71,7 @@ export interface Work {
   readonly peak: number;
 }
 
-/** A timing as it is logged. `peakShare`: of the adapter's measured float32 peak (engine/aluPeak.ts). */
+/** A timing as it is logged. `peakShare`: of the adapter's measured float32 peak (adapterPeak.ts). */
 export function timingRecord({ images, steps, seconds, waits }: Timing, { flops, peak }: Work) {
   const rounded = (value: number) => Number(value.toPrecision(4));
   const rate = (steps * flops) / seconds;

@@ -1,8 +1,8 @@
 /** The epoch loop that both stages share: next batch, run the planned step, log, checkpoint. */
-import { aluPeak } from '../../engine/aluPeak.js';
 import { UserError } from '../../engine/errors.js';
 import type { Batch } from '../datasets/loader.js';
 import type { Job } from '../job.js';
+import { adapterPeak } from './adapterPeak.js';
 import type { RunFolder } from './runFolder.js';
 import { addTimings, NO_TIME, StopWatch, short, timingLine, timingRecord } from './timing.js';
 import { encodeState, restoreState, type StateTensors } from './trainingState.js';
@@ -59,7 +59,7 @@ export async function train<B = Batch>(
   const finished = await restore(job, folder, loop);
   const { epochs, loader, flops } = loop;
   if (finished >= epochs) return undefined;
-  const work = { flops, peak: (await aluPeak(job.gpu)).flops };
+  const work = { flops, peak: await adapterPeak(job.gpu) };
   const perEpoch = loader.batchesPerEpoch;
   const bar = job.begin(loop.label, epochs * perEpoch);
   let mean: number | undefined;
@@ -178,11 +178,7 @@ const diverged = (loss: number, epoch: number, step: number) =>
     'lower the learning rate or the distillation weight',
   );
 
-async function restore(
-  job: Job,
-  folder: RunFolder,
-  loop: Pick<TrainingLoop, 'state'>,
-): Promise<number> {
+async function restore(job: Job, folder: RunFolder, loop: Pick<TrainingLoop, 'state'>): Promise<number> {
   const path = folder.join(STATE);
   if (!(await job.platform.stat(path))) return 0;
   const { epoch } = await restoreState(job.gpu, job.platform, path, loop.state);
