@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { counted, milliseconds, number } from '../cli/numbers.js';
+import { openImagePool } from '../cli/platform/imagePool.js';
 import { nodePlatform } from '../cli/platform/node.js';
 import { alternate, type Runner, type Timing } from '../engine/measure.js';
 import { seededValues } from '../models/benchmarks/values.js';
@@ -30,6 +31,8 @@ export interface LoaderRow {
 }
 
 const SIZE = 224;
+/** Numbers of workers to compare. */
+const WORKERS = [0, 1, 2, 4] as const;
 
 export const runLoader = (flags: LoaderFlags): Promise<string> =>
   withReport('loader', flags, () => measureLoader(flags), renderLoader);
@@ -54,11 +57,12 @@ async function measureLoader({ data, batch, quick, repeats }: LoaderFlags): Prom
     const source = data ?? (await generate(folder, quick ? 16 : 128));
     const { train, unlabelled = [] } = await loadDataset(nodePlatform, source);
     const items = (train.length > 0 ? train : unlabelled).slice(0, quick ? 16 : 512);
-    const contenders = [{ workers: 0, platform: nodePlatform }];
+    const contenders = WORKERS.map((workers) => ({ workers, ...openImagePool(nodePlatform, workers) }));
     const timings = await alternate(
       contenders.map(({ platform }) => epochs(platform, items, batch)),
       { repeats, leastMs: 0 },
     );
+    await Promise.all(contenders.map(({ close }) => close()));
     const images = data === undefined ? 'generated JPEG, 500 x 375' : 'given by --data';
     return contenders.map(({ workers }, i) => ({
       images,

@@ -29,6 +29,7 @@ export interface DryRunFlags {
   readonly data?: string;
   readonly dataset?: string;
   readonly batch?: number;
+  readonly accumulate?: number;
   readonly visionDepth?: number;
   readonly recompute?: boolean;
   readonly precision?: Precision;
@@ -60,7 +61,7 @@ export async function dryRun(
   if (method === 'clip')
     throw new UserError('the method clip trains nothing, so there is no step', 'leave --dry-run out');
   const shape: StepShape = {
-    ...{ method, train, projectionLayers, textFeatures, kdLoss, precision },
+    ...{ method, train, projectionLayers, textFeatures, kdLoss, accumulate: flags.accumulate, precision },
     classes: await classCount(platform, flags),
     batch: flags.batch ?? METHOD_DEFAULTS[method ?? 'promptsrc'].batch,
     ...(flags.visionDepth !== undefined && { depth: flags.visionDepth }),

@@ -1,29 +1,55 @@
 /** What a command that computes needs: a device, files and progress, and that all of it is closed again. */
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Job } from '../models/job.js';
-import { commandGpu, type GpuFlags, type PrecisionFlags } from './gpu.js';
+import { addGpuOptions, commandGpu, type GpuFlags, type PrecisionFlags } from './gpu.js';
+import { defaultWorkers, openImagePool } from './platform/imagePool.js';
 import { nodePlatform } from './platform/node.js';
 import { createProgress } from './progress.js';
+
+export interface JobFlags extends GpuFlags {
+  readonly workers?: number;
+}
+
+/** Adds `--adapter`, `--level` and, for commands that read images, `--workers`. */
+export function addJobOptions(command: Command): Command {
+  return addGpuOptions(command).addOption(
+    new Option(
+      '--workers <n>',
+      'threads that decode and crop images, with the same results for any number; 0: the main one (default: by the machine)',
+    )
+      .env('PROMPTKD_WORKERS')
+      .argParser(parseWorkers),
+  );
+}
+
+function parseWorkers(text: string): number {
+  if (!/^\d{1,3}$/.test(text)) throw new InvalidArgumentError('Give a whole number from 0.');
+  return Number(text);
+}
 
 /**
  * Runs `work` on the adapter that the flags choose. Nothing before it may take long or write: where the embedded adapter
  * is needed, the command starts again from the beginning.
  */
 export async function withJob<T>(
-  flags: GpuFlags & PrecisionFlags,
+  flags: JobFlags & PrecisionFlags,
   work: (job: Job) => Promise<T>,
 ): Promise<T> {
   const gpu = await commandGpu(flags);
   const progress = createProgress();
+  const workers = flags.workers ?? defaultWorkers(gpu.capabilities.software);
+  const images = openImagePool(nodePlatform, workers);
   try {
     return await work({
       gpu,
-      platform: nodePlatform,
+      platform: images.platform,
       precision: flags.precision,
       begin: (label, total) => progress.begin(label, total),
       note: (line) => progress.note(line),
     });
   } finally {
     progress.close();
+    await images.close();
     gpu.destroy();
   }
 }

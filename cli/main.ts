@@ -40,8 +40,8 @@ const program = new Command('promptkd').description(description).version(version
 program.configureOutput({ outputError: () => {} });
 for (const command of commands) command.register(program);
 
-// A command that has something to save listens itself, and removes this.
-process.on('SIGINT', () => process.exit(130));
+// Nobody listens for Ctrl-C: it ends the process at once. `process.exit` would first unload a software adapter whose threads
+// are at work, which crashes now and then.
 // Whoever reads our output may stop early, as `head` does.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 

@@ -31,14 +31,28 @@ const FIELDS: Readonly<Record<Field, readonly [value: string, help: string]>> = 
   shots: ['n', 'labelled images a class; 0: all of them'],
   imagesPerClass: ['n', 'unlabelled images a class, drawn as shots are; 0: all of them'],
   classVectors: ['file', 'stored class vectors (default: made for the classes of the data)'],
+  teacherCache: [
+    '[folder]',
+    "keep the teacher's image features in a folder (default: the user's cache) and use those that are there: runs with the " +
+      'same teacher, data and --crop-seed share them',
+  ],
   epochs: ['n', 'passes over the images'],
   batch: ['n', 'images of a step'],
+  accumulate: ['n', 'steps whose gradients are averaged for one update: large batches in little memory'],
+  scaleLr: [
+    '',
+    "multiply the learning rate with batch x accumulate / the method's own batch size (8; coop: 32), as the authors advise",
+  ],
   learningRate: ['rate', 'learning rate of SGD, decayed along a cosine'],
   warmupEpochs: ['n', 'epochs at the warm-up rate'],
   warmupLearningRate: ['rate', 'the warm-up rate'],
   momentum: ['value', 'momentum of SGD'],
   weightDecay: ['value', 'weight decay of SGD'],
   seed: ['n', 'decides the shots, the order of images, their crops and the initial values'],
+  cropSeed: [
+    'n',
+    'decides the random crops alone (default: the seed); runs that share it share crops, and what a teacher cache keeps of them',
+  ],
   views: ['n', 'fixed crops of each image whose frozen features are computed once; 0: new crops every epoch'],
   recompute: ['', 'compute activations again in the backward pass: less memory, about a third more work'],
   precision: [
@@ -98,7 +112,8 @@ export const fieldsOf = (stage: Stage): Field[] =>
 /** The flag of a setting; `shown` is what help says after its description. */
 export function settingOption(stage: Stage, field: Field, shown = ''): Option {
   const [value, help] = FIELDS[field];
-  const flag = value === '' ? `--${kebab(field)}` : `--${kebab(field)} <${value}>`;
+  const name = `--${kebab(field)}`;
+  const flag = value === '' ? name : value.startsWith('[') ? `${name} ${value}` : `${name} <${value}>`;
   const option = new Option(flag, value === '' ? help : `${help}${shown}`);
   return isNumber(STAGES[stage].entries, field) ? option.argParser(parseNumber) : option;
 }

@@ -39,9 +39,12 @@ export { insertTokens, removeTokens, replaceTokens, sumTokens, zeroTokens } from
 export { transpose } from './ops/transpose.js';
 export {
   accumulate,
+  accumulated,
   type CosineSchedule,
   clampVariable,
+  clear,
   cosineRate,
+  type GradientTotals,
   type Optimiser,
   type SgdOptions,
   sgd,

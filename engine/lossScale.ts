@@ -26,17 +26,22 @@ export interface ScaledGradients {
   readonly state: readonly Tensor[];
 }
 
-/** Gradients of `loss` (shape `[1]`) with respect to `parameters`, computed under a scale that adapts. */
+/**
+ * Gradients of `loss` (shape `[1]`) with respect to `parameters`, computed under a scale that adapts.
+ *
+ * @param judged what of the gradients must be finite: their totals where those of several batches are added up
+ */
 export function scaledGrad(
   loss: Tensor,
   parameters: readonly Tensor[],
   options: GradOptions = {},
+  judged: (gradients: readonly Tensor[]) => readonly Tensor[] = (gradients) => gradients,
 ): ScaledGradients {
   const scale = variable(Float32Array.of(INITIAL), [1], 'loss scale');
   const inverse = variable(Float32Array.of(1 / INITIAL), [1], 'inverse loss scale');
   const good = variable(Float32Array.of(0), [1], 'steps since the loss scale changed');
   const gradients = grad(multiply(loss, scale), parameters, options).map((g) => multiply(g, inverse));
-  const finite = allFinite(gradients);
+  const finite = allFinite(judged(gradients));
   const update = record(scaleOp, [scale, inverse, good, finite], null) as GraphNode;
   return { gradients, finite, update, state: [scale, inverse, good] };
 }

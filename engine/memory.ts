@@ -104,16 +104,31 @@ export class Reader {
 
   /** Copies `bytes` of `buffer` as they are when the work queued so far has run. */
   async read(buffer: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
-    const staging = this.free.get(bytes)?.pop() ?? this.create(bytes);
+    return (await this.readTogether([{ buffer, bytes }]))[0]!;
+  }
+
+  /** Several buffers with one submission and one wait; `bytes` are multiples of 4. */
+  async readTogether(sources: readonly { buffer: GPUBuffer; bytes: number }[]): Promise<ArrayBuffer[]> {
+    const total = sources.reduce((sum, { bytes }) => sum + bytes, 0);
+    const staging = this.free.get(total)?.pop() ?? this.create(total);
     const encoder = this.gpu.device.createCommandEncoder();
-    encoder.copyBufferToBuffer(buffer, 0, staging, 0, bytes);
+    let at = 0;
+    for (const { buffer, bytes } of sources) {
+      encoder.copyBufferToBuffer(buffer, 0, staging, at, bytes);
+      at += bytes;
+    }
     this.gpu.device.queue.submit([encoder.finish()]);
     await this.gpu.wait(staging.mapAsync(0x1 /* READ */));
-    const copy = staging.getMappedRange().slice(0);
+    const mapped = staging.getMappedRange();
+    let from = 0;
+    const copies = sources.map(({ bytes }) => {
+      from += bytes;
+      return mapped.slice(from - bytes, from);
+    });
     staging.unmap();
     this.give(staging);
     this.gpu.check();
-    return copy;
+    return copies;
   }
 
   destroy(): void {

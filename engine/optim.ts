@@ -1,6 +1,6 @@
 /** Optimisers as graph updates, and learning-rate schedules. */
 import { float, grid, type Op, record } from './op.js';
-import { type GraphNode, type Tensor, variable } from './tensor.js';
+import { type GraphNode, scalar, type Tensor, variable } from './tensor.js';
 
 export interface SgdOptions {
   readonly momentum: number;
@@ -106,6 +106,51 @@ const clampOp: Op<{ readonly largest: number }> = {
 /** The update `x = min(x, largest)`, for a parameter that must not grow further; record it after the optimiser's. */
 export const clampVariable = (x: Tensor, largest: number): GraphNode =>
   record(clampOp, [x], { largest }) as GraphNode;
+
+const clearOp: Op<null> = {
+  name: 'clear',
+  mutates: [0],
+  outputs: () => [],
+  kernels: ({ inputs: [total] }) => [
+    {
+      shader: 'clear',
+      constants: { SIZE: total!.size },
+      reads: {},
+      writes: { total: total! },
+      workgroups: grid(total!.size),
+    },
+  ],
+  reference: (_, [total]) => [total!.map(() => 0)],
+};
+
+/** The update `total = 0`. */
+export const clear = (total: Tensor): GraphNode => record(clearOp, [total], null) as GraphNode;
+
+/** Gradients of several batches, added up on the device until an optimiser takes them. */
+export interface GradientTotals {
+  /** Means over the batches since they were cleared, one a parameter. */
+  readonly totals: readonly Tensor[];
+  /** After each batch. */
+  readonly adds: readonly GraphNode[];
+}
+
+/**
+ * Gradient accumulation: `batches` batches count as one that holds them all (but for BatchNorm, whose statistics stay those of
+ * each batch). After the optimiser's step the totals must be cleared, by updates that are recorded after it.
+ *
+ * @param gradients of a mean over the samples of one batch
+ */
+export function accumulated(
+  parameters: readonly Tensor[],
+  gradients: readonly Tensor[],
+  batches: number,
+): GradientTotals {
+  const share = scalar(1 / batches, 'share of a batch');
+  const totals = parameters.map((p) =>
+    variable(new Float32Array(p.size), p.shape, `${p.label}.gradient total`),
+  );
+  return { totals, adds: totals.map((total, i) => accumulate(total, gradients[i]!, share)) };
+}
 
 export interface CosineSchedule {
   readonly rate: number;

@@ -253,12 +253,22 @@ export class Plan {
 
   /** Values of an output (or of a leaf that the plan uses) after the runs queued so far; int32 and float16 tensors as float32. */
   async read(tensor: Tensor): Promise<Float32Array> {
+    return (await this.readTogether([tensor]))[0]!;
+  }
+
+  /** The same of several, with one copy and one wait for all of them. */
+  async readTogether(tensors: readonly Tensor[]): Promise<Float32Array[]> {
+    const sources = tensors.map((tensor) => ({ buffer: this.readable(tensor), bytes: tensor.bytes }));
+    const copies = await this.reader.readTogether(sources);
+    return copies.map((bytes, i) => hostValues(tensors[i]!, bytes));
+  }
+
+  private readable(tensor: Tensor): GPUBuffer {
     const owner = memoryOf(tensor);
     const buffer = owner.leaf ? leafBuffer(this.gpu, owner) : this.schedule.slotOf.get(owner)?.buffer;
     if (!buffer || (!owner.leaf && !this.schedule.outputs.some((o) => memoryOf(o) === owner)))
       throw new Error(`${tensor} is not an output of this plan`);
-    const bytes = await this.reader.read(buffer, tensor.bytes);
-    return hostValues(tensor, bytes);
+    return buffer;
   }
 
   /** Waits until everything queued so far has run. */

@@ -3,6 +3,8 @@
  * `engine/` and `models/` import nothing from Node; `cli/platform/` fills this in.
  */
 
+import type { DecodedFile, PreparedFile, PrepareRequest } from './datasets/prepare.js';
+
 /** An image as 8-bit RGB, rows top to bottom: `data` is `[height, width, 3]`. */
 export interface RgbImage {
   readonly width: number;
@@ -45,6 +47,18 @@ export interface Platform {
   /**
    * Decodes an image file as Pillow's `Image.open(path).convert("RGB")` does: EXIF orientation ignored,
    * alpha dropped, palettes, grey and CMYK converted. Throws `UserError` naming the file when it is no image.
+   *
+   * @param hash whether the file's SHA-256 is wanted too
    */
-  decodeImage(path: string): Promise<RgbImage>;
+  decodeImage(path: string, hash?: boolean): Promise<DecodedFile>;
+  /**
+   * `prepareFile` of datasets/prepare.ts in one of several workers; absent where there are none. Same results, same errors.
+   */
+  prepareImage?(request: PrepareRequest): Promise<PreparedFile>;
+  /** How many there are. */
+  readonly imageWorkers?: number;
+  /** Name and version of what decodes images: another one may give slightly other pixels. */
+  readonly imageDecoder?: string;
+  /** A folder for what can be made again. */
+  readonly cacheFolder?: string;
 }

@@ -6,7 +6,7 @@ import { grad } from '../engine/autograd.js';
 import type { Capabilities, Level } from '../engine/gpu.js';
 import { type KernelSource, kernelSource } from '../engine/kernel.js';
 import { everyOperation } from '../engine/ops/every.js';
-import { accumulate } from '../engine/optim.js';
+import { accumulate, clear } from '../engine/optim.js';
 import { type PlanRequest, Schedule } from '../engine/plan.js';
 import { constant, variable } from '../engine/tensor.js';
 import { peakGraphs } from './benchmarks/peaks.js';
@@ -38,7 +38,12 @@ export function listShaderVariants(): ShaderVariant[] {
   const requests: PlanRequest[] = [
     { outputs: [...peaks.alu, peaks.copy] },
     { outputs: operations.flatMap(({ output, loss, parameters }) => [output, ...grad(loss, parameters)]) },
-    { updates: [accumulate(variable(undefined, [7]), variable(undefined, [7]), constant(undefined, [1]))] },
+    {
+      updates: [
+        accumulate(variable(undefined, [7]), variable(undefined, [7]), constant(undefined, [1])),
+        clear(variable(undefined, [7])),
+      ],
+    },
     { updates: operations.flatMap(({ updates }) => updates ?? []) },
     teacherRequest(large, { classes: 50, batch: 8 }),
     ...Object.values(studentRequests(large, small, { classes: 100, batch: 8 })),

@@ -2,14 +2,14 @@
 import type { Command } from 'commander';
 import { demoPaths, runDemo } from '../demo/demo.js';
 import { DEMO_STUDENT, DEMO_TEACHER } from '../demo/settings.js';
-import { addGpuOptions, addPrecisionOption, type GpuFlags, type PrecisionFlags } from '../gpu.js';
-import { printJson, withJob } from '../job.js';
+import { addPrecisionOption, type PrecisionFlags } from '../gpu.js';
+import { addJobOptions, type JobFlags, printJson, withJob } from '../job.js';
 import { nodePlatform } from '../platform/node.js';
 import { seconds } from '../progress.js';
 import { parseNumber } from '../settings.js';
 import { formatAccuracies } from '../table.js';
 
-interface Flags extends GpuFlags, PrecisionFlags {
+interface Flags extends JobFlags, PrecisionFlags {
   readonly out: string;
   readonly seed: number;
   readonly json?: boolean;
@@ -32,7 +32,7 @@ export function register(program: Command): void {
     .option('--seed <n>', 'decides shots, order, crops and initial values', parseNumber, 1)
     .option('--json', 'print the result for programs')
     .addHelpText('after', HELP);
-  addPrecisionOption(addGpuOptions(command)).action(async (flags: Flags) => {
+  addPrecisionOption(addJobOptions(command)).action(async (flags: Flags) => {
     const result = await withJob(flags, (job) => runDemo(job, flags));
     if (flags.json) return printJson(result);
     const { data, teacher, student } = demoPaths(nodePlatform, flags.out);

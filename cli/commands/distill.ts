@@ -2,12 +2,11 @@
 import type { Command } from 'commander';
 import { runStudent } from '../../models/promptkd/studentRun.js';
 import { addDryRunOption, type DryRunFlags, dryRun } from '../dryRun.js';
-import { addGpuOptions, type GpuFlags } from '../gpu.js';
-import { withJob } from '../job.js';
+import { addJobOptions, type JobFlags, withJob } from '../job.js';
 import { nodePlatform } from '../platform/node.js';
 import { addSettingsOptions, readSettings, type SettingsFlags } from '../settings.js';
 
-type Flags = SettingsFlags & GpuFlags & DryRunFlags;
+type Flags = SettingsFlags & JobFlags & DryRunFlags;
 
 const HELP = `
 Stage 2 (PromptKD): learns vision prompts and a small projection of a small CLIP, so that its logits against the teacher's
@@ -31,7 +30,7 @@ export function register(program: Command): void {
     .command('distill')
     .description('stage 2: distil a tuned teacher into a small CLIP, on unlabelled images')
     .addHelpText('after', HELP);
-  addDryRunOption(addGpuOptions(addSettingsOptions(command, 'student'))).action(async (flags: Flags) => {
+  addDryRunOption(addJobOptions(addSettingsOptions(command, 'student'))).action(async (flags: Flags) => {
     if (flags.dryRun !== undefined) {
       process.stdout.write(await dryRun(nodePlatform, 'student', flags));
       return;

@@ -4,12 +4,12 @@ import { UserError } from '../../engine/errors.js';
 import { zeroShotTemplate } from '../../models/clip/templates.js';
 import { loadDataset } from '../../models/datasets/dataset.js';
 import { Classifier } from '../../models/promptkd/classifier.js';
-import { addGpuOptions, addPrecisionOption, type GpuFlags, type PrecisionFlags } from '../gpu.js';
-import { printJson, withJob } from '../job.js';
+import { addPrecisionOption, type PrecisionFlags } from '../gpu.js';
+import { addJobOptions, type JobFlags, printJson, withJob } from '../job.js';
 import { nodePlatform } from '../platform/node.js';
 import { formatAccuracies, type NamedAccuracy } from '../table.js';
 
-interface Flags extends GpuFlags, PrecisionFlags {
+interface Flags extends JobFlags, PrecisionFlags {
   readonly clip?: readonly string[];
   readonly tokenizer?: string;
   readonly classVectors?: string;
@@ -44,7 +44,7 @@ export function register(program: Command): void {
     .option('--dataset <name>', 'which data set, when the data folder holds several known ones')
     .option('--json', 'print the accuracies for programs')
     .addHelpText('after', HELP);
-  addPrecisionOption(addGpuOptions(command)).action(async (runs: string[], flags: Flags) => {
+  addPrecisionOption(addJobOptions(command)).action(async (runs: string[], flags: Flags) => {
     const { clip: clips = [], tokenizer, dataset } = flags;
     if (runs.length + clips.length === 0)
       throw new UserError('there is nothing to evaluate', 'give run folders, or --clip FOLDER');

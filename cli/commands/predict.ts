@@ -7,12 +7,12 @@ import type { Job } from '../../models/job.js';
 import { Classifier } from '../../models/promptkd/classifier.js';
 import { type Prediction, topK } from '../../models/promptkd/topK.js';
 import { addClassOptions, type ClassFlags, readClassNames } from '../classes.js';
-import { addGpuOptions, addPrecisionOption, type GpuFlags, type PrecisionFlags } from '../gpu.js';
-import { printJson, withJob } from '../job.js';
+import { addPrecisionOption, type PrecisionFlags } from '../gpu.js';
+import { addJobOptions, type JobFlags, printJson, withJob } from '../job.js';
 import { nodePlatform } from '../platform/node.js';
 import { formatTable } from '../table.js';
 
-interface Flags extends GpuFlags, PrecisionFlags, ClassFlags {
+interface Flags extends JobFlags, PrecisionFlags, ClassFlags {
   readonly clip?: string;
   readonly tokenizer?: string;
   readonly classVectors?: string;
@@ -44,7 +44,7 @@ export function register(program: Command): void {
     .option('--top <k>', 'classes to show', parseCount, 5)
     .option('--json', 'print the predictions for programs')
     .addHelpText('after', HELP);
-  addPrecisionOption(addGpuOptions(addClassOptions(command, { data: false }))).action(
+  addPrecisionOption(addJobOptions(addClassOptions(command, { data: false }))).action(
     async (given: string[], flags: Flags) => {
       const [run, paths] = flags.clip === undefined ? [given[0], given.slice(1)] : [undefined, given];
       if (run === undefined && flags.clip === undefined)

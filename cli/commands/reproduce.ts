@@ -2,8 +2,7 @@
 import { type Command, Option } from 'commander';
 import { reproduce } from '../../models/reproduce/reproduce.js';
 import { summarize } from '../../models/reproduce/summary.js';
-import { addGpuOptions, type GpuFlags } from '../gpu.js';
-import { printJson, withJob } from '../job.js';
+import { addJobOptions, type JobFlags, printJson, withJob } from '../job.js';
 import { nodePlatform } from '../platform/node.js';
 import { loadPreset, presetHelp, presetNames } from '../presets.js';
 import { formatSummary } from '../reproduction.js';
@@ -16,7 +15,7 @@ import {
   settingOption,
 } from '../settings.js';
 
-interface Flags extends GpuFlags {
+interface Flags extends JobFlags {
   readonly dataset: readonly string[];
   readonly seed?: readonly number[];
   readonly data: string;
@@ -96,7 +95,7 @@ export function register(program: Command): void {
     .addHelpText('after', HELP)
     .addHelpText('after', presetHelp);
   addStageOptions(command);
-  addGpuOptions(command).action(async (flags: Flags) => {
+  addJobOptions(command).action(async (flags: Flags) => {
     const { setting, seed = [1, 2, 3], dataset: datasets, teacherConfig, studentConfig } = flags;
     const preset = await loadPreset(nodePlatform, setting);
     const teacher = await overrides('teacher', flags, teacherConfig);

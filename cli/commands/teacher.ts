@@ -2,12 +2,11 @@
 import type { Command } from 'commander';
 import { runTeacher } from '../../models/promptkd/teacherRun.js';
 import { addDryRunOption, type DryRunFlags, dryRun } from '../dryRun.js';
-import { addGpuOptions, type GpuFlags } from '../gpu.js';
-import { withJob } from '../job.js';
+import { addJobOptions, type JobFlags, withJob } from '../job.js';
 import { nodePlatform } from '../platform/node.js';
 import { addSettingsOptions, readSettings, type SettingsFlags } from '../settings.js';
 
-type Flags = SettingsFlags & GpuFlags & DryRunFlags;
+type Flags = SettingsFlags & JobFlags & DryRunFlags;
 
 const HELP = `
 Stage 1 (PromptSRC): the weights of the CLIP stay as they are; a few prompt tokens in both of its encoders are learned from
@@ -28,7 +27,7 @@ export function register(program: Command): void {
     .command('teacher')
     .description("stage 1: tune a CLIP's prompts with a few labelled images")
     .addHelpText('after', HELP);
-  addDryRunOption(addGpuOptions(addSettingsOptions(command, 'teacher'))).action(async (flags: Flags) => {
+  addDryRunOption(addJobOptions(addSettingsOptions(command, 'teacher'))).action(async (flags: Flags) => {
     if (flags.dryRun !== undefined) {
       process.stdout.write(await dryRun(nodePlatform, 'teacher', flags));
       return;

@@ -6,7 +6,8 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { UserError } from '../../engine/errors.js';
 import type { FileEntry, Platform } from '../../models/platform.js';
-import { decodeImage } from './nodeImage.js';
+import { cacheFolder } from './cacheFolder.js';
+import { decodeImage, imageDecoder } from './nodeImage.js';
 
 /** Files, hashes and images on Node; see `Platform` for what each member promises. */
 export const nodePlatform: Platform = {
@@ -82,6 +83,8 @@ export const nodePlatform: Platform = {
   },
   join: (...parts) => join(...parts),
   baseName: (path) => basename(path),
+  imageDecoder,
+  cacheFolder: cacheFolder(),
   async gunzip(data) {
     try {
       return await promisify(gunzip)(data);
@@ -101,8 +104,10 @@ export const nodePlatform: Platform = {
   async sha256Bytes(data) {
     return createHash('sha256').update(data).digest('hex');
   },
-  async decodeImage(path) {
-    return decodeImage(path, await nodePlatform.read(path));
+  async decodeImage(path, hash = false) {
+    const bytes = await nodePlatform.read(path);
+    const image = await decodeImage(path, bytes);
+    return hash ? { ...image, hash: await nodePlatform.sha256Bytes(bytes) } : image;
   },
 };
 

@@ -4,6 +4,9 @@ import type { RgbImage } from '../../models/platform.js';
 import { decodeBmp, isBmp } from './bmp.js';
 import { firstGifFrame } from './gifFrame.js';
 
+/** Whose pixels they are. */
+export const imageDecoder = `sharp ${sharp.versions.sharp}`;
+
 /** Formats that Pillow reads too. sharp would also draw SVG and PDF, which are no data set images. */
 const FORMATS = new Set(['jpeg', 'png', 'webp', 'gif', 'tiff', 'heif', 'avif', 'jp2', 'jxl']);
 

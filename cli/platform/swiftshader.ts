@@ -6,11 +6,11 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { access, chmod, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createBrotliDecompress } from 'node:zlib';
 import { UserError } from '../../engine/errors.js';
+import { cacheFolder } from './cacheFolder.js';
 
 const PACKAGE = '@sparticuz/chromium';
 const VERSION = '143.0.4';
@@ -33,7 +33,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
  * @throws UserError when the package is absent or another version, or the cache cannot be written
  */
 export async function ensureSwiftShader(env: Environment = process.env, archive?: string): Promise<string> {
-  const cache = join(env.XDG_CACHE_HOME || join(env.HOME || homedir(), '.cache'), 'promptkd');
+  const cache = cacheFolder(env);
   const folder = join(cache, `swiftshader-${VERSION}`);
   if (await isComplete(folder)) return folder;
   const source = archive ?? (await findArchive());

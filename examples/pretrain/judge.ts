@@ -2,6 +2,7 @@
 import { constant, type Gpu, matmul } from '../../engine/index.js';
 import type { ClipConfig } from '../../models/clip/config.js';
 import { ImageRunner } from '../../models/clip/imageRunner.js';
+import { prepareImage } from '../../models/clip/preparedImage.js';
 import { testCrop } from '../../models/clip/preprocess.js';
 import { trimTokens } from '../../models/clip/text.js';
 import type { Weights } from '../../models/clip/weights.js';
@@ -37,7 +38,7 @@ export class Judge {
     for (let from = 0; from < drawings.length; from += BATCH) {
       const images = drawings
         .slice(from, from + BATCH)
-        .map(({ image }) => ({ image, crop: testCrop(image.width, image.height, this.runner.size) }));
+        .map(({ image }) => prepareImage(image, testCrop(image.width, image.height, this.runner.size)));
       cosines.set(await this.runner.run(images), from * this.classes);
     }
     return accuracy(

@@ -92,6 +92,8 @@ export async function pretrain(
     label: `training the ${settings.model} CLIP`,
     epochs,
     loader: pairs,
+    batch,
+    flops,
     rate: (epoch) => rateOf(settings, epoch),
     step: ({ images, tokens, endRows, excluded }, _epoch, rate) => {
       write(gpu, graph.images, images);

@@ -3,10 +3,8 @@ import { UserError } from '../../engine/errors.js';
 import type { Gpu } from '../../engine/gpu.js';
 import { getKernel, type Kernel, type KernelSource } from '../../engine/kernel.js';
 import { shaderSources } from '../../shaders/generated.js';
+import type { PreparedImage } from './preparedImage.js';
 import { IMAGE_DEVIATION, IMAGE_MEAN } from './preprocess.js';
-import { type CroppedImage, planJob, type ResampleJob, writeTable } from './resampleJob.js';
-
-export type { CroppedImage };
 
 /** Words of `struct Image` in the shader, and the invocations of a workgroup along x and y. */
 const IMAGE_WORDS = 9;
@@ -49,10 +47,12 @@ export class GpuPreprocessor {
   readonly #size: number;
   readonly #batch: number;
   readonly #kernels: { across: Kernel; down: Kernel };
-  readonly #images: Staged;
-  readonly #table: Staged;
-  readonly #source: Staged;
-  readonly #middle: Staged;
+  /** `struct Image` of each, on its way up. */
+  readonly #header: Uint32Array<ArrayBuffer>;
+  readonly #images: Growing;
+  readonly #table: Growing;
+  readonly #source: Growing;
+  readonly #middle: Growing;
   #across: GPUBindGroup | undefined;
   #down = new WeakMap<GPUBuffer, Map<number, GPUBindGroup>>();
   #growths = 0;
@@ -67,10 +67,11 @@ export class GpuPreprocessor {
     const edge = Math.ceil(Math.sqrt(maxPixels));
     const taps = Math.ceil(2 * Math.max(1, edge / size)) * 2 + 3;
     const limit = this.#limit;
-    this.#images = new Staged(gpu, 'preprocess.images', batch * IMAGE_WORDS * 4);
-    this.#table = new Staged(gpu, 'preprocess.table', Math.min(limit, batch * 2 * size * taps * 4));
-    this.#source = new Staged(gpu, 'preprocess.source', Math.min(limit, batch * maxPixels * 3 + 8));
-    this.#middle = new Staged(gpu, 'preprocess.middle', Math.min(limit, batch * edge * size * 4), false);
+    this.#header = new Uint32Array(batch * IMAGE_WORDS);
+    this.#images = new Growing(gpu, 'preprocess.images', batch * IMAGE_WORDS * 4);
+    this.#table = new Growing(gpu, 'preprocess.table', Math.min(limit, batch * 2 * size * taps * 4));
+    this.#source = new Growing(gpu, 'preprocess.source', Math.min(limit, batch * maxPixels * 3 + 8));
+    this.#middle = new Growing(gpu, 'preprocess.middle', Math.min(limit, batch * edge * size * 4));
   }
 
   /** Compiles both passes and makes the buffers. */
@@ -89,18 +90,21 @@ export class GpuPreprocessor {
    * Submits the work for up to `batch` images; returns before the GPU has done it.
    *
    * @param target float32 `[batch, 3, size, size]` at `offset` bytes; images beyond those given are left as they are
+   * @throws RangeError when an image is prepared for another size
    * @throws UserError when one image alone is larger than the adapter's buffers
    */
-  submit(images: readonly CroppedImage[], target: GPUBuffer, offset = 0): void {
+  submit(images: readonly PreparedImage[], target: GPUBuffer, offset = 0): void {
     if (images.length > this.#batch)
       throw new RangeError(`${images.length} images for a batch of ${this.#batch}`);
-    const jobs = images.map(({ image, crop }, slot) => planJob(image, crop, slot, this.#size));
+    for (const { crop } of images)
+      if (crop.size !== this.#size)
+        throw new RangeError(`an image prepared for ${crop.size} pixels, not ${this.#size}`);
     // Usually one group. Several only when the images together are larger than a buffer may be.
-    for (const group of this.#groups(jobs)) this.#run(group, target, offset);
+    for (const group of this.#groups(images)) this.#run(group, target, offset);
   }
 
   destroy(): void {
-    for (const staged of [this.#images, this.#table, this.#source, this.#middle]) staged.destroy();
+    for (const growing of [this.#images, this.#table, this.#source, this.#middle]) growing.destroy();
   }
 
   get #limit(): number {
@@ -108,14 +112,14 @@ export class GpuPreprocessor {
     return Math.floor(Math.min(maxStorageBufferBindingSize, maxBufferSize) / 8) * 8;
   }
 
-  #groups(jobs: readonly ResampleJob[]): ResampleJob[][] {
-    const groups: ResampleJob[][] = [];
+  #groups(images: readonly PreparedImage[]): Slot[][] {
+    const groups: Slot[][] = [];
     let [source, table, middle] = [0, 0, 0];
-    for (const job of jobs) {
-      const need = [job.sourceBytes + 8, job.tableWords * 4, job.rows.length * this.#size * 4] as const;
+    images.forEach((image, slot) => {
+      const need = [image.source.length + 8, image.table.length * 4, image.rows * this.#size * 4] as const;
       if (Math.max(...need) > this.#limit)
         throw new UserError(
-          `an image of ${job.image.width} x ${job.image.height} pixels is too large for this adapter`,
+          `an image of ${image.width} x ${image.height} pixels is too large for this adapter`,
           `Make it smaller: at most ${Math.floor(this.#limit / 3e6)} megapixels.`,
         );
       source += need[0];
@@ -125,70 +129,57 @@ export class GpuPreprocessor {
         groups.push([]);
         [source, table, middle] = need;
       }
-      groups[groups.length - 1].push(job);
-    }
+      groups[groups.length - 1].push({ image, slot });
+    });
     return groups;
   }
 
-  #run(jobs: readonly ResampleJob[], target: GPUBuffer, offset: number): void {
-    const total = (of: (job: ResampleJob) => number) => jobs.reduce((sum, job) => sum + of(job), 0);
-    this.#reserve(this.#source, total((job) => job.sourceBytes) + 8);
-    this.#reserve(this.#table, total((job) => job.tableWords) * 4);
-    this.#reserve(this.#middle, total((job) => job.rows.length) * this.#size * 4);
-    this.#fill(jobs);
+  #run(group: readonly Slot[], target: GPUBuffer, offset: number): void {
+    const total = (of: (image: PreparedImage) => number) =>
+      group.reduce((sum, { image }) => sum + of(image), 0);
+    this.#reserve(this.#source, total((image) => image.source.length) + 8);
+    this.#reserve(this.#table, total((image) => image.table.length) * 4);
+    this.#reserve(this.#middle, total((image) => image.rows) * this.#size * 4);
+    this.#fill(group);
 
     const { device } = this.#gpu;
     const encoder = device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     const columns = Math.ceil(this.#size / GROUP[0]);
-    const tallest = Math.max(...jobs.map((job) => job.rows.length));
+    const tallest = Math.max(...group.map(({ image }) => image.rows));
     pass.setPipeline(this.#kernels.across.pipeline);
     pass.setBindGroup(0, this.#acrossGroup());
-    pass.dispatchWorkgroups(columns, Math.ceil(tallest / GROUP[1]), jobs.length);
+    pass.dispatchWorkgroups(columns, Math.ceil(tallest / GROUP[1]), group.length);
     pass.setPipeline(this.#kernels.down.pipeline);
     pass.setBindGroup(0, this.#downGroup(target, offset));
-    pass.dispatchWorkgroups(columns, Math.ceil(this.#size / GROUP[1]), jobs.length);
+    pass.dispatchWorkgroups(columns, Math.ceil(this.#size / GROUP[1]), group.length);
     pass.end();
     device.queue.submit([encoder.finish()]);
   }
 
-  /** Copies what the jobs read into the staging memory, and that to the GPU. */
-  #fill(jobs: readonly ResampleJob[]): void {
-    const [images, table] = [new Uint32Array(this.#images.host), new Int32Array(this.#table.host)];
-    const source = new Uint8Array(this.#source.host);
+  /** Uploads each image from where it was prepared: the device's own copy is the only one. */
+  #fill(group: readonly Slot[]): void {
+    const { queue } = this.#gpu.device;
     let [sourceAt, tableAt, middleAt] = [0, 0, 0];
-    for (const [index, { image, crop, slot, columns, rows, sourceBytes }] of jobs.entries()) {
-      const downAt = tableAt + writeTable(columns, crop.flip, table, tableAt);
-      images.set(
-        [
-          sourceAt,
-          columns.length,
-          rows.length,
-          middleAt,
-          tableAt,
-          columns.table.taps,
-          downAt,
-          rows.table.taps,
-          slot,
-        ],
+    group.forEach(({ image, slot }, index) => {
+      const { source, table, rows, columns, taps } = image;
+      const downAt = tableAt + this.#size * (taps.across + 2);
+      this.#header.set(
+        [sourceAt, columns, rows, middleAt, tableAt, taps.across, downAt, taps.down, slot],
         index * IMAGE_WORDS,
       );
-      tableAt = downAt + writeTable(rows, false, table, downAt);
-      for (let y = 0; y < rows.length; y++) {
-        const from = ((crop.top + rows.start + y) * image.width + crop.left + columns.start) * 3;
-        source.set(image.data.subarray(from, from + columns.length * 3), sourceAt + y * columns.length * 3);
-      }
-      sourceAt += sourceBytes;
-      middleAt += rows.length * this.#size;
-    }
-    this.#images.upload(jobs.length * IMAGE_WORDS * 4);
-    this.#table.upload(tableAt * 4);
-    this.#source.upload(sourceAt);
+      queue.writeBuffer(this.#source.buffer, sourceAt, source);
+      queue.writeBuffer(this.#table.buffer, tableAt * 4, table);
+      sourceAt += source.length;
+      tableAt += table.length;
+      middleAt += rows * this.#size;
+    });
+    queue.writeBuffer(this.#images.buffer, 0, this.#header, 0, group.length * IMAGE_WORDS);
   }
 
-  #reserve(staged: Staged, bytes: number): void {
-    if (bytes <= staged.bytes) return;
-    staged.replace(Math.min(this.#limit, Math.max(bytes, staged.bytes * 2)));
+  #reserve(growing: Growing, bytes: number): void {
+    if (bytes <= growing.bytes) return;
+    growing.replace(Math.min(this.#limit, Math.max(bytes, growing.bytes * 2)));
     this.#growths++;
     this.#across = undefined;
     this.#down = new WeakMap();
@@ -221,20 +212,22 @@ export class GpuPreprocessor {
   }
 }
 
-/** A storage buffer and the host memory that is copied into it. */
-class Staged {
-  host: ArrayBuffer;
+interface Slot {
+  readonly image: PreparedImage;
+  /** Its place in the batch. */
+  readonly slot: number;
+}
+
+/** A storage buffer that a larger one may replace. */
+class Growing {
   buffer: GPUBuffer;
 
   constructor(
     private readonly gpu: Gpu,
     private readonly label: string,
     bytes: number,
-    private readonly hasHost = true,
   ) {
-    const size = Math.ceil(bytes / 8) * 8;
-    this.host = new ArrayBuffer(hasHost ? size : 0);
-    this.buffer = this.#create(size);
+    this.buffer = this.#create(bytes);
   }
 
   get bytes(): number {
@@ -242,21 +235,16 @@ class Staged {
   }
 
   replace(bytes: number): void {
-    const size = Math.ceil(bytes / 8) * 8;
     this.buffer.destroy();
-    this.host = new ArrayBuffer(this.hasHost ? size : 0);
-    this.buffer = this.#create(size);
-  }
-
-  upload(bytes: number): void {
-    this.gpu.device.queue.writeBuffer(this.buffer, 0, this.host, 0, Math.ceil(bytes / 4) * 4);
+    this.buffer = this.#create(bytes);
   }
 
   destroy(): void {
     this.buffer.destroy();
   }
 
-  #create(size: number): GPUBuffer {
+  #create(bytes: number): GPUBuffer {
+    const size = Math.ceil(bytes / 8) * 8;
     // 0x80: STORAGE, 0x08: COPY_DST; the named constants are globals that not every platform has.
     return this.gpu.device.createBuffer({ label: this.label, size, usage: 0x80 | 0x08 });
   }

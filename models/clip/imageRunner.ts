@@ -6,7 +6,8 @@ import { input, type Tensor } from '../../engine/tensor.js';
 import type { ImageItem } from '../datasets/dataset.js';
 import { Loader } from '../datasets/loader.js';
 import type { Job, ProgressBar } from '../job.js';
-import { type CroppedImage, GpuPreprocessor } from './gpuPreprocess.js';
+import { GpuPreprocessor } from './gpuPreprocess.js';
+import type { PreparedImage } from './preparedImage.js';
 
 export class ImageRunner {
   private constructor(
@@ -45,7 +46,7 @@ export class ImageRunner {
   }
 
   /** Rows of up to `batch` images, `[images, n]`. */
-  async run(images: readonly CroppedImage[]): Promise<Float32Array> {
+  async run(images: readonly PreparedImage[]): Promise<Float32Array> {
     this.preprocessor.submit(images, leafBuffer(this.gpu, this.images));
     this.plan.run();
     const rows = await this.plan.read(this.output);

@@ -1,5 +1,6 @@
 /** Settings whose defaults depend on the method and on the model, and settings that contradict each other. */
 import { UserError } from '../../engine/errors.js';
+import type { CosineSchedule } from '../../engine/optim.js';
 import type { ClipConfig } from '../clip/config.js';
 import type { DistillationLoss, StudentSettings, TeacherSettings } from './settings.js';
 
@@ -41,6 +42,32 @@ export const METHOD_DEFAULTS: Readonly<Record<'promptsrc' | 'ivlp' | 'coop', Met
     epochs: 50,
   },
 };
+
+/** The batch size of stage 2 that the paper's learning rate is for. */
+export const PAPER_BATCH = 8;
+
+interface RateSettings {
+  readonly learningRate: number;
+  readonly epochs: number;
+  readonly warmupEpochs: number;
+  readonly warmupLearningRate: number;
+  readonly batch: number;
+  readonly accumulate: number;
+  readonly scaleLr: boolean;
+}
+
+/**
+ * The optimiser's settings as a schedule. With `scaleLr` the rate grows with the images of an update, as PromptKD's authors
+ * advise: 0.005 for 8, 0.08 for 128, 0.16 for 256 (spec 3.4). The warm-up rate stays.
+ *
+ * @param base images of an update that `learningRate` is meant for
+ */
+export const schedule = (settings: RateSettings, base: number): CosineSchedule => ({
+  rate: settings.learningRate * (settings.scaleLr ? (settings.batch * settings.accumulate) / base : 1),
+  epochs: settings.epochs,
+  warmupEpochs: settings.warmupEpochs,
+  warmupRate: settings.warmupLearningRate,
+});
 
 /** The default of a field of stage 1 in words; undefined for one that does not depend on the method alone. */
 export function methodDefault(field: string): string | undefined {

@@ -1,8 +1,29 @@
 /** The gradients of a stage's loss and the step of its optimiser. */
 import { type GradOptions, grad } from '../../engine/autograd.js';
 import { scaledGrad } from '../../engine/lossScale.js';
-import { type Optimiser, type SgdOptions, sgd } from '../../engine/optim.js';
-import type { Tensor } from '../../engine/tensor.js';
+import {
+  accumulated,
+  clear,
+  type GradientTotals,
+  type Optimiser,
+  type SgdOptions,
+  sgd,
+} from '../../engine/optim.js';
+import type { GraphNode, Tensor } from '../../engine/tensor.js';
+
+export interface DescentOptions extends GradOptions, SgdOptions {
+  /** Batches whose gradients are averaged before one update (default 1). */
+  readonly accumulate?: number;
+}
+
+export interface Descent {
+  /** Of one batch. */
+  readonly gradients: readonly Tensor[];
+  /** `updates` run after every batch. */
+  readonly optimiser: Optimiser;
+  /** What runs after the last batch of an update; absent where every batch is one. */
+  readonly finish?: readonly GraphNode[];
+}
 
 /**
  * Gradients of `loss` with respect to `parameters`, and SGD with them.
@@ -13,17 +34,23 @@ export function descend(
   loss: Tensor,
   parameters: readonly Tensor[],
   rate: Tensor,
-  options: GradOptions & SgdOptions,
+  options: DescentOptions,
   half: boolean,
-): { gradients: readonly Tensor[]; optimiser: Optimiser } {
-  if (!half) {
-    const gradients = grad(loss, parameters, options);
-    return { gradients, optimiser: sgd(parameters, gradients, rate, options) };
-  }
-  const { gradients, finite, update, state } = scaledGrad(loss, parameters, options);
-  const optimiser = sgd(parameters, gradients, rate, options, finite);
-  return {
-    gradients,
-    optimiser: { updates: [...optimiser.updates, update], state: [...optimiser.state, ...state] },
+): Descent {
+  const { accumulate = 1 } = options;
+  let sums: GradientTotals | undefined;
+  const total = (gradients: readonly Tensor[]): readonly Tensor[] => {
+    if (accumulate === 1) return gradients;
+    sums = accumulated(parameters, gradients, accumulate);
+    return sums.totals;
   };
+  const scaled = half ? scaledGrad(loss, parameters, options, total) : undefined;
+  const gradients = scaled?.gradients ?? grad(loss, parameters, options);
+  if (!scaled) total(gradients);
+  const descent = sgd(parameters, sums?.totals ?? gradients, rate, options, scaled?.finite);
+  const updates = [...descent.updates, ...(scaled ? [scaled.update] : [])];
+  const state = [...descent.state, ...(scaled?.state ?? [])];
+  if (!sums) return { gradients, optimiser: { updates, state } };
+  const finish = [...updates, ...sums.totals.map(clear)];
+  return { gradients, optimiser: { updates: sums.adds, state }, finish };
 }

@@ -25,14 +25,25 @@ export interface Teacher {
   readonly hash?: string;
 }
 
+/** Which towers are uploaded (default: both). */
+export interface Towers {
+  readonly vision?: boolean;
+  readonly text?: boolean;
+}
+
 /** Plain CLIP as a teacher: no prompts. */
 export async function loadPlainClip(
   job: Job,
   clip: string,
-  { tokenizer, template = PLAIN_TEMPLATE }: { tokenizer?: string; template?: string } = {},
+  {
+    tokenizer,
+    template = PLAIN_TEMPLATE,
+    vision,
+    text,
+  }: { tokenizer?: string; template?: string } & Towers = {},
 ): Promise<Teacher> {
   const checkpoint = await loadCheckpoint(job.platform, clip);
-  const model = await loadModel(job.gpu, checkpoint, { precision: job.precision });
+  const model = await loadModel(job.gpu, checkpoint, { precision: job.precision, vision, text });
   const clipHash = await checkpoint.sha256();
   return {
     model,
@@ -50,20 +61,25 @@ export async function loadPlainClip(
  * @param clip the CLIP to take in place of the one that a run names; a checkpoint has whole towers, but takes token
  *   embeddings and tokenizer from it
  */
-export async function loadTeacher(job: Job, path: string, clip?: string): Promise<Teacher> {
+export async function loadTeacher(
+  job: Job,
+  path: string,
+  clip?: string,
+  towers: Towers = {},
+): Promise<Teacher> {
   const { platform } = job;
   if (!(await isFile(platform, path))) {
     const config = await readRunConfig(platform, path, 'teacher');
     const stored = await readTeacher(platform, path);
     const tokenizer = config.tokenizer === undefined ? undefined : String(config.tokenizer);
-    return withPrompts(job, path, stored, clip ?? String(config.clip), tokenizer);
+    return withPrompts(job, path, stored, clip ?? String(config.clip), towers, tokenizer);
   }
   const file = await openModelFile(platform, path);
   if (file.kind !== 'teacher')
     throw new UserError(`${path} is a student, not a teacher`, 'give a tuned teacher');
-  if (file.from === 'checkpoint') return loadTeacherCheckpoint(job, file.checkpoint, clip);
+  if (file.from === 'checkpoint') return loadTeacherCheckpoint(job, file.checkpoint, clip, towers);
   const stored = await readTeacherFile(platform, path);
-  return withPrompts(job, path, stored, clip ?? stored.clip);
+  return withPrompts(job, path, stored, clip ?? stored.clip, towers);
 }
 
 /** Tuned prompts in the CLIP that they were tuned in. */
@@ -72,10 +88,12 @@ async function withPrompts(
   path: string,
   stored: StoredTeacher,
   clip: string,
+  towers: Towers,
   tokenizer?: string,
 ): Promise<Teacher> {
   const plain = await loadPlainClip(job, clip, {
     template: stored.template,
+    ...towers,
     ...(tokenizer && { tokenizer }),
   });
   if (plain.clipHash !== stored.clipHash)

@@ -16,6 +16,12 @@ const common = {
   /** The CLIP's tokenizer, when that is not in the checkpoint's folder. */
   tokenizer: v.optional(path),
   seed: v.optional(count(0), 1),
+  /** Decides the random crops; default `seed`. Runs with the same one see the same crops, whatever their seeds. */
+  cropSeed: v.optional(count(0)),
+  /** Batches whose gradients are averaged before one update of what is trained. */
+  accumulate: v.optional(count(1), 1),
+  /** Multiply the learning rate with the images of an update over the paper's batch size (spec 3.4). */
+  scaleLr: v.optional(v.boolean(), false),
   warmupEpochs: v.optional(count(0), 1),
   warmupLearningRate: v.optional(positive, 1e-5),
   momentum: v.optional(v.pipe(v.number(), v.minValue(0), v.ltValue(1)), 0.9),
@@ -78,6 +84,8 @@ export const StudentSettingsSchema = v.strictObject({
   clip: path,
   /** File of stored class vectors; made from the teacher when absent. */
   classVectors: v.optional(path),
+  /** Keep the teacher's image features on disk and use those that are there: in this folder, or (true) the user's cache. */
+  teacherCache: v.optional(v.union([v.boolean(), path])),
   /** Unlabelled images a class, drawn as few-shot samples are; 0: all (paper, Fig. 4). */
   imagesPerClass: v.optional(count(0), 0),
   batch: v.optional(count(1), 8),

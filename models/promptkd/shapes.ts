@@ -63,6 +63,7 @@ export function shapeOnlyModel(
 export interface StepShape {
   readonly classes: number;
   readonly batch: number;
+  readonly accumulate?: number;
   /** Tokens of the longest class prompt, with start and end. */
   readonly textLength?: number;
   readonly depth?: number;
@@ -94,7 +95,16 @@ export function teacherRequest(config: ClipConfig, shape: StepShape): PlanReques
       endRows: input([classes], 'end-of-text rows', 'i32'),
       frozenText: constant(undefined, [classes, config.embed], 'frozen text features'),
     },
-    { batch, momentum: 0.9, weightDecay: 5e-4, textWeight: 25, imageWeight: 10, recompute, method },
+    {
+      batch,
+      momentum: 0.9,
+      weightDecay: 5e-4,
+      textWeight: 25,
+      imageWeight: 10,
+      recompute,
+      method,
+      accumulate: shape.accumulate,
+    },
   );
   return { outputs: [losses.total], updates: optimiser.updates, loss: losses.total };
 }
@@ -133,7 +143,16 @@ export function studentRequests(
       prompts: teacherPrompts,
       classes: shared,
     },
-    { batch, momentum: 0.9, weightDecay: 5e-4, temperature: 1, weight: 1000, recompute, kdLoss },
+    {
+      batch,
+      momentum: 0.9,
+      weightDecay: 5e-4,
+      temperature: 1,
+      weight: 1000,
+      recompute,
+      kdLoss,
+      accumulate: shape.accumulate,
+    },
   );
   const { resolution } = student.vision;
   const images = input([batch, 3, resolution, resolution], 'images');

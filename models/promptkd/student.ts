@@ -31,11 +31,14 @@ import {
 } from './projection.js';
 import type { DistillationLoss } from './settings.js';
 import { cosineLogits } from './teacher.js';
+import { UpdatePlan } from './updatePlan.js';
 
 export interface StudentOptions {
   readonly batch: number;
   readonly momentum: number;
   readonly weightDecay: number;
+  /** Batches whose gradients are averaged before one update (default 1). */
+  readonly accumulate?: number;
   /** Recompute activations in the backward pass: less memory, about a third more work. */
   readonly recompute?: boolean;
   readonly temperature: number;
@@ -136,6 +139,8 @@ export interface StudentGraph {
   readonly parameters: readonly Tensor[];
   readonly gradients: readonly Tensor[];
   readonly optimiser: Optimiser;
+  /** What runs after the last batch of an update, where several make one. */
+  readonly finish?: readonly GraphNode[];
   /** Everything that a step changes: the parameters and BatchNorm's running statistics. */
   readonly updates: readonly GraphNode[];
 }
@@ -188,7 +193,7 @@ export function studentGraph(
   const { prompts, projection, weights: tuned = [] } = variables;
   const head = projectionParameters(layersOf(projection)).map((name) => projection[name]!);
   const parameters = [...prompts, ...tuned, ...head];
-  const { gradients, optimiser } = descend(loss, parameters, rate, options, weights.half);
+  const { gradients, optimiser, finish } = descend(loss, parameters, rate, options, weights.half);
   const updates = [...optimiser.updates, ...statistics];
   return {
     images,
@@ -201,6 +206,7 @@ export function studentGraph(
     gradients,
     optimiser,
     updates,
+    finish,
   };
 }
 
@@ -215,6 +221,7 @@ export class StudentStep {
     private readonly gpu: Gpu,
     readonly graph: StudentGraph,
     readonly plan: Plan,
+    private readonly updates: UpdatePlan,
   ) {}
 
   static async create(
@@ -229,17 +236,25 @@ export class StudentStep {
     const graph = studentGraph(model, variables, classTensor(classes), teacher, options);
     const { loss, teacherLogits, logits, gradients, updates } = graph;
     const outputs = inspect ? [loss, teacherLogits, logits, ...gradients] : [loss];
-    return new StudentStep(gpu, graph, await Plan.compile(gpu, { outputs, updates }, compile));
+    const plan = await Plan.compile(gpu, { outputs, updates }, compile);
+    return new StudentStep(gpu, graph, plan, await UpdatePlan.compile(gpu, graph.finish, options));
   }
 
   /** Queues one step on what is in `graph.images` and `graph.teacherInput`. */
   run(learningRate: number): void {
     write(this.gpu, this.graph.rate, Float32Array.of(learningRate));
     this.plan.run();
+    this.updates.afterBatch();
   }
 
   /** The loss of the last step queued. */
   async readLoss(): Promise<number> {
     return (await this.plan.read(this.graph.loss))[0]!;
+  }
+
+  /** Frees the plans' own buffers. */
+  destroy(): void {
+    this.plan.destroy();
+    this.updates.destroy();
   }
 }

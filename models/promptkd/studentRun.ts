@@ -18,7 +18,7 @@ import { stateOf } from '../runs/trainingState.js';
 import { BestEpoch, decidingImages } from './bestEpoch.js';
 import { pickClasses } from './classifier.js';
 import { encodeClassVectors } from './classVectors.js';
-import { checkEmbeddings, resolveStudent } from './defaults.js';
+import { checkEmbeddings, PAPER_BATCH, resolveStudent, schedule } from './defaults.js';
 import { loadTeacher } from './loadTeacher.js';
 import { initialProjection, layersOf, projectionStatistics, projectionVariables } from './projection.js';
 import { checkPromptShape, initialPrompts, promptVariables } from './prompts.js';
@@ -26,8 +26,7 @@ import type { StudentSettings } from './settings.js';
 import { classTensor, StudentStep, type StudentVariables, studentLogits } from './student.js';
 import { studentClasses, teacherClasses } from './studentClasses.js';
 import { CLASS_VECTORS_FILE, encodeStudent, STUDENT_FILE } from './studentFile.js';
-import { schedule } from './teacherRun.js';
-import { TeacherSupply } from './teacherSupply.js';
+import { openTeacherSupply } from './teacherSupply.js';
 
 /** Distils the student; returns the path of the file that holds it. */
 export async function runStudent(
@@ -53,10 +52,15 @@ export async function runStudent(
     size: checkpoint.config.vision.resolution,
     augment: true,
     cropScale: settings.cropScale,
+    cropSeed: settings.cropSeed,
+    multiple: settings.accumulate,
     ...(settings.views > 0 && { views: settings.views }),
   });
   const folder = await RunFolder.open(platform, out, 'student', settings, resume);
-  const teacher = await loadTeacher(job, settings.teacher, settings.teacherClip);
+  const teacher = await loadTeacher(job, settings.teacher, settings.teacherClip, {
+    vision: !settings.teacherCache,
+    text: settings.classVectors === undefined,
+  });
   const shared = await teacherClasses(job, settings, data, teacher);
   teacher.model.releaseText();
   const own =
@@ -79,7 +83,11 @@ export async function runStudent(
     ),
     weights: tuned ? model.weights.all() : [],
   };
-  const supply = await TeacherSupply.create(job, teacher, items, settings);
+  const supply = await openTeacherSupply(job, teacher, items, {
+    ...settings,
+    size: config.vision.resolution,
+    crops: cropCount(loader, items, settings),
+  });
   const compiling = job.begin('compiling stage 2', 1);
   const step = await StudentStep.create(
     gpu,
@@ -106,23 +114,29 @@ export async function runStudent(
       studentLogits(model, variables, matrix, images),
     );
   }
+  const rates = schedule(settings, PAPER_BATCH);
   await train(job, folder, {
     label: 'stage 2: distilling the student',
     epochs: settings.epochs,
-    loader,
-    rate: (epoch) => cosineRate(schedule(settings), epoch),
+    loader: loader.with(supply.needs),
+    accumulate: settings.accumulate,
+    batch: settings.batch,
+    flops: step.plan.describe().flops,
+    rate: (epoch) => cosineRate(rates, epoch),
     step: (batch, epoch, rate) => {
       preprocessor.submit(batch.images, leafBuffer(gpu, step.graph.images));
       supply.fill(step, batch, epoch);
       step.run(rate);
     },
     losses: async () => ({ loss: await step.readLoss() }),
-    ...(best && {
-      endEpoch: async (epoch: number, note: (text: string) => void) =>
-        folder.log(await best.consider(job, epoch, note)),
-    }),
+    prepare: supply.prepare,
+    endEpoch: async (epoch, note) => {
+      await supply.endEpoch?.();
+      if (best) folder.log(await best.consider(job, epoch, note));
+    },
     state: stateOf(step.graph.parameters, step.graph.optimiser.state, statistics, best?.state ?? []),
   });
+  await supply.end();
   await best?.restore(job);
 
   const values = (leaves: readonly Tensor[]) => Promise.all(leaves.map((leaf) => readLeaf(gpu, leaf)));
@@ -142,13 +156,22 @@ export async function runStudent(
       clipHash: await checkpoint.sha256(),
     }),
   );
-  step.plan.destroy();
+  step.destroy();
   preprocessor.destroy();
-  supply.destroy();
   best?.destroy();
   model.release();
   teacher.model.release();
   return folder.join(STUDENT_FILE);
+}
+
+/** Different crops that a run looks at. */
+function cropCount(
+  { batchesPerEpoch }: Loader,
+  items: readonly ImageItem[],
+  { batch, epochs, views }: Pick<StudentSettings, 'batch' | 'epochs' | 'views'>,
+): number {
+  const seen = batchesPerEpoch * batch * epochs;
+  return views > 0 ? Math.min(seen, items.length * views) : seen;
 }
 
 /** All training images, or some of each class: those that the reference draws as its few shots for the seed. */

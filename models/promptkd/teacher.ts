@@ -18,18 +18,21 @@ import { l1Mean } from '../../engine/ops/meanDifference.js';
 import { multiply } from '../../engine/ops/multiply.js';
 import type { Optimiser } from '../../engine/optim.js';
 import { type CompileOptions, Plan } from '../../engine/plan.js';
-import { constant, input, scalar, type Tensor } from '../../engine/tensor.js';
+import { constant, type GraphNode, input, scalar, type Tensor } from '../../engine/tensor.js';
 import type { ClipGraph, ClipModel } from '../clip/model.js';
 import { encodeText, lookUp, trimTokens } from '../clip/text.js';
 import { tokenTable } from '../clip/textEncoder.js';
 import { encodeImages } from '../clip/vision.js';
 import { descend } from './descend.js';
 import type { Prompts } from './prompts.js';
+import { UpdatePlan } from './updatePlan.js';
 
 export interface TeacherOptions {
   readonly batch: number;
   readonly momentum: number;
   readonly weightDecay: number;
+  /** Batches whose gradients are averaged before one update (default 1). */
+  readonly accumulate?: number;
   /** Recompute activations in the backward pass: less memory, about a third more work. */
   readonly recompute?: boolean;
   /** Weight of the L1 distance between prompted and frozen text features (PromptSRC: 25). */
@@ -80,6 +83,8 @@ export interface TeacherGraph {
   readonly parameters: readonly Tensor[];
   readonly gradients: readonly Tensor[];
   readonly optimiser: Optimiser;
+  /** What runs after the last batch of an update, where several make one. */
+  readonly finish?: readonly GraphNode[];
 }
 
 /** Records the step; nothing is computed and no device is needed. */
@@ -118,8 +123,8 @@ export function teacherGraph(
   }
 
   const parameters = [...prompts.text, ...prompts.vision];
-  const { gradients, optimiser } = descend(losses.total, parameters, rate, options, weights.half);
-  return { images, frozenFeatures, labels, rate, losses, parameters, gradients, optimiser };
+  const { gradients, optimiser, finish } = descend(losses.total, parameters, rate, options, weights.half);
+  return { images, frozenFeatures, labels, rate, losses, parameters, gradients, optimiser, finish };
 }
 
 /** One planned training step of stage 1. */
@@ -128,6 +133,7 @@ export class TeacherStep {
     private readonly gpu: Gpu,
     readonly graph: TeacherGraph,
     readonly plan: Plan,
+    private readonly updates: UpdatePlan,
   ) {}
 
   /**
@@ -155,7 +161,7 @@ export class TeacherStep {
     const graph = teacherGraph(model, prompts, classes, options);
     const outputs = [...Object.values(graph.losses), ...graph.gradients];
     const plan = await Plan.compile(gpu, { outputs, updates: graph.optimiser.updates }, compile);
-    return new TeacherStep(gpu, graph, plan);
+    return new TeacherStep(gpu, graph, plan, await UpdatePlan.compile(gpu, graph.finish, options));
   }
 
   /** Queues one step on the images that are in `graph.images`. */
@@ -163,13 +169,20 @@ export class TeacherStep {
     write(this.gpu, this.graph.labels, labels);
     write(this.gpu, this.graph.rate, Float32Array.of(learningRate));
     this.plan.run();
+    this.updates.afterBatch();
   }
 
   /** The losses of the last step queued. */
   async readLosses(): Promise<TeacherLosses> {
     const { losses } = this.graph;
     const names = Object.keys(losses) as (keyof TeacherLosses)[];
-    const values = await Promise.all(names.map((name) => this.plan.read(losses[name]!)));
+    const values = await this.plan.readTogether(names.map((name) => losses[name]!));
     return Object.fromEntries(names.map((name, i) => [name, values[i]![0]!])) as unknown as TeacherLosses;
+  }
+
+  /** Frees the plans' own buffers. */
+  destroy(): void {
+    this.plan.destroy();
+    this.updates.destroy();
   }
 }

@@ -6,7 +6,7 @@ import { UserError } from '../../engine/errors.js';
 import { type ClipCheckpoint, loadCheckpoint } from '../checkpoints/load.js';
 import { loadModel } from '../clip/model.js';
 import type { Job } from '../job.js';
-import type { Teacher } from './loadTeacher.js';
+import type { Teacher, Towers } from './loadTeacher.js';
 import { openTokenizer } from './openTokenizer.js';
 import { promptVariables } from './prompts.js';
 import { contextWords } from './teacherRun.js';
@@ -22,6 +22,7 @@ export async function loadTeacherCheckpoint(
   job: Job,
   checkpoint: ClipCheckpoint,
   clip: string | undefined,
+  towers: Towers = {},
 ): Promise<Teacher> {
   const { platform } = job;
   if (clip === undefined)
@@ -38,7 +39,7 @@ export async function loadTeacherCheckpoint(
   const values = async (tower: 'text' | 'vision') =>
     Promise.all(prompts![tower].map((tensor) => tensor.read()));
   const tokenTable = await donor.tensors.get('token_embedding.weight')!.read();
-  const model = await loadModel(job.gpu, checkpoint, { precision: job.precision });
+  const model = await loadModel(job.gpu, checkpoint, { precision: job.precision, ...towers });
   return {
     model: { ...model, tokenTable },
     prompts: promptVariables({ text: await values('text'), vision: await values('vision') }, config),

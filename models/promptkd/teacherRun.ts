@@ -20,7 +20,7 @@ import { RunFolder } from '../runs/runFolder.js';
 import { train } from '../runs/train.js';
 import { stateOf } from '../runs/trainingState.js';
 import { meanOverTemplates } from './classVectors.js';
-import { resolveTeacher } from './defaults.js';
+import { METHOD_DEFAULTS, resolveTeacher, schedule } from './defaults.js';
 import { openTokenizer } from './openTokenizer.js';
 import { runPlainTeacher } from './plainTeacher.js';
 import { gaussianWeights, PromptAverage } from './promptAverage.js';
@@ -81,6 +81,8 @@ export async function runTeacher(
     size: config.vision.resolution,
     augment: true,
     cropScale: settings.cropScale,
+    cropSeed: settings.cropSeed,
+    multiple: settings.accumulate,
     ...(settings.views > 0 && { views: settings.views }),
   });
   const folder = await RunFolder.open(platform, out, 'teacher', settings, resume);
@@ -125,11 +127,15 @@ export async function runTeacher(
   compiling.end();
   const weights = gaussianWeights(settings.epochs, settings.averageMean, settings.averageDeviation);
 
+  const rates = schedule(settings, METHOD_DEFAULTS[method].batch);
   await train(job, folder, {
     label: 'stage 1: tuning the teacher',
     epochs: settings.epochs,
     loader,
-    rate: (epoch) => cosineRate(schedule(settings), epoch),
+    accumulate: settings.accumulate,
+    batch: settings.batch,
+    flops: step.plan.describe().flops,
+    rate: (epoch) => cosineRate(rates, epoch),
     step: ({ images, items: batch, indices }, epoch, rate) => {
       preprocessor.submit(images, leafBuffer(gpu, step.graph.images));
       if (views) write(gpu, step.graph.frozenFeatures!, views.batch(epoch, indices));
@@ -156,7 +162,7 @@ export async function runTeacher(
       { template, classNames, clip: given.clip, clipHash: await checkpoint.sha256() },
     ),
   );
-  step.plan.destroy();
+  step.destroy();
   average?.destroy();
   preprocessor.destroy();
   model.release();
@@ -176,19 +182,6 @@ async function meanTemplateFeatures(
   bar.end();
   return meanOverTemplates(features, PROMPTSRC_TEMPLATES.length, model.config.embed);
 }
-
-/** The optimiser's settings as a schedule. */
-export const schedule = (settings: {
-  learningRate: number;
-  epochs: number;
-  warmupEpochs: number;
-  warmupLearningRate: number;
-}) => ({
-  rate: settings.learningRate,
-  epochs: settings.epochs,
-  warmupEpochs: settings.warmupEpochs,
-  warmupRate: settings.warmupLearningRate,
-});
 
 /**
  * The part of a data set that stage 1 is tuned on. As in the reference, the few images of each class are drawn from all

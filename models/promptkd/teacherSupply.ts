@@ -1,69 +1,116 @@
 /** What a step of stage 2 sees of the teacher. */
 import { leafBuffer, write } from '../../engine/memory.js';
 import { GpuPreprocessor } from '../clip/gpuPreprocess.js';
-import type { ClipModel } from '../clip/model.js';
-import { boxCrop } from '../clip/preprocess.js';
 import type { ImageItem } from '../datasets/dataset.js';
 import type { Batch } from '../datasets/loader.js';
 import type { Job } from '../job.js';
+import { CachedTeacher } from './cachedTeacher.js';
 import type { Teacher } from './loadTeacher.js';
-import type { StudentStep } from './student.js';
+import type { StudentStep, TeacherSource } from './student.js';
 import { ViewFeatures } from './viewFeatures.js';
 
 interface SupplySettings {
   readonly batch: number;
   readonly views: number;
   readonly seed: number;
+  readonly cropSeed?: number;
   readonly cropScale: number;
+  readonly teacherCache?: string | boolean;
+  /** Edge of the student's input. */
+  readonly size: number;
+  /** Crops that the run will look at in all. */
+  readonly crops: number;
 }
 
-/** Feeds the step with the teacher's view of each batch: its images, or features kept from an earlier pass. */
-export class TeacherSupply {
-  private constructor(
-    private readonly job: Job,
-    private readonly model: ClipModel,
-    private readonly prompts: Teacher['prompts']['vision'],
-    private readonly views: ViewFeatures | undefined,
-    private readonly preprocessor: GpuPreprocessor | undefined,
-  ) {}
+/** Feeds the step with the teacher's view of each batch. */
+export interface TeacherSupply {
+  readonly source: TeacherSource;
+  /** What the loader of the student's images must prepare for the teacher. */
+  readonly needs: { readonly otherSize?: number; readonly hash?: boolean };
+  /** What a batch needs before `fill`. */
+  prepare?(batch: Batch): Promise<void>;
+  fill(step: StudentStep, batch: Batch, epoch: number): void;
+  endEpoch?(): Promise<void>;
+  /** Says what was worth saying, and frees what it holds. */
+  end(): Promise<void>;
+}
 
-  static async create(
-    job: Job,
-    teacher: Teacher,
-    items: readonly ImageItem[],
-    settings: SupplySettings,
-  ): Promise<TeacherSupply> {
-    const { model } = teacher;
-    const prompts = teacher.prompts.vision;
-    if (settings.views === 0) {
-      const size = model.config.vision.resolution;
-      const preprocessor = await GpuPreprocessor.create(job.gpu, { size, batch: settings.batch });
-      return new TeacherSupply(job, model, prompts, undefined, preprocessor);
-    }
-    const views = await ViewFeatures.compute(job, model, prompts, items, {
-      ...settings,
-      batch: 16,
-      label: "the teacher's image features",
-    });
-    return new TeacherSupply(job, model, prompts, views, undefined);
-  }
+/**
+ * Its image encoder in the step itself; or features kept from an earlier pass over fixed views, or from earlier runs in a
+ * cache on disk, with which the step does without the encoder.
+ */
+export async function openTeacherSupply(
+  job: Job,
+  teacher: Teacher,
+  items: readonly ImageItem[],
+  settings: SupplySettings,
+): Promise<TeacherSupply> {
+  const { resolution } = teacher.model.config.vision;
+  const otherSize = resolution === settings.size ? {} : { otherSize: resolution };
+  if (settings.teacherCache) return fromCache(job, teacher, settings.teacherCache, settings, otherSize);
+  if (settings.views > 0) return fromViews(job, teacher, items, settings);
+  return fromStep(job, teacher, settings, otherSize);
+}
 
-  get source() {
-    return this.views ? { logitScale: this.model.logitScale } : { model: this.model, prompts: this.prompts };
-  }
+async function fromStep(
+  { gpu }: Job,
+  { model, prompts }: Teacher,
+  { batch }: SupplySettings,
+  needs: TeacherSupply['needs'],
+): Promise<TeacherSupply> {
+  const size = model.config.vision.resolution;
+  const preprocessor = needs.otherSize && (await GpuPreprocessor.create(gpu, { size, batch }));
+  return {
+    source: { model, prompts: prompts.vision },
+    needs,
+    // The same boxes at the teacher's own resolution, where that is another.
+    fill: ({ graph }, { otherImages }) => {
+      if (preprocessor) preprocessor.submit(otherImages!, leafBuffer(gpu, graph.teacherInput));
+    },
+    end: async () => {
+      if (preprocessor) preprocessor.destroy();
+    },
+  };
+}
 
-  fill(step: StudentStep, batch: Batch, epoch: number): void {
-    const { gpu } = this.job;
-    if (this.views) write(gpu, step.graph.teacherInput, this.views.batch(epoch, batch.indices));
-    else if (step.graph.teacherInput !== step.graph.images) {
-      // The same boxes at the teacher's own resolution.
-      const size = this.model.config.vision.resolution;
-      const images = batch.images.map(({ image, crop }) => ({ image, crop: boxCrop(crop, size) }));
-      this.preprocessor!.submit(images, leafBuffer(gpu, step.graph.teacherInput));
-    }
-  }
+async function fromViews(
+  job: Job,
+  { model, prompts }: Teacher,
+  items: readonly ImageItem[],
+  settings: SupplySettings,
+): Promise<TeacherSupply> {
+  const views = await ViewFeatures.compute(job, model, prompts.vision, items, {
+    ...settings,
+    batch: 16,
+    label: "the teacher's image features",
+  });
+  return {
+    source: { logitScale: model.logitScale },
+    needs: {},
+    fill: ({ graph }, { indices }, epoch) => write(job.gpu, graph.teacherInput, views.batch(epoch, indices)),
+    end: async () => {},
+  };
+}
 
-  destroy(): void {
-    this.preprocessor?.destroy();
-  }
+/** Also with fixed views: a crop that comes again is found, whoever computed it. */
+async function fromCache(
+  job: Job,
+  teacher: Teacher,
+  folder: string | true,
+  settings: SupplySettings,
+  otherSize: TeacherSupply['needs'],
+): Promise<TeacherSupply> {
+  const cached = await CachedTeacher.open(job, teacher, folder, settings);
+  return {
+    source: { logitScale: teacher.model.logitScale },
+    needs: { ...otherSize, hash: true },
+    prepare: (batch) => cached.prepare(batch),
+    fill: ({ graph }, batch) => write(job.gpu, graph.teacherInput, cached.of(batch)),
+    endEpoch: () => cached.flush(),
+    end: async () => {
+      await cached.flush();
+      cached.summary();
+      await cached.destroy();
+    },
+  };
 }

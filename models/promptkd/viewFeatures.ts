@@ -23,13 +23,14 @@ export class ViewFeatures {
     items: readonly ImageItem[],
     options: {
       readonly seed: number;
+      readonly cropSeed?: number;
       readonly views: number;
       readonly cropScale: number;
       readonly batch: number;
       readonly label: string;
     },
   ): Promise<ViewFeatures> {
-    const { seed, views, cropScale, label } = options;
+    const { seed, cropSeed, views, cropScale, label } = options;
     const batch = Math.min(options.batch, items.length);
     const runner = await ImageRunner.create(job.gpu, model.config.vision.resolution, batch, (images) =>
       l2Normalize(encodeImages(model.weights, model.config, images, prompts)),
@@ -37,6 +38,7 @@ export class ViewFeatures {
     const loader = new Loader(job.platform, items, {
       batch,
       seed,
+      cropSeed,
       views,
       cropScale,
       size: runner.size,

@@ -1,5 +1,6 @@
 /**
- * The folder of a run: `config.yaml` (complete, re-runnable), `metrics.jsonl`, `checkpoints/` and results.
+ * The folder of a run: `config.yaml` (complete, re-runnable), `metrics.jsonl`, `timing.jsonl`, `checkpoints/` and results.
+ * All but `timing.jsonl` depend on nothing but settings, data and adapter.
  * It appears when the first epoch is done, so that a run that fails on its input leaves nothing behind.
  */
 import { parse, stringify } from 'yaml';
@@ -12,9 +13,10 @@ export type Metrics = Readonly<Record<string, number | string>>;
 
 const CONFIG = 'config.yaml';
 const METRICS = 'metrics.jsonl';
+const TIMING = 'timing.jsonl';
 
 export class RunFolder {
-  private lines: string[] = [];
+  private lines = { [METRICS]: [] as string[], [TIMING]: [] as string[] };
   private exists: boolean;
 
   private constructor(
@@ -66,7 +68,12 @@ export class RunFolder {
 
   /** Keeps a line for `metrics.jsonl` until the next `flush`. */
   log(metrics: Metrics): void {
-    this.lines.push(JSON.stringify(metrics));
+    this.lines[METRICS].push(JSON.stringify(metrics));
+  }
+
+  /** The same for `timing.jsonl`. */
+  logTiming(timing: object): void {
+    this.lines[TIMING].push(JSON.stringify(timing));
   }
 
   /** Writes what has been logged; makes the folder the first time. */
@@ -75,17 +82,20 @@ export class RunFolder {
       await this.platform.write(this.join(CONFIG), this.config);
       this.exists = true;
     }
-    if (this.lines.length > 0) await this.platform.append(this.join(METRICS), this.lines.join('\n'));
-    this.lines = [];
+    for (const name of [METRICS, TIMING] as const) {
+      const lines = this.lines[name].splice(0);
+      if (lines.length > 0) await this.platform.append(this.join(name), lines.join('\n'));
+    }
   }
 
-  /** Drops metrics of epochs after `epoch`, which a continued run will write again. */
+  /** Drops lines of epochs after `epoch`, which a continued run will write again. */
   async rewind(epoch: number): Promise<void> {
-    const path = this.join(METRICS);
-    if (!(await this.platform.stat(path))) return;
-    const lines = (await this.platform.readText(path)).split('\n').filter(Boolean);
-    const kept = lines.filter((line) => Number((JSON.parse(line) as Metrics).epoch) <= epoch);
-    await this.platform.write(path, kept.map((line) => `${line}\n`).join(''));
+    for (const path of [this.join(METRICS), this.join(TIMING)]) {
+      if (!(await this.platform.stat(path))) continue;
+      const lines = (await this.platform.readText(path)).split('\n').filter(Boolean);
+      const kept = lines.filter((line) => Number((JSON.parse(line) as Metrics).epoch) <= epoch);
+      await this.platform.write(path, kept.map((line) => `${line}\n`).join(''));
+    }
   }
 
   write(name: string, data: Uint8Array | string): Promise<void> {

@@ -4,6 +4,7 @@ import { UserError } from '../../engine/errors.js';
 import { leafBuffer, readLeaf, release } from '../../engine/memory.js';
 import { input, type Tensor } from '../../engine/tensor.js';
 import { GpuPreprocessor } from '../clip/gpuPreprocess.js';
+import { prepareImage } from '../clip/preparedImage.js';
 import { boxCrop, type Crop, denormalise, testCrop } from '../clip/preprocess.js';
 import type { Job } from '../job.js';
 import type { RgbImage } from '../platform.js';
@@ -146,7 +147,7 @@ class Croppers {
       cropper = { preprocessor, target: input([1, 3, size, size], `crop of ${size}`) };
       this.bySize.set(size, cropper);
     }
-    cropper.preprocessor.submit([{ image, crop }], leafBuffer(gpu, cropper.target));
+    cropper.preprocessor.submit([prepareImage(image, crop)], leafBuffer(gpu, cropper.target));
     return denormalise(await readLeaf(gpu, cropper.target));
   }
 

@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UserError } from '../../engine/errors.js';
 import { type Gpu, openGpu } from '../../engine/gpu.js';
-import { type CroppedImage, GpuPreprocessor } from '../../models/clip/gpuPreprocess.js';
+import { GpuPreprocessor } from '../../models/clip/gpuPreprocess.js';
+import { prepareImage } from '../../models/clip/preparedImage.js';
 import {
   boxCrop,
+  type Crop,
   cropOnCpu,
   denormalise,
   IMAGE_DEVIATION,
@@ -11,10 +13,17 @@ import {
   sampleTrainCrop,
   testCrop,
 } from '../../models/clip/preprocess.js';
+import type { RgbImage } from '../../models/platform.js';
 import { Random } from '../../models/random.js';
 import { countCreations } from '../helpers/creations.js';
 import { describeWithShared, readPreprocessCases, readRawTensors, sharedFolder } from '../helpers/shared.js';
 import { syntheticImage } from '../helpers/syntheticImage.js';
+
+interface Cropped {
+  readonly image: RgbImage;
+  readonly crop: Crop;
+}
+const prepare = (images: readonly Cropped[]) => images.map(({ image, crop }) => prepareImage(image, crop));
 
 const gpu = await openGpu().catch((error: unknown) => {
   if (!(error instanceof UserError)) throw error;
@@ -30,9 +39,9 @@ describe.skipIf(!gpu)('GpuPreprocessor', () => {
   afterAll(() => gpu!.destroy());
 
   /** Runs the images and compares each with the CPU reference, byte for byte; slots beyond them must stay poisoned. */
-  async function check(preprocessor: GpuPreprocessor, images: CroppedImage[], size: number, batch: number) {
+  async function check(preprocessor: GpuPreprocessor, images: Cropped[], size: number, batch: number) {
     const target = bench.target(batch * 3 * size * size);
-    preprocessor.submit(images, target);
+    preprocessor.submit(prepare(images), target);
     const result = await bench.read(target);
     const plane = 3 * size * size;
     for (const [slot, { image, crop }] of images.entries()) {
@@ -93,10 +102,10 @@ describe.skipIf(!gpu)('GpuPreprocessor', () => {
         crop: boxCrop({ left: i, top: 1, width: edge - 1, height: edge - 2, flip: i % 2 === 1 }, 8),
       }));
     const target = bench.target(3 * 3 * 64);
-    preprocessor.submit(batch(30, 3), target);
+    preprocessor.submit(prepare(batch(30, 3)), target);
     const made = countCreations(bench.gpu);
-    for (const edge of [20, 31, 9]) preprocessor.submit(batch(edge, 3), target);
-    preprocessor.submit(batch(25, 2), target);
+    for (const edge of [20, 31, 9]) preprocessor.submit(prepare(batch(edge, 3)), target);
+    preprocessor.submit(prepare(batch(25, 2)), target);
     expect(made()).toEqual({ buffers: 0, bindGroups: 0, pipelines: 0 });
     expect(preprocessor.growths).toBe(0);
 
@@ -119,7 +128,9 @@ describe.skipIf(!gpu)('GpuPreprocessor', () => {
     });
     await check(preprocessor, images, 8, 6);
     const large = { image: syntheticImage(80, 90), crop: testCrop(80, 90, 8) };
-    expect(() => preprocessor.submit([large], bench.target(6 * 192))).toThrow(/80 x 90 pixels is too large/);
+    expect(() => preprocessor.submit(prepare([large]), bench.target(6 * 192))).toThrow(
+      /80 x 90 pixels is too large/,
+    );
     preprocessor.destroy();
   });
 
@@ -128,10 +139,11 @@ describe.skipIf(!gpu)('GpuPreprocessor', () => {
     const image = syntheticImage(20, 20);
     const target = bench.target(192);
     const box = { left: 5, top: 0, width: 16, height: 20 };
-    expect(() => preprocessor.submit([{ image, crop: boxCrop(box, 8) }], target)).toThrow(RangeError);
-    expect(() => preprocessor.submit([{ image, crop: testCrop(20, 20, 9) }], target)).toThrow(RangeError);
+    expect(() => prepareImage(image, boxCrop(box, 8))).toThrow(RangeError);
+    const other = prepareImage(image, testCrop(20, 20, 9));
+    expect(() => preprocessor.submit([other], target)).toThrow(RangeError);
     const two = [1, 2].map(() => ({ image, crop: testCrop(20, 20, 8) }));
-    expect(() => preprocessor.submit(two, target)).toThrow(/2 images for a batch of 1/);
+    expect(() => preprocessor.submit(prepare(two), target)).toThrow(/2 images for a batch of 1/);
     preprocessor.destroy();
   });
 
@@ -148,7 +160,7 @@ describe.skipIf(!gpu)('GpuPreprocessor', () => {
         });
         const preprocessor = await GpuPreprocessor.create(gpu!, { size, batch: jobs.length });
         const target = bench.target(jobs.length * 3 * size * size);
-        preprocessor.submit(jobs, target);
+        preprocessor.submit(prepare(jobs), target);
         const result = await bench.read(target);
         const plane = 3 * size * size;
         for (const [slot, { name }] of jobs.entries()) {

@@ -43,7 +43,7 @@ describe('Loader', () => {
     for (const batch of batches)
       batch.indices.forEach((index, i) => {
         expect(batch.items[i]).toBe(items[index]);
-        expect(batch.images[i].image.width).toBe(20 + index);
+        expect(batch.images[i].width).toBe(20 + index);
         expect(batch.images[i].crop.size).toBe(8);
       });
   });

@@ -3,6 +3,7 @@ import { leafBuffer } from '../../../engine/memory.js';
 import { loadCheckpoint } from '../../../models/checkpoints/load.js';
 import { GpuPreprocessor } from '../../../models/clip/gpuPreprocess.js';
 import { loadModel } from '../../../models/clip/model.js';
+import { prepareImage } from '../../../models/clip/preparedImage.js';
 import { sampleTrainCrop } from '../../../models/clip/preprocess.js';
 import { initialProjection, projectionVariables } from '../../../models/promptkd/projection.js';
 import { initialPrompts, promptVariables } from '../../../models/promptkd/prompts.js';
@@ -38,7 +39,7 @@ describe('a step of stage 2', () => {
     const run = async () => {
       const images = Array.from({ length: BATCH }, () => {
         const data = Uint8Array.from({ length: 64 * 64 * 3 }, () => random.below(256));
-        return { image: { width: 64, height: 64, data }, crop: sampleTrainCrop(random, 64, 64, 48) };
+        return prepareImage({ width: 64, height: 64, data }, sampleTrainCrop(random, 64, 64, 48));
       });
       preprocessor.submit(images, leafBuffer(gpu, step.graph.images));
       step.run(0.01);

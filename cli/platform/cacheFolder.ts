@@ -1,0 +1,7 @@
+/** Where this program keeps what it can make again. */
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+/** `$XDG_CACHE_HOME/promptkd`, else `~/.cache/promptkd`. */
+export const cacheFolder = (env: Readonly<Record<string, string | undefined>> = process.env): string =>
+  join(env.XDG_CACHE_HOME || join(env.HOME || homedir(), '.cache'), 'promptkd');

@@ -1,0 +1,46 @@
+/** A worker of `ImagePool`: decodes and crops one file at a time. */
+import sharp from 'sharp';
+import { kTransferable, kValue, Tinypool } from 'tinypool';
+import { UserError } from '../../engine/errors.js';
+import { type PreparedFile, type PrepareRequest, prepareFile } from '../../models/datasets/prepare.js';
+import { nodePlatform } from './node.js';
+
+/** Errors lose their class on the way to the main thread, so a mistake of the user's goes as data. */
+export type WorkerResult = PreparedFile | { readonly mistake: { message: string; mend: string } };
+
+// As many files at a time as there are workers: threads for one file would only get in their way.
+sharp.concurrency(1);
+
+export default async function work(request: PrepareRequest): Promise<WorkerResult> {
+  try {
+    const file = await prepareFile(request, nodePlatform.decodeImage);
+    const { decoded } = file;
+    // Shared memory, so that the image can be cropped again by any worker without a copy.
+    const result = decoded ? { ...file, decoded: { ...decoded, data: shared(decoded.data) } } : file;
+    const transfers = file.images.flatMap(({ source, table }) => [source.buffer, table.buffer]);
+    return Tinypool.move(new Moved(result, transfers)) as unknown as WorkerResult;
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return { mistake: { message: error.message, mend: error.mend } };
+  }
+}
+
+function shared(bytes: Uint8Array): Uint8Array {
+  const copy = new Uint8Array(new SharedArrayBuffer(bytes.length));
+  copy.set(bytes);
+  return copy;
+}
+
+/** Tinypool's way to say which buffers of a result are moved, not copied. */
+class Moved {
+  constructor(
+    private readonly value: WorkerResult,
+    private readonly transfers: readonly ArrayBuffer[],
+  ) {}
+  get [kTransferable](): object {
+    return this.transfers;
+  }
+  get [kValue](): object {
+    return this.value;
+  }
+}

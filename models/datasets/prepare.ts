@@ -1,0 +1,71 @@
+/** From an image file to crops that are ready to upload: what a worker does, or the main thread where there is none. */
+
+import { type PreparedImage, prepareImage } from '../clip/preparedImage.js';
+import { boxCrop, type Crop, sampleTrainCrop, testCrop } from '../clip/preprocess.js';
+import type { RgbImage } from '../platform.js';
+import { Random } from '../random.js';
+
+/** The test transform, or one of a stream of random crops: only these numbers decide it, and the image's size. */
+export type CropRule =
+  | { readonly kind: 'test' }
+  | {
+      readonly kind: 'random';
+      readonly seed: number;
+      readonly view: number;
+      readonly index: number;
+      readonly scale?: number;
+    };
+
+/** A decoded image, and the SHA-256 of its file where that was asked for. */
+export interface DecodedFile extends RgbImage {
+  readonly hash?: string;
+}
+
+export interface PrepareRequest {
+  readonly path: string;
+  readonly rule: CropRule;
+  /** Edges of the models' inputs; the same box is cut out for each. */
+  readonly sizes: readonly number[];
+  /** The decoded image, from an earlier request. */
+  readonly decoded?: DecodedFile;
+  /** Whether the decoded image should come back, to be kept. */
+  readonly keep?: boolean;
+  /** Whether the file's hash is wanted. */
+  readonly hash?: boolean;
+}
+
+export interface PreparedFile {
+  /** One for each size. */
+  readonly images: readonly PreparedImage[];
+  readonly hash?: string;
+  readonly decoded?: DecodedFile;
+}
+
+/** Which part of an image of `width` x `height` a rule takes. */
+export function cropOf(rule: CropRule, width: number, height: number, size: number): Crop {
+  if (rule.kind === 'test') return testCrop(width, height, size);
+  const { seed, view, index, scale } = rule;
+  return sampleTrainCrop(Random.of(seed, 'crop', view, index), width, height, size, scale);
+}
+
+/**
+ * Decodes (unless that is done) and crops.
+ *
+ * @param decode reads a file, and hashes it where asked to
+ * @throws UserError when the file is no image
+ */
+export async function prepareFile(
+  request: PrepareRequest,
+  decode: (path: string, hash: boolean) => Promise<DecodedFile>,
+): Promise<PreparedFile> {
+  const { path, rule, sizes, keep = false, hash = false } = request;
+  const decoded = request.decoded ?? (await decode(path, hash));
+  const { width, height } = decoded;
+  const first = cropOf(rule, width, height, sizes[0]);
+  const images = sizes.map((size, i) => {
+    const crop =
+      i === 0 ? first : rule.kind === 'test' ? testCrop(width, height, size) : boxCrop(first, size);
+    return prepareImage(decoded, crop);
+  });
+  return { images, hash: decoded.hash, ...(keep && !request.decoded && { decoded }) };
+}

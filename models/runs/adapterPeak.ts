@@ -1,0 +1,40 @@
+/** The most float32 arithmetic that an adapter does in WGSL, measured: what a step's FLOPs are compared with. */
+import type { Gpu } from '../../engine/gpu.js';
+import { kernelRunner, runsFor } from '../../engine/measure.js';
+import { Plan } from '../../engine/plan.js';
+import { multiplyAdd } from '../benchmarks/peaks.js';
+
+const LEAST_MS = 4;
+const SAMPLES = 3;
+
+const peaks = new WeakMap<GPUDevice, Promise<number>>();
+
+/**
+ * FLOP/s of chains of multiplications and additions, the better of scalars and vectors and the best of some samples of a few
+ * milliseconds; once a device. Tensor cores and float16 arithmetic are not in it, so kernels that use them may exceed it.
+ */
+export function adapterPeak(gpu: Gpu): Promise<number> {
+  let peak = peaks.get(gpu.device);
+  if (!peak) {
+    peak = measure(gpu);
+    peaks.set(gpu.device, peak);
+  }
+  return peak;
+}
+
+async function measure(gpu: Gpu): Promise<number> {
+  const size = gpu.capabilities.software
+    ? { invocations: 2 ** 13, steps: 2 ** 7 }
+    : { invocations: 2 ** 20, steps: 2 ** 9 };
+  let peak = 0;
+  for (const wide of [false, true]) {
+    const plan = await Plan.compile(gpu, { outputs: [multiplyAdd({ ...size, wide })] });
+    const { flops } = plan.describe();
+    const runner = kernelRunner(gpu, plan);
+    await runner.run(1); // Some adapters compile in the first dispatch.
+    const runs = runsFor(await runner.run(1), { repeats: SAMPLES, leastMs: LEAST_MS });
+    for (let i = 0; i < SAMPLES; i++) peak = Math.max(peak, (runs * flops * 1000) / (await runner.run(runs)));
+    plan.destroy();
+  }
+  return peak;
+}
