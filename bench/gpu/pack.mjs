@@ -70,11 +70,11 @@ function dependencies() {
     .filter((name) => existsSync(join(root, name)) && !/linuxmusl|wasm32/.test(name));
 }
 
-/** Archives with xz's strongest preset, as the whole kit has to stay small. */
+/** Archives with xz's largest window, as the whole kit has to stay small. */
 function compress(args, name) {
   execFileSync('tar', ['-cJf', join(out, name), ...args], {
     stdio: 'inherit',
-    env: { ...process.env, XZ_OPT: '-9e -T2' },
+    env: { ...process.env, XZ_OPT: '-9 -T2' },
   });
 }
 
