@@ -47,12 +47,12 @@ function command(): Command {
     .addOption(new Option('--styles <style...>', 'styles to learn from (default: all)').choices(STYLES))
     .option('--seed <n>', 'decides initial weights, order, captions and views (default: 1)', number)
     .option('--epochs <n>', 'passes over the drawings (default: 20)', number)
-    .option('--batch <n>', 'pairs of a step (default: 64)', number)
-    .option('--learning-rate <rate>', 'of AdamW, after the warm-up (default: 0.001)', number)
+    .option('--batch <n>', 'pairs of a step (default: 32)', number)
+    .option('--learning-rate <rate>', 'of AdamW, after the warm-up (default: 0.0007)', number)
     .option('--warmup-epochs <n>', 'epochs of linear warm-up (default: 2)', number)
     .option('--weight-decay <share>', 'decay of matrices (default: 0.1)', number)
     .option('--clip-norm <length>', 'largest length of the gradients (default: 1)', number)
-    .option('--name-share <share>', 'captions with the name where there is a class (default: 0.5)', number)
+    .option('--name-share <share>', 'captions with the name where there is a class (default: 0.3)', number)
     .option('--crop-edge <share>', 'smallest share of a drawing’s edge in a crop (default: 0.7)', number)
     .option('--evaluate-every <n>', 'epochs between evaluations (default: 5)', number)
     .addHelpText('after', HELP);
@@ -85,7 +85,7 @@ async function prepare(job: Job, { styles }: Settings): Promise<PretrainData> {
   );
   const unseenIcons = new Map([[UNSEEN_STYLE, await readIcons(UNSEEN_STYLE)]]);
   const subjects = listSubjects(icons, classes);
-  const unseen = listSubjects(unseenIcons, classes);
+  const unseen = listSubjects(unseenIcons, classes).filter(({ label }) => label !== undefined);
   const bar = job.begin('drawing the emoji', subjects.length + unseen.length);
   const drawings = await draw([...subjects, ...unseen], new Map([...icons, ...unseenIcons]), bar);
   bar.end();

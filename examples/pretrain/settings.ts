@@ -16,14 +16,14 @@ export const SettingsSchema = v.strictObject({
   seed: v.optional(count(0), 1),
   epochs: v.optional(count(1), 20),
   /** Pairs of a step; each is told from the others of its batch. */
-  batch: v.optional(count(2), 64),
-  learningRate: v.optional(positive, 1e-3),
+  batch: v.optional(count(2), 32),
+  learningRate: v.optional(positive, 7e-4),
   warmupEpochs: v.optional(count(0), 2),
   weightDecay: v.optional(v.pipe(v.number(), v.minValue(0)), 0.1),
   /** Largest length of all gradients together. */
   clipNorm: v.optional(positive, 1),
   /** How often the caption of a drawing that has a class says its name instead of its class. */
-  nameShare: v.optional(share, 0.5),
+  nameShare: v.optional(share, 0.3),
   /** Smallest part of a drawing's edge that a random crop shows. */
   cropEdge: v.optional(v.pipe(v.number(), v.gtValue(0), v.maxValue(1)), 0.7),
   /** Epochs between two evaluations; the last epoch is always evaluated. */

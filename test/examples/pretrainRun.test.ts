@@ -21,7 +21,7 @@ const tokenizerFile = join(emojiClipFolder(), 'teacher', 'tokenizer.json');
 const config = clipConfig({ embed: 16, patch: 16, vision: [64, 1], text: [64, 1] }, 1024);
 const settings = parseSettings(
   SettingsSchema,
-  { epochs: 20, batch: 6, warmupEpochs: 5, nameShare: 0, evaluateEvery: 8 },
+  { epochs: 20, batch: 6, learningRate: 1e-3, warmupEpochs: 5, nameShare: 0, evaluateEvery: 8 },
   'the test',
 );
 
