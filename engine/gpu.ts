@@ -11,6 +11,7 @@ import {
   type SubgroupMatrixConfig,
 } from './adapter.js';
 import { UserError } from './errors.js';
+import type { Tuning } from './tuning.js';
 import { withLiveHandle, withNaps } from './waiting.js';
 
 export { type AdapterSummary, listAdapters, NoAdapterError } from './adapter.js';
@@ -30,6 +31,10 @@ export interface Capabilities {
   /** Smallest and largest number of invocations in a subgroup. */
   readonly subgroupSize?: readonly [number, number];
   readonly subgroupMatrix: readonly SubgroupMatrixConfig[];
+  /** A kernel may say which of several subgroup sizes it wants. */
+  readonly subgroupSizeControl?: boolean;
+  /** Bytes of workgroup memory that a kernel may have. */
+  readonly workgroupMemory: number;
   readonly timestamps: boolean;
   /** The adapter runs on the CPU: a barrier costs more than many loads, and neighbours share no memory transaction. */
   readonly software: boolean;
@@ -72,6 +77,8 @@ function capabilitiesOf(adapter: GPUAdapter, summary: AdapterSummary, wanted?: L
     subgroups: has('subgroups'),
     subgroupSize: has('subgroups') ? [info.subgroupMinSize ?? 4, info.subgroupMaxSize ?? 128] : undefined,
     subgroupMatrix,
+    subgroupSizeControl: has('subgroup-size-control'),
+    workgroupMemory: summary.limits.maxComputeWorkgroupStorageSize ?? 16384,
     timestamps: has('timestamp-query'),
     software: summary.software,
     level: wanted ?? reached,
@@ -103,6 +110,8 @@ export class Gpu {
   readonly device: GPUDevice;
   readonly adapter: AdapterSummary;
   readonly capabilities: Capabilities;
+  /** Chooses kernels for plans on this device; without it, each operation's own rule does. */
+  tuning?: Tuning;
   private failure: Error | undefined;
   private destroyed = false;
   private readonly dawn: boolean;

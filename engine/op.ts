@@ -6,6 +6,7 @@
 import { UserError } from './errors.js';
 import type { Capabilities } from './gpu.js';
 import { checkHalfShape, type DType, type GraphNode, type Shape, Tensor } from './tensor.js';
+import type { Choose } from './tuning.js';
 
 /** Shape and type of one output. `scratch` marks workspace that the kernels need even if nobody reads it. */
 export interface OutputSpec {
@@ -41,6 +42,8 @@ export interface KernelContext {
   readonly capabilities: Capabilities;
   /** For each output: does anything read it? Kernels may skip the ones that nothing reads. */
   readonly used: readonly boolean[];
+  /** What a tuner found; absent where nothing was tuned. */
+  readonly choose?: Choose;
 }
 
 /** Values of one tensor in the CPU reference: float64, row-major, whatever the dtype on the device. */

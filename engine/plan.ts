@@ -9,6 +9,7 @@ import { getKernel, kernelSource, tensorOf } from './kernel.js';
 import { createStorage, hostValues, leafBuffer, Reader } from './memory.js';
 import type { Dispatch } from './op.js';
 import type { GraphNode, Tensor } from './tensor.js';
+import type { Choose, Tunable } from './tuning.js';
 
 export interface PlanRequest {
   /** Tensors to keep after a run, to be read with `read()`. */
@@ -24,6 +25,10 @@ export interface CompileOptions {
   readonly poison?: boolean;
   /** Runs what can be done in one kernel as one (fuse.ts). Default true. */
   readonly fuse?: boolean;
+  /** Chooses between kernels that do the same work. Default: the device's tuning, or each operation's own rule. */
+  readonly choose?: Choose;
+  /** Called as kernels are tuned, where they are. */
+  readonly onTuning?: (done: number, total: number) => void;
   /** Called as pipelines become ready: `done` of `total`. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -77,7 +82,7 @@ export class Schedule {
   constructor(
     request: PlanRequest,
     capabilities: Gpu['capabilities'],
-    options: Pick<CompileOptions, 'fuse'> = {},
+    options: Pick<CompileOptions, 'fuse' | 'choose'> = {},
   ) {
     const { outputs = [], updates = [] } = request;
     this.outputs = outputs;
@@ -91,7 +96,7 @@ export class Schedule {
     this.nodes.forEach((node, step) => {
       if (isView(node)) return;
       const used = node.outputs.map((output) => lastUse.has(output) || kept.has(output));
-      const launches = node.op.kernels!(node, { capabilities, used });
+      const launches = node.op.kernels!(node, { capabilities, used, choose: options.choose });
       dispatches.push(...launches);
       const written = new Set(launches.flatMap((d) => Object.values(d.writes).map(tensorOf)));
       for (const tensor of node.outputs)
@@ -173,6 +178,20 @@ export class Schedule {
   }
 }
 
+/** The choices of the device's tuner, once it has seen every choice that the plan will ask for. */
+async function tuned(gpu: Gpu, request: PlanRequest, options: CompileOptions): Promise<Choose | undefined> {
+  const { tuning } = gpu;
+  if (!tuning) return undefined;
+  const asked = new Map<string, Tunable>();
+  const ask: Choose = (tunable) => {
+    asked.set(tunable.key, tunable);
+    return undefined;
+  };
+  new Schedule(request, gpu.capabilities, { ...options, choose: ask });
+  await tuning.prepare(gpu, [...asked.values()], options.onTuning);
+  return tuning.choose;
+}
+
 /** One dispatch of a plan, ready to be encoded. */
 export interface Launch {
   readonly name: string;
@@ -194,7 +213,8 @@ export class Plan {
   }
 
   static async compile(gpu: Gpu, request: PlanRequest, options: CompileOptions = {}): Promise<Plan> {
-    const schedule = new Schedule(request, gpu.capabilities, options);
+    const choose = options.choose ?? (await tuned(gpu, request, options));
+    const schedule = new Schedule(request, gpu.capabilities, { ...options, choose });
     const sources = schedule.dispatches.map(kernelSource);
     const total = new Set(sources.map((s) => s.code + s.entry)).size;
     const ready = new Set<string>();

@@ -11,6 +11,7 @@ import { type PlanRequest, Schedule } from '../engine/plan.js';
 import { constant, variable } from '../engine/tensor.js';
 import { peakGraphs } from './benchmarks/peaks.js';
 import { resampleKernels } from './clip/gpuPreprocess.js';
+import { productVariants } from './productVariants.js';
 import { KNOWN_MODELS, PORTABLE, studentRequests, teacherRequest } from './promptkd/shapes.js';
 
 export interface ShaderVariant {
@@ -53,7 +54,7 @@ export function listShaderVariants(): ShaderVariant[] {
   const variants: ShaderVariant[] = [];
   for (const level of LEVELS) {
     const { across, down } = resampleKernels(224);
-    const sources: KernelSource[] = [across, down];
+    const sources: KernelSource[] = [across, down, ...productVariants(level)];
     for (const software of [false, true])
       for (const request of requests)
         sources.push(

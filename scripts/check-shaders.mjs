@@ -27,6 +27,9 @@ function tally(compiler, results) {
   for (const reason of reasons) console.log(`${compiler}: some were skipped: ${reason}`);
 }
 
+/** The null backend's own limit, which is the smallest that WebGPU allows; GPUs are asked for theirs before a kernel is used. */
+const LIMIT = /total use of workgroup storage .* larger than the maximum allowed/;
+
 async function compileWithDawn(variants) {
   const gpu = await openGpu({ backend: 'null' });
   const results = [];
@@ -39,7 +42,8 @@ async function compileWithDawn(variants) {
       });
       results.push({ name: label });
     } catch (error) {
-      results.push({ name: label, error: error.message });
+      // The module has been compiled by then, and only the pipeline is refused.
+      results.push({ name: label, error: LIMIT.test(error.message) ? undefined : error.message });
     }
   }
   gpu.destroy();

@@ -6,8 +6,8 @@
 // The next step's values are fetched into registers before the multiplications of this one, which hides their latency.
 //
 // Values are staged in blocks of 4 x 4: four vector loads along the axis that is contiguous in storage, and a transposition in
-// registers where that axis is k. Two vectors of padding after every four k keep the stores of such blocks in different
-// banks. There are no bounds checks among the multiplications: rows and columns beyond the edge read the last one and are
+// registers where that axis is k. Where a vector is staged depends on k by an exclusive or, which keeps the stores of such blocks
+// in different banks without padding: a tile of 128 takes 16 KiB, which every adapter has. There are no bounds checks among the multiplications: rows and columns beyond the edge read the last one and are
 // not stored; what lies beyond K is staged as zeros, which costs a branch only where K is no multiple of 16.
 //
 // A is [BATCH, M, K], or [BATCH, K, M] when A_TRANSPOSED; B is [BATCH, K, N], or [BATCH, N, K] when B_TRANSPOSED.
@@ -17,7 +17,7 @@
 
 const STEP = 16u;
 const ROW = TILE / 4u;
-const STAGE = STEP * ROW + 2u * (STEP / 4u);
+const STAGE = STEP * ROW;
 const STEPS = (K + STEP - 1u) / STEP;
 const ACROSS = ROW / QUADS_B;
 
@@ -25,7 +25,7 @@ var<workgroup> stage_a: array<vec4f, STAGE>;
 var<workgroup> stage_b: array<vec4f, STAGE>;
 
 // Where four rows (or columns) of one k are staged.
-fn stage_at(k: u32, quad: u32) -> u32 { return k * ROW + 2u * (k / 4u) + quad; }
+fn stage_at(k: u32, quad: u32) -> u32 { return k * ROW + (quad ^ (k / 4u * 2u)); }
 
 // Four values of A that are neighbours in storage, at element `at` of it, which is a multiple of four if VECTOR_A.
 fn quad_a(at: vec4u) -> vec4f {

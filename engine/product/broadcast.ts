@@ -36,29 +36,21 @@ function stepCost({ rows, vectors }: BroadcastTile, lanes: number): number {
   return rows * columns + 7 * columns + (9 * rows) / Math.min(lanes, rows) + 3;
 }
 
-/** The tile that should take the least time on a few cores. */
-export function broadcastTile(sizes: MatmulSizes, lanes: number): BroadcastTile {
+/** Tiles that can compute a product, the one that should take the least time on a few cores first. */
+export function broadcastTiles(sizes: MatmulSizes, lanes: number): BroadcastTile[] {
   const steps = takesFour(sizes, lanes) ? 4 : 1;
-  let best: BroadcastTile = { rows: 4, vectors: 1, steps };
-  let least = Number.POSITIVE_INFINITY;
-  for (const [rows, vectors] of SHAPES) {
-    if (rows > lanes && rows % lanes !== 0) continue;
-    if (steps === 4 && rows * vectors > 16) continue;
-    const tile: BroadcastTile = { rows, vectors, steps };
-    const tiles = tilesOf(sizes, rows, 4 * vectors * lanes);
-    const cost = Math.ceil(tiles / 4) * stepCost(tile, lanes);
-    if (cost < least) {
-      best = tile;
-      least = cost;
-    }
-  }
-  return best;
+  const cost = (tile: BroadcastTile) =>
+    Math.ceil(tilesOf(sizes, tile.rows, 4 * tile.vectors * lanes) / 4) * stepCost(tile, lanes);
+  return SHAPES.filter(([rows]) => rows <= lanes || rows % lanes === 0)
+    .filter(([rows, vectors]) => steps === 1 || rows * vectors <= 16)
+    .map(([rows, vectors]): BroadcastTile => ({ rows, vectors, steps }))
+    .sort((x, y) => cost(x) - cost(y));
 }
 
 export function broadcastDispatch(
   product: Product,
   lanes: number,
-  tile: BroadcastTile = broadcastTile(product.sizes, lanes),
+  tile: BroadcastTile = broadcastTiles(product.sizes, lanes)[0]!,
 ): Dispatch {
   const { sizes } = product;
   const { rows, vectors, steps } = tile;

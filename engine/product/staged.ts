@@ -6,9 +6,6 @@ import { type MatmulSizes, type Product, productDispatch, tilesOf } from './prod
 export type StagedTile = 128 | 64 | 32;
 export const STAGED_TILES: readonly StagedTile[] = [128, 64, 32];
 
-/** Bytes of workgroup memory: 16 rows of A and of B, with padding. */
-export const stagedMemory = (tile: StagedTile): number => 2 * 16 * (16 * (tile / 4) + 8);
-
 /** The largest tile that still gives some 64 workgroups; fewer would leave most of a GPU idle. */
 export function stagedTile(sizes: MatmulSizes): StagedTile {
   return STAGED_TILES.find((tile) => tilesOf(sizes, tile, tile) >= 64) ?? 32;

@@ -168,6 +168,7 @@ export const PORTABLE: Capabilities = {
   f16: false,
   subgroups: false,
   subgroupMatrix: [],
+  workgroupMemory: 32768,
   timestamps: false,
   software: false,
   level: 'portable',

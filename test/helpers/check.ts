@@ -10,6 +10,7 @@ import { sum } from '../../engine/ops/reduce.js';
 import { Plan } from '../../engine/plan.js';
 import { evaluate } from '../../engine/reference.js';
 import { constant, type GraphNode, type Shape, type Tensor, variable } from '../../engine/tensor.js';
+import type { Choose } from '../../engine/tuning.js';
 
 /**
  * The device with other abilities: kernels for CPU adapters and for GPUs, or of a lower level, are then tested on
@@ -61,12 +62,17 @@ export function relativeError(a: ArrayLike<number>, b: ArrayLike<number>, floor 
 /** Checks that the kernels agree with the CPU reference on every output and updated variable. */
 export async function checkForward(
   outputs: readonly Tensor[],
-  { tolerance = 1e-5, updates = [] as readonly GraphNode[], capabilities = {} as Partial<Capabilities> } = {},
+  {
+    tolerance = 1e-5,
+    updates = [] as readonly GraphNode[],
+    capabilities = {} as Partial<Capabilities>,
+    choose = undefined as Choose | undefined,
+  } = {},
 ): Promise<void> {
   const gpu = withCapabilities(await testGpu(), capabilities);
   const changed = updates.flatMap((node) => node.op.mutates!.map((i) => node.inputs[i]!));
   const expected = evaluate(outputs, new Map(), updates);
-  const plan = await Plan.compile(gpu, { outputs, updates }, { poison: true });
+  const plan = await Plan.compile(gpu, { outputs, updates }, { poison: true, choose });
   plan.run();
   for (const tensor of [...outputs, ...changed]) {
     const error = relativeError(await plan.read(tensor), expected.get(tensor)!);

@@ -45,6 +45,17 @@ describe('matmul', () => {
     });
 
   for (const [transposeA, transposeB] of layouts)
+    it(`agrees without subgroups too, transposed ${transposeA}, ${transposeB}`, async () => {
+      const random = new TestRandom(4);
+      for (const [batch, m, n, k] of shapes.slice(0, 10)) {
+        const a = random.variable(transposeA ? [batch, k, m] : [batch, m, k], 'a');
+        const b = random.variable(transposeB ? [batch, n, k] : [batch, k, n], 'b');
+        const capabilities = { level: 'portable', software: true } as const;
+        await checkForward([matmul(a, b, { transposeA, transposeB })], { capabilities });
+      }
+    });
+
+  for (const [transposeA, transposeB] of layouts)
     it(`has the right gradients, transposed ${transposeA}, ${transposeB}`, async () => {
       const random = new TestRandom(2);
       for (const [batch, m, n, k] of [
