@@ -4,10 +4,13 @@ import { UserError } from '../engine/errors.js';
 import { type Gpu, type Level, NoAdapterError, openGpu } from '../engine/gpu.js';
 import type { Precision } from '../models/clip/model.js';
 import { MARKER, relaunchIfNeeded } from './platform/relaunch.js';
+import { startTuning } from './tuning.js';
 
 export interface GpuFlags {
   readonly adapter?: string;
   readonly level?: Level;
+  /** Whether kernels are tuned; by default on a GPU only. */
+  readonly tune?: boolean;
 }
 
 export interface PrecisionFlags {
@@ -37,7 +40,14 @@ export function addGpuOptions(command: Command): Command {
         'subgroups',
         'matrix',
       ]),
-    );
+    )
+    .addOption(
+      new Option(
+        '--tune',
+        'try the kernels of each matrix product and keep the fastest that is right (default: on a GPU)',
+      ),
+    )
+    .addOption(new Option('--no-tune', 'take the kernels that are usually fastest').env('PROMPTKD_NO_TUNE'));
 }
 
 /**
@@ -49,6 +59,8 @@ export function addGpuOptions(command: Command): Command {
 export async function commandGpu(flags: GpuFlags): Promise<Gpu> {
   await relaunchIfNeeded(flags.adapter);
   const gpu = await open(flags);
+  // A software adapter rounds the same way every time as long as nobody asks for other kernels.
+  if (flags.tune ?? !gpu.adapter.software) startTuning(gpu);
   if (gpu.adapter.software) process.stderr.write(`${announcement(gpu)}\n`);
   return gpu;
 }

@@ -22,14 +22,19 @@ export interface KernelSource {
 export const tensorOf = (operand: Operand): Tensor => ('tensor' in operand ? operand.tensor : operand);
 
 /**
- * Float32 to two float16 in a word. WGSL leaves open what `pack2x16float` makes of values beyond float16, and SwiftShader
- * spoils the other half; here they become infinite, and so does NaN.
+ * Float32 to two float16 in a word, rounded to the nearest, ties to even. By integers, because WGSL leaves open what
+ * `pack2x16float` makes of values beyond float16, SwiftShader spoils the other half then, and lavapipe calls a function for
+ * every value. Values beyond float16 become infinite here, and so does NaN. Below the smallest normal number, adding 0.5
+ * leaves a multiple of 2^-24 in the low bits.
  */
 const PACK_HALF = `fn pack_half(v: vec2f) -> u32 {
-  let beyond = !(abs(v) < vec2f(65520.0));
-  let signs = (bitcast<vec2u>(v) >> vec2u(16u)) & vec2u(0x8000u);
-  let infinite = select(vec2u(0u), signs | vec2u(0x7c00u), beyond);
-  return pack2x16float(select(v, vec2f(0.0), beyond)) | infinite.x | (infinite.y << 16u);
+  let bits = bitcast<vec2u>(v);
+  let size = bits & vec2u(0x7fffffffu);
+  let normal = ((size + 0xfffu + ((size >> vec2u(13u)) & vec2u(1u))) >> vec2u(13u)) - 0x1c000u;
+  let small = bitcast<vec2u>(bitcast<vec2f>(size) + 0.5) - 0x3f000000u;
+  let half = select(min(normal, vec2u(0x7c00u)), small, size < vec2u(0x38800000u));
+  let signed = half | ((bits >> vec2u(16u)) & vec2u(0x8000u));
+  return signed.x | (signed.y << 16u);
 }`;
 
 /** The WGSL of a binding: its array, and how its values are read and written as float32. */

@@ -16,6 +16,8 @@ export interface TunerOptions {
   readonly repeats?: number;
   /** Milliseconds that a sample lasts at least. Default 5. */
   readonly leastMs?: number;
+  /** Called as products are tuned, the first time with `done` 0. */
+  readonly onProgress?: (done: number, total: number) => void;
   /** Told about candidates that disagreed or did not compile, and about each choice. */
   readonly onNote?: (note: string) => void;
 }
@@ -42,10 +44,15 @@ export class Tuner implements Tuning {
     onProgress?: (done: number, total: number) => void,
   ): Promise<void> {
     const open = tunables.filter((tunable) => tunable.candidates.length > 1 && !this.choose(tunable));
+    const report = (done: number) => {
+      this.options.onProgress?.(done, open.length);
+      onProgress?.(done, open.length);
+    };
     for (const [i, tunable] of open.entries()) {
+      if (i === 0) report(0);
       const name = await this.fastest(gpu, tunable);
       if (name !== undefined) this.store.set(tunable.key, name);
-      onProgress?.(i + 1, open.length);
+      report(i + 1);
     }
   }
 

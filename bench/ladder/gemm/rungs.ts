@@ -48,10 +48,31 @@ export const RUNGS: readonly Rung[] = [
     takes: multiples(16, 64),
   },
   {
-    file: '7_half',
+    file: '7_workgroup_128',
+    idea: 'shared tiles of 128 x 128, the next step fetched ahead, any row count and width',
+    workgroups: tiles(128, 128),
+    takes: multiples(16, 4),
+  },
+  {
+    file: '8_subgroups',
+    idea: 'values of A broadcast between the lanes of a subgroup, no workgroup memory',
+    level: 'subgroups',
+    workgroups: tiles(16, 64),
+    takes: multiples(1, 4),
+  },
+  {
+    file: '9_half',
     idea: '8 x 8 results an invocation from float16 operands',
     half: true,
     workgroups: tiles(64, 64),
     takes: multiples(4, 8),
+  },
+  {
+    file: '10_matrix',
+    idea: 'subgroup matrices of float16 with sums in float32 (experimental)',
+    level: 'matrix',
+    half: true,
+    workgroups: tiles(128, 128),
+    takes: ({ m, n, k }) => m % 128 === 0 && n % 128 === 0 && k % 32 === 0,
   },
 ];
