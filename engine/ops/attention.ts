@@ -5,7 +5,8 @@
  * The backward pass stores no [tokens, tokens] matrix: it makes P again from S and lse (FlashAttention, arXiv
  * 2205.14135), so P is as exact as float32 holds lse: 1e-5 relative for scores around 100.
  */
-import { call, type Dispatch, type Op, record, type Values } from '../op.js';
+import type { Capabilities } from '../gpu.js';
+import { call, type Dispatch, type KernelContext, type Op, record, type Values } from '../op.js';
 import type { Tensor } from '../tensor.js';
 import { misfit } from './shape.js';
 
@@ -26,17 +27,42 @@ const vec4 = (tensor: Tensor) => ({ tensor, as: 'vec4' }) as const;
 function launch(
   qkv: Tensor,
   { heads, causal }: AttentionOptions,
-  entry: string,
+  { capabilities }: KernelContext,
+  entry: 'forward' | 'queries' | 'keys',
   flags: Record<string, boolean>,
 ): Pick<Dispatch, 'shader' | 'entry' | 'constants' | 'workgroups'> {
   const [batch, tokens] = qkv.shape as [number, number];
+  const lanes = lanesConstants(tokens, entry, capabilities);
+  const own = lanes ? lanes.ROWS! * lanes.LANES! : OWN;
   return {
-    shader: 'attention',
+    shader: lanes ? 'attention_lanes' : 'attention',
     entry,
-    constants: { TOKENS: tokens, HEADS: heads, CAUSAL: causal, ...flags },
-    workgroups: [Math.ceil(tokens / OWN), heads, batch],
+    constants: { TOKENS: tokens, HEADS: heads, CAUSAL: causal, ...lanes, ...flags },
+    workgroups: [Math.ceil(tokens / own), heads, batch],
   };
 }
+
+/**
+ * Sizes for attention_lanes.wgsl, where it is the better kernel: on CPU adapters whose subgroups all have one size.
+ * A row more a lane makes loads serve more rows, but the last group of rows may be emptier for it.
+ */
+function lanesConstants(
+  tokens: number,
+  entry: 'forward' | 'queries' | 'keys',
+  { software, level, subgroupSize }: Capabilities,
+): Record<string, number> | undefined {
+  const [LANES, largest] = subgroupSize ?? [0, 0];
+  if (!software || level === 'portable' || LANES !== largest || LANES < 4 || LANES > 16) return undefined;
+  const cost = (rows: number) => Math.ceil(tokens / (rows * LANES)) * (rows + LOADING);
+  let ROWS = 1;
+  for (let rows = 2; rows <= MOST_ROWS[entry]; rows++) if (cost(rows) <= cost(ROWS)) ROWS = rows;
+  return { LANES, ROWS, STRIPS: tokens > LANES && entry === 'forward' ? 2 : 1, STEPS: 1 };
+}
+
+/** Rows a lane, at the most: beyond that a CPU's first cache is too small for what they keep. */
+const MOST_ROWS = { forward: 5, queries: 5, keys: 4 } as const;
+/** What loading a block costs, in rows. */
+const LOADING = 1.5;
 
 /** Products of [tokens, tokens, 64] that every head does; a causal one sees half of them. */
 const productsFlops = (qkv: Tensor, { heads, causal }: AttentionOptions, products: number): number => {
@@ -54,11 +80,11 @@ const op: Op<AttentionOptions> = {
       misfit('attention', [qkv], `${heads} heads of ${HEAD} need [batch, tokens, ${3 * heads * HEAD}]`);
     return [{ shape: [batch, tokens, width / 3], dtype: qkv!.dtype }, { shape: [batch, heads, tokens] }];
   },
-  kernels: ({ inputs: [qkv], outputs: [o, lse], attributes }, { used }) => [
+  kernels: ({ inputs: [qkv], outputs: [o, lse], attributes }, context) => [
     {
-      ...launch(qkv!, attributes, 'forward', { FORWARD: true, STORE_LSE: used[1]! }),
+      ...launch(qkv!, attributes, context, 'forward', { FORWARD: true, STORE_LSE: context.used[1]! }),
       reads: { qkv: vec4(qkv!) },
-      writes: { o: vec4(o!), ...(used[1] && { lse: lse! }) },
+      writes: { o: vec4(o!), ...(context.used[1] && { lse: lse! }) },
     },
   ],
   gradient: ({ inputs: [qkv], outputs: [o, lse], attributes }, [d_o, dLse]) => {
@@ -100,14 +126,14 @@ const gradientOp: Op<AttentionOptions> = {
       { shape: lse!.shape, scratch: true },
     ];
   },
-  kernels: ({ inputs: [qkv, o, lse, d_o], outputs: [dQkv, delta], attributes }): Dispatch[] => [
+  kernels: ({ inputs: [qkv, o, lse, d_o], outputs: [dQkv, delta], attributes }, context): Dispatch[] => [
     {
-      ...launch(qkv!, attributes, 'queries', { QUERIES: true }),
+      ...launch(qkv!, attributes, context, 'queries', { QUERIES: true }),
       reads: { qkv: vec4(qkv!), o: vec4(o!), lse: lse!, d_o: vec4(d_o!) },
       writes: { d_qkv: vec4(dQkv!), delta: delta! },
     },
     {
-      ...launch(qkv!, attributes, 'keys', { KEYS: true }),
+      ...launch(qkv!, attributes, context, 'keys', { KEYS: true }),
       reads: { qkv: vec4(qkv!), lse: lse!, d_o: vec4(d_o!), delta: delta! },
       writes: { d_qkv: vec4(dQkv!) },
     },

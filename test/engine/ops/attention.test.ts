@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { grad } from '../../../engine/autograd.js';
 import { UserError } from '../../../engine/errors.js';
+import type { Capabilities } from '../../../engine/gpu.js';
 import { attention, attentionGradient } from '../../../engine/ops/attention.js';
 import { multiply } from '../../../engine/ops/multiply.js';
 import { sum } from '../../../engine/ops/reduce.js';
@@ -25,6 +26,12 @@ const shapes = [
   [1, 201, 2, false],
   [1, 577, 1, false],
 ] as const;
+
+/** Both families of kernels, on whatever adapter there is. */
+const ways: readonly [string, Partial<Capabilities>][] = [
+  ['GPUs', { software: false }],
+  ['CPU adapters', { software: true }],
+];
 
 const lseOf = (o: Tensor): Tensor => o.node!.outputs[1]!;
 
@@ -67,26 +74,30 @@ describe('attention', () => {
     }
   });
 
-  for (const [batch, tokens, heads, causal] of shapes)
-    it(`agrees with the reference: ${batch} x ${tokens}, ${heads} heads${causal ? ', causal' : ''}`, async () => {
-      const random = new TestRandom(tokens);
-      const o = attention(random.variable([batch, tokens, 192 * heads], 'qkv', 2), { heads, causal });
-      await checkForward([o, lseOf(o)]);
-      // The kernel without the second output is another one; once is enough.
-      if (tokens < 4) await checkForward([o]);
-    });
+  for (const [way, capabilities] of ways) {
+    for (const [batch, tokens, heads, causal] of shapes)
+      it(`agrees with the reference on ${way}: ${batch} x ${tokens}, ${heads} heads${causal ? ', causal' : ''}`, async () => {
+        const random = new TestRandom(tokens);
+        const o = attention(random.variable([batch, tokens, 192 * heads], 'qkv', 2), { heads, causal });
+        await checkForward([o, lseOf(o)], { capabilities });
+        // The kernel without the second output is another one; once is enough.
+        if (tokens < 4) await checkForward([o], { capabilities });
+      });
 
-  for (const [batch, tokens, heads, causal] of [
-    [2, 65, 2, true],
-    [1, 129, 1, false],
-  ] as const)
-    it(`has the reference's gradient: ${batch} x ${tokens}, ${heads} heads${causal ? ', causal' : ''}`, async () => {
-      const random = new TestRandom(tokens);
-      const qkv = random.variable([batch, tokens, 192 * heads], 'qkv', 2);
-      const o = attention(qkv, { heads, causal });
-      const weights = constant(random.array(o.size), o.shape);
-      await checkForward(grad(sum(multiply(o, weights)), [qkv]));
-    });
+    for (const [batch, tokens, heads, causal] of [
+      [2, 7, 1, true],
+      [2, 33, 2, false],
+      [2, 65, 2, true],
+      [1, 129, 1, false],
+    ] as const)
+      it(`has the reference's gradient on ${way}: ${batch} x ${tokens}, ${heads} heads${causal ? ', causal' : ''}`, async () => {
+        const random = new TestRandom(tokens);
+        const qkv = random.variable([batch, tokens, 192 * heads], 'qkv', 2);
+        const o = attention(qkv, { heads, causal });
+        const weights = constant(random.array(o.size), o.shape);
+        await checkForward(grad(sum(multiply(o, weights)), [qkv]), { capabilities });
+      });
+  }
 
   for (const causal of [false, true])
     it(`has the right gradient by differences${causal ? ', causal' : ''}`, async () => {
