@@ -9,7 +9,7 @@
 //   HOLDS  a workgroup, which reads it once and keeps HELD elements an invocation in registers
 //   else   a workgroup, which reads it as often as it needs it: rows too wide for registers
 
-const LOWEST = -3.40282347e38f;
+const LOWEST = -3.4028234e38f;
 
 //#if ALONE
 // An invocation has GROUP rows: together they fill whole vectors, but where two of them meet they may share one.

@@ -23,46 +23,57 @@ const OWN = 16;
 
 const vec4 = (tensor: Tensor) => ({ tensor, as: 'vec4' }) as const;
 
+type Entry = 'forward' | 'queries' | 'keys';
+
 /** What the launches have in common; `flags` choose the entry's part of the file. */
 function launch(
   qkv: Tensor,
   { heads, causal }: AttentionOptions,
   { capabilities }: KernelContext,
-  entry: 'forward' | 'queries' | 'keys',
+  entry: Entry,
   flags: Record<string, boolean>,
 ): Pick<Dispatch, 'shader' | 'entry' | 'constants' | 'workgroups'> {
   const [batch, tokens] = qkv.shape as [number, number];
-  const lanes = lanesConstants(tokens, entry, capabilities);
-  const own = lanes ? lanes.ROWS! * lanes.LANES! : OWN;
+  const { shader, own, constants } = kernelFor(tokens, entry, capabilities);
   return {
-    shader: lanes ? 'attention_lanes' : 'attention',
+    shader,
     entry,
-    constants: { TOKENS: tokens, HEADS: heads, CAUSAL: causal, ...lanes, ...flags },
+    constants: { TOKENS: tokens, HEADS: heads, CAUSAL: causal, ...constants, ...flags },
     workgroups: [Math.ceil(tokens / own), heads, batch],
   };
 }
 
-/**
- * Sizes for attention_lanes.wgsl, where it is the better kernel: on CPU adapters whose subgroups all have one size.
- * A row more a lane makes loads serve more rows, but the last group of rows may be emptier for it.
- */
-function lanesConstants(
+/** The shader for an adapter, its constants, and the rows that a workgroup owns. */
+function kernelFor(
   tokens: number,
-  entry: 'forward' | 'queries' | 'keys',
-  { software, level, subgroupSize }: Capabilities,
-): Record<string, number> | undefined {
-  const [LANES, largest] = subgroupSize ?? [0, 0];
-  if (!software || level === 'portable' || LANES !== largest || LANES < 4 || LANES > 16) return undefined;
-  const cost = (rows: number) => Math.ceil(tokens / (rows * LANES)) * (rows + LOADING);
-  let ROWS = 1;
-  for (let rows = 2; rows <= MOST_ROWS[entry]; rows++) if (cost(rows) <= cost(ROWS)) ROWS = rows;
-  return { LANES, ROWS, STRIPS: tokens > LANES && entry === 'forward' ? 2 : 1, STEPS: 1 };
+  entry: Entry,
+  { software, level, subgroupSize: [LANES, largest] = [0, 0] }: Capabilities,
+): { shader: string; own: number; constants: Record<string, number> } {
+  // On CPU adapters whose subgroups all have one size, a vector of the CPU.
+  const known = software && level !== 'portable' && LANES === largest;
+  if (known && (LANES === 8 || LANES === 16)) {
+    const groups = Math.ceil(tokens / ROWS_OF_SLICES[entry]);
+    const ROWS = Math.ceil(tokens / groups);
+    const SLICES = HEAD / 4 / LANES;
+    return {
+      shader: 'attention_slices',
+      own: ROWS,
+      constants: { LANES, ROWS, SLICES, VALUES: ROWS * SLICES },
+    };
+  }
+  if (known && LANES === 4) {
+    const groups = Math.ceil(tokens / (ROWS_A_LANE[entry] * LANES));
+    const ROWS = Math.ceil(tokens / groups / LANES);
+    const constants = { LANES, ROWS, STRIPS: entry === 'forward' ? 2 : 1, STEPS: 1 };
+    return { shader: 'attention_lanes', own: ROWS * LANES, constants };
+  }
+  return { shader: 'attention', own: OWN, constants: {} };
 }
 
-/** Rows a lane, at the most: beyond that a CPU's first cache is too small for what they keep. */
-const MOST_ROWS = { forward: 5, queries: 5, keys: 4 } as const;
-/** What loading a block costs, in rows. */
-const LOADING = 1.5;
+/** Rows that a subgroup owns at the most: what its slices of them and of their sums take of a CPU's first cache. */
+const ROWS_OF_SLICES = { forward: 16, queries: 12, keys: 8 } as const;
+/** The same, a lane. */
+const ROWS_A_LANE = { forward: 5, queries: 5, keys: 4 } as const;
 
 /** Products of [tokens, tokens, 64] that every head does; a causal one sees half of them. */
 const productsFlops = (qkv: Tensor, { heads, causal }: AttentionOptions, products: number): number => {

@@ -1,14 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { grad } from '../../../engine/autograd.js';
 import { UserError } from '../../../engine/errors.js';
-import type { Capabilities } from '../../../engine/gpu.js';
 import { attention, attentionGradient } from '../../../engine/ops/attention.js';
 import { multiply } from '../../../engine/ops/multiply.js';
 import { sum } from '../../../engine/ops/reduce.js';
 import { Plan } from '../../../engine/plan.js';
 import { evaluate } from '../../../engine/reference.js';
 import { constant, type Tensor, variable } from '../../../engine/tensor.js';
-import { checkForward, checkGradient, TestRandom, testGpu } from '../../helpers/check.js';
+import { checkForward, checkGradient, kernelWays, TestRandom, testGpu } from '../../helpers/check.js';
 
 /** [batch, tokens, heads, causal]: around the 16 rows of a workgroup and the 64 of a chunk, and CLIP's own lengths. */
 const shapes = [
@@ -26,12 +25,6 @@ const shapes = [
   [1, 201, 2, false],
   [1, 577, 1, false],
 ] as const;
-
-/** Both families of kernels, on whatever adapter there is. */
-const ways: readonly [string, Partial<Capabilities>][] = [
-  ['GPUs', { software: false }],
-  ['CPU adapters', { software: true }],
-];
 
 const lseOf = (o: Tensor): Tensor => o.node!.outputs[1]!;
 
@@ -74,7 +67,9 @@ describe('attention', () => {
     }
   });
 
-  for (const [way, capabilities] of ways) {
+  for (const [way, capabilities] of kernelWays.filter(
+    ([, { software, level }]) => software === (level === 'subgroups'),
+  )) {
     for (const [batch, tokens, heads, causal] of shapes)
       it(`agrees with the reference on ${way}: ${batch} x ${tokens}, ${heads} heads${causal ? ', causal' : ''}`, async () => {
         const random = new TestRandom(tokens);
