@@ -7,7 +7,15 @@ import { sum } from '../../../engine/ops/reduce.js';
 import { Plan } from '../../../engine/plan.js';
 import { evaluate } from '../../../engine/reference.js';
 import { constant, type Tensor, variable } from '../../../engine/tensor.js';
-import { checkForward, checkGradient, kernelWays, TestRandom, testGpu } from '../../helpers/check.js';
+import {
+  checkForward,
+  checkGradient,
+  kernelWays,
+  relativeError,
+  TestRandom,
+  testGpu,
+} from '../../helpers/check.js';
+import { plainAttention } from '../../helpers/plainAttention.js';
 
 /** [batch, tokens, heads, causal]: around the 16 rows of a workgroup and the 64 of a chunk, and CLIP's own lengths. */
 const shapes = [
@@ -93,6 +101,17 @@ describe('attention', () => {
         await checkForward(grad(sum(multiply(o, weights)), [qkv]), { capabilities });
       });
   }
+
+  it('agrees with plain operations that write the scores out, on the device, forward and backward', async () => {
+    const random = new TestRandom(7);
+    const qkv = random.variable([2, 197, 384], 'qkv', 2);
+    const weights = random.variable([2, 197, 128]);
+    const [fused, plain] = [attention(qkv, { heads: 2, causal: false }), plainAttention(qkv, 2)];
+    const gradientOf = (o: Tensor) => grad(sum(multiply(o, weights)), [qkv])[0]!;
+    const [o, p, dO, dP] = await run(fused, plain, gradientOf(fused), gradientOf(plain));
+    expect(relativeError(o!, p!)).toBeLessThan(2e-6);
+    expect(relativeError(dO!, dP!)).toBeLessThan(2e-6);
+  });
 
   for (const causal of [false, true])
     it(`has the right gradient by differences${causal ? ', causal' : ''}`, async () => {
