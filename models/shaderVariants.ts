@@ -27,6 +27,7 @@ const capabilitiesAt = (level: Level): Capabilities => ({
   ...PORTABLE,
   f16: level !== 'portable',
   subgroups: level !== 'portable',
+  ...(level !== 'portable' && { subgroupSize: [8, 8] as const }),
   level,
 });
 

@@ -12,29 +12,15 @@
 //
 // Arrays are of four values an element, 16 a row of a head, except lse and delta: [batch, HEADS, TOKENS].
 
-const HEAD = 16u;
+//#include attention_layout
+
 const OWN = 16u;
 const CHUNK = 64u;
-const SCALE = 0.125f;
-const LOWEST = -3.0e38f;
 
 // One vec4f holds values of four own rows: [row of the chunk][g].
 var<workgroup> weights: array<vec4f, 256>;
 // [t][g]
 var<workgroup> partial: array<vec4f, 64>;
-
-fn qkv_row(batch: u32, token: u32, part: u32, head: u32) -> u32 {
-  return ((batch * TOKENS + min(token, TOKENS - 1u)) * 3u + part) * HEADS * HEAD + head * HEAD;
-}
-
-fn o_row(batch: u32, token: u32, head: u32) -> u32 {
-  return ((batch * TOKENS + min(token, TOKENS - 1u)) * HEADS + head) * HEAD;
-}
-
-// Where lse and delta have the value of a row.
-fn scalar_at(batch: u32, token: u32, head: u32) -> u32 {
-  return (batch * HEADS + head) * TOKENS + min(token, TOKENS - 1u);
-}
 
 //#if FORWARD
 @compute @workgroup_size(64)

@@ -9,7 +9,9 @@ fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
+  //#include row_builtins
 ) {
+  //#include row_enter
   let row = group.x + group.y * groups.x;
   if (row >= ROWS) { return; }
   let base = row * WIDTH;

@@ -1,56 +1,81 @@
-// KL divergence between softmax(t / T) (teacher) and softmax(s / T) (student), ROWS rows of WIDTH classes, one
-// workgroup a row. With lt, ls the log-softmaxes, p = exp(lt), q = exp(ls):
+// KL divergence between softmax(t / T) (teacher) and softmax(s / T) (student), ROWS rows of WIDTH classes, one workgroup a
+// row, and what its gradient needs, from one reading. With lt, ls the log-softmaxes, p = exp(lt), q = exp(ls):
 //   terms[row] = SCALE KL, KL = sum of p (lt - ls), SCALE = T^2 / (ROWS WIDTH); shaders/reduce.wgsl adds them
-//   student gradient = upstream SCALE / T (q - p)
-//   teacher gradient = upstream SCALE / T p (lt - ls - KL)
-// A class whose p underflows to 0 contributes 0.
+//   student gradient = SCALE / T (q - p)
+//   teacher gradient = SCALE / T p (lt - ls - KL)
+// A class whose p underflows to 0 contributes 0. HOLDS: a row stays in registers, HELD classes an invocation; else it is read
+// as often as it is needed.
 
 //#include row_reduction
+
+// In every vec2f the teacher comes first.
+fn pair(i: u32) -> vec2f { return vec2f(teacher[i], student[i]); }
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
+  //#include row_builtins
 ) {
+  //#include row_enter
   let row = group.x + group.y * groups.x;
   if (row >= ROWS) { return; }
   let base = row * WIDTH;
-  // In every vec2f the teacher comes first.
-  var largest = vec2f(teacher[base], student[base]);
-  for (var i = base + lane; i < base + WIDTH; i += WORKGROUP) {
-    largest = max(largest, vec2f(teacher[i], student[i]));
-  }
-  largest = workgroup_max2(largest, lane);
+  var largest = pair(base);
   var sums = vec2f(0.0);
+  var kl = 0.0;
+  //#if HOLDS
+  //#unroll i HELD
+  var l$i = largest;
+  if (lane + $iu * WORKGROUP < WIDTH) { l$i = pair(base + lane + $iu * WORKGROUP); }
+  //#end
+  //#unroll i HELD
+  largest = max(largest, l$i);
+  //#end
+  largest = workgroup_max2(largest, lane);
+  //#unroll i HELD
+  l$i = (l$i - largest) / TEMPERATURE;
+  if (lane + $iu * WORKGROUP < WIDTH) { sums += exp(l$i); }
+  //#end
+  let logs = log(workgroup_sum2(sums, lane));
+  //#unroll i HELD
+  l$i -= logs;
+  if (lane + $iu * WORKGROUP < WIDTH) { kl += term(l$i); }
+  //#end
+  kl = workgroup_sum(kl, lane);
+  //#unroll i HELD
+  if (lane + $iu * WORKGROUP < WIDTH) { store_gradients(base + lane + $iu * WORKGROUP, l$i, kl); }
+  //#end
+  //#else
+  for (var i = base + lane; i < base + WIDTH; i += WORKGROUP) { largest = max(largest, pair(i)); }
+  largest = workgroup_max2(largest, lane);
   for (var i = base + lane; i < base + WIDTH; i += WORKGROUP) {
-    sums += exp((vec2f(teacher[i], student[i]) - largest) / TEMPERATURE);
+    sums += exp((pair(i) - largest) / TEMPERATURE);
   }
   let logs = log(workgroup_sum2(sums, lane));
-
-  //#if NEEDS_KL
-  var kl = 0.0;
   for (var i = base + lane; i < base + WIDTH; i += WORKGROUP) {
-    let l = (vec2f(teacher[i], student[i]) - largest) / TEMPERATURE - logs;
-    let p = exp(l.x);
-    if (p > 0.0) { kl += p * (l.x - l.y); }
+    kl += term((pair(i) - largest) / TEMPERATURE - logs);
   }
   kl = workgroup_sum(kl, lane);
-  //#endif
-
-  //#if GRADIENT
-  let factor = upstream[0] * SCALE / TEMPERATURE;
   for (var i = base + lane; i < base + WIDTH; i += WORKGROUP) {
-    let l = (vec2f(teacher[i], student[i]) - largest) / TEMPERATURE - logs;
-    let p = exp(l.x);
-    //#if STUDENT
-    dstudent[i] = factor * (exp(l.y) - p);
-    //#endif
-    //#if TEACHER
-    dteacher[i] = factor * select(0.0, p * (l.x - l.y - kl), p > 0.0);
-    //#endif
+    store_gradients(i, (pair(i) - largest) / TEMPERATURE - logs, kl);
   }
-  //#else
+  //#endif
   if (lane == 0u) { terms[row] = SCALE * kl; }
+}
+
+fn term(l: vec2f) -> f32 {
+  let p = exp(l.x);
+  return select(0.0, p * (l.x - l.y), p > 0.0);
+}
+
+fn store_gradients(i: u32, l: vec2f, kl: f32) {
+  let p = exp(l.x);
+  //#if STUDENT
+  dstudent[i] = SCALE / TEMPERATURE * (exp(l.y) - p);
+  //#endif
+  //#if TEACHER
+  dteacher[i] = SCALE / TEMPERATURE * select(0.0, p * (l.x - l.y - kl), p > 0.0);
   //#endif
 }

@@ -1,10 +1,13 @@
-// Layer normalisation of rows of WIDTH elements, one workgroup a row, or one
-// invocation (ALONE). With xhat = (x - mean) rstd,
+// Layer normalisation of rows of WIDTH elements. With xhat = (x - mean) rstd,
 // rstd = 1 / sqrt(variance + EPSILON), the variance biased:
 //   forward    y = xhat gamma + beta
 //   gradient   dx = rstd (g - mean of g - xhat (mean of g xhat)) + residual, g = dy gamma
 //   parameters dgamma = sum over rows of dy xhat, dbeta = sum over rows of dy
 // The mean is summed of x - first element of the row: constant rows come out exact, a common offset costs less.
+// A row belongs to
+//   ALONE      one invocation, which reads it twice: for CPU adapters
+//   HELD > 0   a workgroup, which reads it once and keeps HELD vectors an invocation in registers
+//   else       a workgroup, which reads it as often as it needs it: rows too wide for registers
 
 //#if PARAMETERS
 // A workgroup has COLUMNS columns; each invocation sums every LINES-th row of one column.
@@ -46,10 +49,49 @@ const STEPS = WIDTH / LANES;
 @compute @workgroup_size(WORKGROUP)
 fn alone(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let row = flat_index(id, groups);
-  if (row < ROWS) { normalise(row, 0u, 1u); }
+  if (row >= ROWS) { return; }
+  let base = row * STEPS;
+  //#if GRADIENT
+  let centre = Columns(mean[row]);
+  let scale = rstd[row];
+  var sum = Columns(0.0);
+  var product = Columns(0.0);
+  for (var i = 0u; i < STEPS; i++) {
+    let g = load_dy(base + i) * load_gamma(i);
+    sum += g;
+    product += g * (load_x(base + i) - centre);
+  }
+  let mean_g = Columns(total(sum) / f32(WIDTH));
+  let slope = total(product) * scale * scale / f32(WIDTH);
+  for (var i = 0u; i < STEPS; i++) {
+    let g = load_dy(base + i) * load_gamma(i);
+    finish_gradient(base + i, scale * (g - mean_g - (load_x(base + i) - centre) * slope));
+  }
+  //#else
+  // Welford's means and sums of squares, one of each for every lane of the vector, joined in the end.
+  let first = Columns(first_of(load_x(base)));
+  var means = Columns(0.0);
+  var squares = Columns(0.0);
+  for (var i = 0u; i < STEPS; i++) {
+    let value = load_x(base + i) - first;
+    let difference = value - means;
+    means += difference / f32(i + 1u);
+    squares += difference * (value - means);
+  }
+  let shift = total(means) / f32(LANES);
+  let apart = means - Columns(shift);
+  let variance = (total(squares) + f32(STEPS) * total(apart * apart)) / f32(WIDTH);
+  let centre = first_of(first) + shift;
+  let scale = 1.0 / sqrt(variance + EPSILON);
+  for (var i = 0u; i < STEPS; i++) {
+    store_y(base + i, (load_x(base + i) - Columns(centre)) * scale * load_gamma(i) + load_beta(i));
+  }
+  //#if SAVE
+  mean[row] = centre;
+  rstd[row] = scale;
+  //#endif
+  //#endif
 }
-
-fn sum_row2(value: vec2f, lane: u32) -> vec2f { return value; }
 //#else
 //#include row_reduction
 
@@ -58,52 +100,85 @@ fn together(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
+  //#include row_builtins
 ) {
+  //#include row_enter
   let row = group.x + group.y * groups.x;
-  if (row < ROWS) { normalise(row, lane, WORKGROUP); }
-}
-
-fn sum_row2(value: vec2f, lane: u32) -> vec2f { return workgroup_sum2(value, lane); }
-//#endif
-
-fn sum_row(value: f32, lane: u32) -> f32 { return sum_row2(vec2f(value, 0.0), lane).x; }
-
-// The columns lane, lane + stride, ... of a row.
-fn normalise(row: u32, lane: u32, stride: u32) {
+  if (row >= ROWS) { return; }
   let base = row * STEPS;
   //#if GRADIENT
   let centre = Columns(mean[row]);
   let scale = rstd[row];
   var sum = Columns(0.0);
   var product = Columns(0.0);
-  for (var i = lane; i < STEPS; i += stride) {
+  //#if HOLDS
+  //#unroll i HELD
+  var g$i = Columns(0.0);
+  var xhat$i = Columns(0.0);
+  if (lane + $iu * WORKGROUP < STEPS) {
+    let at = base + lane + $iu * WORKGROUP;
+    g$i = load_dy(at) * load_gamma(lane + $iu * WORKGROUP);
+    xhat$i = (load_x(at) - centre) * scale;
+  }
+  sum += g$i;
+  product += g$i * xhat$i;
+  //#end
+  let means = workgroup_sum2(vec2f(total(sum), total(product)), lane) / f32(WIDTH);
+  //#unroll i HELD
+  if (lane + $iu * WORKGROUP < STEPS) {
+    finish_gradient(base + lane + $iu * WORKGROUP, scale * (g$i - Columns(means.x) - xhat$i * means.y));
+  }
+  //#end
+  //#else
+  for (var i = lane; i < STEPS; i += WORKGROUP) {
     let g = load_dy(base + i) * load_gamma(i);
     sum += g;
     product += g * (load_x(base + i) - centre) * scale;
   }
-  let means = sum_row2(vec2f(total(sum), total(product)), lane) / f32(WIDTH);
-  for (var i = lane; i < STEPS; i += stride) {
+  let means = workgroup_sum2(vec2f(total(sum), total(product)), lane) / f32(WIDTH);
+  for (var i = lane; i < STEPS; i += WORKGROUP) {
     let xhat = (load_x(base + i) - centre) * scale;
-    var value = scale * (load_dy(base + i) * load_gamma(i) - Columns(means.x) - xhat * means.y);
-    //#if RESIDUAL
-    value += load_residual(base + i);
-    //#endif
-    store_dx(base + i, value);
+    finish_gradient(base + i, scale * (load_dy(base + i) * load_gamma(i) - Columns(means.x) - xhat * means.y));
   }
+  //#endif
   //#else
   let first = first_of(load_x(base));
   var sum = Columns(0.0);
-  for (var i = lane; i < STEPS; i += stride) { sum += load_x(base + i) - Columns(first); }
-  let centre = first + sum_row(total(sum), lane) / f32(WIDTH);
   var squares = Columns(0.0);
-  for (var i = lane; i < STEPS; i += stride) {
+  //#if HOLDS
+  //#unroll i HELD
+  var x$i = Columns(first);
+  if (lane + $iu * WORKGROUP < STEPS) { x$i = load_x(base + lane + $iu * WORKGROUP); }
+  sum += x$i - Columns(first);
+  //#end
+  let centre = first + workgroup_sum(total(sum), lane) / f32(WIDTH);
+  //#unroll i HELD
+  if (lane + $iu * WORKGROUP < STEPS) {
+    let d = x$i - Columns(centre);
+    squares += d * d;
+  }
+  //#end
+  //#else
+  for (var i = lane; i < STEPS; i += WORKGROUP) { sum += load_x(base + i) - Columns(first); }
+  let centre = first + workgroup_sum(total(sum), lane) / f32(WIDTH);
+  for (var i = lane; i < STEPS; i += WORKGROUP) {
     let d = load_x(base + i) - Columns(centre);
     squares += d * d;
   }
-  let scale = 1.0 / sqrt(sum_row(total(squares), lane) / f32(WIDTH) + EPSILON);
-  for (var i = lane; i < STEPS; i += stride) {
+  //#endif
+  let scale = 1.0 / sqrt(workgroup_sum(total(squares), lane) / f32(WIDTH) + EPSILON);
+  //#if HOLDS
+  //#unroll i HELD
+  if (lane + $iu * WORKGROUP < STEPS) {
+    let i = lane + $iu * WORKGROUP;
+    store_y(base + i, (x$i - Columns(centre)) * scale * load_gamma(i) + load_beta(i));
+  }
+  //#end
+  //#else
+  for (var i = lane; i < STEPS; i += WORKGROUP) {
     store_y(base + i, (load_x(base + i) - Columns(centre)) * scale * load_gamma(i) + load_beta(i));
   }
+  //#endif
   //#if SAVE
   if (lane == 0u) {
     mean[row] = centre;
@@ -112,4 +187,16 @@ fn normalise(row: u32, lane: u32, stride: u32) {
   //#endif
   //#endif
 }
+//#endif
+
+//#if GRADIENT
+// Stores a part of dx, with the gradient that goes round the LayerNorm.
+fn finish_gradient(at: u32, value: Columns) {
+  //#if RESIDUAL
+  store_dx(at, value + load_residual(at));
+  //#else
+  store_dx(at, value);
+  //#endif
+}
+//#endif
 //#endif

@@ -1,8 +1,38 @@
-// Reductions over a workgroup whose result every invocation gets; included by the row-wise kernels.
-// Two steps of SIDE terms each (WORKGROUP = SIDE * SIDE) instead of a tree of halves: two barriers, which are dear on
-// CPU adapters. The order is fixed. Two values at a time, as most callers have two; it must be called by the whole
-// workgroup.
+// Reductions over a workgroup whose result every invocation gets; included by the row-wise kernels, whose entry points take
+// the parameters of row_builtins.wgsl and begin with row_enter.wgsl. They must be called by the whole workgroup. The order
+// is fixed. Two values at a time, as most callers have two.
+//   SUBGROUPS  within subgroups first, then over their results, however many there are: one barrier
+//   else       in two steps of SIDE terms each (WORKGROUP = SIDE * SIDE) instead of a tree of halves: two barriers
 
+//#if SUBGROUPS
+enable subgroups;
+
+var<private> subgroup: u32;
+var<private> subgroups: u32;
+// Two sets in turn, so that no barrier has to come between one call's reads and the next one's writes.
+var<workgroup> subgroup_values: array<vec2f, 2 * WORKGROUP>;
+var<private> turn: u32;
+
+fn workgroup_sum2(value: vec2f, lane: u32) -> vec2f {
+  let own = subgroupAdd(value);
+  turn = WORKGROUP - turn;
+  subgroup_values[turn + subgroup] = own;
+  workgroupBarrier();
+  var total = subgroup_values[turn];
+  for (var i = 1u; i < subgroups; i++) { total += subgroup_values[turn + i]; }
+  return total;
+}
+
+fn workgroup_max2(value: vec2f, lane: u32) -> vec2f {
+  let own = subgroupMax(value);
+  turn = WORKGROUP - turn;
+  subgroup_values[turn + subgroup] = own;
+  workgroupBarrier();
+  var largest = subgroup_values[turn];
+  for (var i = 1u; i < subgroups; i++) { largest = max(largest, subgroup_values[turn + i]); }
+  return largest;
+}
+//#else
 var<workgroup> lane_values: array<vec2f, WORKGROUP>;
 var<workgroup> side_values: array<vec2f, SIDE>;
 
@@ -33,6 +63,7 @@ fn workgroup_max2(value: vec2f, lane: u32) -> vec2f {
   for (var i = 1u; i < SIDE; i++) { result = max(result, side_values[i]); }
   return result;
 }
+//#endif
 
 fn workgroup_sum(value: f32, lane: u32) -> f32 {
   return workgroup_sum2(vec2f(value, 0.0), lane).x;

@@ -1,49 +1,161 @@
-// Softmax and its logarithm over rows of WIDTH elements, one workgroup a row:
+// Softmax and its logarithm over rows of WIDTH elements:
 //   softmax      y = exp(x - max) / sum of exp(x - max)
 //   log_softmax  y = x - max - log(sum of exp(x - max))
 // and their gradients, from the result y:
 //   softmax      dx = y (dy - sum of y dy)
 //   log_softmax  dx = dy - exp(y) (sum of dy)
+// A row belongs to
+//   ALONE  one invocation, which reads it twice, four elements at a time: for CPU adapters
+//   HOLDS  a workgroup, which reads it once and keeps HELD elements an invocation in registers
+//   else   a workgroup, which reads it as often as it needs it: rows too wide for registers
 
-//#include row_reduction
+const LOWEST = -3.4028234e38f;
+
+//#if ALONE
+// An invocation has GROUP rows: together they fill whole vectors, but where two of them meet they may share one.
+@compute @workgroup_size(WORKGROUP)
+fn alone(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let first = flat_index(id, groups) * GROUP;
+  if (first >= ROWS) { return; }
+  for (var row = first; row < first + GROUP; row++) {
+    let start = row * WIDTH;
+    let stop = start + WIDTH;
+    var known = vec2f(LOWEST, 0.0);
+    for (var i = start / 4u; i < (stop + 3u) / 4u; i++) { known = take(known, i, inside(i, start, stop)); }
+    known = finish(known);
+    // Vectors that are the row's own, then its part of those before and after.
+    let own = (start + 3u) / 4u;
+    let end = stop / 4u;
+    for (var i = own; i < end; i++) {
+      //#if GRADIENT
+      dx[i] = result(i, known);
+      //#else
+      y[i] = result(i, known);
+      //#endif
+    }
+    if (GROUP > 1u) {
+      for (var at = start; at < min(4u * own, stop); at++) { store_one(at, known); }
+      for (var at = max(4u * end, 4u * own); at < stop; at++) { store_one(at, known); }
+    }
+  }
+}
+
+fn total(v: vec4f) -> f32 { return v.x + v.y + v.z + v.w; }
+
+fn inside(i: u32, start: u32, stop: u32) -> vec4<bool> {
+  if (GROUP == 1u) { return vec4<bool>(true); }
+  let at = vec4u(4u * i) + vec4u(0u, 1u, 2u, 3u);
+  return (at >= vec4u(start)) & (at < vec4u(stop));
+}
 
 //#if GRADIENT
+// In `known`: nothing, sum
+fn take(known: vec2f, i: u32, counted: vec4<bool>) -> vec2f {
+  var terms = dy[i];
+  if (!LOG) { terms *= y[i]; }
+  return vec2f(0.0, known.y + total(select(vec4f(0.0), terms, counted)));
+}
+
+fn finish(known: vec2f) -> vec2f { return known; }
+
+fn result(i: u32, known: vec2f) -> vec4f {
+  if (LOG) { return dy[i] - exp(y[i]) * known.y; }
+  return y[i] * (dy[i] - known.y);
+}
+
+fn store_one(at: u32, known: vec2f) { dx[at / 4u][at % 4u] = result(at / 4u, known)[at % 4u]; }
+//#else
+// In `known`: the largest so far, the sum of exp(x - largest so far)
+fn take(known: vec2f, i: u32, counted: vec4<bool>) -> vec2f {
+  let v = select(vec4f(LOWEST), x[i], counted);
+  let largest = max(known.x, max(max(v.x, v.y), max(v.z, v.w)));
+  return vec2f(largest, known.y * exp(known.x - largest) + total(exp(v - largest)));
+}
+
+// The largest, and what the logarithm subtracts or the softmax multiplies.
+fn finish(known: vec2f) -> vec2f { return vec2f(known.x, select(1.0 / known.y, log(known.y), LOG)); }
+
+fn result(i: u32, known: vec2f) -> vec4f {
+  if (LOG) { return x[i] - known.x - known.y; }
+  return exp(x[i] - known.x) * known.y;
+}
+
+fn store_one(at: u32, known: vec2f) { y[at / 4u][at % 4u] = result(at / 4u, known)[at % 4u]; }
+//#endif
+//#else
+//#include row_reduction
+
 @compute @workgroup_size(WORKGROUP)
-fn gradient(
+fn together(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
+  //#include row_builtins
 ) {
+  //#include row_enter
   let row = group.x + group.y * groups.x;
   if (row >= ROWS) { return; }
-  let base = row * WIDTH;
+  let start = row * WIDTH;
+  let end = start + WIDTH;
+  //#if GRADIENT
   var sum = 0.0;
-  for (var i = base + lane; i < base + WIDTH; i += WORKGROUP) {
+  //#if HOLDS
+  //#unroll i HELD
+  var y$i = 0.0;
+  var dy$i = 0.0;
+  if (lane + $iu * WORKGROUP < WIDTH) {
+    y$i = y[start + lane + $iu * WORKGROUP];
+    dy$i = dy[start + lane + $iu * WORKGROUP];
+  }
+  sum += select(y$i * dy$i, dy$i, LOG);
+  //#end
+  sum = workgroup_sum(sum, lane);
+  //#unroll i HELD
+  if (lane + $iu * WORKGROUP < WIDTH) { dx[start + lane + $iu * WORKGROUP] = slope(y$i, dy$i, sum); }
+  //#end
+  //#else
+  for (var i = start + lane; i < end; i += WORKGROUP) {
     if (LOG) { sum += dy[i]; } else { sum += y[i] * dy[i]; }
   }
   sum = workgroup_sum(sum, lane);
-  for (var i = base + lane; i < base + WIDTH; i += WORKGROUP) {
-    if (LOG) { dx[i] = dy[i] - exp(y[i]) * sum; } else { dx[i] = y[i] * (dy[i] - sum); }
-  }
+  for (var i = start + lane; i < end; i += WORKGROUP) { dx[i] = slope(y[i], dy[i], sum); }
+  //#endif
+  //#else
+  var largest = LOWEST;
+  var sum = 0.0;
+  //#if HOLDS
+  //#unroll i HELD
+  var x$i = LOWEST;
+  if (lane + $iu * WORKGROUP < WIDTH) { x$i = x[start + lane + $iu * WORKGROUP]; }
+  largest = max(largest, x$i);
+  //#end
+  largest = workgroup_max(largest, lane);
+  //#unroll i HELD
+  if (lane + $iu * WORKGROUP < WIDTH) { sum += exp(x$i - largest); }
+  //#end
+  sum = workgroup_sum(sum, lane);
+  //#unroll i HELD
+  if (lane + $iu * WORKGROUP < WIDTH) { y[start + lane + $iu * WORKGROUP] = value(x$i, largest, sum); }
+  //#end
+  //#else
+  for (var i = start + lane; i < end; i += WORKGROUP) { largest = max(largest, x[i]); }
+  largest = workgroup_max(largest, lane);
+  for (var i = start + lane; i < end; i += WORKGROUP) { sum += exp(x[i] - largest); }
+  sum = workgroup_sum(sum, lane);
+  for (var i = start + lane; i < end; i += WORKGROUP) { y[i] = value(x[i], largest, sum); }
+  //#endif
+  //#endif
+}
+
+//#if GRADIENT
+fn slope(y: f32, dy: f32, sum: f32) -> f32 {
+  if (LOG) { return dy - exp(y) * sum; }
+  return y * (dy - sum);
 }
 //#else
-@compute @workgroup_size(WORKGROUP)
-fn forward(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let row = group.x + group.y * groups.x;
-  if (row >= ROWS) { return; }
-  let base = row * WIDTH;
-  var largest = x[base];
-  for (var i = base + lane; i < base + WIDTH; i += WORKGROUP) { largest = max(largest, x[i]); }
-  largest = workgroup_max(largest, lane);
-  var sum = 0.0;
-  for (var i = base + lane; i < base + WIDTH; i += WORKGROUP) { sum += exp(x[i] - largest); }
-  sum = workgroup_sum(sum, lane);
-  for (var i = base + lane; i < base + WIDTH; i += WORKGROUP) {
-    if (LOG) { y[i] = x[i] - largest - log(sum); } else { y[i] = exp(x[i] - largest) / sum; }
-  }
+fn value(x: f32, largest: f32, sum: f32) -> f32 {
+  if (LOG) { return x - largest - log(sum); }
+  return exp(x - largest) / sum;
 }
+//#endif
 //#endif

@@ -1,6 +1,7 @@
 /** y = a + b, where b may lack leading axes of a (it is then repeated along them). */
-import { call, grid, type Op } from '../op.js';
+import { call, type Op } from '../op.js';
 import { type GraphNode, sameShape, type Tensor } from '../tensor.js';
+import { elementwise } from './elementwise.js';
 import { sumLeading } from './reduce.js';
 import { isSuffix, misfit } from './shape.js';
 
@@ -10,16 +11,7 @@ const op: Op<null> = {
     if (!isSuffix(b!.shape, a!.shape)) misfit('add', [a, b], "the second must have the first's last axes");
     return [{ shape: a!.shape }];
   },
-  kernels: ({ inputs: [a, b], outputs: [y] }) => [
-    {
-      shader: 'elementwise',
-      entry: 'add',
-      constants: { SIZE: a!.size, B_SIZE: b!.size, BINARY: true },
-      reads: { a: a!, b: b! },
-      writes: { y: y! },
-      workgroups: grid(a!.size),
-    },
-  ],
+  kernels: ({ inputs: [a, b], outputs: [y] }) => [elementwise('add', a!, b!, y!)],
   gradient: ({ inputs: [, b] }, [dy], [wantA, wantB]) => [
     wantA ? dy : undefined,
     wantB ? sumLeading(dy!, b!.shape) : undefined,

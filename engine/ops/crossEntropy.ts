@@ -1,9 +1,19 @@
 /** Cross-entropy with integer labels, averaged over the batch: mean over b of -log softmax(logits[b])[label[b]]. */
+import type { Capabilities } from '../gpu.js';
 import { call, float, type Op } from '../op.js';
 import type { Tensor } from '../tensor.js';
 import { overRowsOf, sumOf } from './rows.js';
 import { misfit } from './shape.js';
 import { logSoftmaxRow } from './softmax.js';
+
+const launch = (x: Tensor, gradient: boolean, { level }: Capabilities) => ({
+  shader: 'cross_entropy',
+  ...overRowsOf(x, {
+    SCALE: float(1 / x.shape[0]!),
+    GRADIENT: gradient,
+    SUBGROUPS: level !== 'portable',
+  }),
+});
 
 const op: Op<null> = {
   name: 'crossEntropy',
@@ -12,10 +22,9 @@ const op: Op<null> = {
       misfit('crossEntropy', [logits, labels], 'logits are [batch, classes], labels int32 [batch]');
     return [{ shape: [1] }, { shape: [logits!.shape[0]!], scratch: true }];
   },
-  kernels: ({ inputs: [x, labels], outputs: [loss, terms] }) => [
+  kernels: ({ inputs: [x, labels], outputs: [loss, terms] }, { capabilities }) => [
     {
-      shader: 'cross_entropy',
-      ...overRowsOf(x!, { SCALE: float(1 / x!.shape[0]!), GRADIENT: false }),
+      ...launch(x!, false, capabilities),
       reads: { x: x!, labels: labels! },
       writes: { terms: terms! },
     },
@@ -32,10 +41,9 @@ const op: Op<null> = {
 const gradientOp: Op<null> = {
   name: 'crossEntropyGradient',
   outputs: ([logits]) => [{ shape: logits!.shape }],
-  kernels: ({ inputs: [x, labels, upstream], outputs: [dx] }) => [
+  kernels: ({ inputs: [x, labels, upstream], outputs: [dx] }, { capabilities }) => [
     {
-      shader: 'cross_entropy',
-      ...overRowsOf(x!, { SCALE: float(1 / x!.shape[0]!), GRADIENT: true }),
+      ...launch(x!, true, capabilities),
       reads: { x: x!, labels: labels!, upstream: upstream! },
       writes: { dx: dx! },
     },

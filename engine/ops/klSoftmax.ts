@@ -3,20 +3,16 @@
  * by the batch alone: spec 3.3).
  */
 import { UserError } from '../errors.js';
-import { call, float, type Op, record, type Values } from '../op.js';
+import { call, float, type Op, type Values } from '../op.js';
 import { sameShape, type Tensor } from '../tensor.js';
-import { overRowsOf, sumOf } from './rows.js';
+import { multiply } from './multiply.js';
+import { overRowsOf, reading, sumOf } from './rows.js';
 import { misfit } from './shape.js';
 import { logSoftmaxRow } from './softmax.js';
 
 interface Attributes {
   readonly temperature: number;
 }
-
-const constantsOf = (teacher: Tensor, { temperature }: Attributes) => ({
-  TEMPERATURE: float(temperature),
-  SCALE: float(temperature ** 2 / teacher.size),
-});
 
 /** Visits the rows: both log-softmaxes and the KL divergence of each. */
 function eachRow(
@@ -40,66 +36,59 @@ const op: Op<Attributes> = {
       misfit('klSoftmax', [teacher, student], 'both must be [batch, classes]');
     if (!(temperature > 0))
       throw new UserError(`klSoftmax: temperature ${temperature}`, 'give a temperature above 0');
-    return [{ shape: [1] }, { shape: [teacher!.shape[0]!], scratch: true }];
+    // Outputs 2 and 3 are the gradients for an upstream one of 1; stored only when something reads them.
+    return [
+      { shape: [1] },
+      { shape: [teacher!.shape[0]!], scratch: true },
+      { shape: teacher!.shape },
+      { shape: teacher!.shape },
+    ];
   },
-  kernels: ({ inputs: [teacher, student], outputs: [loss, terms], attributes }) => [
-    {
-      shader: 'kl_softmax',
-      ...overRowsOf(teacher!, { ...constantsOf(teacher!, attributes), GRADIENT: false, NEEDS_KL: true }),
-      reads: { teacher: teacher!, student: student! },
-      writes: { terms: terms! },
-    },
-    sumOf(terms!, loss!),
-  ],
-  gradient: ({ inputs: [teacher, student], attributes }, [dy], [wantTeacher, wantStudent]) => {
-    const [dTeacher, dStudent] = record(gradientOp, [teacher!, student!, dy!], attributes).outputs;
-    return [wantTeacher ? dTeacher : undefined, wantStudent ? dStudent : undefined];
-  },
-  reference: ({ inputs: [teacher], attributes: { temperature } }, values) => {
-    const [rows, width] = teacher!.shape as [number, number];
-    const terms = new Float64Array(rows);
-    eachRow(values, width, temperature, (r, _lt, _ls, kl) => {
-      terms[r] = (temperature ** 2 * kl) / (rows * width);
-    });
-    return [Float64Array.of(terms.reduce((sum, v) => sum + v, 0)), terms];
-  },
-};
-
-const gradientOp: Op<Attributes> = {
-  name: 'klSoftmaxGradient',
-  outputs: ([teacher, student]) => [{ shape: teacher!.shape }, { shape: student!.shape }],
   kernels: (
-    { inputs: [teacher, student, upstream], outputs: [dteacher, dstudent], attributes },
-    { used: [wantTeacher, wantStudent] },
+    { inputs: [teacher, student], outputs: [loss, terms, dteacher, dstudent], attributes: { temperature } },
+    { used: [, , wantTeacher, wantStudent], capabilities },
   ) => [
     {
       shader: 'kl_softmax',
       ...overRowsOf(teacher!, {
-        ...constantsOf(teacher!, attributes),
-        GRADIENT: true,
-        NEEDS_KL: wantTeacher!,
+        TEMPERATURE: float(temperature),
+        SCALE: float(temperature ** 2 / teacher!.size),
         TEACHER: wantTeacher!,
         STUDENT: wantStudent!,
+        ...reading(teacher!.shape[1]!, capabilities),
       }),
-      reads: { teacher: teacher!, student: student!, upstream: upstream! },
-      writes: { ...(wantTeacher && { dteacher }), ...(wantStudent && { dstudent }) },
+      reads: { teacher: teacher!, student: student! },
+      writes: { terms: terms!, ...(wantTeacher && { dteacher }), ...(wantStudent && { dstudent }) },
     },
+    sumOf(terms!, loss!),
   ],
-  reference: ({ inputs, attributes: { temperature } }, [teacher, student, upstream]) => {
-    const [rows, width] = inputs[0]!.shape as [number, number];
+  gradient: ({ outputs: [, , dTeacher, dStudent] }, [dy, ...others], wanted) => {
+    if (!dy || others.some(Boolean)) throw new Error('klSoftmax has no gradient through its gradients');
+    return [dTeacher!, dStudent!].map((unscaled, i) =>
+      wanted[i] ? (isOne(dy) ? unscaled : multiply(unscaled, dy)) : undefined,
+    );
+  },
+  reference: ({ inputs: [teacher], attributes: { temperature } }, values) => {
+    const [rows, width] = teacher!.shape as [number, number];
+    const terms = new Float64Array(rows);
     const dTeacher = new Float64Array(rows * width);
     const dStudent = new Float64Array(rows * width);
-    const factor = (upstream![0]! * temperature) / (rows * width);
-    eachRow([teacher!, student!], width, temperature, (r, lt, ls, kl) => {
+    const factor = temperature / (rows * width);
+    eachRow(values, width, temperature, (r, lt, ls, kl) => {
+      terms[r] = temperature * factor * kl;
       for (let i = 0; i < width; i++) {
         const p = Math.exp(lt[i]!);
         dStudent[r * width + i] = factor * (Math.exp(ls[i]!) - p);
         dTeacher[r * width + i] = p > 0 ? factor * p * (lt[i]! - ls[i]! - kl) : 0;
       }
     });
-    return [dTeacher, dStudent];
+    return [Float64Array.of(terms.reduce((sum, v) => sum + v, 0)), terms, dTeacher, dStudent];
   },
 };
+
+/** Whether a tensor is known to be a 1: what the gradient of the loss itself begins with. */
+const isOne = ({ leaf, size }: Tensor): boolean =>
+  leaf?.kind === 'constant' && size === 1 && leaf.data?.[0] === 1;
 
 /**
  * `T^2 * sum of p (log p - log q) / (batch * classes)` with p = softmax(teacher / T), q = softmax(student / T): logits

@@ -11,7 +11,7 @@ import {
 } from '../op.js';
 import { type DType, sameShape, type Tensor } from '../tensor.js';
 import { otherTerm } from './add.js';
-import { overRowsOf, rowAnInvocation } from './rows.js';
+import { overRowsOf, reading, rowAnInvocation } from './rows.js';
 import { misfit, rowsOf } from './shape.js';
 
 interface Attributes {
@@ -26,14 +26,15 @@ function launch(
   { capabilities }: KernelContext,
   constants: Readonly<Record<string, Constant>>,
 ): { common: Pick<Dispatch, 'shader' | 'entry' | 'constants' | 'workgroups'>; as: (t: Tensor) => Operand } {
-  const vector = rowsOf(x.shape).width % 4 === 0;
+  const { width } = rowsOf(x.shape);
+  const vector = width % 4 === 0;
   const flags = { ...constants, VECTOR: vector };
-  const alone = rowAnInvocation(x, capabilities, { ...flags, ALONE: true });
+  const alone = rowAnInvocation(x, capabilities, flags);
   return {
     common: {
       shader: 'layer_norm',
       entry: alone ? 'alone' : 'together',
-      ...(alone ?? overRowsOf(x, flags)),
+      ...(alone ?? overRowsOf(x, { ...flags, ...reading(vector ? width / 4 : width, capabilities) })),
     },
     as: (tensor) => (vector ? { tensor, as: 'vec4' } : tensor),
   };

@@ -1,6 +1,7 @@
 /** y = a * b, where b may lack leading axes of a, or be a scalar of shape [1]. */
-import { call, grid, type Op } from '../op.js';
+import { call, type Op } from '../op.js';
 import { sizeOf, type Tensor } from '../tensor.js';
+import { elementwise } from './elementwise.js';
 import { sumLeading } from './reduce.js';
 import { reshape } from './reshape.js';
 import { isSuffix, misfit } from './shape.js';
@@ -12,16 +13,7 @@ const op: Op<null> = {
       misfit('multiply', [a, b], "the second must be a scalar or have the first's last axes");
     return [{ shape: a!.shape }];
   },
-  kernels: ({ inputs: [a, b], outputs: [y] }) => [
-    {
-      shader: 'elementwise',
-      entry: 'multiply',
-      constants: { SIZE: a!.size, B_SIZE: b!.size, BINARY: true },
-      reads: { a: a!, b: b! },
-      writes: { y: y! },
-      workgroups: grid(a!.size),
-    },
-  ],
+  kernels: ({ inputs: [a, b], outputs: [y] }) => [elementwise('multiply', a!, b!, y!)],
   gradient: ({ inputs: [a, b] }, [dy], [wantA, wantB]) => [
     wantA ? multiply(dy!, b!) : undefined,
     wantB ? factorGradient(multiply(dy!, a!), b!) : undefined,

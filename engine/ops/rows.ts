@@ -1,4 +1,5 @@
 /** Launches of row-wise kernels: one workgroup a row of the last axis. */
+import type { Capabilities } from '../gpu.js';
 import { type Constant, type Dispatch, grid } from '../op.js';
 import type { Tensor } from '../tensor.js';
 import { rowsOf } from './shape.js';
@@ -21,24 +22,38 @@ export function overRows(
 export const overRowsOf = (x: Tensor, constants?: Readonly<Record<string, Constant>>) =>
   overRows(rowsOf(x.shape), constants);
 
+/** Elements (or vectors) of a row that an invocation keeps in registers, at the most. */
+const MOST_HELD = 16;
+
+/**
+ * Constants of row-wise kernels that choose how a workgroup reduces, and whether it keeps a row of `steps` elements in
+ * registers. On CPU adapters it does not, as every load that is written out takes them long to compile.
+ */
+export function reading(steps: number, { software, level }: Capabilities): Record<string, Constant> {
+  const held = Math.ceil(steps / (SIDE * SIDE));
+  const holds = !software && held <= MOST_HELD;
+  return { SUBGROUPS: level !== 'portable', HOLDS: holds, HELD: holds ? held : 0 };
+}
+
 /** Widest row that a CPU adapter still gives to one invocation. */
 const WIDEST_ROW = 1024;
 
 /**
- * For CPU adapters: one invocation a row, four columns at a time, without barriers. Undefined where workgroups are
- * better, or where the width is no multiple of four.
+ * For CPU adapters: one invocation has `group` rows (or one), without barriers. Undefined where workgroups are better, or
+ * where `x` cannot be read four values at a time. Rows whose width is no multiple of four fill whole vectors together only.
  */
 export function rowAnInvocation(
   x: Tensor,
   { software }: { software: boolean },
   constants: Readonly<Record<string, Constant>>,
+  group = 1,
 ): Pick<Dispatch, 'constants' | 'workgroups'> | undefined {
   const { rows, width } = rowsOf(x.shape);
-  if (!software || width % 4 !== 0 || width > WIDEST_ROW) return undefined;
+  if (!software || (group * width) % 4 !== 0 || rows % group !== 0 || width > WIDEST_ROW) return undefined;
   const workgroup = 16;
   return {
-    constants: { WORKGROUP: workgroup, ROWS: rows, WIDTH: width, ...constants },
-    workgroups: grid(rows, workgroup),
+    constants: { WORKGROUP: workgroup, ROWS: rows, WIDTH: width, GROUP: group, ALONE: true, ...constants },
+    workgroups: grid(rows / group, workgroup),
   };
 }
 

@@ -1,7 +1,8 @@
 /** Softmax and log-softmax over the last axis; the largest element is subtracted first, so nothing overflows. */
-import { call, type Op, type Values } from '../op.js';
+import type { Capabilities } from '../gpu.js';
+import { call, type Dispatch, type Op, type Operand, type Values } from '../op.js';
 import type { Tensor } from '../tensor.js';
-import { overRowsOf } from './rows.js';
+import { overRowsOf, reading, rowAnInvocation } from './rows.js';
 import { rowsOf } from './shape.js';
 
 interface Attributes {
@@ -16,18 +17,31 @@ export function logSoftmaxRow(x: Values, start: number, width: number, temperatu
   return row.map((v) => v - largest - log);
 }
 
+/** A launch over the rows of `x`, and how it binds what has their shape. */
+function launch(
+  x: Tensor,
+  flags: Readonly<Record<string, boolean>>,
+  capabilities: Capabilities,
+): { common: Pick<Dispatch, 'shader' | 'entry' | 'constants' | 'workgroups'>; as: (t: Tensor) => Operand } {
+  const { width } = rowsOf(x.shape);
+  const alone = rowAnInvocation(x, capabilities, flags, [1, 4, 2, 4][width % 4]);
+  return {
+    common: {
+      shader: 'softmax',
+      entry: alone ? 'alone' : 'together',
+      ...(alone ?? overRowsOf(x, { ...flags, ...reading(width, capabilities) })),
+    },
+    as: (tensor) => (alone ? { tensor, as: 'vec4' } : tensor),
+  };
+}
+
 const op: Op<Attributes> = {
   name: 'softmax',
   outputs: ([x]) => [{ shape: x!.shape }],
-  kernels: ({ inputs: [x], outputs: [y], attributes: { log } }) => [
-    {
-      shader: 'softmax',
-      entry: 'forward',
-      ...overRowsOf(x!, { LOG: log, GRADIENT: false }),
-      reads: { x: x! },
-      writes: { y: y! },
-    },
-  ],
+  kernels: ({ inputs: [x], outputs: [y], attributes: { log } }, { capabilities }) => {
+    const { common, as } = launch(x!, { LOG: log, GRADIENT: false }, capabilities);
+    return [{ ...common, reads: { x: as(x!) }, writes: { y: as(y!) } }];
+  },
   gradient: ({ outputs: [y], attributes }, [dy]) => [call(gradientOp, [y!, dy!], attributes)],
   reference: ({ inputs, attributes: { log } }, [x]) => {
     const { rows, width } = rowsOf(inputs[0]!.shape);
@@ -43,15 +57,10 @@ const op: Op<Attributes> = {
 const gradientOp: Op<Attributes> = {
   name: 'softmaxGradient',
   outputs: ([y]) => [{ shape: y!.shape }],
-  kernels: ({ inputs: [y, dy], outputs: [dx], attributes: { log } }) => [
-    {
-      shader: 'softmax',
-      entry: 'gradient',
-      ...overRowsOf(y!, { LOG: log, GRADIENT: true }),
-      reads: { y: y!, dy: dy! },
-      writes: { dx: dx! },
-    },
-  ],
+  kernels: ({ inputs: [y, dy], outputs: [dx], attributes: { log } }, { capabilities }) => {
+    const { common, as } = launch(y!, { LOG: log, GRADIENT: true }, capabilities);
+    return [{ ...common, reads: { y: as(y!), dy: as(dy!) }, writes: { dx: as(dx!) } }];
+  },
   reference: ({ inputs, attributes: { log } }, [y, dy]) => {
     const { rows, width } = rowsOf(inputs[0]!.shape);
     const dx = new Float64Array(y!.length);

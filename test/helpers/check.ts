@@ -16,8 +16,19 @@ import type { Choose } from '../../engine/tuning.js';
  * The device with other abilities: kernels for CPU adapters and for GPUs, or of a lower level, are then tested on
  * whatever adapter there is.
  */
-export const withCapabilities = (gpu: Gpu, changed: Partial<Capabilities>): Gpu =>
-  Object.create(gpu, { capabilities: { value: { ...gpu.capabilities, ...changed } } }) as Gpu;
+export function withCapabilities(gpu: Gpu, changed: Partial<Capabilities>): Gpu {
+  const capabilities = { ...gpu.capabilities, ...changed };
+  if (!gpu.capabilities.subgroups) capabilities.level = 'portable';
+  return Object.create(gpu, { capabilities: { value: capabilities } }) as Gpu;
+}
+
+/** Every family of kernels, whatever adapter there is (level `subgroups` only on one that has them). */
+export const kernelWays: readonly (readonly [string, Partial<Capabilities>])[] = [
+  ['GPUs', { software: false, level: 'portable' }],
+  ['GPUs with subgroups', { software: false, level: 'subgroups' }],
+  ['CPU adapters', { software: true, level: 'portable' }],
+  ['CPU adapters with subgroups', { software: true, level: 'subgroups' }],
+];
 
 let gpu: Promise<Gpu> | undefined;
 /** One device for a test file: the adapter that the environment gives (PROMPTKD_ADAPTER chooses). */
@@ -89,13 +100,20 @@ export async function checkForward(
 export async function checkGradient(
   output: Tensor,
   parameters: readonly Tensor[],
-  { tolerance = 1e-4, differences = 1e-5, samples = 24, seed = 1, step = 1e-4 } = {},
+  {
+    tolerance = 1e-4,
+    differences = 1e-5,
+    samples = 24,
+    seed = 1,
+    step = 1e-4,
+    capabilities = {} as Partial<Capabilities>,
+  } = {},
 ): Promise<void> {
   const random = new TestRandom(seed);
   const weights = constant(random.array(output.size), output.shape, 'weights');
   const loss = sum(multiply(output, weights));
   const gradients = grad(loss, parameters);
-  await checkForward([output, ...gradients], { tolerance });
+  await checkForward([output, ...gradients], { tolerance, capabilities });
 
   const analytic = evaluate(gradients);
   parameters.forEach((parameter, p) => {

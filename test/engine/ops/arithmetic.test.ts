@@ -18,6 +18,17 @@ const pairs: [Shape, Shape][] = [
     [65, 129],
     [65, 129],
   ],
+  // Four at a time, and not although the first would allow it.
+  [[3, 8], [8]],
+  [
+    [5, 4, 3],
+    [4, 3],
+  ],
+  [
+    [33, 12],
+    [33, 12],
+  ],
+  [[4, 3], [3]],
 ];
 
 describe('add and multiply', () => {
@@ -39,6 +50,8 @@ describe('add and multiply', () => {
     const x = random.variable([3, 7], 'x');
     const scale = random.variable([1], 'scale');
     await checkGradient(multiply(x, scale), [x, scale]);
+    const vectors = random.variable([3, 8], 'x');
+    await checkGradient(multiply(vectors, scale), [vectors, scale]);
   });
 
   it('adds a tensor to itself: both paths count', async () => {

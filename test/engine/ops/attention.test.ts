@@ -7,7 +7,15 @@ import { sum } from '../../../engine/ops/reduce.js';
 import { Plan } from '../../../engine/plan.js';
 import { evaluate } from '../../../engine/reference.js';
 import { constant, type Tensor, variable } from '../../../engine/tensor.js';
-import { checkForward, checkGradient, TestRandom, testGpu } from '../../helpers/check.js';
+import {
+  checkForward,
+  checkGradient,
+  kernelWays,
+  relativeError,
+  TestRandom,
+  testGpu,
+} from '../../helpers/check.js';
+import { plainAttention } from '../../helpers/plainAttention.js';
 
 /** [batch, tokens, heads, causal]: around the 16 rows of a workgroup and the 64 of a chunk, and CLIP's own lengths. */
 const shapes = [
@@ -67,26 +75,43 @@ describe('attention', () => {
     }
   });
 
-  for (const [batch, tokens, heads, causal] of shapes)
-    it(`agrees with the reference: ${batch} x ${tokens}, ${heads} heads${causal ? ', causal' : ''}`, async () => {
-      const random = new TestRandom(tokens);
-      const o = attention(random.variable([batch, tokens, 192 * heads], 'qkv', 2), { heads, causal });
-      await checkForward([o, lseOf(o)]);
-      // The kernel without the second output is another one; once is enough.
-      if (tokens < 4) await checkForward([o]);
-    });
+  for (const [way, capabilities] of kernelWays.filter(
+    ([, { software, level }]) => software === (level === 'subgroups'),
+  )) {
+    for (const [batch, tokens, heads, causal] of shapes)
+      it(`agrees with the reference on ${way}: ${batch} x ${tokens}, ${heads} heads${causal ? ', causal' : ''}`, async () => {
+        const random = new TestRandom(tokens);
+        const o = attention(random.variable([batch, tokens, 192 * heads], 'qkv', 2), { heads, causal });
+        await checkForward([o, lseOf(o)], { capabilities });
+        // The kernel without the second output is another one; once is enough.
+        if (tokens < 4) await checkForward([o], { capabilities });
+      });
 
-  for (const [batch, tokens, heads, causal] of [
-    [2, 65, 2, true],
-    [1, 129, 1, false],
-  ] as const)
-    it(`has the reference's gradient: ${batch} x ${tokens}, ${heads} heads${causal ? ', causal' : ''}`, async () => {
-      const random = new TestRandom(tokens);
-      const qkv = random.variable([batch, tokens, 192 * heads], 'qkv', 2);
-      const o = attention(qkv, { heads, causal });
-      const weights = constant(random.array(o.size), o.shape);
-      await checkForward(grad(sum(multiply(o, weights)), [qkv]));
-    });
+    for (const [batch, tokens, heads, causal] of [
+      [2, 7, 1, true],
+      [2, 33, 2, false],
+      [2, 65, 2, true],
+      [1, 129, 1, false],
+    ] as const)
+      it(`has the reference's gradient on ${way}: ${batch} x ${tokens}, ${heads} heads${causal ? ', causal' : ''}`, async () => {
+        const random = new TestRandom(tokens);
+        const qkv = random.variable([batch, tokens, 192 * heads], 'qkv', 2);
+        const o = attention(qkv, { heads, causal });
+        const weights = constant(random.array(o.size), o.shape);
+        await checkForward(grad(sum(multiply(o, weights)), [qkv]), { capabilities });
+      });
+  }
+
+  it('agrees with plain operations that write the scores out, on the device, forward and backward', async () => {
+    const random = new TestRandom(7);
+    const qkv = random.variable([2, 197, 384], 'qkv', 2);
+    const weights = random.variable([2, 197, 128]);
+    const [fused, plain] = [attention(qkv, { heads: 2, causal: false }), plainAttention(qkv, 2)];
+    const gradientOf = (o: Tensor) => grad(sum(multiply(o, weights)), [qkv])[0]!;
+    const [o, p, dO, dP] = await run(fused, plain, gradientOf(fused), gradientOf(plain));
+    expect(relativeError(o!, p!)).toBeLessThan(2e-6);
+    expect(relativeError(dO!, dP!)).toBeLessThan(2e-6);
+  });
 
   for (const causal of [false, true])
     it(`has the right gradient by differences${causal ? ', causal' : ''}`, async () => {

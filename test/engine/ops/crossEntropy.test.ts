@@ -4,7 +4,7 @@ import { UserError } from '../../../engine/errors.js';
 import { crossEntropy } from '../../../engine/ops/crossEntropy.js';
 import { evaluate } from '../../../engine/reference.js';
 import { constant, input, type Tensor, variable } from '../../../engine/tensor.js';
-import { checkForward, checkGradient, TestRandom } from '../../helpers/check.js';
+import { checkForward, checkGradient, kernelWays, TestRandom } from '../../helpers/check.js';
 
 const labelsOf = (random: TestRandom, batch: number, classes: number): Tensor =>
   constant(
@@ -40,6 +40,16 @@ describe('crossEntropy', () => {
       ),
     );
   });
+
+  for (const [way, capabilities] of kernelWays)
+    it(`agrees forward and backward on ${way}`, async () => {
+      const random = new TestRandom(54);
+      for (const [b, c] of sizes) {
+        const logits = random.variable([b, c], 'logits', 3);
+        const loss = crossEntropy(logits, labelsOf(random, b, c));
+        await checkForward([loss, ...grad(loss, [logits])], { capabilities });
+      }
+    });
 
   it('has the right gradient, upstream included', async () => {
     const random = new TestRandom(52);

@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { grad } from '../../../engine/autograd.js';
 import { UserError } from '../../../engine/errors.js';
+import { recordingOrder } from '../../../engine/graph.js';
 import { klSoftmax } from '../../../engine/ops/klSoftmax.js';
+import { multiply } from '../../../engine/ops/multiply.js';
 import { evaluate } from '../../../engine/reference.js';
-import { constant, variable } from '../../../engine/tensor.js';
-import { checkForward, checkGradient, TestRandom } from '../../helpers/check.js';
+import { constant, type Tensor, variable } from '../../../engine/tensor.js';
+import { checkForward, checkGradient, kernelWays, TestRandom } from '../../helpers/check.js';
 
 const sizes = [
   [1, 2],
@@ -40,6 +42,34 @@ describe('klSoftmax', () => {
         }),
       ),
     );
+  });
+
+  for (const [way, capabilities] of kernelWays)
+    it(`gives loss and gradients together on ${way}`, async () => {
+      const random = new TestRandom(65);
+      // Rows that stay in registers (up to 1024) and one that does not.
+      for (const [b, c] of [...sizes, [2, 1024], [2, 1025]] as const) {
+        const [teacher, student] = [
+          random.variable([b, c], 'teacher', 3),
+          random.variable([b, c], 'student', 3),
+        ];
+        const loss = klSoftmax(teacher, student, 1.5);
+        await checkForward([loss, ...grad(loss, [teacher, student])], { capabilities });
+      }
+    });
+
+  it('needs no kernel for the gradient of the loss itself, and one that scales for others', async () => {
+    const random = new TestRandom(66);
+    const [teacher, student] = [random.variable([3, 7], 'teacher', 3), random.variable([3, 7], 'student', 3)];
+    const loss = klSoftmax(teacher, student, 2);
+    const scaled = multiply(loss, constant(Float32Array.of(3), [1]));
+    const [plain, times3] = [grad(loss, [student]), grad(scaled, [student])];
+    const names = (tensors: Tensor[]) => recordingOrder(tensors).map((node) => node.op.name);
+    expect(names(plain)).toEqual(['klSoftmax']);
+    expect(names(times3)).toEqual(['klSoftmax', 'multiply', 'multiply']);
+    await checkForward([...plain, ...times3]);
+    const values = evaluate([...plain, ...times3]);
+    expect([...values.get(times3[0]!)!]).toEqual([...values.get(plain[0]!)!].map((v) => 3 * v));
   });
 
   it('has the right gradients for student and teacher', async () => {

@@ -8,7 +8,7 @@ import { multiply } from '../../../engine/ops/multiply.js';
 import { sum } from '../../../engine/ops/reduce.js';
 import { evaluate } from '../../../engine/reference.js';
 import { constant, type Shape, variable } from '../../../engine/tensor.js';
-import { checkForward, checkGradient, relativeError, TestRandom } from '../../helpers/check.js';
+import { checkForward, checkGradient, kernelWays, relativeError, TestRandom } from '../../helpers/check.js';
 
 const shapes: readonly Shape[] = [
   [1],
@@ -55,24 +55,56 @@ describe('layerNorm', () => {
     );
   });
 
-  for (const software of [false, true])
-    it(`agrees forward and backward with the kernels for ${software ? 'CPU adapters' : 'GPUs'}`, async () => {
+  for (const [way, capabilities] of kernelWays)
+    it(`agrees forward and backward on ${way}`, async () => {
       const random = new TestRandom(44);
+      // Vectors and single elements; rows in registers (up to 16 an invocation) and beyond.
       for (const shape of [
         [1, 4],
         [3, 8],
+        [5, 63],
         [17, 64],
         [2, 5, 128],
+        [4, 257],
         [33, 260],
+        [3, 1024],
+        [2, 1025],
         [3, 1028],
+        [2, 4100],
       ]) {
-        const x = random.variable(shape, 'x', 5);
+        const size = shape.reduce((product, n) => product * n, 1);
+        const x = variable(
+          random.array(size, 5).map((v) => v + 1),
+          shape,
+          'x',
+        );
         const [gamma, beta] = parameters(random, shape[shape.length - 1]!);
         const y = layerNorm(x, gamma, beta);
         const weights = constant(random.array(y.size), y.shape);
         const [dx] = grad(sum(multiply(y, weights)), [x]);
-        await checkForward([y, dx!], { capabilities: { software } });
+        await checkForward([y, ...y.node!.outputs.slice(1), dx!], { capabilities });
+        // Nothing saved: another kernel.
+        if (size < 100) await checkForward([y], { capabilities });
       }
+    });
+
+  for (const [way, capabilities] of kernelWays)
+    it(`keeps its digits on outliers and offsets on ${way}`, async () => {
+      const random = new TestRandom(48);
+      const [gamma, beta] = parameters(random, 1000);
+      const data = random.array(4000).map((v, i) => {
+        const [row, column] = [Math.floor(i / 1000), i % 1000];
+        if (row === 0) return Math.round(v * 64) + 1e5;
+        // The first element far from all others, as in the residual stream of a transformer.
+        return row === 1 && column === 0 ? 1000 : row === 2 && column === 999 ? -1000 : v;
+      });
+      const y = layerNorm(variable(data, [4, 1000]), gamma, beta);
+      await checkForward(y.node!.outputs, { tolerance: 1e-4, capabilities });
+      const constantRows = variable(
+        new Float32Array(4000).map((_, i) => [0, 0.1, -1e4, 3e7][Math.floor(i / 1000)]!),
+        [4, 1000],
+      );
+      await checkForward([layerNorm(constantRows, gamma, beta)], { tolerance: 1e-6, capabilities });
     });
 
   it('has the right gradients', async () => {

@@ -6,7 +6,7 @@ import { sum } from '../../../engine/ops/reduce.js';
 import { logSoftmax, softmax } from '../../../engine/ops/softmax.js';
 import { evaluate } from '../../../engine/reference.js';
 import { constant, type Shape, variable } from '../../../engine/tensor.js';
-import { checkForward, checkGradient, TestRandom } from '../../helpers/check.js';
+import { checkForward, checkGradient, kernelWays, TestRandom } from '../../helpers/check.js';
 
 const shapes: readonly Shape[] = [
   [1],
@@ -34,6 +34,33 @@ for (const [name, op] of [
         shapes.flatMap((shape) => [1, 100].map((scale) => op(random.variable(shape, 'x', scale)))),
       );
     });
+
+    for (const [way, capabilities] of kernelWays)
+      it(`agrees forward and backward on ${way}`, async () => {
+        const random = new TestRandom(25);
+        // Rows that end within a vector of four and share it, that fill vectors, that stay in registers (up to 1024) or not.
+        for (const shape of [
+          [1, 1],
+          [4, 1],
+          [3, 2],
+          [8, 2],
+          [8, 3],
+          [5, 4],
+          [4, 5],
+          [6, 66],
+          [12, 67],
+          [7, 67],
+          [4, 197],
+          [3, 1024],
+          [4, 1025],
+          [2, 1100],
+        ]) {
+          const x = random.variable(shape, 'x', 5);
+          const y = op(x);
+          const weights = constant(random.array(y.size), y.shape);
+          await checkForward([y, ...grad(sum(multiply(y, weights)), [x])], { capabilities });
+        }
+      });
 
     it('has the right gradient', async () => {
       const random = new TestRandom(22);
