@@ -18,7 +18,7 @@ const LN_2 = 0.693147181f;
 
 // Whether a query takes a key before `end` into account.
 fn seen(query: u32, key: u32, end: u32) -> bool {
-  return key < end && (!CAUSAL || key <= query);
+  return (key < end) & (!CAUSAL | (key <= query));
 }
 
 //#if FORWARD
@@ -75,7 +75,7 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id)
     var most$r = highest$r;
     //#unroll k STRIPS
     //#unroll e LANES
-    if (!seen(first + lane + $ru * LANES, block + $ku * LANES + $eu, end)) { s$r_$k_$e = LOWEST; }
+    s$r_$k_$e = select(LOWEST, s$r_$k_$e, seen(first + lane + $ru * LANES, block + $ku * LANES + $eu, end));
     most$r = max(most$r, s$r_$k_$e);
     //#end
     //#end
@@ -301,7 +301,7 @@ fn keys(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
     let log$k_$e = subgroupBroadcast(log$k, $eu);
     let delta$k_$e = subgroupBroadcast(delta$k, $eu);
     //#unroll r ROWS
-    let seen$r_$k_$e = query$k_$e < TOKENS && seen(query$k_$e, first + lane + $ru * LANES, TOKENS);
+    let seen$r_$k_$e = (query$k_$e < TOKENS) & seen(query$k_$e, first + lane + $ru * LANES, TOKENS);
     let p$r_$k_$e = select(0.0, exp2(s$r_$k_$e - log$k_$e), seen$r_$k_$e);
     let ds$r_$k_$e = p$r_$k_$e * (dp$r_$k_$e - delta$k_$e) * SCALE;
     //#end
