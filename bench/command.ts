@@ -1,3 +1,4 @@
+import { startTuning } from '../cli/tuning.js';
 /** What the commands of the bench share. */
 import { type Gpu, type Level, openGpu } from '../engine/gpu.js';
 import { environmentOf } from './environment.js';
@@ -28,6 +29,8 @@ export async function withReport<Row>(
   render: (rows: readonly Row[]) => string,
 ): Promise<string> {
   const gpu = await openGpu({ level });
+  // As the command line does.
+  if (!gpu.adapter.software) startTuning(gpu);
   try {
     const rows = await measure(gpu);
     const report = { name, date: new Date().toISOString(), environment: environmentOf(gpu), rows };

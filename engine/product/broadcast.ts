@@ -10,8 +10,9 @@ export interface BroadcastTile {
   readonly steps: 1 | 4;
 }
 
-/** More than 128 accumulators a lane take seconds to compile and gain a tenth. */
+/** More accumulators a lane take seconds to compile and gain little. */
 const SHAPES: readonly (readonly [rows: number, vectors: number])[] = [
+  [24, 2],
   [16, 2],
   [32, 1],
   [16, 1],
@@ -36,11 +37,21 @@ function stepCost({ rows, vectors }: BroadcastTile, lanes: number): number {
   return rows * columns + 7 * columns + (9 * rows) / Math.min(lanes, rows) + 3;
 }
 
+/** Runs over which a kernel's compilation is spread: a large tile takes longer to compile than a small product ever takes. */
+const RUNS = 1000;
+/** Milliseconds on two cores (lavapipe): a multiply-add of a vector, and the compilation of an accumulator of one. */
+const VECTOR_MS = 0.4e-6;
+const COMPILE_MS = { 1: 5, 4: 10 } as const;
+
 /** Tiles that can compute a product, the one that should take the least time on a few cores first. */
 export function broadcastTiles(sizes: MatmulSizes, lanes: number): BroadcastTile[] {
   const steps = takesFour(sizes, lanes) ? 4 : 1;
-  const cost = (tile: BroadcastTile) =>
-    Math.ceil(tilesOf(sizes, tile.rows, 4 * tile.vectors * lanes) / 4) * stepCost(tile, lanes);
+  const cost = (tile: BroadcastTile) => {
+    const tiles = tilesOf(sizes, tile.rows, 4 * tile.vectors * lanes);
+    // A few cores share the tiles; four at a time leave none of them idle for long.
+    const run = Math.ceil(tiles / 4) * 4 * sizes.k * stepCost(tile, lanes) * VECTOR_MS;
+    return RUNS * run + tile.rows * 4 * tile.vectors * COMPILE_MS[steps];
+  };
   return SHAPES.filter(([rows]) => rows <= lanes || rows % lanes === 0)
     .filter(([rows, vectors]) => steps === 1 || rows * vectors <= 16)
     .map(([rows, vectors]): BroadcastTile => ({ rows, vectors, steps }))

@@ -1,4 +1,6 @@
 /** This project, as one of the processes that are compared. */
+
+import { startTuning } from '../../../cli/tuning.js';
 import { grad } from '../../../engine/autograd.js';
 import { type Gpu, openGpu } from '../../../engine/gpu.js';
 import { planRunner } from '../../../engine/measure.js';
@@ -72,6 +74,7 @@ function graph(gpu: Gpu, work: PeerCase, variant: string): { outputs: Tensor[]; 
 }
 
 const gpu = await openGpu();
+if (!gpu.adapter.software) startTuning(gpu);
 const prepared = new Map<string, Prepared>();
 
 await serve({
