@@ -11,11 +11,16 @@ type Flags = SettingsFlags & JobFlags & DryRunFlags;
 const HELP = `
 Stage 2 (PromptKD): learns vision prompts and a small projection of a small CLIP, so that its logits against the teacher's
 class vectors imitate the teacher's. The images need no labels: a flat folder will do, with the class names in a file of
-class vectors. The run folder gets config.yaml, metrics.jsonl, checkpoints/, class-vectors.safetensors and
-student.safetensors.
+class vectors. The run folder gets config.yaml, metrics.jsonl, timing.jsonl, checkpoints/,
+class-vectors.safetensors and student.safetensors.
 
 A teacher of the authors' PromptSRC or IVLP (model-best.pth.tar) takes its token embeddings and tokenizer from the CLIP that
 it was tuned from: --teacher-clip.
+
+With --teacher-cache the teacher's image features are kept on disk and found again by what they were made of: the teacher's and
+the image's hashes, the crop, the precision. A second run with the same crops leaves the teacher out and has the same losses.
+Learning rate, temperature, depth and the like do not matter for them, a seed does, as it decides the crops: give several seeds
+one --crop-seed. Features are rounded to float16 in the first run too, so losses differ a little from those without a cache.
 
 Example:
   promptkd distill --teacher runs/pets-teacher --clip ViT-B-16 --data oxford_pets --out runs/pets

@@ -10,7 +10,7 @@ type Flags = SettingsFlags & JobFlags & DryRunFlags;
 
 const HELP = `
 Stage 1 (PromptSRC): the weights of the CLIP stay as they are; a few prompt tokens in both of its encoders are learned from
-labelled images of the base classes, so that novel classes profit too. The run folder gets config.yaml, metrics.jsonl,
+labelled images of the base classes, so that novel classes profit too. The run folder gets config.yaml, metrics.jsonl, timing.jsonl,
 checkpoints/ and teacher.safetensors.
 Other methods: ivlp has the same prompts and cross-entropy alone; coop tunes a context of the text prompt; clip tunes nothing
 and makes plain zero-shot CLIP the teacher, with the prompt that suits the data set or --template.

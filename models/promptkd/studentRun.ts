@@ -156,6 +156,7 @@ export async function runStudent(
       clipHash: await checkpoint.sha256(),
     }),
   );
+  await folder.report('Stage 2: the student', gpu.adapter.name);
   step.destroy();
   preprocessor.destroy();
   best?.destroy();

@@ -162,6 +162,7 @@ export async function runTeacher(
       { template, classNames, clip: given.clip, clipHash: await checkpoint.sha256() },
     ),
   );
+  await folder.report('Stage 1: the teacher', gpu.adapter.name);
   step.destroy();
   average?.destroy();
   preprocessor.destroy();

@@ -1,11 +1,12 @@
 /**
- * The folder of a run: `config.yaml` (complete, re-runnable), `metrics.jsonl`, `timing.jsonl`, `checkpoints/` and results.
- * All but `timing.jsonl` depend on nothing but settings, data and adapter.
+ * The folder of a run: `config.yaml` (complete, re-runnable), `metrics.jsonl`, `timing.jsonl`, `checkpoints/`, `report.html`
+ * and results. All but `timing.jsonl`, which the report shows too, depend on nothing but settings, data and adapter.
  * It appears when the first epoch is done, so that a run that fails on its input leaves nothing behind.
  */
 import { parse, stringify } from 'yaml';
 import { UserError } from '../../engine/errors.js';
 import type { Platform } from '../platform.js';
+import { reportHtml } from './report.js';
 
 /** The two stages; `pretrain` is examples/pretrain/, whose run folders are CLIPs. */
 export type RunKind = 'teacher' | 'student' | 'pretrain';
@@ -96,6 +97,18 @@ export class RunFolder {
       const kept = lines.filter((line) => Number((JSON.parse(line) as Metrics).epoch) <= epoch);
       await this.platform.write(path, kept.map((line) => `${line}\n`).join(''));
     }
+  }
+
+  /** Writes `report.html` from what the folder holds. */
+  async report(title: string, adapter: string): Promise<void> {
+    const lines = async (name: string) => {
+      const path = this.join(name);
+      if (!(await this.platform.stat(path))) return [];
+      const text = await this.platform.readText(path);
+      return text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Metrics]));
+    };
+    const [metrics, timing] = [await lines(METRICS), await lines(TIMING)];
+    await this.write('report.html', reportHtml({ title, adapter, config: this.config, metrics, timing }));
   }
 
   write(name: string, data: Uint8Array | string): Promise<void> {
