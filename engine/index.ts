@@ -49,9 +49,10 @@ export {
   type SgdOptions,
   sgd,
 } from './optim.js';
-export { type CompileOptions, Plan, type PlanDescription, type PlanRequest, Schedule } from './plan.js';
+export { type CompileOptions, Plan } from './plan.js';
 export { type KernelTime, profile } from './profile.js';
 export { evaluate } from './reference.js';
+export { type PlanDescription, type PlanRequest, Schedule } from './schedule.js';
 export {
   constant,
   type DType,

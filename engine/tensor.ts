@@ -1,6 +1,6 @@
 /**
  * Tensors are nodes of a graph: calling an operation records what to compute, and nothing runs until
- * `compile()` (plan.ts) turns the graph into a schedule. Leaves are where data comes from.
+ * `Plan.compile()` turns the graph into a schedule (schedule.ts) and that into a plan (plan.ts). Leaves are where data comes from.
  */
 import { UserError } from './errors.js';
 import type { Op } from './op.js';

@@ -7,7 +7,7 @@ import type { Capabilities, Level } from '../engine/gpu.js';
 import { type KernelSource, kernelSource } from '../engine/kernel.js';
 import { everyOperation } from '../engine/ops/every.js';
 import { accumulate, clear } from '../engine/optim.js';
-import { type PlanRequest, Schedule } from '../engine/plan.js';
+import { type PlanRequest, Schedule } from '../engine/schedule.js';
 import { constant, variable } from '../engine/tensor.js';
 import { peakGraphs } from './benchmarks/peaks.js';
 import { resampleKernels } from './clip/gpuPreprocess.js';

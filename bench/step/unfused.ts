@@ -7,7 +7,7 @@ import type { linear } from '../../engine/ops/linear.js';
 import { matmul } from '../../engine/ops/matmul.js';
 import { reshape } from '../../engine/ops/reshape.js';
 import { rowsOf } from '../../engine/ops/shape.js';
-import type { PlanRequest } from '../../engine/plan.js';
+import type { PlanRequest } from '../../engine/schedule.js';
 import type { GraphNode, Tensor } from '../../engine/tensor.js';
 
 type LinearOptions = NonNullable<Parameters<typeof linear>[3]>;

@@ -2,7 +2,8 @@
 import type { Gpu } from '../../engine/gpu.js';
 import { alternate, kernelRunner, type Repetition, type Timing } from '../../engine/measure.js';
 import { releaseAll, write } from '../../engine/memory.js';
-import { Plan, type PlanRequest, Schedule } from '../../engine/plan.js';
+import { Plan } from '../../engine/plan.js';
+import { type PlanRequest, Schedule } from '../../engine/schedule.js';
 import type { Tensor } from '../../engine/tensor.js';
 import type { Family, KernelCase } from './kernelCases.js';
 import { peakGraphs } from './peaks.js';

@@ -2,7 +2,8 @@
 import type { Gpu } from '../../engine/gpu.js';
 import { alternate, median, planRunner, type Repetition, type Timing } from '../../engine/measure.js';
 import { releaseAll } from '../../engine/memory.js';
-import { Plan, type PlanRequest } from '../../engine/plan.js';
+import { Plan } from '../../engine/plan.js';
+import type { PlanRequest } from '../../engine/schedule.js';
 import type { Precision } from '../clip/model.js';
 import { type StepShape, studentRequests, teacherRequest } from '../promptkd/shapes.js';
 import { fillLeaves } from './kernels.js';

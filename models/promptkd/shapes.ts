@@ -4,7 +4,7 @@
  */
 
 import type { Capabilities } from '../../engine/gpu.js';
-import { type PlanDescription, type PlanRequest, Schedule } from '../../engine/plan.js';
+import { type PlanDescription, type PlanRequest, Schedule } from '../../engine/schedule.js';
 import { constant, input, type Tensor, variable } from '../../engine/tensor.js';
 import { type ClipConfig, expectedShapes } from '../clip/config.js';
 import { type ClipGraph, type Precision, weightDtype } from '../clip/model.js';

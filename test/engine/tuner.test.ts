@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Gpu } from '../../engine/gpu.js';
 import { matmul } from '../../engine/ops/matmul.js';
-import { Plan, Schedule } from '../../engine/plan.js';
+import { Plan } from '../../engine/plan.js';
 import { evaluate } from '../../engine/reference.js';
+import { Schedule } from '../../engine/schedule.js';
 import { Tuner } from '../../engine/tuner.js';
 import type { Candidate, Tunable } from '../../engine/tuning.js';
 import { relativeError, TestRandom, testGpu } from '../helpers/check.js';
