@@ -11,7 +11,9 @@ it('names every kernel of a plan once, with its launches, most time first', asyn
   const x = random.variable([64, 64], 'x');
   const plan = await Plan.compile(gpu, { outputs: [sum(matmul(matmul(x, x), x))] });
   const times = await profile(gpu, plan, 2);
-  expect(new Map(times.map(({ name, launches }) => [name, launches]))).toEqual(
+  // Which of the products' kernels it is depends on the adapter.
+  const family = (name: string) => name.replace(/^matmul\w*$/, 'matmul');
+  expect(new Map(times.map(({ name, launches }) => [family(name), launches]))).toEqual(
     new Map([
       ['matmul', 2],
       ['reduce.whole', 1],
