@@ -88,7 +88,7 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id)
       //#end
     }
     //#unroll r ROWS
-    if (CAUSAL && block + lane > first + $ru) { s$r = LOWEST; }
+    s$r = select(s$r, LOWEST, CAUSAL & (block + lane > first + $ru));
     let most$r = max(highest$r, max_lane(s$r));
     let shrink$r = exp2(highest$r - most$r);
     let p$r = exp2(s$r - most$r);
@@ -187,7 +187,7 @@ fn queries(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id)
     //#end
     products$r = add_lanes(products$r);
     let slope$r = exp2(products$r.x - log$r) * (products$r.y - delta$r) * SCALE;
-    let ds$r = select(slope$r, 0.0, CAUSAL && key > first + $ru);
+    let ds$r = select(slope$r, 0.0, CAUSAL & (key > first + $ru));
     //#unroll c SLICES
     sum$r_$c += ds$r * k$c;
     //#end
@@ -254,7 +254,7 @@ fn keys(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
     products$r += vec2f(dot(k$r_$c, q$c), dot(v$r_$c, g$c));
     //#end
     products$r = add_lanes(products$r);
-    let p$r = select(exp2(products$r.x - log_sum), 0.0, CAUSAL && first + $ru > query);
+    let p$r = select(exp2(products$r.x - log_sum), 0.0, CAUSAL & (first + $ru > query));
     let ds$r = p$r * (products$r.y - products) * SCALE;
     //#unroll c SLICES
     k_sum$r_$c += ds$r * q$c;
