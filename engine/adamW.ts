@@ -1,5 +1,5 @@
 /** AdamW as graph updates (Loshchilov and Hutter, arXiv 1711.05101; `torch.optim.AdamW`). */
-import { float, grid, type Op, record } from './op.js';
+import { float, type Op, record } from './op.js';
 import type { Optimiser } from './optim.js';
 import { type GraphNode, type Tensor, variable } from './tensor.js';
 
@@ -44,7 +44,7 @@ const correctOp: Op<Moments> = {
       constants: { CORRECT: true, GATED: gate !== undefined, ...momentConstants(attributes) },
       reads: { ...(gate && { gate }) },
       writes: { corrections: corrections! },
-      workgroups: [1, 1, 1],
+      elements: 1,
     },
   ],
   reference: ({ attributes: { beta1, beta2 } }, [corrections, gate]) => {
@@ -77,7 +77,6 @@ const adamWOp: Op<StepAttributes> = {
       {
         shader: 'adamw',
         constants: {
-          SIZE: parameter!.size,
           SCALED: attributes.scaled,
           GATED: attributes.gated,
           EPSILON: float(attributes.epsilon),
@@ -92,7 +91,7 @@ const adamWOp: Op<StepAttributes> = {
           ...(gate && { gate }),
         },
         writes: { parameter: parameter!, first: first!, second: second! },
-        workgroups: grid(parameter!.size),
+        elements: parameter!.size,
       },
     ];
   },

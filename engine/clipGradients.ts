@@ -28,7 +28,7 @@ const factorOp: Op<{ readonly largest: number }> = {
       constants: { LARGEST: float(largest) },
       reads: { total: total! },
       writes: { y: y! },
-      workgroups: [1, 1, 1],
+      elements: 1,
     },
   ],
   reference: ({ attributes: { largest } }, [total]) => [

@@ -24,19 +24,44 @@ export const float = (value: number): Constant => ({ f32: value });
 export type Operand = Tensor | { readonly tensor: Tensor; readonly as: 'vec4' };
 
 /**
+ * How many values a kernel takes at a time, and how it binds its tensors: four, where all `extents` are multiples of four.
+ * Those are what its indices count: the size of every tensor, or the width of a row where it finds rows.
+ */
+export function vectors(...extents: readonly number[]): {
+  readonly lanes: 1 | 4;
+  readonly VECTOR: boolean;
+  readonly as: (tensor: Tensor) => Operand;
+} {
+  const four = extents.every((extent) => extent % 4 === 0);
+  return { lanes: four ? 4 : 1, VECTOR: four, as: (tensor) => (four ? { tensor, as: 'vec4' } : tensor) };
+}
+
+type Grid = readonly [number, number, number];
+
+/** The text of a kernel: a file in shaders/ by its base name, and the constants that are baked into it. */
+export interface Shader {
+  readonly shader: string;
+  /** The function that runs, `main` or `element` unless given. */
+  readonly entry?: string;
+  readonly constants: Readonly<Record<string, Constant>>;
+}
+
+/**
+ * How often it runs: `workgroups` of an entry point that the file declares itself, or once for each of so many `elements`, if
+ * what it declares is a function of an element's index, `fn entry(i: u32)`. Around that kernel.ts writes the entry point.
+ */
+export type Extent = { readonly workgroups: Grid } | { readonly elements: number };
+
+/**
  * One kernel launch. The prelude that kernel.ts generates declares every constant, then every binding under its
  * name here: `reads` as `var<storage, read>`, `writes` as `var<storage, read_write>`. It also declares `load_NAME(i)` and, for
  * writes, `store_NAME(i, value)`, in float32 (`f32` or `vec4f`) however the tensor is stored.
  */
-export interface Dispatch {
-  /** Base name of the file in shaders/. */
-  readonly shader: string;
-  readonly entry?: string;
-  readonly constants: Readonly<Record<string, Constant>>;
-  readonly reads: Readonly<Record<string, Operand>>;
-  readonly writes: Readonly<Record<string, Operand>>;
-  readonly workgroups: readonly [number, number, number];
-}
+export type Dispatch = Shader &
+  Extent & {
+    readonly reads: Readonly<Record<string, Operand>>;
+    readonly writes: Readonly<Record<string, Operand>>;
+  };
 
 export interface KernelContext {
   readonly capabilities: Capabilities;
@@ -110,11 +135,10 @@ export const WORKGROUP = 64;
 export const MAX_GROUPS = 65535;
 
 /**
- * A grid of at least `count` invocations in workgroups of `workgroup`, folded into two dimensions where one is not
- * enough. Kernels recover their index with `flat_index(id, groups)` of the prelude and must check it against the count.
+ * At least `groups` workgroups, folded into two dimensions where one is not enough. Kernels recover their number as
+ * `group.x + group.y * groups.x` and must check it.
  */
-export function grid(count: number, workgroup = WORKGROUP): [number, number, number] {
-  const groups = Math.ceil(count / workgroup);
+export function grid(groups: number): [number, number, number] {
   if (groups <= MAX_GROUPS) return [groups, 1, 1];
   const rows = Math.ceil(groups / MAX_GROUPS);
   return [Math.ceil(groups / rows), rows, 1];

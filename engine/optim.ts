@@ -1,5 +1,5 @@
 /** Optimisers as graph updates, and learning-rate schedules. */
-import { float, grid, type Op, record } from './op.js';
+import { float, type Op, record } from './op.js';
 import { type GraphNode, scalar, type Tensor, variable } from './tensor.js';
 
 export interface SgdOptions {
@@ -18,14 +18,13 @@ const sgdOp: Op<SgdOptions> = {
     {
       shader: 'sgd',
       constants: {
-        SIZE: parameter!.size,
         MOMENTUM: float(momentum),
         WEIGHT_DECAY: float(weightDecay),
         GATED: gate !== undefined,
       },
       reads: { gradient: gradient!, rate: rate!, ...(gate && { gate }) },
       writes: { parameter: parameter!, velocity: velocity! },
-      workgroups: grid(parameter!.size),
+      elements: parameter!.size,
     },
   ],
   reference: ({ attributes: { momentum, weightDecay } }, [parameter, velocity, gradient, rate, gate]) => {
@@ -74,10 +73,10 @@ const accumulateOp: Op<null> = {
   kernels: ({ inputs: [total, x, weight] }) => [
     {
       shader: 'accumulate',
-      constants: { SIZE: total!.size },
+      constants: {},
       reads: { x: x!, weight: weight! },
       writes: { total: total! },
-      workgroups: grid(total!.size),
+      elements: total!.size,
     },
   ],
   reference: (_, [total, x, weight]) => [total!.map((t, i) => t + weight![0]! * x![i]!)],
@@ -94,10 +93,10 @@ const clampOp: Op<{ readonly largest: number }> = {
   kernels: ({ inputs: [x], attributes: { largest } }) => [
     {
       shader: 'clamp',
-      constants: { SIZE: x!.size, LARGEST: float(largest) },
+      constants: { LARGEST: float(largest) },
       reads: {},
       writes: { x: x! },
-      workgroups: grid(x!.size),
+      elements: x!.size,
     },
   ],
   reference: ({ attributes: { largest } }, [x]) => [x!.map((value) => Math.min(value, largest))],
@@ -114,10 +113,10 @@ const clearOp: Op<null> = {
   kernels: ({ inputs: [total] }) => [
     {
       shader: 'clear',
-      constants: { SIZE: total!.size },
+      constants: {},
       reads: {},
       writes: { total: total! },
-      workgroups: grid(total!.size),
+      elements: total!.size,
     },
   ],
   reference: (_, [total]) => [total!.map(() => 0)],

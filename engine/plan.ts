@@ -4,7 +4,7 @@
  */
 import type { Gpu } from './gpu.js';
 import { memoryOf } from './graph.js';
-import { getKernel, kernelSource, tensorOf } from './kernel.js';
+import { getKernel, tensorOf, workgroupsOf } from './kernel.js';
 import { createStorage, hostValues, leafBuffer, Reader } from './memory.js';
 import { type PlanDescription, type PlanRequest, Schedule, type ScheduleOptions } from './schedule.js';
 import type { Tensor } from './tensor.js';
@@ -42,7 +42,7 @@ export class Plan {
   static async compile(gpu: Gpu, request: PlanRequest, options: CompileOptions = {}): Promise<Plan> {
     const choose = options.choose ?? (await tuned(gpu, request, options));
     const schedule = new Schedule(request, gpu.capabilities, { ...options, choose });
-    const sources = schedule.dispatches.map(kernelSource);
+    const { sources } = schedule;
     const total = new Set(sources.map((s) => s.code + s.entry)).size;
     const ready = new Set<string>();
     const pipelines = Promise.all(
@@ -82,7 +82,8 @@ export class Plan {
           });
           groups.set(key, bindGroup);
         }
-        return { name: sources[i]!.name, pipeline, bindGroup, workgroups: dispatch.workgroups };
+        const workgroups = workgroupsOf(dispatch, gpu.capabilities);
+        return { name: sources[i]!.name, pipeline, bindGroup, workgroups };
       });
     });
     return new Plan(gpu, schedule, launches);

@@ -2,7 +2,7 @@
 import { fuse } from './fuse.js';
 import type { Capabilities } from './gpu.js';
 import { isView, memoryOf, recordingOrder } from './graph.js';
-import { kernelSource, tensorOf } from './kernel.js';
+import { type KernelSource, kernelSource, tensorOf } from './kernel.js';
 import type { Dispatch } from './op.js';
 import type { GraphNode, Tensor } from './tensor.js';
 import type { Choose } from './tuning.js';
@@ -61,6 +61,8 @@ interface Lifetime {
 export class Schedule {
   readonly nodes: readonly GraphNode[];
   readonly dispatches: readonly Dispatch[];
+  /** The kernel of each. */
+  readonly sources: readonly KernelSource[];
   readonly slots: readonly Slot[];
   readonly slotOf = new Map<Tensor, Slot>();
   readonly leaves = new Set<Tensor>();
@@ -93,6 +95,7 @@ export class Schedule {
         }
     });
     this.dispatches = dispatches;
+    this.sources = dispatches.map((dispatch) => kernelSource(dispatch, capabilities));
     this.slots = this.place(lifetimes);
     const { loss } = request;
     const turn = loss ? this.nodes.findIndex((node) => node.outputs.includes(loss)) : this.nodes.length;
@@ -113,7 +116,7 @@ export class Schedule {
     const inSlots = slots.reduce((total, slot) => total + slot.bytes, 0);
     return {
       dispatches: dispatches.length,
-      kernels: new Set(dispatches.map(kernelSource).map(({ code, entry }) => `${entry}\n${code}`)).size,
+      kernels: new Set(this.sources.map(({ code, entry }) => `${entry}\n${code}`)).size,
       constants,
       variables,
       saved: this.saved,

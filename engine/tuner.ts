@@ -4,7 +4,7 @@
  */
 import type { Gpu } from './gpu.js';
 import { toHalf } from './half.js';
-import { getKernel, kernelSource, tensorOf } from './kernel.js';
+import { getKernel, kernelSource, tensorOf, workgroupsOf } from './kernel.js';
 import { alternate, kernelRunner } from './measure.js';
 import { createStorage, hostValues, Reader } from './memory.js';
 import type { Dispatch } from './op.js';
@@ -150,7 +150,8 @@ class Trial {
   }
 
   async launch(dispatch: Dispatch) {
-    const source = kernelSource(dispatch);
+    const { capabilities } = this.gpu;
+    const source = kernelSource(dispatch, capabilities);
     const { pipeline, layout } = await getKernel(this.gpu, source);
     const operands = [...Object.values(dispatch.reads), ...Object.values(dispatch.writes)];
     const bindGroup = this.gpu.device.createBindGroup({
@@ -160,7 +161,7 @@ class Trial {
         resource: { buffer: this.buffers.get(tensorOf(operand))! },
       })),
     });
-    return { name: source.name, pipeline, bindGroup, workgroups: dispatch.workgroups };
+    return { name: source.name, pipeline, bindGroup, workgroups: workgroupsOf(dispatch, capabilities) };
   }
 
   /**

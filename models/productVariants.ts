@@ -39,7 +39,8 @@ const ADAPTERS: readonly Partial<Capabilities>[] = [
 /** The kernels that adapters of a level are offered, at sizes that divide by everything and at sizes that do by nothing. */
 export function productVariants(level: Level): KernelSource[] {
   const sources: KernelSource[] = [];
-  for (const adapter of ADAPTERS.filter((changed) => changed.level === level))
+  for (const adapter of ADAPTERS.filter((changed) => changed.level === level)) {
+    const capabilities = { ...PORTABLE, ...adapter };
     for (const transposeA of [false, true])
       for (const transposeB of [false, true])
         for (const [m, n, k, dtype] of [
@@ -52,12 +53,10 @@ export function productVariants(level: Level): KernelSource[] {
             const b = input(transposeB ? [2, n, k] : [2, k, n], 'b', dtype);
             const c = input([2, m, n], 'c', dtype);
             const sizes = { batch: 2, m, n, k, transposeA, transposeB };
-            for (const candidate of productCandidates(
-              { a, b, c, sizes, epilogue },
-              { ...PORTABLE, ...adapter },
-            ))
-              sources.push(kernelSource(candidate.dispatch()));
+            for (const candidate of productCandidates({ a, b, c, sizes, epilogue }, capabilities))
+              sources.push(kernelSource(candidate.dispatch(), capabilities));
           }
+  }
   return sources;
 }
 

@@ -4,7 +4,7 @@
  */
 import { grad } from '../engine/autograd.js';
 import type { Capabilities, Level } from '../engine/gpu.js';
-import { type KernelSource, kernelSource } from '../engine/kernel.js';
+import type { KernelSource } from '../engine/kernel.js';
 import { everyOperation } from '../engine/ops/every.js';
 import { accumulate, clear } from '../engine/optim.js';
 import { type PlanRequest, Schedule } from '../engine/schedule.js';
@@ -58,9 +58,7 @@ export function listShaderVariants(): ShaderVariant[] {
     const sources: KernelSource[] = [across, down, ...productVariants(level)];
     for (const software of [false, true])
       for (const request of requests)
-        sources.push(
-          ...new Schedule(request, { ...capabilitiesAt(level), software }).dispatches.map(kernelSource),
-        );
+        sources.push(...new Schedule(request, { ...capabilitiesAt(level), software }).sources);
     const seen = new Set<string>();
     for (const { name, code, entry } of sources) {
       const key = `${entry}\n${code}`;

@@ -1,4 +1,4 @@
-// y = act(x), and its gradient dx = dy act'(x); one invocation an element, SIZE elements, of four values where VECTOR.
+// y = act(x), and its gradient dx = dy act'(x), by elements of four values where VECTOR.
 // QUICK_GELU, GELU or neither (relu, whose derivative at 0 is 0) says which function.
 
 //#include activation_functions
@@ -26,17 +26,11 @@ fn derivatives(x: f32) -> f32 { return derivative(x); }
 //#endif
 
 //#if GRADIENT
-@compute @workgroup_size(WORKGROUP)
-fn gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = flat_index(id, groups);
-  if (i >= SIZE) { return; }
+fn gradient(i: u32) {
   store_dx(i, load_dy(i) * derivatives(load_x(i)));
 }
 //#else
-@compute @workgroup_size(WORKGROUP)
-fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = flat_index(id, groups);
-  if (i >= SIZE) { return; }
+fn forward(i: u32) {
   store_y(i, values(load_x(i)));
 }
 //#endif

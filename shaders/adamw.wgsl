@@ -1,4 +1,4 @@
-// PyTorch's AdamW, one invocation an element, SIZE elements:
+// PyTorch's AdamW, element by element:
 //   m = BETA1 m + (1 - BETA1) g;  v = BETA2 v + (1 - BETA2) g^2
 //   p = p - rate WEIGHT_DECAY p - rate (m / c1) / (sqrt(v / c2) + EPSILON)
 // with c1 = 1 - BETA1^t and c2 = 1 - BETA2^t after t steps (entry `correct`), and g the gradient times factor[0].
@@ -7,9 +7,7 @@
 //#if CORRECT
 // 1 - BETA^t is the moving average of a gradient that is always 1: the same recursion as m and v, so it needs no power
 // function, whose error would be large against 1 - BETA^t in the first steps.
-@compute @workgroup_size(WORKGROUP)
-fn correct(@builtin(global_invocation_id) id: vec3u) {
-  if (id.x > 0u) { return; }
+fn correct(only: u32) {
   //#if GATED
   if (gate[0] == 0.0) { return; }
   //#endif
@@ -17,10 +15,7 @@ fn correct(@builtin(global_invocation_id) id: vec3u) {
   corrections[1] = BETA2 * corrections[1] + REST2;
 }
 //#else
-@compute @workgroup_size(WORKGROUP)
-fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = flat_index(id, groups);
-  if (i >= SIZE) { return; }
+fn element(i: u32) {
   //#if GATED
   if (gate[0] == 0.0) { return; }
   //#endif

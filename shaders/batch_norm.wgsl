@@ -1,7 +1,7 @@
 // Batch normalisation of x [ROWS, WIDTH] by column, one invocation a column (ROWS is a batch, so it is small).
 // With rstd = 1 / sqrt(variance + EPSILON) and xhat = (x - mean) rstd:
 //   forward    mean and biased variance of the batch, y = xhat gamma + beta
-//   evaluate   the same with mean and variance given, one invocation an element
+//   evaluate   the same with mean and variance given, element by element
 //   gradient   dgamma = sum of dy xhat, dbeta = sum of dy, and
 //              BATCH_STATISTICS  dx = gamma rstd (dy - dbeta / ROWS - xhat dgamma / ROWS)
 //              given statistics  dx = gamma rstd dy
@@ -9,10 +9,7 @@
 // The mean is summed of x - first row: constant columns come out exact, a common offset costs less.
 
 //#if FORWARD
-@compute @workgroup_size(WORKGROUP)
-fn forward(@builtin(global_invocation_id) id: vec3u) {
-  let column = id.x;
-  if (column >= WIDTH) { return; }
+fn forward(column: u32) {
   let first = x[column];
   var sum = 0.0;
   for (var i = column; i < ROWS * WIDTH; i += WIDTH) { sum += x[i] - first; }
@@ -33,20 +30,14 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
 //#endif
 
 //#if EVALUATE
-@compute @workgroup_size(WORKGROUP)
-fn evaluate(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = flat_index(id, groups);
-  if (i >= ROWS * WIDTH) { return; }
+fn evaluate(i: u32) {
   let column = i % WIDTH;
   y[i] = (x[i] - mean[column]) * gamma[column] / sqrt(variance[column] + EPSILON) + beta[column];
 }
 //#endif
 
 //#if GRADIENT
-@compute @workgroup_size(WORKGROUP)
-fn gradient(@builtin(global_invocation_id) id: vec3u) {
-  let column = id.x;
-  if (column >= WIDTH) { return; }
+fn gradient(column: u32) {
   let centre = mean[column];
   let rstd = 1.0 / sqrt(variance[column] + EPSILON);
   var sums = vec2f(0.0);
@@ -76,10 +67,7 @@ fn gradient(@builtin(global_invocation_id) id: vec3u) {
 //#endif
 
 //#if RUNNING
-@compute @workgroup_size(WORKGROUP)
-fn running(@builtin(global_invocation_id) id: vec3u) {
-  let column = id.x;
-  if (column >= WIDTH) { return; }
+fn running(column: u32) {
   running_mean[column] += MOMENTUM * (mean[column] - running_mean[column]);
   running_variance[column] += MOMENTUM * (variance[column] * UNBIAS - running_variance[column]);
 }

@@ -1,8 +1,5 @@
-// x = min(x, LARGEST), one invocation an element, SIZE elements
+// x = min(x, LARGEST)
 
-@compute @workgroup_size(WORKGROUP)
-fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = flat_index(id, groups);
-  if (i >= SIZE) { return; }
+fn element(i: u32) {
   x[i] = min(x[i], LARGEST);
 }

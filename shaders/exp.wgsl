@@ -1,8 +1,5 @@
-// y = e^x, one invocation an element, SIZE elements
+// y = e^x
 
-@compute @workgroup_size(WORKGROUP)
-fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = flat_index(id, groups);
-  if (i >= SIZE) { return; }
+fn element(i: u32) {
   y[i] = exp(x[i]);
 }

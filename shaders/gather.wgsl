@@ -11,19 +11,13 @@ fn row_of(index: i32) -> u32 {
 }
 
 //#if GATHER
-@compute @workgroup_size(WORKGROUP)
-fn gather(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = flat_index(id, groups);
-  if (i >= SIZE) { return; }
+fn gather(i: u32) {
   store_y(i, load_x(row_of(indices[i / WIDTH]) * WIDTH + i % WIDTH));
 }
 //#endif
 
 //#if LINK
-@compute @workgroup_size(WORKGROUP)
-fn link(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let m = flat_index(id, groups);
-  if (m >= SIZE) { return; }
+fn link(m: u32) {
   let row = row_of(indices[m]);
   var first = 1;
   var next = COUNT;
@@ -44,10 +38,7 @@ fn link(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
 //#endif
 
 //#if CLEAR
-@compute @workgroup_size(WORKGROUP)
-fn clear(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = flat_index(id, groups);
-  if (i >= SIZE) { return; }
+fn clear(i: u32) {
   //#if VECTOR
   store_x(i, vec4f(0.0));
   //#else
@@ -57,10 +48,7 @@ fn clear(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grou
 //#endif
 
 //#if ADD
-@compute @workgroup_size(WORKGROUP)
-fn add(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = flat_index(id, groups);
-  if (i >= SIZE) { return; }
+fn add(i: u32) {
   let m = i / WIDTH;
   if (links[2u * m] == 0) { return; }
   let column = i % WIDTH;

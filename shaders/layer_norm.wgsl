@@ -46,10 +46,7 @@ fn first_of(v: f32) -> f32 { return v; }
 const STEPS = WIDTH / LANES;
 
 //#if ALONE
-@compute @workgroup_size(WORKGROUP)
-fn alone(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let row = flat_index(id, groups);
-  if (row >= ROWS) { return; }
+fn alone(row: u32) {
   let base = row * STEPS;
   //#if GRADIENT
   let centre = Columns(mean[row]);

@@ -3,10 +3,7 @@
 //   gradient     = upstream SCALE f'(a - b) for a, its negative for b; f' = sign, which is 0 where a = b, or 2 d
 
 //#if GRADIENT
-@compute @workgroup_size(WORKGROUP)
-fn gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = flat_index(id, groups);
-  if (i >= SIZE) { return; }
+fn gradient(i: u32) {
   let difference = a[i] - b[i];
   let slope = upstream[0] * SCALE * select(sign(difference), 2.0 * difference, SQUARED);
   //#if WANT_A

@@ -8,13 +8,12 @@ alias VALUE = f32;
 fn total(x: f32) -> f32 { return x; }
 //#endif
 
-@compute @workgroup_size(WORKGROUP)
-fn multiply_add(@builtin(global_invocation_id) id: vec3u) {
+fn multiply_add(id: u32) {
   //#if ALU
   // Eight independent chains hide the latency of one another.
-  let factor = 1.0 - f32(id.x & 7u) * 0x1p-20;
+  let factor = 1.0 - f32(id & 7u) * 0x1p-20;
   //#unroll i 8
-  var x$i = VALUE(f32(id.x) + $i.0);
+  var x$i = VALUE(f32(id) + $i.0);
   //#end
   for (var step = 0u; step < STEPS; step++) {
     //#unroll i 8
@@ -22,14 +21,12 @@ fn multiply_add(@builtin(global_invocation_id) id: vec3u) {
     //#end
   }
   let sum = (x0 + x1) + (x2 + x3) + ((x4 + x5) + (x6 + x7));
-  result[id.x] = total(sum);
+  result[id] = total(sum);
   //#endif
 }
 
-@compute @workgroup_size(WORKGROUP)
-fn copy(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+fn copy(i: u32) {
   //#if COPY
-  let i = flat_index(id, groups);
-  if (i < VECTORS) { result[i] = source[i]; }
+  result[i] = source[i];
   //#endif
 }

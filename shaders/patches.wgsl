@@ -3,10 +3,7 @@
 // One invocation an element, in the order of the patches; an element is four floats along x where PATCH allows it, and
 // PATCH_X counts elements.
 
-@compute @workgroup_size(WORKGROUP)
-fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = flat_index(id, groups);
-  if (i >= SIZE) { return; }
+fn element(i: u32) {
   let kx = i % PATCH_X;
   let ky = i / PATCH_X % PATCH;
   let channel = i / (PATCH_X * PATCH) % CHANNELS;

@@ -3,10 +3,7 @@
 //   whole    one workgroup a result: few results of many terms
 
 //#if COLUMNS
-@compute @workgroup_size(WORKGROUP)
-fn columns(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let result = flat_index(id, groups);
-  if (result >= OUTER * INNER) { return; }
+fn columns(result: u32) {
   let base = result / INNER * REDUCED * INNER + result % INNER;
   var total = 0.0;
   for (var r = 0u; r < REDUCED; r++) { total += x[base + r * INNER]; }

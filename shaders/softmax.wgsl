@@ -13,10 +13,8 @@ const LOWEST = -3.4028234e38f;
 
 //#if ALONE
 // An invocation has GROUP rows: together they fill whole vectors, but where two of them meet they may share one.
-@compute @workgroup_size(WORKGROUP)
-fn alone(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let first = flat_index(id, groups) * GROUP;
-  if (first >= ROWS) { return; }
+fn alone(group: u32) {
+  let first = group * GROUP;
   for (var row = first; row < first + GROUP; row++) {
     let start = row * WIDTH;
     let stop = start + WIDTH;

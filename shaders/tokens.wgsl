@@ -12,10 +12,7 @@ alias Value = f32;
 //#endif
 
 //#if MERGE
-@compute @workgroup_size(WORKGROUP)
-fn merge(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = flat_index(id, groups);
-  if (i >= SIZE) { return; }
+fn merge(i: u32) {
   let column = i % WIDTH;
   let token = i / WIDTH % Y_TOKENS;
   let sequence = i / WIDTH / Y_TOKENS * X_TOKENS;
@@ -29,27 +26,18 @@ fn merge(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grou
 }
 //#else
 
-@compute @workgroup_size(WORKGROUP)
-fn remove(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = flat_index(id, groups);
-  if (i >= SIZE) { return; }
+fn remove(i: u32) {
   let token = i / WIDTH % Y_TOKENS;
   let source = i / WIDTH / Y_TOKENS * X_TOKENS + token + select(0u, COUNT, token >= AT);
   y[i] = x[source * WIDTH + i % WIDTH];
 }
 
-@compute @workgroup_size(WORKGROUP)
-fn zero(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = flat_index(id, groups);
-  if (i >= SIZE) { return; }
+fn zero(i: u32) {
   let token = i / WIDTH % X_TOKENS;
   y[i] = select(x[i], Value(0.0), token >= AT && token < AT + COUNT);
 }
 
-@compute @workgroup_size(WORKGROUP)
-fn sum(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = flat_index(id, groups);
-  if (i >= SIZE) { return; }
+fn sum(i: u32) {
   var total = Value(0.0);
   for (var b = 0u; b < BATCH; b++) {
     total += x[(b * X_TOKENS + AT) * WIDTH + i];

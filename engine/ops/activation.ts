@@ -6,7 +6,7 @@
  *
  * The scalar functions live in shaders/activation_functions.wgsl, which the matrix product includes too.
  */
-import { call, grid, type Op, type Operand } from '../op.js';
+import { call, type Dispatch, type Op, vectors } from '../op.js';
 import { type GraphNode, sameShape, type Tensor } from '../tensor.js';
 import { misfit } from './shape.js';
 
@@ -48,33 +48,25 @@ export function activationDerivative(x: number, kind: Activation): number {
   return x > 0 ? 1 : 0;
 }
 
-/** Elements of a kernel: four values each where the last axis allows it. */
-const lanesOf = ({ shape }: Tensor) => (shape[shape.length - 1]! % 4 === 0 ? 4 : 1);
-const elements = (x: Tensor) => x.size / lanesOf(x);
-const operand = (tensor: Tensor): Operand => (lanesOf(tensor) === 4 ? { tensor, as: 'vec4' } : tensor);
-
-const constantsOf = (x: Tensor, kind: Activation, gradient: boolean) => ({
-  SIZE: elements(x),
-  VECTOR: lanesOf(x) === 4,
-  QUICK_GELU: kind === 'quickGelu',
-  GELU: kind === 'gelu',
-  GRADIENT: gradient,
-});
+/** A launch of activation.wgsl on `inputs` of one shape. */
+function dispatch(kind: Activation, inputs: Readonly<Record<string, Tensor>>, output: Tensor): Dispatch {
+  const { lanes, VECTOR, as } = vectors(output.size);
+  const gradient = 'dy' in inputs;
+  return {
+    shader: 'activation',
+    entry: gradient ? 'gradient' : 'forward',
+    constants: { VECTOR, QUICK_GELU: kind === 'quickGelu', GELU: kind === 'gelu', GRADIENT: gradient },
+    reads: Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, as(tensor)])),
+    writes: { [gradient ? 'dx' : 'y']: as(output) },
+    elements: output.size / lanes,
+  };
+}
 
 const op: Op<Attributes> = {
   name: 'activation',
   half: true,
   outputs: ([x]) => [{ shape: x!.shape, dtype: x!.dtype }],
-  kernels: ({ inputs: [x], outputs: [y], attributes: { kind } }) => [
-    {
-      shader: 'activation',
-      entry: 'forward',
-      constants: constantsOf(x!, kind, false),
-      reads: { x: operand(x!) },
-      writes: { y: operand(y!) },
-      workgroups: grid(elements(x!)),
-    },
-  ],
+  kernels: ({ inputs: [x], outputs: [y], attributes: { kind } }) => [dispatch(kind, { x: x! }, y!)],
   gradient: ({ inputs: [x], attributes: { kind } }, [dy]) => [activationGradient(x!, dy!, kind)],
   reference: ({ attributes: { kind } }, [x]) => [x!.map((v) => activationValue(v, kind))],
 };
@@ -87,14 +79,7 @@ const gradientOp: Op<Attributes> = {
     return [{ shape: x!.shape, dtype: x!.dtype }];
   },
   kernels: ({ inputs: [x, dy], outputs: [dx], attributes: { kind } }) => [
-    {
-      shader: 'activation',
-      entry: 'gradient',
-      constants: constantsOf(x!, kind, true),
-      reads: { x: operand(x!), dy: operand(dy!) },
-      writes: { dx: operand(dx!) },
-      workgroups: grid(elements(x!)),
-    },
+    dispatch(kind, { x: x!, dy: dy! }, dx!),
   ],
   reference: ({ attributes: { kind } }, [x, dy]) => [
     dy!.map((g, i) => g * activationDerivative(x![i]!, kind)),

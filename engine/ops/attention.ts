@@ -6,7 +6,16 @@
  * 2205.14135), so P is as exact as float32 holds lse: 1e-5 relative for scores around 100.
  */
 import type { Capabilities } from '../gpu.js';
-import { call, type Dispatch, type KernelContext, type Op, record, type Values } from '../op.js';
+import {
+  call,
+  type Dispatch,
+  type Extent,
+  type KernelContext,
+  type Op,
+  record,
+  type Shader,
+  type Values,
+} from '../op.js';
 import type { Tensor } from '../tensor.js';
 import { misfit } from './shape.js';
 
@@ -32,7 +41,7 @@ function launch(
   { capabilities }: KernelContext,
   entry: Entry,
   flags: Record<string, boolean>,
-): Pick<Dispatch, 'shader' | 'entry' | 'constants' | 'workgroups'> {
+): Shader & Extent {
   const [batch, tokens] = qkv.shape as [number, number];
   const { shader, own, constants } = kernelFor(tokens, entry, capabilities);
   return {

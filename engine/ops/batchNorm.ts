@@ -4,7 +4,7 @@
  * unbiased one; evaluation uses the stored statistics.
  */
 import { UserError } from '../errors.js';
-import { type Constant, call, float, grid, type Op, record, type Values } from '../op.js';
+import { type Constant, call, float, type Op, record, type Values } from '../op.js';
 import { type GraphNode, sameShape, type Tensor } from '../tensor.js';
 import { misfit } from './shape.js';
 
@@ -51,7 +51,7 @@ const op: Op<Attributes> = {
         constants: constantsOf(x!, attributes.epsilon, { FORWARD: true, SAVE: save }),
         reads: { x: x!, gamma: gamma!, beta: beta! },
         writes: { y: y!, ...(save && { mean: mean!, variance: variance! }) },
-        workgroups: grid(gamma!.size),
+        elements: gamma!.size,
       },
     ];
   },
@@ -89,7 +89,7 @@ const evalOp: Op<Attributes> = {
       constants: constantsOf(x!, epsilon, { EVALUATE: true }),
       reads: { x: x!, gamma: gamma!, beta: beta!, mean: mean!, variance: variance! },
       writes: { y: y! },
-      workgroups: grid(x!.size),
+      elements: x!.size,
     },
   ],
   gradient: ({ inputs: [x, gamma, , mean, variance], attributes }, [dy], wanted) => {
@@ -128,7 +128,7 @@ const gradientOp: Op<Attributes & { readonly batchStatistics: boolean }> = {
       }),
       reads: { x: x!, gamma: gamma!, mean: mean!, variance: variance!, dy: dy! },
       writes: { ...(wantX && { dx }), ...(wantGamma && { dgamma }), ...(wantBeta && { dbeta }) },
-      workgroups: grid(gamma!.size),
+      elements: gamma!.size,
     },
   ],
   reference: ({ inputs, attributes: { epsilon, batchStatistics } }, [x, gamma, mean, variance, dy]) => {
@@ -174,13 +174,12 @@ const runningOp: Op<RunningAttributes> = {
       entry: 'running',
       constants: {
         RUNNING: true,
-        WIDTH: runningMean!.size,
         MOMENTUM: float(momentum),
         UNBIAS: float(count / (count - 1)),
       },
       reads: { mean: mean!, variance: variance! },
       writes: { running_mean: runningMean!, running_variance: runningVariance! },
-      workgroups: grid(runningMean!.size),
+      elements: runningMean!.size,
     },
   ],
   reference: ({ attributes: { momentum, count } }, [runningMean, runningVariance, mean, variance]) => [

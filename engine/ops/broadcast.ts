@@ -1,5 +1,5 @@
 /** Repeats [outer, inner] along a middle axis: the adjoint of a sum. */
-import { call, grid, type Op } from '../op.js';
+import { call, type Op } from '../op.js';
 import type { Shape, Tensor } from '../tensor.js';
 
 interface Attributes {
@@ -12,13 +12,13 @@ interface Attributes {
 const op: Op<Attributes> = {
   name: 'broadcast',
   outputs: (_, { shape }) => [{ shape }],
-  kernels: ({ inputs: [x], outputs: [y], attributes: { outer, reduced, inner } }) => [
+  kernels: ({ inputs: [x], outputs: [y], attributes: { reduced, inner } }) => [
     {
       shader: 'broadcast',
-      constants: { SIZE: outer * reduced * inner, REDUCED: reduced, INNER: inner },
+      constants: { REDUCED: reduced, INNER: inner },
       reads: { x: x! },
       writes: { y: y! },
-      workgroups: grid(y!.size),
+      elements: y!.size,
     },
   ],
   reference: ({ attributes: { outer, reduced, inner } }, [x]) => {

@@ -1,5 +1,5 @@
 /** The same values stored in another way: float32 to float16 rounds, the other way is exact. */
-import { call, grid, type Op } from '../op.js';
+import { call, type Op } from '../op.js';
 import { checkHalfShape, type DType, type Tensor } from '../tensor.js';
 import { misfit } from './shape.js';
 
@@ -14,10 +14,10 @@ const op: Op<{ dtype: DType }> = {
   kernels: ({ inputs: [x], outputs: [y] }) => [
     {
       shader: 'cast',
-      constants: { SIZE: x!.size / 4 },
+      constants: {},
       reads: { x: { tensor: x!, as: 'vec4' } },
       writes: { y: { tensor: y!, as: 'vec4' } },
-      workgroups: grid(x!.size / 4),
+      elements: x!.size / 4,
     },
   ],
   gradient: ({ inputs: [x] }, [dy]) => [cast(dy!, x!.dtype)],

@@ -1,5 +1,5 @@
 /** y = e^x, element by element. Its derivative is y itself. */
-import { call, grid, type Op } from '../op.js';
+import { call, type Op } from '../op.js';
 import type { Tensor } from '../tensor.js';
 import { multiply } from './multiply.js';
 
@@ -9,10 +9,10 @@ const op: Op<null> = {
   kernels: ({ inputs: [x], outputs: [y] }) => [
     {
       shader: 'exp',
-      constants: { SIZE: x!.size },
+      constants: {},
       reads: { x: x! },
       writes: { y: y! },
-      workgroups: grid(x!.size),
+      elements: x!.size,
     },
   ],
   gradient: ({ outputs: [y] }, [dy]) => [multiply(dy!, y!)],

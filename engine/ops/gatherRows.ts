@@ -2,19 +2,12 @@
  * y[m] = x[indices[m]], and its adjoint x[n] = sum over the m with indices[m] = n of y[m].
  * An index outside 0 .. N - 1 means the nearest row inside, in both: hosts check their indices where they matter.
  */
-import { call, type Dispatch, grid, type Op, type Operand, type Values } from '../op.js';
+import { call, type Dispatch, type Op, type Values, vectors } from '../op.js';
 import type { Tensor } from '../tensor.js';
 import { reshape } from './reshape.js';
 import { misfit } from './shape.js';
 
 const clampTo = (index: number, count: number) => Math.max(0, Math.min(index, count - 1));
-
-/** Element type and row length in elements: four floats where the width allows it. */
-function elements(width: number): { row: number; operand: (tensor: Tensor) => Operand } {
-  return width % 4 === 0
-    ? { row: width / 4, operand: (tensor) => ({ tensor, as: 'vec4' }) }
-    : { row: width, operand: (tensor) => tensor };
-}
 
 const gather: Op<null> = {
   name: 'gatherRows',
@@ -25,16 +18,16 @@ const gather: Op<null> = {
   },
   kernels: ({ inputs: [x, indices], outputs: [y] }) => {
     const [count, width] = x!.shape as [number, number];
-    const { row, operand } = elements(width);
-    const size = indices!.size * row;
+    const { lanes, as } = vectors(width);
+    const row = width / lanes;
     return [
       {
         shader: 'gather',
         entry: 'gather',
-        constants: { GATHER: true, SIZE: size, WIDTH: row, ROWS: count },
-        reads: { x: operand(x!), indices: indices! },
-        writes: { y: operand(y!) },
-        workgroups: grid(size),
+        constants: { GATHER: true, WIDTH: row, ROWS: count },
+        reads: { x: as(x!), indices: indices! },
+        writes: { y: as(y!) },
+        elements: indices!.size * row,
       },
     ];
   },
@@ -74,32 +67,33 @@ const scatter: Op<{ readonly count: number }> = {
   },
   kernels: ({ inputs: [y, indices], outputs: [x, links], attributes: { count } }): Dispatch[] => {
     const [m, width] = y!.shape as [number, number];
-    const { row, operand } = elements(width);
+    const { lanes, VECTOR, as } = vectors(width);
+    const row = width / lanes;
     const constants = { COUNT: m, WIDTH: row, ROWS: count };
     return [
       {
         shader: 'gather',
         entry: 'link',
-        constants: { LINK: true, SIZE: m, ...constants },
+        constants: { LINK: true, ...constants },
         reads: { indices: indices! },
         writes: { links: links! },
-        workgroups: grid(m),
+        elements: m,
       },
       {
         shader: 'gather',
         entry: 'clear',
-        constants: { CLEAR: true, VECTOR: width % 4 === 0, SIZE: count * row, ...constants },
+        constants: { CLEAR: true, VECTOR, ...constants },
         reads: {},
-        writes: { x: operand(x!) },
-        workgroups: grid(count * row),
+        writes: { x: as(x!) },
+        elements: count * row,
       },
       {
         shader: 'gather',
         entry: 'add',
-        constants: { ADD: true, SIZE: m * row, ...constants },
-        reads: { y: operand(y!), indices: indices!, links: links! },
-        writes: { x: operand(x!) },
-        workgroups: grid(m * row),
+        constants: { ADD: true, ...constants },
+        reads: { y: as(y!), indices: indices!, links: links! },
+        writes: { x: as(x!) },
+        elements: m * row,
       },
     ];
   },

@@ -2,12 +2,14 @@
 import {
   type Constant,
   call,
-  type Dispatch,
+  type Extent,
   float,
   type KernelContext,
   type Op,
   type Operand,
   record,
+  type Shader,
+  vectors,
 } from '../op.js';
 import { type DType, sameShape, type Tensor } from '../tensor.js';
 import { otherTerm } from './add.js';
@@ -25,18 +27,18 @@ function launch(
   x: Tensor,
   { capabilities }: KernelContext,
   constants: Readonly<Record<string, Constant>>,
-): { common: Pick<Dispatch, 'shader' | 'entry' | 'constants' | 'workgroups'>; as: (t: Tensor) => Operand } {
+): { common: Shader & Extent; as: (t: Tensor) => Operand } {
   const { width } = rowsOf(x.shape);
-  const vector = width % 4 === 0;
-  const flags = { ...constants, VECTOR: vector };
+  const { lanes, VECTOR, as } = vectors(width);
+  const flags = { ...constants, VECTOR };
   const alone = rowAnInvocation(x, capabilities, flags);
   return {
     common: {
       shader: 'layer_norm',
       entry: alone ? 'alone' : 'together',
-      ...(alone ?? overRowsOf(x, { ...flags, ...reading(vector ? width / 4 : width, capabilities) })),
+      ...(alone ?? overRowsOf(x, { ...flags, ...reading(width / lanes, capabilities) })),
     },
-    as: (tensor) => (vector ? { tensor, as: 'vec4' } : tensor),
+    as,
   };
 }
 

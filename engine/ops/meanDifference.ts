@@ -1,7 +1,7 @@
 /**
  * How far two tensors are apart on average: mean |a - b| (with slope 0 where they are equal), or mean (a - b)².
  */
-import { call, float, grid, type Op, record, WORKGROUP } from '../op.js';
+import { call, float, type Op, record, WORKGROUP } from '../op.js';
 import { sameShape, type Tensor } from '../tensor.js';
 import { overRows, sumOf } from './rows.js';
 import { misfit } from './shape.js';
@@ -61,7 +61,6 @@ const gradientOp: Op<Attributes> = {
       shader: 'mean_difference',
       entry: 'gradient',
       constants: {
-        SIZE: a!.size,
         SCALE: float(1 / a!.size),
         SQUARED: squared,
         GRADIENT: true,
@@ -70,7 +69,7 @@ const gradientOp: Op<Attributes> = {
       },
       reads: { a: a!, b: b!, upstream: upstream! },
       writes: { ...(wantA && { da }), ...(wantB && { db }) },
-      workgroups: grid(a!.size),
+      elements: a!.size,
     },
   ],
   reference: ({ attributes: { squared } }, [a, b, upstream]) => {

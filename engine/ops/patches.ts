@@ -2,7 +2,7 @@
  * A convolution whose stride is its kernel, as a product: images are cut into patches, each one a row.
  *   patches[b, gy * g + gx, (c * P + ky) * P + kx] = images[b, c, gy * P + ky, gx * P + kx],  g = R / P
  */
-import { call, type Dispatch, grid, type Op, type Operand } from '../op.js';
+import { call, type Dispatch, type Op, vectors } from '../op.js';
 import type { Tensor } from '../tensor.js';
 import { matmul } from './matmul.js';
 import { reshape } from './reshape.js';
@@ -21,22 +21,19 @@ function dispatch(
   { channels, resolution, patch }: Attributes,
   assemble: boolean,
 ): Dispatch {
-  const lanes = patch % 4 === 0 ? 4 : 1;
-  const operand = (tensor: Tensor): Operand => (lanes === 4 ? { tensor, as: 'vec4' } : tensor);
-  const size = x.size / lanes;
+  const { lanes, as } = vectors(patch);
   return {
     shader: 'patches',
     constants: {
-      SIZE: size,
       CHANNELS: channels,
       GRID: resolution / patch,
       PATCH: patch,
       PATCH_X: patch / lanes,
       ASSEMBLE: assemble,
     },
-    reads: { x: operand(x) },
-    writes: { y: operand(y) },
-    workgroups: grid(size),
+    reads: { x: as(x) },
+    writes: { y: as(y) },
+    elements: x.size / lanes,
   };
 }
 

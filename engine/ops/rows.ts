@@ -1,6 +1,6 @@
 /** Launches of row-wise kernels: one workgroup a row of the last axis. */
 import type { Capabilities } from '../gpu.js';
-import { type Constant, type Dispatch, grid } from '../op.js';
+import { type Constant, type Dispatch, type Extent, grid, type Shader } from '../op.js';
 import type { Tensor } from '../tensor.js';
 import { rowsOf } from './shape.js';
 
@@ -11,10 +11,10 @@ const SIDE = 8;
 export function overRows(
   { rows, width }: { rows: number; width: number },
   constants: Readonly<Record<string, Constant>> = {},
-): Pick<Dispatch, 'constants' | 'workgroups'> {
+): Pick<Shader, 'constants'> & Extent {
   return {
     constants: { WORKGROUP: SIDE * SIDE, SIDE, ROWS: rows, WIDTH: width, ...constants },
-    workgroups: grid(rows, 1),
+    workgroups: grid(rows),
   };
 }
 
@@ -47,13 +47,13 @@ export function rowAnInvocation(
   { software }: { software: boolean },
   constants: Readonly<Record<string, Constant>>,
   group = 1,
-): Pick<Dispatch, 'constants' | 'workgroups'> | undefined {
+): (Pick<Shader, 'constants'> & Extent) | undefined {
   const { rows, width } = rowsOf(x.shape);
   if (!software || (group * width) % 4 !== 0 || rows % group !== 0 || width > WIDEST_ROW) return undefined;
   const workgroup = 16;
   return {
     constants: { WORKGROUP: workgroup, ROWS: rows, WIDTH: width, GROUP: group, ALONE: true, ...constants },
-    workgroups: grid(rows / group, workgroup),
+    elements: rows / group,
   };
 }
 
@@ -70,8 +70,8 @@ export function sumOver(x: Tensor, y: Tensor, outer: number, reduced: number, in
     shader: 'reduce',
     entry: columns ? 'columns' : 'whole',
     ...(columns
-      ? { constants: { ...constants, COLUMNS: true }, workgroups: grid(outer * inner) }
-      : { constants: { ...constants, WORKGROUP: SIDE * SIDE, SIDE }, workgroups: grid(outer * inner, 1) }),
+      ? { constants: { ...constants, COLUMNS: true }, elements: outer * inner }
+      : { constants: { ...constants, WORKGROUP: SIDE * SIDE, SIDE }, workgroups: grid(outer * inner) }),
     reads: { x },
     writes: { y },
   };

@@ -1,6 +1,6 @@
 /** Softmax and log-softmax over the last axis; the largest element is subtracted first, so nothing overflows. */
 import type { Capabilities } from '../gpu.js';
-import { call, type Dispatch, type Op, type Operand, type Values } from '../op.js';
+import { call, type Extent, type Op, type Operand, type Shader, type Values } from '../op.js';
 import type { Tensor } from '../tensor.js';
 import { overRowsOf, reading, rowAnInvocation } from './rows.js';
 import { rowsOf } from './shape.js';
@@ -22,7 +22,7 @@ function launch(
   x: Tensor,
   flags: Readonly<Record<string, boolean>>,
   capabilities: Capabilities,
-): { common: Pick<Dispatch, 'shader' | 'entry' | 'constants' | 'workgroups'>; as: (t: Tensor) => Operand } {
+): { common: Shader & Extent; as: (t: Tensor) => Operand } {
   const { width } = rowsOf(x.shape);
   const alone = rowAnInvocation(x, capabilities, flags, [1, 4, 2, 4][width % 4]);
   return {

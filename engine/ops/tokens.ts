@@ -5,7 +5,7 @@
  *   removeTokens   y = x without the rows at .. at + n - 1       zeroTokens     y = x with zeros there
  *   sumTokens      y[i, c] = sum over b of x[b, at + i, c], in the order of the batch
  */
-import { call, type Dispatch, grid, type Op, type Operand, type Values } from '../op.js';
+import { call, type Dispatch, type Op, type Values, vectors } from '../op.js';
 import type { Tensor } from '../tensor.js';
 import { misfit } from './shape.js';
 
@@ -20,26 +20,23 @@ const dims = (x: Tensor) => x.shape as readonly [number, number, number];
 /** A launch of tokens.wgsl; `tokens` and `width` are those of `x`. */
 function dispatch(entry: string, { at, n }: Attributes, y: Tensor, x: Tensor, rows?: Tensor): Dispatch {
   const [batch, tokens, width] = dims(x);
-  const vector = width % 4 === 0;
-  const operand = (tensor: Tensor): Operand => (vector ? { tensor, as: 'vec4' } : tensor);
-  const size = vector ? y.size / 4 : y.size;
+  const { lanes, VECTOR, as } = vectors(width);
   return {
     shader: 'tokens',
     entry,
     constants: {
-      SIZE: size,
       BATCH: batch,
       X_TOKENS: tokens,
       Y_TOKENS: y.shape[y.shape.length - 2]!,
-      WIDTH: vector ? width / 4 : width,
+      WIDTH: width / lanes,
       AT: at,
       COUNT: n,
-      VECTOR: vector,
+      VECTOR,
       MERGE: rows !== undefined,
     },
-    reads: { x: operand(x), ...(rows && { rows: operand(rows) }) },
-    writes: { y: operand(y) },
-    workgroups: grid(size),
+    reads: { x: as(x), ...(rows && { rows: as(rows) }) },
+    writes: { y: as(y) },
+    elements: y.size / lanes,
   };
 }
 

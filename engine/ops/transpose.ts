@@ -1,5 +1,5 @@
 /** y[b, j, i] = x[b, i, j]: the last two axes swapped. Products take transposed operands without this (matmul.ts). */
-import { call, grid, type Op } from '../op.js';
+import { call, type Op } from '../op.js';
 import { sizeOf, type Tensor } from '../tensor.js';
 import { misfit } from './shape.js';
 
@@ -22,10 +22,10 @@ const op: Op<null> = {
     return [
       {
         shader: 'transpose',
-        constants: { SIZE: x!.size, ROWS: rows, COLUMNS: columns },
+        constants: { ROWS: rows, COLUMNS: columns },
         reads: { x: x! },
         writes: { y: y! },
-        workgroups: grid(x!.size),
+        elements: x!.size,
       },
     ];
   },

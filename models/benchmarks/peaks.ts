@@ -1,5 +1,5 @@
 /** What this adapter reaches when nothing hinders it: the measure for every kernel's share. */
-import { call, grid, type Op } from '../../engine/op.js';
+import { call, type Op } from '../../engine/op.js';
 import { constant, type Tensor } from '../../engine/tensor.js';
 
 interface AluAttributes {
@@ -22,7 +22,7 @@ const alu: Op<AluAttributes> = {
       constants: { ALU: true, WIDE: wide, STEPS: steps },
       reads: {},
       writes: { result: result! },
-      workgroups: grid(result!.size),
+      elements: result!.size,
     },
   ],
   flops: ({ attributes }) => 2 * attributes.invocations * attributes.steps * numbers(attributes),
@@ -50,10 +50,10 @@ const copy: Op = {
     {
       shader: 'measure',
       entry: 'copy',
-      constants: { COPY: true, WIDE: true, VECTORS: source!.size / 4 },
+      constants: { COPY: true, WIDE: true },
       reads: { source: { tensor: source!, as: 'vec4' } },
       writes: { result: { tensor: result!, as: 'vec4' } },
-      workgroups: grid(source!.size / 4),
+      elements: source!.size / 4,
     },
   ],
   reference: (_, [source]) => [source!],

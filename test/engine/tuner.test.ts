@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Gpu } from '../../engine/gpu.js';
+import { workgroupsOf } from '../../engine/kernel.js';
 import { matmul } from '../../engine/ops/matmul.js';
 import { Plan } from '../../engine/plan.js';
 import { evaluate } from '../../engine/reference.js';
@@ -86,7 +87,7 @@ describe('the tuner', () => {
       name: 'slow',
       dispatch: () => {
         const dispatch = right.dispatch();
-        const workgroups = [dispatch.workgroups[0], 20000, 1] as const;
+        const workgroups = [workgroupsOf(dispatch, gpu.capabilities)[0], 20000, 1] as const;
         return { ...dispatch, workgroups, constants: { ...dispatch.constants, GRID_X: 0 } };
       },
     };

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { gelu } from '../../../engine/ops/activation.js';
 import { add } from '../../../engine/ops/add.js';
+import { exp } from '../../../engine/ops/exp.js';
 import { multiply } from '../../../engine/ops/multiply.js';
 import { mean, sum, sumLast, sumLeading } from '../../../engine/ops/reduce.js';
 import { reshape } from '../../../engine/ops/reshape.js';
@@ -110,6 +112,18 @@ describe('reductions', () => {
       return [sum(x), sumLast(x), sumLeading(x, [width!])];
     });
     await checkForward(outputs);
+  });
+
+  it('agree with the reference where an invocation of a CPU adapter takes several elements', async () => {
+    const random = new TestRandom(12);
+    // Of 8192 elements an invocation takes two, of 65536 sixteen.
+    const sizes = [8191, 8193, 12289, 65537, 65535, 4 * 8191, 4 * 65537];
+    await checkForward(
+      sizes.flatMap((size) => {
+        const x = random.variable([size]);
+        return [add(x, random.variable([size])), gelu(x), exp(x)];
+      }),
+    );
   });
 
   it('work beyond 65535 workgroups', async () => {
