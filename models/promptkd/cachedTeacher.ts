@@ -80,12 +80,7 @@ export class CachedTeacher {
       });
       await cache.flushLarge();
     }
-    const width = this.teacher.model.config.embed;
-    const features = new Float32Array(keys.length * width);
-    keys.forEach((key, i) => {
-      features.set(cache.get(key), i * width);
-    });
-    this.features.set(batch, features);
+    this.features.set(batch, await cache.rows(keys));
   }
 
   /** Unit features of a batch that is prepared, `[batch, embed]`. */

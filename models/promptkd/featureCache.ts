@@ -7,7 +7,10 @@
  *
  * <owner> and <shard> are hashes: of what made the features, and of the file's own bytes. A shard appears whole (it is renamed
  * into place) and is never changed, so a process that is killed loses what it had not written yet and nothing else.
+ * In memory are the keys, and rows that are not written yet: a row is read when it is asked for.
  */
+
+import { UserError } from '../../engine/errors.js';
 import { fromHalf, toHalf } from '../../engine/half.js';
 import { encodeSafetensors, openSafetensors } from '../checkpoints/safetensors.js';
 import type { Platform } from '../platform.js';
@@ -17,8 +20,21 @@ const ENDING = '.safetensors';
 /** Rows that are written before an epoch ends, so that a long one is not lost. */
 const SHARD_ROWS = 4096;
 
+/** A file and where its features begin. */
+interface Shard {
+  readonly path: string;
+  readonly start: number;
+}
+
+interface Place {
+  readonly shard: Shard;
+  readonly row: number;
+}
+
 export class FeatureCache {
-  private readonly rows = new Map<string, Uint16Array>();
+  private readonly places = new Map<string, Place>();
+  private readonly fresh = new Map<string, Uint16Array>();
+  /** Keys of `fresh` that no write has begun with. */
   private added: string[] = [];
   /** Bytes of all shards that are there. */
   private stored = 0;
@@ -32,7 +48,7 @@ export class FeatureCache {
   ) {}
 
   /**
-   * Reads what is there.
+   * Reads what keys are there.
    *
    * @param owner everything that features depend on beside their keys
    * @param width numbers of a row
@@ -58,7 +74,7 @@ export class FeatureCache {
 
   /** Rows that are there, kept or new. */
   get size(): number {
-    return this.rows.size;
+    return this.places.size + this.fresh.size;
   }
 
   /** Bytes on disk. */
@@ -67,18 +83,46 @@ export class FeatureCache {
   }
 
   has(key: string): boolean {
-    return this.rows.has(key);
+    return this.places.has(key) || this.fresh.has(key);
   }
 
-  /** The row of a key that is there, `[width]`. */
-  get(key: string): Float32Array {
-    return fromHalf(this.rows.get(key)!);
+  /**
+   * The rows of keys that are there, `[keys, width]`. Rows that lie behind one another are read at once.
+   *
+   * @throws UserError when a shard was removed or cut since it was opened
+   */
+  async rows(keys: readonly string[]): Promise<Float32Array> {
+    const { width } = this;
+    const found = new Uint16Array(keys.length * width);
+    for (let i = 0; i < keys.length; ) {
+      const fresh = this.fresh.get(keys[i]!);
+      if (fresh) {
+        found.set(fresh, i++ * width);
+        continue;
+      }
+      const { shard, row } = this.places.get(keys[i]!)!;
+      let count = 1;
+      for (; i + count < keys.length; count++) {
+        const next = this.places.get(keys[i + count]!);
+        if (next?.shard !== shard || next.row !== row + count) break;
+      }
+      const [at, length] = [shard.start + 2 * row * width, 2 * count * width];
+      const bytes = await this.platform.read(shard.path, at, length);
+      if (bytes.length !== length)
+        throw new UserError(
+          `${shard.path} has become shorter`,
+          'Run again: what is missing is computed anew.',
+        );
+      new Uint8Array(found.buffer).set(bytes, 2 * i * width);
+      i += count;
+    }
+    return fromHalf(found);
   }
 
-  /** Keeps a row, rounded to float16: what `get` gives from now on, and after it was read from disk. */
+  /** Keeps a row, rounded to float16: what `rows` gives from now on, and after it was read from disk. */
   add(key: string, row: Float32Array): void {
-    if (this.rows.has(key)) return;
-    this.rows.set(key, toHalf(row));
+    if (this.has(key)) return;
+    this.fresh.set(key, toHalf(row));
     this.added.push(key);
   }
 
@@ -94,7 +138,7 @@ export class FeatureCache {
     this.added = [];
     const features = new Uint16Array(keys.length * this.width);
     keys.forEach((key, i) => {
-      features.set(this.rows.get(key)!, i * this.width);
+      features.set(this.fresh.get(key)!, i * this.width);
     });
     const lines = new TextEncoder().encode(keys.join('\n'));
     const file = encodeSafetensors(
@@ -105,32 +149,38 @@ export class FeatureCache {
       { kind: KIND },
     );
     const { platform, folder } = this;
-    const name = `${(await platform.sha256Bytes(file)).slice(0, 32)}${ENDING}`;
+    const path = platform.join(folder, `${(await platform.sha256Bytes(file)).slice(0, 32)}${ENDING}`);
     await platform.write(platform.join(folder, 'owner.json'), this.owner);
-    await platform.write(platform.join(folder, name), file);
-    this.stored += file.length;
+    await platform.write(path, file);
+    this.take(path, file.length, keys, lines.length);
+    for (const key of keys) this.fresh.delete(key);
   }
 
-  /** Takes the rows of a shard; false when it is not whole. */
+  /** Knows from now on where the rows of a shard are, which hold the end of it but for the keys. */
+  private take(path: string, size: number, keys: readonly string[], keyBytes: number): void {
+    const shard = { path, start: size - keyBytes - 2 * keys.length * this.width };
+    keys.forEach((key, row) => {
+      // The first shard by name decides where two processes computed the same, so that every reader finds the same.
+      if (!this.places.has(key)) this.places.set(key, { shard, row });
+    });
+    this.stored += size;
+  }
+
+  /** Takes a shard; false when it is not whole. */
   private async read(name: string): Promise<boolean> {
-    const { platform, width } = this;
+    const { platform } = this;
     const path = platform.join(this.folder, name);
     try {
       if (!name.startsWith((await platform.sha256(path)).slice(0, 32))) return false;
       const { tensors } = await openSafetensors(platform, path);
-      const features = await tensors.get('features')!.readHalf();
-      const keys = await readText(tensors.get('keys')!);
-      keys.split('\n').forEach((key, i) => {
-        // The first shard by name decides where two processes computed the same, so that every reader finds the same.
-        if (!this.rows.has(key)) this.rows.set(key, features.subarray(i * width, (i + 1) * width));
-      });
-      this.stored += (await platform.stat(path))!.size;
+      const lines = Uint8Array.from(await tensors.get('keys')!.readInts());
+      const keys = new TextDecoder().decode(lines).split('\n');
+      const [rows, width] = tensors.get('features')!.shape;
+      if (rows !== keys.length || width !== this.width) return false;
+      this.take(path, (await platform.stat(path))!.size, keys, lines.length);
       return true;
     } catch {
       return false;
     }
   }
 }
-
-const readText = async (tensor: { readInts(): Promise<Int32Array> }): Promise<string> =>
-  new TextDecoder().decode(Uint8Array.from(await tensor.readInts()));

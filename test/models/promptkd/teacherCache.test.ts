@@ -1,5 +1,5 @@
 /** The teacher's features on disk: stored safely, shared by what they depend on, and with the same losses as the first run. */
-import { appendFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { nodePlatform } from '../../../cli/platform/node.js';
@@ -34,14 +34,22 @@ describe('FeatureCache', () => {
     cache.add('a', row);
     const rounded = fromHalf(toHalf(row));
     expect(rounded).not.toEqual(row);
-    expect(cache.get('a')).toEqual(rounded);
+    expect(await cache.rows(['a'])).toEqual(rounded);
     await cache.flush();
-    fill(cache, 0, 3);
+    fill(cache, 0, 9);
+    await cache.flush();
+    fill(cache, 9, 10);
+    // In one shard, behind one another and not, in another one, and not written yet.
+    const asked = [2, 3, 4, 0, 9, 7, 8].map((i) => `key ${i}`);
+    const expected = [2, 3, 4, 0, 9, 7, 8].flatMap((i) => [
+      ...fromHalf(toHalf(new TestRandom(i).array(WIDTH))),
+    ]);
+    const all = Float32Array.from([...rounded, ...expected, ...rounded]);
+    expect(await cache.rows(['a', ...asked, 'a'])).toEqual(all);
     await cache.flush();
     const again = await open('rows');
-    expect([again.size, again.bytes]).toEqual([4, cache.bytes]);
-    expect(again.get('a')).toEqual(rounded);
-    expect(again.get('key 2')).toEqual(fromHalf(toHalf(new TestRandom(2).array(WIDTH))));
+    expect([again.size, again.bytes]).toEqual([11, cache.bytes]);
+    expect(await again.rows(['a', ...asked, 'a'])).toEqual(all);
     expect((await open('rows', { teacher: 'b' })).size).toBe(0);
   });
 
@@ -52,7 +60,9 @@ describe('FeatureCache', () => {
     await Promise.all([one.flush(), two.flush()]);
     const both = await open('two');
     expect(both.size).toBe(9);
-    expect(both.get('key 5')).toEqual(one.get('key 5'));
+    expect(await both.rows(['key 5', 'key 8'])).toEqual(
+      Float32Array.from([...(await one.rows(['key 5'])), ...(await two.rows(['key 8']))]),
+    );
   });
 
   it('leaves a damaged shard aside with a note, and half a file of a killed process without one', async () => {
@@ -74,7 +84,12 @@ describe('FeatureCache', () => {
     // What was lost is added again, beside what is broken.
     fill(again, 0, 2);
     await again.flush();
-    expect((await open('damaged')).size).toBe(3);
+    const whole = await open('damaged');
+    expect(whole.size).toBe(3);
+    // Cut while a run has it open.
+    for (const name of readdirSync(whole.folder).filter((entry) => entry.endsWith('.safetensors')))
+      truncateSync(join(whole.folder, name), 90);
+    await expect(whole.rows(['key 1'])).rejects.toThrow(/safetensors/);
   });
 });
 
