@@ -87,6 +87,7 @@ add('loader', 'reading, decoding and cropping images', runLoader)
 filtered(
   add('peers', 'ours beside onnxruntime-node, onnxruntime-web, tfjs and jax-js on the same adapter', runPeers)
     .option('--peers <names>', 'only these of them', list)
+    .option('--batches <list>', 'batch sizes of the image encoder', numbers, [1])
     .option('--append', 'keep the rows of an earlier call in the same file'),
 );
 

@@ -1,7 +1,7 @@
 /**
  * `node bench/gpu/pack.mjs [--out FOLDER] [--goldens FOLDER]`: everything that a rented Linux x64 machine needs for bench/gpu/run.sh,
- * in one folder below 64 MiB: Node, Dawn, the built project with its dependencies, the Vulkan loader. The machine itself needs a
- * GPU driver, a shell, tar, and xz or Python. Without arguments it writes bench/gpu/kit/.
+ * in one folder below 64 MiB: Node, Dawn, the built project with its dependencies, the Vulkan loader, and onnxruntime-node for the
+ * comparison. The machine itself needs a GPU driver, a shell, tar, and xz or Python. Without arguments it writes bench/gpu/kit/.
  */
 import { execFileSync, execSync } from 'node:child_process';
 import {
@@ -45,6 +45,7 @@ try {
   compress(['-C', staging, '.'], 'app.tar.xz');
   const node = realpathSync(process.execPath);
   compress(['-C', join(node, '..'), 'node'], 'node.tar.xz');
+  packOnnxruntime();
   cpSync(loader(), join(out, 'libvulkan.so.1'), { dereference: true });
   if (values.goldens) compress(['-C', values.goldens, '.'], 'goldens.tar.xz');
   for (const name of ['run.sh', 'pytorch_step.py']) cpSync(join(root, 'bench', 'gpu', name), join(out, name));
@@ -59,6 +60,30 @@ if (total > LIMIT) fail(`the kit is larger than ${LIMIT / 2 ** 20} MiB`);
 
 function copy(name) {
   cpSync(join(root, name), join(staging, name), { recursive: true, dereference: true });
+}
+
+/** The one peer that is small enough: its binaries for this system, and the package that it imports. */
+function packOnnxruntime() {
+  const modules = join(root, 'bench', 'peers', 'node_modules');
+  if (!existsSync(join(modules, 'onnxruntime-node')))
+    execFileSync('npm', ['ci'], {
+      cwd: join(modules, '..'),
+      stdio: 'inherit',
+      env: { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' },
+    });
+  const binaries = readdirSync(join(modules, 'onnxruntime-node', 'bin'))[0];
+  const parts = ['package.json', 'dist', `bin/${binaries}/linux/x64`].map(
+    (part) => `onnxruntime-node/${part}`,
+  );
+  compress(
+    [
+      '-C',
+      join(modules, '..'),
+      'package.json',
+      ...[...parts, 'onnxruntime-common'].map((part) => `node_modules/${part}`),
+    ],
+    'peers.tar.xz',
+  );
 }
 
 /** Folders of what the project needs when it runs, by the lock file: those that are installed for this system. */

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The whole list of measurements on a rented GPU, in one call, out of the folder that pack.mjs made.
 #
-#   OUT=results ./run.sh           everything: about 8 minutes of limits in all on a large GPU
+#   OUT=results ./run.sh           everything; no step takes longer than its limit below
 #   OUT=results QUICK=1 ./run.sh   small sizes, to see that everything runs; also on a software adapter
 #
 # OUT gets report.md (every table), results.json (every sample) and log.txt. STEPS="kernels encoder" runs only those.
@@ -96,11 +96,8 @@ else
   named step-f16 120 step --model ViT-B/16 --teacher ViT-L/14 --classes 100 --batch 8 --precision f16
 fi
 named host 60 host
-if [[ -d $work/app/bench/peers/node_modules || -d $kit/peers/node_modules ]]; then
-  mkdir -p "$work/app/bench/peers"
-  [[ -d $kit/peers/node_modules ]] && cp -r "$kit/peers/." "$work/app/bench/peers/"
-  named peers 240 peers
-fi
+unpack "$kit/peers.tar.xz" "$work/app/bench/peers"
+named peers 300 peers --peers onnxruntime-node --batches 1,64
 if python3 -c 'import torch' 2>/dev/null; then
   step pytorch 240 python3 "$kit/pytorch_step.py" --json "$work/parts/pytorch.json" ${QUICK:+--quick}
 else

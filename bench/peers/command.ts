@@ -13,20 +13,23 @@ export interface PeerFlags {
   readonly only?: readonly string[];
   readonly shapes?: readonly string[];
   readonly peers?: readonly string[];
+  /** Batches of the encoder's case. */
+  readonly batches: readonly number[];
   readonly repeats: number;
   readonly quick?: boolean;
   readonly out?: string;
   readonly append?: boolean;
 }
 
-function chosen({ only, shapes, quick }: PeerFlags): PeerCase[] {
+function chosen({ only, shapes, quick, batches }: PeerFlags): PeerCase[] {
   const has = (list: readonly string[] | undefined, text: string) =>
     list === undefined || list.some((part) => text.toLowerCase().includes(part.toLowerCase()));
-  const cases = (quick ? QUICK_CASES : CASES).filter(
-    (work) => has(only, work.kind) && has(shapes, nameOf(work).replaceAll(' ', '')),
+  const known = (quick ? QUICK_CASES : CASES).flatMap((work): PeerCase[] =>
+    work.kind === 'encoder' ? batches.map((batch) => ({ ...work, batch })) : [work],
   );
+  const cases = known.filter((work) => has(only, work.kind) && has(shapes, nameOf(work).replaceAll(' ', '')));
   if (cases.length === 0)
-    throw new UserError('no case fits --only and --shapes', `there is: ${CASES.map(nameOf).join('; ')}`);
+    throw new UserError('no case fits --only and --shapes', `there is: ${known.map(nameOf).join('; ')}`);
   return cases;
 }
 
