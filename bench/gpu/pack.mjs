@@ -21,8 +21,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const LIMIT = 64 * 2 ** 20;
-/** Not needed there: downloads, drawings for the demo, the software adapter. */
-const LEFT_OUT = /^node_modules\/(@huggingface|@iconify-json|@sparticuz|tar-fs)(\/|$)/;
+/** Not needed there: compilers, downloads, drawings for the demo, the software adapter. */
+const LEFT_OUT = /^node_modules\/(@huggingface|@iconify-json|@sparticuz|@typescript|bare-\w+|tar-fs)(\/|$)/;
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const { values } = parseArgs({
