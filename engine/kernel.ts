@@ -1,5 +1,6 @@
 /** WGSL + constants -> compute pipeline, with a cache, so that one shader text is compiled once a device. */
 import { shaderSources } from '../shaders/generated.js';
+import { withChecks } from './bounds.js';
 import type { Gpu } from './gpu.js';
 import { type Constant, type Dispatch, grid, type Operand, WORKGROUP } from './op.js';
 import type { Tensor } from './tensor.js';
@@ -103,8 +104,22 @@ export function workgroupsOf(
   return grid(Math.ceil(elements / (workgroup * inTurn(elements, workgroup, adapter))));
 }
 
-/** The complete WGSL of a launch: generated prelude, the shader file, and the entry point where it has none. */
-export function kernelSource(dispatch: Dispatch, adapter: { software: boolean }): KernelSource {
+/** Elements of a binding's array. */
+function lengthOf(operand: Operand): number {
+  const { size, dtype } = tensorOf(operand);
+  return 'tensor' in operand ? size / 4 : dtype === 'f16' ? Math.ceil(size / 2) : size;
+}
+
+/**
+ * The complete WGSL of a launch: generated prelude, the shader file, and the entry point where it has none.
+ *
+ * @param checked with every access compared with its bounds, which takes a binding more (bounds.ts)
+ */
+export function kernelSource(
+  dispatch: Dispatch,
+  adapter: { software: boolean },
+  checked = false,
+): KernelSource {
   const { shader, constants, reads, writes } = dispatch;
   const source = shaderSources[shader];
   if (source === undefined) throw new Error(`no shader named ${shader}; run the shader embedding step`);
@@ -131,12 +146,14 @@ export function kernelSource(dispatch: Dispatch, adapter: { software: boolean })
     directives.push(line);
     return '';
   });
+  const code = prelude.join('\n') + body + (whole ? '' : entryPoint(entry));
+  const sizes = new Map(Object.entries({ ...reads, ...writes }).map(([name, o]) => [name, lengthOf(o)]));
   return {
     name: dispatch.entry === undefined ? shader : `${shader}.${entry}`,
-    code: [...new Set(directives), ...prelude].join('\n') + body + (whole ? '' : entryPoint(entry)),
+    code: [...new Set(directives), checked ? withChecks(code, sizes, binding) : code].join('\n'),
     entry: whole ? entry : 'main',
     reads: Object.keys(reads).length,
-    writes: Object.keys(writes).length,
+    writes: Object.keys(writes).length + Number(checked),
   };
 }
 

@@ -2,6 +2,7 @@
  * Schedule -> plan: every buffer, pipeline and bind group made beforehand.
  * `run()` replays it in a tight loop; whatever changes between steps is data in leaf buffers.
  */
+import { FAULT_STRIDE, FAULTS } from './bounds.js';
 import type { Gpu } from './gpu.js';
 import { memoryOf } from './graph.js';
 import { getKernel, tensorOf, workgroupsOf } from './kernel.js';
@@ -34,6 +35,7 @@ export class Plan {
     private readonly gpu: Gpu,
     private readonly schedule: Schedule,
     readonly launches: readonly Launch[],
+    private readonly faults: GPUBuffer | undefined,
   ) {
     this.reader = new Reader(gpu);
     for (const output of schedule.outputs) this.reader.prepare(output.bytes);
@@ -54,6 +56,9 @@ export class Plan {
       }),
     );
     const kernels = await gpu.wait(pipelines);
+    const faults = options.checkBounds
+      ? createStorage(gpu, FAULT_STRIDE * schedule.dispatches.length, FAULTS)
+      : undefined;
     const launches = await gpu.scoped('the buffers of a plan', () => {
       for (const slot of schedule.slots) {
         slot.buffer = createStorage(gpu, slot.bytes, 'workspace');
@@ -71,6 +76,7 @@ export class Plan {
           bufferOf(tensorOf(o)),
         );
         const key = [
+          faults && i,
           Object.keys(dispatch.reads).length,
           ...buffers.map((buffer) => ids.get(buffer) ?? ids.set(buffer, ids.size).get(buffer)),
         ].join();
@@ -78,7 +84,10 @@ export class Plan {
         if (!bindGroup) {
           bindGroup = gpu.device.createBindGroup({
             layout,
-            entries: buffers.map((buffer, binding) => ({ binding, resource: { buffer } })),
+            entries: [
+              ...buffers.map((buffer) => ({ buffer })),
+              ...(faults ? [{ buffer: faults, offset: i * FAULT_STRIDE, size: 4 }] : []),
+            ].map((resource, binding) => ({ binding, resource })),
           });
           groups.set(key, bindGroup);
         }
@@ -86,7 +95,7 @@ export class Plan {
         return { name: sources[i]!.name, pipeline, bindGroup, workgroups };
       });
     });
-    return new Plan(gpu, schedule, launches);
+    return new Plan(gpu, schedule, launches, faults);
   }
 
   /** Queues one step and returns at once. Creates no buffer, bind group or pipeline. */
@@ -119,6 +128,14 @@ export class Plan {
     return buffer;
   }
 
+  /** Names of the launches that were outside of a tensor in any run so far; the plan was compiled with `checkBounds`. */
+  async outside(): Promise<string[]> {
+    if (!this.faults) throw new Error('the plan was compiled without checkBounds');
+    const bytes = await this.reader.read(this.faults, this.faults.size);
+    const counts = new Uint32Array(bytes);
+    return this.launches.flatMap(({ name }, i) => (counts[(i * FAULT_STRIDE) / 4]! > 0 ? [name] : []));
+  }
+
   /** Waits until everything queued so far has run. */
   async finish(): Promise<void> {
     await this.gpu.wait(this.gpu.device.queue.onSubmittedWorkDone());
@@ -132,6 +149,7 @@ export class Plan {
   /** Frees the plan's own buffers; leaves stay. */
   destroy(): void {
     for (const slot of this.schedule.slots) slot.buffer?.destroy();
+    this.faults?.destroy();
     this.reader.destroy();
   }
 }

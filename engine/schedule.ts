@@ -21,6 +21,8 @@ export interface ScheduleOptions {
   readonly fuse?: boolean;
   /** Chooses between kernels that do the same work. Default: the device's tuning, or each operation's own rule. */
   readonly choose?: Choose;
+  /** Counts accesses outside of tensors, for tests (`Plan.outside`). */
+  readonly checkBounds?: boolean;
 }
 
 /** Sizes of a plan in bytes, by what they hold. */
@@ -95,7 +97,7 @@ export class Schedule {
         }
     });
     this.dispatches = dispatches;
-    this.sources = dispatches.map((dispatch) => kernelSource(dispatch, capabilities));
+    this.sources = dispatches.map((dispatch) => kernelSource(dispatch, capabilities, options.checkBounds));
     this.slots = this.place(lifetimes);
     const { loss } = request;
     const turn = loss ? this.nodes.findIndex((node) => node.outputs.includes(loss)) : this.nodes.length;

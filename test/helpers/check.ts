@@ -90,6 +90,11 @@ export async function checkForward(
     expect(error, `${tensor} against the reference`).toBeLessThan(tolerance);
   }
   plan.destroy();
+  // After the values were compared, as updates run again.
+  const checked = await Plan.compile(gpu, { outputs, updates }, { checkBounds: true, choose });
+  checked.run();
+  expect(await checked.outside(), 'launches that are outside of a tensor').toEqual([]);
+  checked.destroy();
 }
 
 /**
