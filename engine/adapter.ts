@@ -76,8 +76,15 @@ function define(name: string, value: unknown): void {
   Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
 }
 
-/** Dawn toggles that every device here has on, and off. */
-export const ENABLED_TOGGLES: readonly string[] = ['allow_unsafe_apis', 'vulkan_enable_f16_on_nvidia'];
+/**
+ * Dawn toggles that every device here has on, and off. Without `disable_robustness` every index in every loop would be clamped;
+ * tests run all kernels with checks of their own instead (bounds.ts).
+ */
+export const ENABLED_TOGGLES: readonly string[] = [
+  'allow_unsafe_apis',
+  'vulkan_enable_f16_on_nvidia',
+  'disable_robustness',
+];
 export const DISABLED_TOGGLES: readonly string[] = ['timestamp_quantization'];
 
 /** What Dawn's `create` takes: the backend, the whole name of an adapter, and the toggles. */

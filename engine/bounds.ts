@@ -19,14 +19,14 @@ export function withChecks(code: string, sizes: ReadonlyMap<string, number>, bin
     lengths.set(name!, `u32(${length})`);
   return `${compared(code, lengths)}
 @group(0) @binding(${binding}) var<storage, read_write> ${FAULTS}: array<atomic<u32>>;
-fn inside(i: u32, length: u32) -> u32 {
+fn checked_index(i: u32, length: u32) -> u32 {
   if (i >= length) { atomicAdd(&${FAULTS}[0], 1u); }
   return min(i, length - 1u);
 }
 `;
 }
 
-/** `name[index]` as `name[inside(u32(index), length)]`, indices within indices too. */
+/** `name[index]` as `name[checked_index(u32(index), length)]`, indices within indices too. */
 function compared(code: string, lengths: ReadonlyMap<string, string>): string {
   const found = /(?<![.\w])(\w+)\[/g;
   let result = '';
@@ -36,7 +36,7 @@ function compared(code: string, lengths: ReadonlyMap<string, string>): string {
     if (length === undefined) continue;
     const start = found.lastIndex;
     const end = closing(code, start);
-    result += `${code.slice(at, start)}inside(u32(${compared(code.slice(start, end), lengths)}), ${length})`;
+    result += `${code.slice(at, start)}checked_index(u32(${compared(code.slice(start, end), lengths)}), ${length})`;
     at = end;
     found.lastIndex = end;
   }

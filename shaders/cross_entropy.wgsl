@@ -15,7 +15,7 @@ fn main(
   let row = group.x + group.y * groups.x;
   if (row >= ROWS) { return; }
   let base = row * WIDTH;
-  let label = u32(labels[row]);
+  let label = min(u32(labels[row]), WIDTH - 1u);
   var largest = x[base];
   for (var i = lane; i < WIDTH; i += WORKGROUP) { largest = max(largest, x[base + i]); }
   largest = workgroup_max(largest, lane);

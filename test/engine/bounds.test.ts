@@ -45,8 +45,8 @@ describe('a plan that checks bounds', () => {
     ]);
     const lines = withChecks(code, sizes, 2).split('\n');
     expect(lines[1]).toBe(
-      'fn f(v: vec4f) { y[inside(u32(at[inside(u32(i), 9u)] + 1u), 7u)][3] = ' +
-        'tile[inside(u32(i), u32(2 * SIZE))] + v[i] + other.x[i] + maxy[i]; }',
+      'fn f(v: vec4f) { y[checked_index(u32(at[checked_index(u32(i), 9u)] + 1u), 7u)][3] = ' +
+        'tile[checked_index(u32(i), u32(2 * SIZE))] + v[i] + other.x[i] + maxy[i]; }',
     );
     expect(lines[2]).toContain('@binding(2) var<storage, read_write> faults');
   });
