@@ -1,6 +1,7 @@
 /** `promptkd demo`: both stages on the embedded models, from nothing to a table. */
 import type { Command } from 'commander';
-import { demoPaths, runDemo } from '../demo/demo.js';
+import { UserError } from '../../engine/errors.js';
+import { averageDemos, demoPaths } from '../demo/demo.js';
 import { DEMO_STUDENT, DEMO_TEACHER } from '../demo/settings.js';
 import { addPrecisionOption, type PrecisionFlags } from '../gpu.js';
 import { addJobOptions, type JobFlags, printJson, withJob } from '../job.js';
@@ -12,6 +13,7 @@ import { formatAccuracies } from '../table.js';
 interface Flags extends JobFlags, PrecisionFlags {
   readonly out: string;
   readonly seed: number;
+  readonly seeds: number;
   readonly json?: boolean;
 }
 
@@ -24,21 +26,34 @@ Two small CLIPs that come with this package classify emoji of a drawing style th
 Some minutes on two processor cores. The same seed gives the same table on the same adapter. An earlier demo in the folder
 is replaced.`;
 
+/** @throws UserError where `--seeds` is no count */
+function seedsOf({ seed, seeds }: Flags): number[] {
+  if (!Number.isInteger(seeds) || seeds < 1)
+    throw new UserError(`--seeds is ${seeds}`, 'give a whole number from 1');
+  return Array.from({ length: seeds }, (_, i) => seed + i);
+}
+
 export function register(program: Command): void {
   const command = program
     .command('demo')
     .description('both stages and the evaluation on the embedded models, with a table at the end')
     .option('--out <folder>', 'folder for data set, runs and class vectors', 'runs/demo')
     .option('--seed <n>', 'decides shots, order, crops and initial values', parseNumber, 1)
+    .option('--seeds <n>', 'run this many seeds from --seed on, and print the means too', parseNumber, 1)
     .option('--json', 'print the result for programs')
     .addHelpText('after', HELP);
   addPrecisionOption(addJobOptions(command)).action(async (flags: Flags) => {
-    const result = await withJob(flags, (job) => runDemo(job, flags));
-    if (flags.json) return printJson(result);
+    const seeds = seedsOf(flags);
+    const { results, models } = await withJob(flags, (job) => averageDemos(job, flags, seeds));
+    const result = results.at(-1)!;
+    const several = seeds.length > 1;
+    if (flags.json) return printJson(several ? { results, mean: models } : result);
     const { data, teacher, student } = demoPaths(nodePlatform, flags.out);
     const times = result.phases.map(({ name, milliseconds }) => `${name} ${seconds(milliseconds)}`);
+    const tables = several ? results.map((one) => `seed ${one.seed}\n${formatAccuracies(one.models)}\n`) : [];
+    if (several) tables.push(`mean of ${seeds.length} seeds\n`);
     process.stdout.write(
-      `\n${formatAccuracies(result.models)}` +
+      `\n${tables.join('')}${formatAccuracies(models)}` +
         'Accuracy in percent; HM: harmonic mean of base and novel. The student learned without labels.\n' +
         `${times.join(', ')}; seed ${result.seed} on ${result.adapter}\n\n` +
         'next, classify a picture, see what a run wrote, and use your own CLIP and images:\n' +

@@ -5,6 +5,7 @@ import type { Job } from '../../models/job.js';
 import type { Platform } from '../../models/platform.js';
 import { Classifier } from '../../models/promptkd/classifier.js';
 import { encodeClassVectors } from '../../models/promptkd/classVectors.js';
+import { harmonicMean } from '../../models/promptkd/evaluate.js';
 import { loadTeacher, makeClassVectors } from '../../models/promptkd/loadTeacher.js';
 import {
   parseSettings,
@@ -118,6 +119,36 @@ export async function runDemo(job: Job, options: DemoOptions): Promise<DemoResul
   const result = { seed, adapter: job.gpu.adapter.name, models, phases };
   await platform.write(paths.result, `${JSON.stringify(result, null, 2)}\n`);
   return result;
+}
+
+/**
+ * The demo once for each of `seeds`, and the mean accuracies, with the harmonic means of the means as in the paper's tables. The
+ * folder keeps the runs of the last seed.
+ */
+export async function averageDemos(
+  job: Job,
+  options: Omit<DemoOptions, 'seed'>,
+  seeds: readonly number[],
+): Promise<{ readonly results: readonly DemoResult[]; readonly models: readonly NamedAccuracy[] }> {
+  const results: DemoResult[] = [];
+  for (const seed of seeds) {
+    if (seeds.length > 1) job.note(`seed ${seed}`);
+    results.push(await runDemo(job, { ...options, seed }));
+  }
+  const models = results[0]!.models.map(({ name, images }, row): NamedAccuracy => {
+    const mean = (value: (model: NamedAccuracy) => number) =>
+      results.reduce((sum, { models }) => sum + value(models[row]!), 0) / results.length;
+    const [base, novel] = [mean((model) => model.base!), mean((model) => model.novel!)];
+    return {
+      name,
+      base,
+      novel,
+      harmonicMean: harmonicMean(base, novel),
+      all: mean(({ all }) => all),
+      images,
+    };
+  });
+  return { results, models };
 }
 
 /** Removes an earlier demo's runs; the pictures stay, as they are always the same. */

@@ -2,7 +2,7 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { runDemo } from '../../cli/demo/demo.js';
+import { averageDemos, runDemo } from '../../cli/demo/demo.js';
 import {
   parseSettings,
   StudentSettingsSchema,
@@ -170,7 +170,7 @@ describe('a run that is interrupted', () => {
 });
 
 describe('the demo', () => {
-  it('gives the same table for the same seed, and replaces itself', async () => {
+  it('gives the same table for the same seed, replaces itself, and averages several', async () => {
     const options = {
       out: at('demo'),
       seed: 3,
@@ -185,8 +185,19 @@ describe('the demo', () => {
       'student zero-shot',
       'student distilled',
     ]);
-    expect((await runDemo(await testJob(), options)).models).toEqual(first.models);
+    const { results, models } = await averageDemos(await testJob(), options, [3, 4]);
+    expect(results.map(({ seed }) => seed)).toEqual([3, 4]);
+    expect(results[0]!.models).toEqual(first.models);
+    models.forEach(({ base, novel, harmonicMean, all }, row) => {
+      const [one, other] = results.map((result) => result.models[row]!);
+      expect([base, novel, all]).toEqual([
+        (one!.base! + other!.base!) / 2,
+        (one!.novel! + other!.novel!) / 2,
+        (one!.all + other!.all) / 2,
+      ]);
+      expect(harmonicMean).toBeCloseTo(base! + novel! && (2 * base! * novel!) / (base! + novel!), 10);
+    });
     const stored = JSON.parse(readFileSync(at('demo', 'demo.json'), 'utf8'));
-    expect(stored.models).toEqual(first.models);
+    expect(stored.models).toEqual(results[1]!.models);
   });
 });
