@@ -1,6 +1,7 @@
 /** `npm run bench -- …`: measurements for people who write kernels. Each prints Markdown and keeps it, with JSON beside it. */
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { report } from '../cli/report.js';
+import { parseCount } from '../cli/settings.js';
 import { MODEL_NAMES } from '../models/benchmarks/models.js';
 import { runEncoder, runKernels } from './kernels.js';
 import { runLadder } from './ladder/command.js';
@@ -15,11 +16,7 @@ const program = new Command('bench')
 program.configureOutput({ outputError: () => {} });
 
 const list = (text: string) => text.split(',');
-function whole(text: string): number {
-  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError('Give a whole number from 1.');
-  return Number(text);
-}
-const numbers = (text: string) => list(text).map(whole);
+const numbers = (text: string) => list(text).map(parseCount);
 const model = (flags: string, text: string) => new Option(flags, `${text}: ${MODEL_NAMES.join(', ')}`);
 
 function add<Flags>(
@@ -31,7 +28,7 @@ function add<Flags>(
     .command(name)
     .description(description)
     .option('--quick', 'small sizes: to see that everything runs')
-    .option('--repeats <n>', 'samples of each measurement', whole, 5)
+    .option('--repeats <n>', 'samples of each measurement', parseCount, 5)
     .addOption(
       new Option('--level <level>', 'what kernels may use (default: the best that the adapter has)').choices([
         'portable',
@@ -71,8 +68,8 @@ add(
 )
   .addOption(model('--model <name>', 'the student (default: by the adapter)'))
   .addOption(model('--teacher <name>', 'the teacher (default: by the adapter)'))
-  .option('--classes <n>', 'classes (default: by the adapter)', whole)
-  .option('--batch <n>', 'images a step', whole, 8)
+  .option('--classes <n>', 'classes (default: by the adapter)', parseCount)
+  .option('--batch <n>', 'images a step', parseCount, 8)
   .option('--precision <name>', 'f32 or f16', 'f32')
   .option('--stage <list>', 'which stages', numbers, [1, 2])
   .option('--no-naive', 'leave the comparison of stage 2 out');
@@ -83,7 +80,7 @@ add(
 );
 add('loader', 'reading, decoding and cropping images', runLoader)
   .option('--data <path>', 'a folder of images or a data set (default: generated images)')
-  .option('--batch <n>', 'images a batch', whole, 8);
+  .option('--batch <n>', 'images a batch', parseCount, 8);
 filtered(
   add('peers', 'ours beside onnxruntime-node, onnxruntime-web, tfjs and jax-js on the same adapter', runPeers)
     .option('--peers <names>', 'only these of them', list)

@@ -218,6 +218,12 @@ function isNumber(entries: Readonly<Record<string, unknown>>, field: string): bo
   return (entry.wrapped ?? entry).type === 'number';
 }
 
+/** A count of the command line: 1 or more. */
+export function parseCount(text: string): number {
+  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError('Give a whole number from 1.');
+  return Number(text);
+}
+
 /** A number of the command line. */
 export function parseNumber(text: string): number {
   const value = Number(text);

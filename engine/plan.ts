@@ -44,7 +44,7 @@ export class Plan {
   static async compile(gpu: Gpu, request: PlanRequest, options: CompileOptions = {}): Promise<Plan> {
     const choose = options.choose ?? (await tuned(gpu, request, options));
     const schedule = new Schedule(request, gpu.capabilities, { ...options, choose });
-    const { sources } = schedule;
+    const sources = schedule.sources();
     const total = new Set(sources.map((s) => s.code + s.entry)).size;
     const ready = new Set<string>();
     const pipelines = Promise.all(

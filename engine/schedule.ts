@@ -63,8 +63,6 @@ interface Lifetime {
 export class Schedule {
   readonly nodes: readonly GraphNode[];
   readonly dispatches: readonly Dispatch[];
-  /** The kernel of each. */
-  readonly sources: readonly KernelSource[];
   readonly slots: readonly Slot[];
   readonly slotOf = new Map<Tensor, Slot>();
   readonly leaves = new Set<Tensor>();
@@ -73,7 +71,11 @@ export class Schedule {
   /** Bytes of what was computed up to the loss and is read after it. */
   private readonly saved: number;
 
-  constructor(request: PlanRequest, capabilities: Capabilities, options: ScheduleOptions = {}) {
+  constructor(
+    request: PlanRequest,
+    private readonly capabilities: Capabilities,
+    private readonly options: ScheduleOptions = {},
+  ) {
     const { outputs = [], updates = [] } = request;
     this.outputs = outputs;
     const recorded = recordingOrder(outputs, updates);
@@ -97,7 +99,6 @@ export class Schedule {
         }
     });
     this.dispatches = dispatches;
-    this.sources = dispatches.map((dispatch) => kernelSource(dispatch, capabilities, options.checkBounds));
     this.slots = this.place(lifetimes);
     const { loss } = request;
     const turn = loss ? this.nodes.findIndex((node) => node.outputs.includes(loss)) : this.nodes.length;
@@ -105,6 +106,12 @@ export class Schedule {
       .filter(({ tensor, from, to }) => !kept.has(tensor) && from < turn && to > turn)
       .reduce((total, { tensor }) => total + this.slotOf.get(tensor)!.bytes, 0);
     this.workspaceUnshared = lifetimes.reduce((total, { tensor }) => total + tensor.bytes, 0);
+  }
+
+  /** The kernel of each dispatch, written out anew: whole texts, which a schedule that is only looked at does not need. */
+  sources(): KernelSource[] {
+    const { capabilities, options } = this;
+    return this.dispatches.map((dispatch) => kernelSource(dispatch, capabilities, options.checkBounds));
   }
 
   /** What a run needs, known before anything is allocated. */
@@ -118,7 +125,7 @@ export class Schedule {
     const inSlots = slots.reduce((total, slot) => total + slot.bytes, 0);
     return {
       dispatches: dispatches.length,
-      kernels: new Set(this.sources.map(({ code, entry }) => `${entry}\n${code}`)).size,
+      kernels: new Set(this.sources().map(({ code, entry }) => `${entry}\n${code}`)).size,
       constants,
       variables,
       saved: this.saved,

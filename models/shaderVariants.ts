@@ -58,7 +58,7 @@ export function listShaderVariants(): ShaderVariant[] {
     const sources: KernelSource[] = [across, down, ...productVariants(level)];
     for (const software of [false, true])
       for (const request of requests)
-        sources.push(...new Schedule(request, { ...capabilitiesAt(level), software }).sources);
+        sources.push(...new Schedule(request, { ...capabilitiesAt(level), software }).sources());
     const seen = new Set<string>();
     for (const { name, code, entry } of sources) {
       const key = `${entry}\n${code}`;

@@ -45,7 +45,7 @@ try {
   compress(['-C', staging, '.'], 'app.tar.xz');
   const node = realpathSync(process.execPath);
   compress(['-C', join(node, '..'), 'node'], 'node.tar.xz');
-  packOnnxruntime();
+  await packOnnxruntime();
   cpSync(loader(), join(out, 'libvulkan.so.1'), { dereference: true });
   if (values.goldens) compress(['-C', values.goldens, '.'], 'goldens.tar.xz');
   for (const name of ['run.sh', 'pytorch_step.py']) cpSync(join(root, 'bench', 'gpu', name), join(out, name));
@@ -63,14 +63,11 @@ function copy(name) {
 }
 
 /** The one peer that is small enough: its binaries for this system, and the package that it imports. */
-function packOnnxruntime() {
+async function packOnnxruntime() {
+  // Of the build, which is there only now.
+  const { installPeers } = await import('../../dist/bench/peers/install.js');
   const modules = join(root, 'bench', 'peers', 'node_modules');
-  if (!existsSync(join(modules, 'onnxruntime-node')))
-    execFileSync('npm', ['ci'], {
-      cwd: join(modules, '..'),
-      stdio: 'inherit',
-      env: { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' },
-    });
+  installPeers();
   const binaries = readdirSync(join(modules, 'onnxruntime-node', 'bin'))[0];
   const parts = ['package.json', 'dist', `bin/${binaries}/linux/x64`].map(
     (part) => `onnxruntime-node/${part}`,

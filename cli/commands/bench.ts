@@ -1,5 +1,5 @@
 /** `promptkd bench`: how fast kernels, an image encoder and training steps are on this machine. */
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { UserError } from '../../engine/errors.js';
 import type { Gpu } from '../../engine/gpu.js';
 import type { Repetition } from '../../engine/measure.js';
@@ -12,6 +12,7 @@ import { type StepFlags, stepSizes } from '../benchSizes.js';
 import { encoderTable, kernelTable, peakLine, stepTable, type TableText } from '../benchTables.js';
 import { addGpuOptions, commandGpu, type GpuFlags } from '../gpu.js';
 import { printJson } from '../job.js';
+import { parseCount } from '../settings.js';
 import { formatTable } from '../table.js';
 
 interface Flags extends GpuFlags, StepFlags {
@@ -36,11 +37,6 @@ Examples:
   promptkd bench
   promptkd bench step --teacher ViT-L/14 --model ViT-B/16 --classes 100 --batch 8`;
 
-function whole(text: string): number {
-  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError('Give a whole number from 1.');
-  return Number(text);
-}
-
 export function register(program: Command): void {
   addGpuOptions(
     program
@@ -49,15 +45,15 @@ export function register(program: Command): void {
       .argument('[kind]', `${KINDS.join(', ')} (default: all)`)
       .addOption(new Option('--model <name>', 'student and encoder (default: by the adapter)'))
       .addOption(new Option('--teacher <name>', 'teacher (default: by the adapter)'))
-      .option('--classes <n>', 'classes of a step (default: by the adapter)', whole)
-      .option('--batch <n>', 'images a step', whole, 8)
+      .option('--classes <n>', 'classes of a step (default: by the adapter)', parseCount)
+      .option('--batch <n>', 'images a step', parseCount, 8)
       .addOption(
         new Option('--precision <name>', 'how the encoder and the step store matrices').choices([
           'f32',
           'f16',
         ]),
       )
-      .option('--repeats <n>', 'samples of each figure', whole, 5)
+      .option('--repeats <n>', 'samples of each figure', parseCount, 5)
       .option('--quick', 'small sizes, for slow adapters (default on those that run on the processor)')
       .option('--json', 'print every sample, for programs')
       .addHelpText('after', HELP),

@@ -1,13 +1,12 @@
 /** `promptkd demo`: both stages on the embedded models, from nothing to a table. */
 import type { Command } from 'commander';
-import { UserError } from '../../engine/errors.js';
 import { averageDemos, demoPaths } from '../demo/demo.js';
 import { DEMO_STUDENT, DEMO_TEACHER } from '../demo/settings.js';
 import { addPrecisionOption, type PrecisionFlags } from '../gpu.js';
 import { addJobOptions, type JobFlags, printJson, withJob } from '../job.js';
 import { nodePlatform } from '../platform/node.js';
 import { seconds } from '../progress.js';
-import { parseNumber } from '../settings.js';
+import { parseCount, parseNumber } from '../settings.js';
 import { formatAccuracies } from '../table.js';
 
 interface Flags extends JobFlags, PrecisionFlags {
@@ -26,24 +25,17 @@ Two small CLIPs that come with this package classify emoji of a drawing style th
 Some minutes on two processor cores. The same seed gives the same table on the same adapter. An earlier demo in the folder
 is replaced.`;
 
-/** @throws UserError where `--seeds` is no count */
-function seedsOf({ seed, seeds }: Flags): number[] {
-  if (!Number.isInteger(seeds) || seeds < 1)
-    throw new UserError(`--seeds is ${seeds}`, 'give a whole number from 1');
-  return Array.from({ length: seeds }, (_, i) => seed + i);
-}
-
 export function register(program: Command): void {
   const command = program
     .command('demo')
     .description('both stages and the evaluation on the embedded models, with a table at the end')
     .option('--out <folder>', 'folder for data set, runs and class vectors', 'runs/demo')
     .option('--seed <n>', 'decides shots, order, crops and initial values', parseNumber, 1)
-    .option('--seeds <n>', 'run this many seeds from --seed on, and print the means too', parseNumber, 1)
+    .option('--seeds <n>', 'run this many seeds from --seed on, and print the means too', parseCount, 1)
     .option('--json', 'print the result for programs')
     .addHelpText('after', HELP);
   addPrecisionOption(addJobOptions(command)).action(async (flags: Flags) => {
-    const seeds = seedsOf(flags);
+    const seeds = Array.from({ length: flags.seeds }, (_, i) => flags.seed + i);
     const { results, models } = await withJob(flags, (job) => averageDemos(job, flags, seeds));
     const result = results.at(-1)!;
     const several = seeds.length > 1;

@@ -1,6 +1,5 @@
 /** `promptkd predict`: the most likely classes of image files. */
 import type { Command } from 'commander';
-import { InvalidArgumentError } from 'commander';
 import { UserError } from '../../engine/errors.js';
 import { findImages } from '../../models/datasets/imagePaths.js';
 import type { Job } from '../../models/job.js';
@@ -10,6 +9,7 @@ import { addClassOptions, type ClassFlags, readClassNames } from '../classes.js'
 import { addPrecisionOption, type PrecisionFlags } from '../gpu.js';
 import { addJobOptions, type JobFlags, printJson, withJob } from '../job.js';
 import { nodePlatform } from '../platform/node.js';
+import { parseCount } from '../settings.js';
 import { formatTable } from '../table.js';
 
 interface Flags extends JobFlags, PrecisionFlags, ClassFlags {
@@ -86,8 +86,3 @@ function format(predictions: readonly { path: string; predictions: readonly Pred
 }
 
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
-
-function parseCount(text: string): number {
-  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError('Give a whole number from 1.');
-  return Number(text);
-}

@@ -5,7 +5,6 @@ import type { Job } from '../../models/job.js';
 import type { Platform } from '../../models/platform.js';
 import { Classifier } from '../../models/promptkd/classifier.js';
 import { encodeClassVectors } from '../../models/promptkd/classVectors.js';
-import { harmonicMean } from '../../models/promptkd/evaluate.js';
 import { loadTeacher, makeClassVectors } from '../../models/promptkd/loadTeacher.js';
 import {
   parseSettings,
@@ -14,6 +13,7 @@ import {
 } from '../../models/promptkd/settings.js';
 import { runStudent } from '../../models/promptkd/studentRun.js';
 import { runTeacher } from '../../models/promptkd/teacherRun.js';
+import { meanScore } from '../../models/reproduce/summary.js';
 import type { NamedAccuracy } from '../table.js';
 import { type EmojiClass, emojiClipFolder, makeEmojiData } from './emoji.js';
 import { DEMO_STUDENT, DEMO_TEACHER } from './settings.js';
@@ -136,17 +136,9 @@ export async function averageDemos(
     results.push(await runDemo(job, { ...options, seed }));
   }
   const models = results[0]!.models.map(({ name, images }, row): NamedAccuracy => {
-    const mean = (value: (model: NamedAccuracy) => number) =>
-      results.reduce((sum, { models }) => sum + value(models[row]!), 0) / results.length;
-    const [base, novel] = [mean((model) => model.base!), mean((model) => model.novel!)];
-    return {
-      name,
-      base,
-      novel,
-      harmonicMean: harmonicMean(base, novel),
-      all: mean(({ all }) => all),
-      images,
-    };
+    const rows = results.map(({ models }) => models[row]!);
+    const { all } = meanScore('cross-dataset', rows);
+    return { name, ...meanScore('base-to-novel', rows), all: all!, images };
   });
   return { results, models };
 }
