@@ -165,29 +165,38 @@ class Trial {
   }
 
   /**
-   * The largest difference, relative to the largest value: from float64 at places spread over the results, and everywhere from
+   * The largest difference, relative to the largest value of its output: from float64 at places spread over the results, and everywhere from
    * the first candidate that was right at those.
    */
   private async error(): Promise<number> {
-    let worst = 0;
-    let largest = 1e-30;
+    let error = 0;
     const results: Float32Array[] = [];
     for (const [name, tensor] of this.outputs) {
       const bytes = await this.reader.read(this.buffers.get(tensor)!, tensor.bytes);
       const found = hostValues(tensor, bytes);
       results.push(found);
-      if (found.some(Number.isNaN)) return Number.POSITIVE_INFINITY;
+      const expected = (at: number) => this.tunable.expected(this.values, name, at);
+      if (found.some((value, at) => Number.isNaN(value) && expected(at) !== undefined))
+        return Number.POSITIVE_INFINITY;
+      let worst = 0;
+      let largest = 1e-30;
       for (let place = 0; place < PLACES; place++) {
         const at = Math.round((place / (PLACES - 1)) * (tensor.size - 1));
-        const expected = this.tunable.expected(this.values, at)[name]!;
-        worst = Math.max(worst, Math.abs(found[at]! - expected));
-        largest = Math.max(largest, Math.abs(expected));
+        const right = expected(at);
+        if (right === undefined) continue;
+        worst = Math.max(worst, Math.abs(found[at]! - right));
+        largest = Math.max(largest, Math.abs(right));
       }
       const before = this.results?.[results.length - 1];
       if (before)
-        for (let i = 0; i < found.length; i++) worst = Math.max(worst, Math.abs(found[i]! - before[i]!));
+        for (let i = 0; i < found.length; i++) {
+          // Both NaN: neither writes it. One NaN: they do not do the same.
+          if (Object.is(found[i], before[i])) continue;
+          const difference = Math.abs(found[i]! - before[i]!);
+          worst = Math.max(worst, Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference);
+        }
+      error = Math.max(error, worst / largest);
     }
-    const error = worst / largest;
     if (error <= this.tolerance) this.results ??= results;
     return error;
   }

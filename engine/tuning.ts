@@ -16,10 +16,14 @@ export interface Tunable {
   /** The first is what is used without a tuner; none of the experimental ones is. All read and write the same tensors. */
   readonly candidates: readonly Candidate[];
   /**
-   * What element `at` of each output must be, in float64, by the name of the binding; `values` are those of the inputs,
-   * by the names of theirs.
+   * What element `at` of an output must be, in float64; undefined where the launch does not write it. `output` is the name of
+   * its binding; `values` are those of the inputs, by the names of theirs.
    */
-  expected(values: Readonly<Record<string, ArrayLike<number>>>, at: number): Readonly<Record<string, number>>;
+  expected(
+    values: Readonly<Record<string, ArrayLike<number>>>,
+    output: string,
+    at: number,
+  ): number | undefined;
 }
 
 /** The name of a candidate, or undefined for the first. Synchronous, so that schedules need no device. */

@@ -10,8 +10,8 @@ import { accumulate, clear } from '../engine/optim.js';
 import { type PlanRequest, Schedule } from '../engine/schedule.js';
 import { constant, variable } from '../engine/tensor.js';
 import { peakGraphs } from './benchmarks/peaks.js';
+import { candidateVariants } from './candidateVariants.js';
 import { resampleKernels } from './clip/gpuPreprocess.js';
-import { productVariants } from './productVariants.js';
 import { KNOWN_MODELS, PORTABLE, studentRequests, teacherRequest } from './promptkd/shapes.js';
 
 export interface ShaderVariant {
@@ -55,7 +55,7 @@ export function listShaderVariants(): ShaderVariant[] {
   const variants: ShaderVariant[] = [];
   for (const level of LEVELS) {
     const { across, down } = resampleKernels(224);
-    const sources: KernelSource[] = [across, down, ...productVariants(level)];
+    const sources: KernelSource[] = [across, down, ...candidateVariants(level)];
     for (const software of [false, true])
       for (const request of requests)
         sources.push(...new Schedule(request, { ...capabilitiesAt(level), software }).sources());

@@ -5,84 +5,18 @@
  * The backward pass stores no [tokens, tokens] matrix: it makes P again from S and lse (FlashAttention, arXiv
  * 2205.14135), so P is as exact as float32 holds lse: 1e-5 relative for scores around 100.
  */
-import type { Capabilities } from '../gpu.js';
+import { chooseAttention } from '../attention/candidates.js';
 import {
-  call,
-  type Dispatch,
-  type Extent,
-  type KernelContext,
-  type Op,
-  record,
-  type Shader,
-  type Values,
-} from '../op.js';
+  type AttentionEntry,
+  type AttentionLaunch,
+  type AttentionOptions,
+  HEAD,
+} from '../attention/launch.js';
+import { call, type Dispatch, type Op, record, type Values } from '../op.js';
 import type { Tensor } from '../tensor.js';
 import { misfit } from './shape.js';
 
-const HEAD = 64;
-
-export interface AttentionOptions {
-  readonly heads: number;
-  /** Whether a token sees only itself and those before it. */
-  readonly causal: boolean;
-}
-
-/** Rows that a workgroup of attention.wgsl owns. */
-const OWN = 16;
-
-const vec4 = (tensor: Tensor) => ({ tensor, as: 'vec4' }) as const;
-
-type Entry = 'forward' | 'queries' | 'keys';
-
-/** What the launches have in common; `flags` choose the entry's part of the file. */
-function launch(
-  qkv: Tensor,
-  { heads, causal }: AttentionOptions,
-  { capabilities }: KernelContext,
-  entry: Entry,
-  flags: Record<string, boolean>,
-): Shader & Extent {
-  const [batch, tokens] = qkv.shape as [number, number];
-  const { shader, own, constants } = kernelFor(tokens, entry, capabilities);
-  return {
-    shader,
-    entry,
-    constants: { TOKENS: tokens, HEADS: heads, CAUSAL: causal, ...constants, ...flags },
-    workgroups: [Math.ceil(tokens / own), heads, batch],
-  };
-}
-
-/** The shader for an adapter, its constants, and the rows that a workgroup owns. */
-function kernelFor(
-  tokens: number,
-  entry: Entry,
-  { software, level, subgroupSize: [LANES, largest] = [0, 0] }: Capabilities,
-): { shader: string; own: number; constants: Record<string, number> } {
-  // On CPU adapters whose subgroups all have one size, a vector of the CPU.
-  const known = software && level !== 'portable' && LANES === largest;
-  if (known && (LANES === 8 || LANES === 16)) {
-    const groups = Math.ceil(tokens / ROWS_OF_SLICES[entry]);
-    const ROWS = Math.ceil(tokens / groups);
-    const SLICES = HEAD / 4 / LANES;
-    return {
-      shader: 'attention_slices',
-      own: ROWS,
-      constants: { LANES, ROWS, SLICES, VALUES: ROWS * SLICES },
-    };
-  }
-  if (known && LANES === 4) {
-    const groups = Math.ceil(tokens / (ROWS_A_LANE[entry] * LANES));
-    const ROWS = Math.ceil(tokens / groups / LANES);
-    const constants = { LANES, ROWS, STRIPS: entry === 'forward' ? 2 : 1, STEPS: 1 };
-    return { shader: 'attention_lanes', own: ROWS * LANES, constants };
-  }
-  return { shader: 'attention', own: OWN, constants: {} };
-}
-
-/** Rows that a subgroup owns at the most: what its slices of them and of their sums take of a CPU's first cache. */
-const ROWS_OF_SLICES = { forward: 16, queries: 12, keys: 8 } as const;
-/** The same, a lane. */
-const ROWS_A_LANE = { forward: 5, queries: 5, keys: 4 } as const;
+export type { AttentionOptions } from '../attention/launch.js';
 
 /** Products of [tokens, tokens, 64] that every head does; a causal one sees half of them. */
 const productsFlops = (qkv: Tensor, { heads, causal }: AttentionOptions, products: number): number => {
@@ -100,13 +34,10 @@ const op: Op<AttentionOptions> = {
       misfit('attention', [qkv], `${heads} heads of ${HEAD} need [batch, tokens, ${3 * heads * HEAD}]`);
     return [{ shape: [batch, tokens, width / 3], dtype: qkv!.dtype }, { shape: [batch, heads, tokens] }];
   },
-  kernels: ({ inputs: [qkv], outputs: [o, lse], attributes }, context) => [
-    {
-      ...launch(qkv!, attributes, context, 'forward', { FORWARD: true, STORE_LSE: context.used[1]! }),
-      reads: { qkv: vec4(qkv!) },
-      writes: { o: vec4(o!), ...(context.used[1] && { lse: lse! }) },
-    },
-  ],
+  kernels: ({ inputs: [qkv], outputs: [o, lse], attributes }, context) => {
+    const writes = { o: o!, ...(context.used[1] && { lse: lse! }) };
+    return [chooseAttention({ entry: 'forward', ...attributes, reads: { qkv: qkv! }, writes }, context)];
+  },
   gradient: ({ inputs: [qkv], outputs: [o, lse], attributes }, [d_o, dLse]) => {
     if (dLse) throw new Error('attention has no gradient rule for its second output');
     return [attentionGradient(qkv!, o!, lse!, d_o!, attributes)];
@@ -146,18 +77,19 @@ const gradientOp: Op<AttentionOptions> = {
       { shape: lse!.shape, scratch: true },
     ];
   },
-  kernels: ({ inputs: [qkv, o, lse, d_o], outputs: [dQkv, delta], attributes }, context): Dispatch[] => [
-    {
-      ...launch(qkv!, attributes, context, 'queries', { QUERIES: true }),
-      reads: { qkv: vec4(qkv!), o: vec4(o!), lse: lse!, d_o: vec4(d_o!) },
-      writes: { d_qkv: vec4(dQkv!), delta: delta! },
-    },
-    {
-      ...launch(qkv!, attributes, context, 'keys', { KEYS: true }),
-      reads: { qkv: vec4(qkv!), lse: lse!, d_o: vec4(d_o!), delta: delta! },
-      writes: { d_qkv: vec4(dQkv!) },
-    },
-  ],
+  kernels: ({ inputs, outputs, attributes }, context): Dispatch[] => {
+    const [qkv, o, lse, d_o] = inputs as [Tensor, Tensor, Tensor, Tensor];
+    const [d_qkv, delta] = outputs as [Tensor, Tensor];
+    const launch = (
+      entry: AttentionEntry,
+      reads: AttentionLaunch['reads'],
+      writes: AttentionLaunch['writes'],
+    ) => chooseAttention({ entry, ...attributes, reads, writes }, context);
+    return [
+      launch('queries', { qkv, o, lse, d_o }, { d_qkv, delta }),
+      launch('keys', { qkv, lse, d_o, delta }, { d_qkv }),
+    ];
+  },
   // Scores and dP in both kernels, then dq, dk and dv.
   flops: ({ inputs: [qkv], attributes }) => productsFlops(qkv!, attributes, 7),
   reference: ({ inputs: [tensor], attributes: { heads, causal } }, [qkv, o, lse, d_o]) => {

@@ -69,6 +69,7 @@ export function productKey({ a, b, c, sizes, epilogue }: Product): string {
 /** The launch that computes a product. */
 export function chooseProduct(product: Product, { capabilities, choose }: KernelContext): Dispatch {
   const candidates = productCandidates(product, capabilities);
-  const expected: Tunable['expected'] = (values, at) => expectedResults(product, values, at);
+  const expected: Tunable['expected'] = (values, output, at) =>
+    expectedResults(product, values, at)[output as 'c' | 'pre'];
   return chosenDispatch({ key: productKey(product), candidates, expected }, choose);
 }

@@ -1,0 +1,111 @@
+/** Every kernel that a tuner may choose, of every level and layout, for checks that compile without running. */
+
+import type { SubgroupMatrixConfig } from '../engine/adapter.js';
+import { attentionCandidates } from '../engine/attention/candidates.js';
+import type { AttentionLaunch } from '../engine/attention/launch.js';
+import type { Capabilities, Level } from '../engine/gpu.js';
+import { type KernelSource, kernelSource } from '../engine/kernel.js';
+import { productCandidates } from '../engine/product/candidates.js';
+import type { Epilogue } from '../engine/product/product.js';
+import { type DType, input, type Tensor } from '../engine/tensor.js';
+import { PORTABLE } from './promptkd/shapes.js';
+
+/** What Metal, Intel, NVIDIA and AMD name, with sums in float32. */
+const MATRICES: readonly SubgroupMatrixConfig[] = (
+  [
+    ['f32', 8, 8, 8],
+    ['f16', 8, 8, 8],
+    ['f16', 8, 16, 16],
+    ['f16', 16, 16, 16],
+    ['f16', 16, 8, 16],
+    ['f16', 16, 8, 8],
+  ] as const
+).map(([componentType, M, N, K]) => ({ componentType, resultComponentType: 'f32', M, N, K }));
+
+/** Adapters that differ in which kernels they are offered. */
+const ADAPTERS: readonly Partial<Capabilities>[] = [
+  { level: 'portable' },
+  { level: 'portable', software: true },
+  { level: 'subgroups', software: true, subgroupSize: [8, 8] },
+  { level: 'subgroups', software: true, subgroupSize: [4, 4] },
+  { level: 'matrix', subgroupMatrix: MATRICES, subgroupSize: [32, 32], f16: true, workgroupMemory: 49152 },
+  {
+    level: 'matrix',
+    subgroupMatrix: MATRICES,
+    subgroupSize: [8, 64],
+    subgroupSizeControl: true,
+    f16: true,
+    workgroupMemory: 49152,
+  },
+];
+
+/** The kernels of products and of attention that adapters of a level are offered. */
+export function candidateVariants(level: Level): KernelSource[] {
+  return ADAPTERS.filter((changed) => changed.level === level)
+    .map((adapter) => ({ ...PORTABLE, ...adapter }))
+    .flatMap((capabilities) => [...productVariants(capabilities), ...attentionVariants(capabilities)]);
+}
+
+/** At sizes that divide by everything and at sizes that do by nothing. */
+function productVariants(capabilities: Capabilities): KernelSource[] {
+  const sources: KernelSource[] = [];
+  for (const transposeA of [false, true])
+    for (const transposeB of [false, true])
+      for (const [m, n, k, dtype] of [
+        [136, 200, 72, 'f32'],
+        [136, 200, 64, 'f16'],
+        [33, 35, 37, 'f32'],
+      ] as const)
+        for (const epilogue of epilogues(m, n, dtype)) {
+          const a = input(transposeA ? [2, k, m] : [2, m, k], 'a', dtype);
+          const b = input(transposeB ? [2, n, k] : [2, k, n], 'b', dtype);
+          const c = input([2, m, n], 'c', dtype);
+          const sizes = { batch: 2, m, n, k, transposeA, transposeB };
+          for (const candidate of productCandidates({ a, b, c, sizes, epilogue }, capabilities))
+            sources.push(kernelSource(candidate.dispatch(), capabilities));
+        }
+  return sources;
+}
+
+/** Forward with and without what a gradient needs, and both parts of the gradient. */
+function attentionVariants(capabilities: Capabilities): KernelSource[] {
+  const [batch, tokens, heads] = [2, 197, 2];
+  const sources: KernelSource[] = [];
+  for (const dtype of ['f32', 'f16'] as const)
+    for (const causal of [false, true]) {
+      const qkv = input([batch, tokens, 192 * heads], 'qkv', dtype);
+      const d_qkv = input(qkv.shape, 'd_qkv', dtype);
+      const [o, d_o] = ['o', 'd_o'].map((name) => input([batch, tokens, 64 * heads], name, dtype)) as [
+        Tensor,
+        Tensor,
+      ];
+      const [lse, delta] = ['lse', 'delta'].map((name) => input([batch, heads, tokens], name)) as [
+        Tensor,
+        Tensor,
+      ];
+      const launches: Pick<AttentionLaunch, 'entry' | 'reads' | 'writes'>[] = [
+        { entry: 'forward', reads: { qkv }, writes: { o } },
+        { entry: 'forward', reads: { qkv }, writes: { o, lse } },
+        { entry: 'queries', reads: { qkv, o, lse, d_o }, writes: { d_qkv, delta } },
+        { entry: 'keys', reads: { qkv, lse, d_o, delta }, writes: { d_qkv } },
+      ];
+      for (const launch of launches)
+        for (const candidate of attentionCandidates({ heads, causal, ...launch }, capabilities))
+          sources.push(kernelSource(candidate.dispatch(), capabilities));
+    }
+  return sources;
+}
+
+function epilogues(m: number, n: number, dtype: DType): Epilogue[] {
+  const like = (name: string) => input([2, m, n], name, dtype);
+  return [
+    {},
+    {
+      bias: input([n], 'bias'),
+      activation: 'quickGelu',
+      pre: like('pre'),
+      residual: input([2, m, n], 'residual'),
+    },
+    { slope: { pre: like('slope'), activation: 'gelu' } },
+  ];
+}

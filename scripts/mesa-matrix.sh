@@ -1,0 +1,82 @@
+#!/bin/sh
+# scripts/mesa-matrix.sh COMMAND...: runs a command with Node on the lavapipe of Mesa 26, the only software adapter with subgroup
+# matrices (8 x 8 x 8, float16 in, float32 out), so that the kernels for tensor cores run where there is no GPU:
+#   scripts/mesa-matrix.sh npm test -- test/engine/product test/engine/attention
+#
+# Nothing is installed on the machine, and no root is needed. The packages of Debian 13 and its backports, C library included, are
+# unpacked into the cache folder once (some 300 MB), beside a copy of this Node that looks for its libraries there.
+set -eu
+
+fail() {
+  echo "mesa-matrix: $1" >&2
+  exit 1
+}
+
+[ $# -gt 0 ] || fail 'say what to run: scripts/mesa-matrix.sh COMMAND...'
+[ "$(uname -sm)" = 'Linux x86_64' ] || fail 'only Linux on x86_64 is supported'
+
+release=trixie
+folder="${XDG_CACHE_HOME:-$HOME/.cache}/promptkd/mesa-matrix"
+libraries="$folder/usr/lib/x86_64-linux-gnu"
+node=$(node -p process.execPath)
+
+# The mirror that the machine has its own packages from.
+mirror() {
+  for file in /etc/apt/sources.list.d/*.sources /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
+    [ -r "$file" ] || continue
+    sed -n -e 's/^URIs: *\([^ ]*\).*/\1/p' -e 's/^deb \(\[[^]]*\] \)\{0,1\}\([^ ]*\).*/\2/p' "$file"
+  done | grep -v security | head -n 1
+}
+
+unpack() {
+  [ -r /etc/debian_version ] && command -v apt-get >/dev/null || fail 'the packages are fetched with apt-get, on Debian only'
+  uri=$(mirror)
+  [ -n "$uri" ] || fail 'no mirror is among the sources of apt-get'
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
+  mkdir -p "$work/lists/partial" "$work/archives/partial"
+  : >"$work/status"
+  keys=/usr/share/keyrings/debian-archive-keyring.gpg
+  for suite in "$release" "$release-backports" bookworm; do
+    echo "deb [signed-by=$keys arch=amd64] $uri $suite main"
+  done >"$work/sources.list"
+  # patchelf 0.18 of Debian 13 leaves a Node that crashes; 0.14 of Debian 12 does not.
+  # A package system of its own, in which nothing is installed yet: so every dependency is fetched.
+  set -- -q -o Dir::State::lists="$work/lists" -o Dir::State::status="$work/status" \
+    -o Dir::Cache::archives="$work/archives" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= \
+    -o Dir::Etc::sourcelist="$work/sources.list" -o Dir::Etc::sourceparts=- -o APT::Sandbox::User= -o Debug::NoLocking=1
+  log="$work/log"
+  apt-get "$@" update >"$log" 2>&1 || fail "apt-get could not read $release: $(grep '^E:' "$log" | head -n 1)"
+  apt-get "$@" install -y --download-only --no-install-recommends -t "$release-backports" \
+    mesa-vulkan-drivers libvulkan1 libstdc++6 'patchelf=0.14.*' >>"$log" 2>&1 ||
+    fail "apt-get could not fetch Mesa: $(grep '^E:' "$log" | head -n 1)"
+  rm -rf "$folder.part"
+  mkdir -p "$folder.part"
+  for package in "$work"/archives/*.deb; do dpkg-deb -x "$package" "$folder.part"; done
+  rm -rf "$folder"
+  mv "$folder.part" "$folder"
+  rm -rf "$work"
+  trap - EXIT
+}
+
+loader="$folder/usr/lib64/ld-linux-x86-64.so.2"
+[ -x "$loader" ] || unpack
+
+# A copy for each Node. Its own search path, not LD_LIBRARY_PATH: other programs keep the machine's libraries.
+copy="$folder/node/$(node -p 'process.version')"
+if [ ! -x "$copy/node" ]; then
+  mkdir -p "$copy"
+  cp "$node" "$copy/node.part"
+  "$loader" --library-path "$libraries" "$folder/usr/bin/patchelf" --set-interpreter "$loader" \
+    --force-rpath --set-rpath "$libraries" "$copy/node.part" || fail 'Node could not be changed'
+  mv "$copy/node.part" "$copy/node"
+fi
+manifest="$folder/lavapipe.json"
+sed "s#\"library_path\": *\"[^\"]*/\{0,1\}\(libvulkan_lvp.so\)\"#\"library_path\": \"$libraries/\1\"#" \
+  "$folder/usr/share/vulkan/icd.d/lvp_icd.json" >"$manifest"
+
+PATH="$copy:$PATH"
+VK_DRIVER_FILES="$manifest"
+PROMPTKD_ADAPTER=lavapipe
+export PATH VK_DRIVER_FILES PROMPTKD_ADAPTER
+exec "$@"

@@ -1,0 +1,128 @@
+// Attention (the maths is in attention.wgsl) on subgroup matrices (tensor cores): everything is float16 in storage, sums are
+// float32, and the weights P and slopes dS are rounded to float16 as operands.
+// EXPERIMENTAL: compiled by every test run, but chosen only on an adapter where it agreed with the reference.
+//
+// Each of four subgroups owns MAT_M rows of a head (queries, or keys in `keys`), held as left operands in registers. The
+// workgroup walks over the other side in blocks of BLOCK rows, staged in workgroup memory as they are stored; the layout of the
+// matrix load transposes where that is needed. A row of a stage is padded by one unit of 16 bytes, which puts the rows that a
+// matrix load reads at once into different banks.
+//
+// Sums have no elements in WGSL. A block's scores therefore go through a strip of workgroup memory, in which PARTS lanes a row
+// make weights of them. Sums of values would have to go through it too wherever a larger score comes and rescales them; so
+// `forward` walks twice, first for lse alone, then with weights that nothing changes any more: three products instead of two,
+// and no second trip. Scores are in base 2.
+//
+// Rows beyond the last one read it, get no weight and are not stored.
+
+//#include attention_matrix_parts
+
+//#if PINNED
+@subgroup_size(LANES)
+//#endif
+@compute @workgroup_size(INVOCATIONS)
+fn forward(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_index) index: u32,
+  @builtin(subgroup_id) subgroup: u32,
+  @builtin(subgroup_invocation_id) lane: u32,
+) {
+  let head = group.y;
+  let batch = group.z;
+  let first = group.x * OWN;
+  let own = subgroup * MAT_M;
+  // The row of this lane, in the workgroup and among all, and which vectors of a row of the strip it takes.
+  let row = own + lane / PARTS;
+  let token = first + row;
+  let part = lane % PARTS;
+
+  stage_qkv(index, 0u, OWN, batch, first, 0u, head);
+  workgroupBarrier();
+  //#unroll i LEFTS
+  let q$i = subgroupMatrixLoad<Left, row_major>(&stage, own * STAGE + $iu * MAT_K / 8u, STAGE);
+  //#end
+  workgroupBarrier();
+
+  let end = select(TOKENS, min(first + OWN, TOKENS), CAUSAL);
+  let seen = select(TOKENS, min(token + 1u, TOKENS), CAUSAL);
+  var highest = LOWEST;
+  var total = 0.0;
+  for (var block = 0u; block < end; block += BLOCK) {
+    stage_qkv(index, 0u, BLOCK, batch, block, 1u, head);
+    workgroupBarrier();
+    score(
+      own,
+      0u,
+      //#unroll i LEFTS
+      q$i,
+      //#end
+    );
+    workgroupBarrier();
+    for (var c = 0u; c < QUADS; c++) {
+      let at = part * QUADS + c;
+      let inside = vec4u(block + 4u * at) + vec4u(0u, 1u, 2u, 3u) < vec4u(seen);
+      let s = select(vec4f(LOWEST), strips[row * STRIP + at] * (SCALE * LOG2_E), inside);
+      let most = max(max(highest, max(s.x, s.y)), max(s.z, s.w));
+      let p = select(vec4f(0.0), exp2(s - most), inside);
+      total = total * exp2(highest - most) + (p.x + p.y + p.z + p.w);
+      highest = most;
+    }
+  }
+  let most = max_parts(highest);
+  let log_sum = most + log2(add_parts(total * exp2(highest - most)));
+  //#if STORE_LSE
+  if (part == 0u && token < TOKENS) { lse[scalar_at(batch, token, head)] = log_sum * LN_2; }
+  //#endif
+
+  //#unroll h HALVES
+  //#unroll j SCORES
+  var o$h_$j: Sum;
+  //#end
+  //#end
+  for (var block = 0u; block < end; block += BLOCK) {
+    workgroupBarrier();
+    stage_qkv(index, 0u, BLOCK, batch, block, 1u, head);
+    stage_qkv(index, BLOCK, BLOCK, batch, block, 2u, head);
+    workgroupBarrier();
+    score(
+      own,
+      0u,
+      //#unroll i LEFTS
+      q$i,
+      //#end
+    );
+    workgroupBarrier();
+    for (var c = 0u; c < QUADS; c++) {
+      let at = part * QUADS + c;
+      let inside = vec4u(block + 4u * at) + vec4u(0u, 1u, 2u, 3u) < vec4u(seen);
+      let p = exp2(strips[row * STRIP + at] * (SCALE * LOG2_E) - log_sum);
+      store_weights(row, at, select(vec4f(0.0), p, inside));
+    }
+    workgroupBarrier();
+    //#unroll q STEPS
+    {
+      let left = subgroupMatrixLoad<Left, row_major>(&weights, own * WEIGHTS + $qu * MAT_K / 4u, WEIGHTS);
+      let at = (BLOCK + $qu * MAT_K) * STAGE;
+      //#unroll h HALVES
+      //#unroll j SCORES
+      o$h_$j = subgroupMatrixMultiplyAccumulate(
+        left,
+        subgroupMatrixLoad<Right, row_major>(&stage, at + ($hu * BLOCK + $ju * MAT_N) / 8u, STAGE),
+        o$h_$j,
+      );
+      //#end
+      //#end
+    }
+    //#end
+  }
+
+  //#unroll h HALVES
+  workgroupBarrier();
+  //#unroll j SCORES
+  subgroupMatrixStore<row_major>(&strips, own * STRIP + $ju * MAT_N / 4u, o$h_$j, STRIP);
+  //#end
+  workgroupBarrier();
+  for (var c = 0u; c < QUADS && token < TOKENS; c++) {
+    store_o(o_row(batch, token, head) + $hu * BLOCK / 4u + part * QUADS + c, strips[row * STRIP + part * QUADS + c]);
+  }
+  //#end
+}
