@@ -24,7 +24,7 @@ export function productCandidates(product: Product, capabilities: Capabilities):
   const lanes = cpuLanes(capabilities);
   if (lanes !== undefined)
     return [
-      ...broadcastTiles(product.sizes, lanes).map((tile) => ({
+      ...broadcastTiles(product, lanes).map((tile) => ({
         name: `broadcast ${tile.rows}x${4 * tile.vectors}, k by ${tile.steps}`,
         dispatch: () => broadcastDispatch(product, lanes, tile),
       })),
