@@ -201,6 +201,24 @@ export function getKernel(gpu: Gpu, source: KernelSource): Promise<Kernel> {
   return kernel;
 }
 
+/** The tensors of a launch in the order of its bindings. */
+export const boundTensors = ({ reads, writes }: Dispatch): Tensor[] =>
+  [...Object.values(reads), ...Object.values(writes)].map(tensorOf);
+
+/** Binds buffers to a kernel, in the order of its bindings. */
+export const bindBuffers = (
+  gpu: Gpu,
+  { layout }: Kernel,
+  resources: readonly (GPUBuffer | GPUBufferBinding)[],
+): GPUBindGroup =>
+  gpu.device.createBindGroup({
+    layout,
+    entries: resources.map((resource, binding) => ({
+      binding,
+      resource: 'buffer' in resource ? resource : { buffer: resource },
+    })),
+  });
+
 async function build(gpu: Gpu, source: KernelSource): Promise<Kernel> {
   const { device } = gpu;
   const layout = layoutFor(gpu, source.reads, source.writes);

@@ -5,7 +5,7 @@
 import { FAULT_STRIDE, FAULTS } from './bounds.js';
 import type { Gpu } from './gpu.js';
 import { memoryOf } from './graph.js';
-import { getKernel, tensorOf, workgroupsOf } from './kernel.js';
+import { bindBuffers, boundTensors, getKernel, workgroupsOf } from './kernel.js';
 import { createStorage, hostValues, leafBuffer, Reader } from './memory.js';
 import { type PlanDescription, type PlanRequest, Schedule, type ScheduleOptions } from './schedule.js';
 import type { Tensor } from './tensor.js';
@@ -71,10 +71,8 @@ export class Plan {
       const groups = new Map<string, GPUBindGroup>();
       const ids = new Map<GPUBuffer, number>();
       return schedule.dispatches.map((dispatch, i) => {
-        const { pipeline, layout } = kernels[i]!;
-        const buffers = [...Object.values(dispatch.reads), ...Object.values(dispatch.writes)].map((o) =>
-          bufferOf(tensorOf(o)),
-        );
+        const kernel = kernels[i]!;
+        const buffers = boundTensors(dispatch).map(bufferOf);
         const key = [
           faults && i,
           Object.keys(dispatch.reads).length,
@@ -82,17 +80,12 @@ export class Plan {
         ].join();
         let bindGroup = groups.get(key);
         if (!bindGroup) {
-          bindGroup = gpu.device.createBindGroup({
-            layout,
-            entries: [
-              ...buffers.map((buffer) => ({ buffer })),
-              ...(faults ? [{ buffer: faults, offset: i * FAULT_STRIDE, size: 4 }] : []),
-            ].map((resource, binding) => ({ binding, resource })),
-          });
+          const fault = faults ? [{ buffer: faults, offset: i * FAULT_STRIDE, size: 4 }] : [];
+          bindGroup = bindBuffers(gpu, kernel, [...buffers, ...fault]);
           groups.set(key, bindGroup);
         }
         const workgroups = workgroupsOf(dispatch, gpu.capabilities);
-        return { name: sources[i]!.name, pipeline, bindGroup, workgroups };
+        return { name: sources[i]!.name, pipeline: kernel.pipeline, bindGroup, workgroups };
       });
     });
     return new Plan(gpu, schedule, launches, faults);

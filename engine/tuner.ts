@@ -4,7 +4,7 @@
  */
 import type { Gpu } from './gpu.js';
 import { toHalf } from './half.js';
-import { getKernel, kernelSource, tensorOf, workgroupsOf } from './kernel.js';
+import { bindBuffers, boundTensors, getKernel, kernelSource, tensorOf, workgroupsOf } from './kernel.js';
 import { alternate, kernelRunner } from './measure.js';
 import { createStorage, hostValues, Reader } from './memory.js';
 import type { Dispatch } from './op.js';
@@ -152,15 +152,13 @@ class Trial {
   async launch(dispatch: Dispatch) {
     const { capabilities } = this.gpu;
     const source = kernelSource(dispatch, capabilities);
-    const { pipeline, layout } = await getKernel(this.gpu, source);
-    const operands = [...Object.values(dispatch.reads), ...Object.values(dispatch.writes)];
-    const bindGroup = this.gpu.device.createBindGroup({
-      layout,
-      entries: operands.map((operand, binding) => ({
-        binding,
-        resource: { buffer: this.buffers.get(tensorOf(operand))! },
-      })),
-    });
+    const kernel = await getKernel(this.gpu, source);
+    const bindGroup = bindBuffers(
+      this.gpu,
+      kernel,
+      boundTensors(dispatch).map((tensor) => this.buffers.get(tensor)!),
+    );
+    const { pipeline } = kernel;
     return { name: source.name, pipeline, bindGroup, workgroups: workgroupsOf(dispatch, capabilities) };
   }
 

@@ -1,7 +1,7 @@
 /** CLIP's image transform on the GPU: raw bytes in, normalised planes out, equal to Pillow (shaders/resample.wgsl). */
 import { UserError } from '../../engine/errors.js';
 import type { Gpu } from '../../engine/gpu.js';
-import { getKernel, type Kernel, type KernelSource } from '../../engine/kernel.js';
+import { bindBuffers, getKernel, type Kernel, type KernelSource } from '../../engine/kernel.js';
 import { shaderSources } from '../../shaders/generated.js';
 import type { PreparedImage } from './preparedImage.js';
 import { IMAGE_DEVIATION, IMAGE_MEAN } from './preprocess.js';
@@ -204,11 +204,7 @@ export class GpuPreprocessor {
   }
 
   #bind(kernel: Kernel, input: GPUBuffer, output: GPUBufferBinding): GPUBindGroup {
-    const resources = [this.#images.buffer, this.#table.buffer, input].map((buffer) => ({ buffer }));
-    return this.#gpu.device.createBindGroup({
-      layout: kernel.layout,
-      entries: [...resources, output].map((resource, binding) => ({ binding, resource })),
-    });
+    return bindBuffers(this.#gpu, kernel, [this.#images.buffer, this.#table.buffer, input, output]);
   }
 }
 
