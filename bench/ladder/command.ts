@@ -13,7 +13,7 @@ import { inputsOf } from '../peers/cases.js';
 import { expectedAt, placesOf, relativeError } from '../peers/oracle.js';
 import { factor, markdownTable } from '../table.js';
 import { RUNGS } from './gemm/rungs.js';
-import { type Rung, rungCode, type Sizes } from './ladder.js';
+import { matricesOf, type Rung, rungCode, runsOn, type Sizes } from './ladder.js';
 
 export interface LadderRow {
   readonly sizes: Sizes;
@@ -33,7 +33,6 @@ const nameOf = ({ m, k, n }: Sizes) => `${m} x ${k} x ${n}`;
 
 /** Float32 sums in another order; float16 operands are rounded first. */
 export const toleranceOf = ({ half = false }: Pick<Rung, 'half'>) => (half ? 2e-3 : 1e-5);
-const LEVELS = ['portable', 'subgroups', 'matrix'] as const;
 
 interface Version {
   readonly file: string;
@@ -61,14 +60,11 @@ export const runLadder = (flags: Flags, kernel: string): Promise<string> => {
 };
 
 async function measure(gpu: Gpu, sizes: Sizes, { only, repeats, quick }: Flags): Promise<LadderRow[]> {
-  const reached = LEVELS.indexOf(gpu.capabilities.level);
   const { m, k, n } = sizes;
   const values = inputsOf.gemm(sizes);
   const places = placesOf(m * n);
   const expected = expectedAt({ kind: 'gemm', ...sizes }, places)!;
-  const makers = RUNGS.filter(
-    ({ level = 'portable', takes }) => LEVELS.indexOf(level) <= reached && (takes?.(sizes) ?? true),
-  )
+  const makers = RUNGS.filter((rung) => runsOn(rung, gpu.capabilities) && (rung.takes?.(sizes) ?? true))
     .filter(({ file }) => has(only, file))
     .map((rung) => () => fromFile(gpu, rung, sizes, values));
   if (has(only, 'engine')) makers.push(() => fromEngine(gpu, sizes, values));
@@ -126,7 +122,10 @@ export async function fromFile(gpu: Gpu, rung: Rung, sizes: Sizes, { a, b }: Val
       label: rung.file,
       layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
       compute: {
-        module: device.createShaderModule({ label: rung.file, code: rungCode(rung, sizes) }),
+        module: device.createShaderModule({
+          label: rung.file,
+          code: rungCode(rung, sizes, matricesOf(gpu.capabilities)),
+        }),
         entryPoint: 'main',
       },
     });

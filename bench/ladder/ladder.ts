@@ -1,7 +1,7 @@
 /** Versions of the matrix product as plain WGSL files, from naive to best: how they are described and made into shaders. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Level } from '../../engine/gpu.js';
+import type { Capabilities, Level } from '../../engine/gpu.js';
 import { rootFolder } from '../environment.js';
 
 export interface Sizes {
@@ -12,7 +12,8 @@ export interface Sizes {
 
 /**
  * One version. Its file has an entry point `main`; bindings are 0: A `[M, K]`, 1: B `[K, N]`, 2: C `[M, N]`, float32 and row-major
- * unless `half` says that A and B are float16, packed two to a u32. `M`, `K` and `N` stand before its text as `const … : u32`.
+ * unless `half` says that A and B are float16, packed two to a u32. `M`, `K` and `N` stand before its text as `const … : u32`, and `EDGE` and `LANES`
+ * before one of level `matrix`.
  */
 export interface Rung {
   /** File beside rungs.ts, without extension. */
@@ -26,11 +27,39 @@ export interface Rung {
   readonly takes?: (sizes: Sizes) => boolean;
 }
 
+/** Edge of the adapter's cubic matrices, float16 in and float32 out, and lanes of a subgroup. */
+export interface Matrices {
+  readonly edge: number;
+  readonly lanes: number;
+}
+
+/** What NVIDIA has, and others. */
+export const USUAL_MATRICES: Matrices = { edge: 16, lanes: 32 };
+
+/** Undefined where there are none, or subgroups have several sizes. */
+export function matricesOf({ level, subgroupMatrix, subgroupSize }: Capabilities): Matrices | undefined {
+  const found = subgroupMatrix.find(
+    ({ componentType, resultComponentType, M, N, K }) =>
+      componentType === 'f16' && resultComponentType === 'f32' && M === N && N === K && 32 % M === 0,
+  );
+  if (level !== 'matrix' || !found || !subgroupSize || subgroupSize[0] !== subgroupSize[1]) return undefined;
+  return { edge: found.M, lanes: subgroupSize[0] };
+}
+
+/** Whether an adapter can run a rung at all. */
+export function runsOn({ level = 'portable' }: Rung, capabilities: Capabilities): boolean {
+  if (level === 'matrix') return matricesOf(capabilities) !== undefined;
+  return level === 'portable' || capabilities.level !== 'portable';
+}
+
 /** The complete WGSL of a rung at some sizes. */
-export function rungCode({ file }: Rung, { m, k, n }: Sizes): string {
+export function rungCode({ file, level }: Rung, { m, k, n }: Sizes, matrices = USUAL_MATRICES): string {
   const text = readFileSync(join(rootFolder(), 'bench', 'ladder', 'gemm', `${file}.wgsl`), 'utf8');
   // `enable` and `requires` must come before any declaration.
   const first = /^(\s*(\/\/[^\n]*)?\n|\s*(enable|requires|diagnostic)\b[^;]*;[^\n]*\n)*/.exec(text)![0];
-  const sizes = `const M: u32 = ${m}u;\nconst K: u32 = ${k}u;\nconst N: u32 = ${n}u;\n`;
-  return first + sizes + text.slice(first.length);
+  const constants = Object.entries({
+    ...{ M: m, K: k, N: n },
+    ...(level === 'matrix' && { EDGE: matrices.edge, LANES: matrices.lanes }),
+  }).map(([name, value]) => `const ${name}: u32 = ${value}u;\n`);
+  return first + constants.join('') + text.slice(first.length);
 }

@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { fromFile, toleranceOf } from '../../bench/ladder/command.js';
 import { RUNGS } from '../../bench/ladder/gemm/rungs.js';
-import { rungCode } from '../../bench/ladder/ladder.js';
+import { rungCode, runsOn } from '../../bench/ladder/ladder.js';
 import { inputsOf } from '../../bench/peers/cases.js';
 import { relativeError } from '../../bench/peers/oracle.js';
 import { openGpu } from '../../engine/gpu.js';
@@ -13,10 +13,8 @@ const gpu = await openGpu();
 afterAll(() => gpu.destroy());
 
 describe('the ladder of the matrix product', () => {
-  const levels = ['portable', 'subgroups', 'matrix'];
-  const reached = levels.indexOf(gpu.capabilities.level);
   // What the adapter cannot run is compiled by check:shaders.
-  const runnable = RUNGS.filter(({ level = 'portable' }) => levels.indexOf(level) <= reached);
+  const runnable = RUNGS.filter((rung) => runsOn(rung, gpu.capabilities));
 
   it.each(runnable)('$file computes every result, at an edge too', async (rung) => {
     // Rows that fill no tile, columns that fill two; matrices have no edges.

@@ -1,0 +1,84 @@
+import { describe, expect, it } from 'vitest';
+import { write } from '../../engine/memory.js';
+import type { Choose } from '../../engine/tuning.js';
+import { loadCheckpoint } from '../../models/checkpoints/load.js';
+import { loadModel } from '../../models/clip/model.js';
+import { initialProjection, projectionVariables } from '../../models/promptkd/projection.js';
+import { initialPrompts, promptVariables } from '../../models/promptkd/prompts.js';
+import { StudentStep } from '../../models/promptkd/student.js';
+import { Random } from '../../models/random.js';
+import { relativeError, TestRandom, testGpu, withCapabilities } from '../helpers/check.js';
+import { testJob } from '../helpers/job.js';
+
+const BATCH = 4;
+const CLASSES = 7;
+const own = await testGpu();
+
+// lavapipe of Mesa 26 has matrices of 8 x 8 x 8 (scripts/mesa-matrix.sh); other adapters here only compile these kernels.
+if (own.capabilities.level === 'matrix')
+  describe('a step of stage 2 on subgroup matrices', () => {
+    it('has the loss and the gradients of the same step without them', async () => {
+      const { platform } = await testJob();
+      const gpu = withCapabilities(own, { software: false });
+      const checkpoint = await loadCheckpoint(platform, 'emoji-clip/student');
+      const { config } = checkpoint;
+      const model = await loadModel(gpu, checkpoint, { text: false, precision: 'f16' });
+      const shape = { textDepth: 0, textLength: 0, visionDepth: 2, visionLength: 4 };
+      const outputs = 96;
+      const make = (choose: Choose) => {
+        const random = Random.of(1);
+        return StudentStep.create(
+          gpu,
+          model,
+          {
+            prompts: promptVariables(initialPrompts(shape, config, random), config).vision,
+            projection: projectionVariables(
+              initialProjection(config.embed, outputs, random),
+              config.embed,
+              outputs,
+            ),
+          },
+          { vectors: new TestRandom(1).array(CLASSES * outputs, 0.1), count: CLASSES, embed: outputs },
+          { logitScale: 20 },
+          { batch: BATCH, momentum: 0.9, weightDecay: 5e-4, temperature: 1, weight: 1000 },
+          { inspect: true, choose },
+        );
+      };
+      const run = async (step: StudentStep) => {
+        const values = new TestRandom(2);
+        const { images, teacherInput, loss, gradients } = step.graph;
+        write(gpu, images, values.array(images.size, 2));
+        write(gpu, teacherInput, values.array(teacherInput.size, 0.2));
+        step.run(0);
+        const results = [await step.plan.read(loss)];
+        for (const gradient of gradients) results.push(await step.plan.read(gradient));
+        step.destroy();
+        return results;
+      };
+      const chosen = new Set<string>();
+      const matrices: Choose = ({ key, candidates }) => {
+        // The smaller of two tiles compiles in a fifth of the time.
+        const name = candidates.filter(({ experimental }) => experimental).at(-1)?.name;
+        if (name) chosen.add(key.split(' ').slice(0, 2).join(' '));
+        return name;
+      };
+      const plain = await make(() => undefined);
+      const labels = plain.graph.parameters.map(({ label }) => label);
+      const expected = await run(plain);
+      const found = await run(await make(matrices));
+      expect([...chosen].sort()).toEqual([
+        'attention forward',
+        'attention keys',
+        'attention queries',
+        'product NN',
+        'product NT',
+      ]);
+      expect(relativeError(found[0]!, expected[0]!)).toBeLessThan(1e-3);
+      for (const [i, label] of labels.entries()) {
+        // BatchNorm takes the mean away, so the bias before it has no gradient but rounding.
+        if (label === 'projection.fc1.bias') continue;
+        expect(expected[i + 1]!.every(Number.isFinite), `${label} without matrices`).toBe(true);
+        expect(relativeError(found[i + 1]!, expected[i + 1]!), label).toBeLessThan(5e-3);
+      }
+    });
+  });
