@@ -41,6 +41,15 @@ export interface Capabilities {
   readonly level: Level;
 }
 
+/** Lanes of the subgroups that a kernel on subgroup matrices runs in, and whether it must say so: where there are several sizes. */
+export function matrixSubgroup({ subgroupSize, subgroupSizeControl }: Capabilities): {
+  readonly LANES: number;
+  readonly PINNED: boolean;
+} {
+  const [smallest, largest] = subgroupSize ?? [32, 32];
+  return { LANES: largest, PINNED: smallest !== largest && subgroupSizeControl === true };
+}
+
 const MATRIX = 'chromium-experimental-subgroup-matrix';
 const USEFUL_FEATURES = ['shader-f16', 'subgroups', 'subgroup-size-control', 'timestamp-query', MATRIX];
 

@@ -7,9 +7,15 @@ import type { Gpu } from './gpu.js';
 import { memoryOf } from './graph.js';
 import { bindBuffers, boundTensors, getKernel, workgroupsOf } from './kernel.js';
 import { createStorage, hostValues, leafBuffer, Reader } from './memory.js';
-import { type PlanDescription, type PlanRequest, Schedule, type ScheduleOptions } from './schedule.js';
+import {
+  choicesOf,
+  type PlanDescription,
+  type PlanRequest,
+  Schedule,
+  type ScheduleOptions,
+} from './schedule.js';
 import type { Tensor } from './tensor.js';
-import type { Choose, Tunable } from './tuning.js';
+import type { Choose } from './tuning.js';
 
 export interface CompileOptions extends ScheduleOptions {
   /** Fills every buffer of the plan with NaN first, so that a test sees what a kernel failed to write. */
@@ -151,13 +157,7 @@ export class Plan {
 async function tuned(gpu: Gpu, request: PlanRequest, options: CompileOptions): Promise<Choose | undefined> {
   const { tuning } = gpu;
   if (!tuning) return undefined;
-  const asked = new Map<string, Tunable>();
-  const ask: Choose = (tunable) => {
-    asked.set(tunable.key, tunable);
-    return undefined;
-  };
-  new Schedule(request, gpu.capabilities, { ...options, choose: ask });
-  await tuning.prepare(gpu, [...asked.values()], options.onTuning);
+  await tuning.prepare(gpu, choicesOf(request, gpu.capabilities, options), options.onTuning);
   return tuning.choose;
 }
 

@@ -5,7 +5,7 @@ import { isView, memoryOf, recordingOrder } from './graph.js';
 import { type KernelSource, kernelSource, tensorOf } from './kernel.js';
 import type { Dispatch } from './op.js';
 import type { GraphNode, Tensor } from './tensor.js';
-import type { Choose } from './tuning.js';
+import type { Choose, Tunable } from './tuning.js';
 
 export interface PlanRequest {
   /** Tensors to keep after a run, to be read with `read()`. */
@@ -174,4 +174,19 @@ export class Schedule {
     }
     return slots.map(({ slot }) => slot);
   }
+}
+
+/** What a plan of `request` will ask a tuner to choose between, each choice once. */
+export function choicesOf(
+  request: PlanRequest,
+  capabilities: Capabilities,
+  options: ScheduleOptions = {},
+): Tunable[] {
+  const asked = new Map<string, Tunable>();
+  const choose: Choose = (tunable) => {
+    asked.set(tunable.key, tunable);
+    return undefined;
+  };
+  new Schedule(request, capabilities, { ...options, choose });
+  return [...asked.values()];
 }

@@ -1,7 +1,7 @@
 /**
  * The text that surrounds a shader file: directives expanded, constants and bindings declared.
  *
- * - `//#include NAME` is replaced by shaders/NAME.wgsl
+ * - `//#include NAME` is replaced by shaders/NAME.wgsl; `//#include NAME key=value ...` puts a value, a word, for each `$key` in it
  * - `//#if NAME`, `//#else`, `//#endif` keep lines by a boolean constant (an undeclared one is false). Needed only where
  *   a binding exists in some variants; everything else is an `if` on a `const`, which compilers remove.
  * - `//#unroll i COUNT` ... `//#end` repeats its lines with `$i` = 0, 1, ... COUNT - 1 (a number or a constant's
@@ -24,9 +24,11 @@ export function literal(value: Constant): string {
 const directive = (line: string) => /^\s*\/\/#(\w+)\s*(\w*)\s*(\w*)/.exec(line);
 
 function include(source: string, sources: Sources): string {
-  return source.replace(/^\s*\/\/#include\s+(\w+).*$/gm, (_, name: string) => {
-    if (sources[name] === undefined) throw new Error(`no shader named ${name} to include`);
-    return include(sources[name], sources);
+  return source.replace(/^\s*\/\/#include\s+(\w+)(.*)$/gm, (_, name: string, values: string) => {
+    let text = sources[name];
+    if (text === undefined) throw new Error(`no shader named ${name} to include`);
+    for (const [, key, value] of values.matchAll(/(\w+)=(\w+)/g)) text = text.replaceAll(`$${key}`, value!);
+    return include(text, sources);
   });
 }
 

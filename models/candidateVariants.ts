@@ -7,7 +7,7 @@ import type { Capabilities, Level } from '../engine/gpu.js';
 import { type KernelSource, kernelSource } from '../engine/kernel.js';
 import { productCandidates } from '../engine/product/candidates.js';
 import type { Epilogue } from '../engine/product/product.js';
-import { type DType, input, type Tensor } from '../engine/tensor.js';
+import { type DType, input } from '../engine/tensor.js';
 import { PORTABLE } from './promptkd/shapes.js';
 
 /** What Metal, Intel, NVIDIA and AMD name, with sums in float32. */
@@ -75,14 +75,10 @@ function attentionVariants(capabilities: Capabilities): KernelSource[] {
     for (const causal of [false, true]) {
       const qkv = input([batch, tokens, 192 * heads], 'qkv', dtype);
       const d_qkv = input(qkv.shape, 'd_qkv', dtype);
-      const [o, d_o] = ['o', 'd_o'].map((name) => input([batch, tokens, 64 * heads], name, dtype)) as [
-        Tensor,
-        Tensor,
-      ];
-      const [lse, delta] = ['lse', 'delta'].map((name) => input([batch, heads, tokens], name)) as [
-        Tensor,
-        Tensor,
-      ];
+      const o = input([batch, tokens, 64 * heads], 'o', dtype);
+      const d_o = input(o.shape, 'd_o', dtype);
+      const lse = input([batch, heads, tokens], 'lse');
+      const delta = input(lse.shape, 'delta');
       const launches: Pick<AttentionLaunch, 'entry' | 'reads' | 'writes'>[] = [
         { entry: 'forward', reads: { qkv }, writes: { o } },
         { entry: 'forward', reads: { qkv }, writes: { o, lse } },

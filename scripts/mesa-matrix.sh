@@ -18,7 +18,6 @@ fail() {
 release=trixie
 folder="${XDG_CACHE_HOME:-$HOME/.cache}/promptkd/mesa-matrix"
 libraries="$folder/usr/lib/x86_64-linux-gnu"
-node=$(node -p process.execPath)
 
 # The mirror that the machine has its own packages from.
 mirror() {
@@ -40,19 +39,22 @@ unpack() {
   for suite in "$release" "$release-backports" bookworm; do
     echo "deb [signed-by=$keys arch=amd64] $uri $suite main"
   done >"$work/sources.list"
-  # patchelf 0.18 of Debian 13 leaves a Node that crashes; 0.14 of Debian 12 does not.
   # A package system of its own, in which nothing is installed yet: so every dependency is fetched.
   set -- -q -o Dir::State::lists="$work/lists" -o Dir::State::status="$work/status" \
     -o Dir::Cache::archives="$work/archives" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= \
     -o Dir::Etc::sourcelist="$work/sources.list" -o Dir::Etc::sourceparts=- -o APT::Sandbox::User= -o Debug::NoLocking=1
   log="$work/log"
   apt-get "$@" update >"$log" 2>&1 || fail "apt-get could not read $release: $(grep '^E:' "$log" | head -n 1)"
+  # patchelf 0.18 of Debian 13 leaves a Node that crashes; 0.14 of Debian 12 does not.
   apt-get "$@" install -y --download-only --no-install-recommends -t "$release-backports" \
     mesa-vulkan-drivers libvulkan1 libstdc++6 'patchelf=0.14.*' >>"$log" 2>&1 ||
     fail "apt-get could not fetch Mesa: $(grep '^E:' "$log" | head -n 1)"
   rm -rf "$folder.part"
   mkdir -p "$folder.part"
   for package in "$work"/archives/*.deb; do dpkg-deb -x "$package" "$folder.part"; done
+  # The driver's place in full, as the loader would look for its name among the machine's libraries.
+  sed "s#\"library_path\": *\"[^\"]*/\{0,1\}\(libvulkan_lvp.so\)\"#\"library_path\": \"$libraries/\1\"#" \
+    "$folder.part/usr/share/vulkan/icd.d/lvp_icd.json" >"$folder.part/lavapipe.json"
   rm -rf "$folder"
   mv "$folder.part" "$folder"
   rm -rf "$work"
@@ -63,20 +65,17 @@ loader="$folder/usr/lib64/ld-linux-x86-64.so.2"
 [ -x "$loader" ] || unpack
 
 # A copy for each Node. Its own search path, not LD_LIBRARY_PATH: other programs keep the machine's libraries.
-copy="$folder/node/$(node -p 'process.version')"
+copy="$folder/node/$(node --version)"
 if [ ! -x "$copy/node" ]; then
   mkdir -p "$copy"
-  cp "$node" "$copy/node.part"
+  cp "$(node -p process.execPath)" "$copy/node.part"
   "$loader" --library-path "$libraries" "$folder/usr/bin/patchelf" --set-interpreter "$loader" \
     --force-rpath --set-rpath "$libraries" "$copy/node.part" || fail 'Node could not be changed'
   mv "$copy/node.part" "$copy/node"
 fi
-manifest="$folder/lavapipe.json"
-sed "s#\"library_path\": *\"[^\"]*/\{0,1\}\(libvulkan_lvp.so\)\"#\"library_path\": \"$libraries/\1\"#" \
-  "$folder/usr/share/vulkan/icd.d/lvp_icd.json" >"$manifest"
 
 PATH="$copy:$PATH"
-VK_DRIVER_FILES="$manifest"
+VK_DRIVER_FILES="$folder/lavapipe.json"
 PROMPTKD_ADAPTER=lavapipe
 export PATH VK_DRIVER_FILES PROMPTKD_ADAPTER
 exec "$@"

@@ -26,21 +26,10 @@ fn forward(
   @builtin(subgroup_id) subgroup: u32,
   @builtin(subgroup_invocation_id) lane: u32,
 ) {
-  let head = group.y;
-  let batch = group.z;
-  let first = group.x * OWN;
-  let own = subgroup * MAT_M;
-  // The row of this lane, in the workgroup and among all, and which vectors of a row of the strip it takes.
-  let row = own + lane / PARTS;
-  let token = first + row;
-  let part = lane % PARTS;
+  //#include attention_matrix_place
 
   stage_qkv(index, 0u, OWN, batch, first, 0u, head);
-  workgroupBarrier();
-  //#unroll i LEFTS
-  let q$i = subgroupMatrixLoad<Left, row_major>(&stage, own * STAGE + $iu * MAT_K / 8u, STAGE);
-  //#end
-  workgroupBarrier();
+  //#include attention_matrix_own left=q
 
   let end = select(TOKENS, min(first + OWN, TOKENS), CAUSAL);
   let seen = select(TOKENS, min(token + 1u, TOKENS), CAUSAL);
@@ -49,14 +38,7 @@ fn forward(
   for (var block = 0u; block < end; block += BLOCK) {
     stage_qkv(index, 0u, BLOCK, batch, block, 1u, head);
     workgroupBarrier();
-    score(
-      own,
-      0u,
-      //#unroll i LEFTS
-      q$i,
-      //#end
-    );
-    workgroupBarrier();
+    //#include attention_matrix_score left=q start=0u
     for (var c = 0u; c < QUADS; c++) {
       let at = part * QUADS + c;
       let inside = vec4u(block + 4u * at) + vec4u(0u, 1u, 2u, 3u) < vec4u(seen);
@@ -83,46 +65,16 @@ fn forward(
     stage_qkv(index, 0u, BLOCK, batch, block, 1u, head);
     stage_qkv(index, BLOCK, BLOCK, batch, block, 2u, head);
     workgroupBarrier();
-    score(
-      own,
-      0u,
-      //#unroll i LEFTS
-      q$i,
-      //#end
-    );
-    workgroupBarrier();
+    //#include attention_matrix_score left=q start=0u
     for (var c = 0u; c < QUADS; c++) {
       let at = part * QUADS + c;
       let inside = vec4u(block + 4u * at) + vec4u(0u, 1u, 2u, 3u) < vec4u(seen);
       let p = exp2(strips[row * STRIP + at] * (SCALE * LOG2_E) - log_sum);
       store_weights(row, at, select(vec4f(0.0), p, inside));
     }
-    workgroupBarrier();
-    //#unroll q STEPS
-    {
-      let left = subgroupMatrixLoad<Left, row_major>(&weights, own * WEIGHTS + $qu * MAT_K / 4u, WEIGHTS);
-      let at = (BLOCK + $qu * MAT_K) * STAGE;
-      //#unroll h HALVES
-      //#unroll j SCORES
-      o$h_$j = subgroupMatrixMultiplyAccumulate(
-        left,
-        subgroupMatrixLoad<Right, row_major>(&stage, at + ($hu * BLOCK + $ju * MAT_N) / 8u, STAGE),
-        o$h_$j,
-      );
-      //#end
-      //#end
-    }
-    //#end
+    //#include attention_matrix_accumulate sums=o start=BLOCK
   }
 
-  //#unroll h HALVES
-  workgroupBarrier();
-  //#unroll j SCORES
-  subgroupMatrixStore<row_major>(&strips, own * STRIP + $ju * MAT_N / 4u, o$h_$j, STRIP);
-  //#end
-  workgroupBarrier();
-  for (var c = 0u; c < QUADS && token < TOKENS; c++) {
-    store_o(o_row(batch, token, head) + $hu * BLOCK / 4u + part * QUADS + c, strips[row * STRIP + part * QUADS + c]);
-  }
-  //#end
+  let o_at = o_row(batch, token, head);
+  //#include attention_matrix_store sums=o store=store_o target=o_at
 }

@@ -14,27 +14,12 @@ fn queries(
   @builtin(subgroup_id) subgroup: u32,
   @builtin(subgroup_invocation_id) lane: u32,
 ) {
-  let head = group.y;
-  let batch = group.z;
-  let first = group.x * OWN;
-  let own = subgroup * MAT_M;
-  // The row of this lane, in the workgroup and among all, and which vectors of a row of the strip it takes.
-  let row = own + lane / PARTS;
-  let token = first + row;
-  let part = lane % PARTS;
+  //#include attention_matrix_place
 
   stage_qkv(index, 0u, OWN, batch, first, 0u, head);
-  workgroupBarrier();
-  //#unroll i LEFTS
-  let q$i = subgroupMatrixLoad<Left, row_major>(&stage, own * STAGE + $iu * MAT_K / 8u, STAGE);
-  //#end
-  workgroupBarrier();
+  //#include attention_matrix_own left=q
   stage_d_o(index, 0u, OWN, batch, first, head);
-  workgroupBarrier();
-  //#unroll i LEFTS
-  let g$i = subgroupMatrixLoad<Left, row_major>(&stage, own * STAGE + $iu * MAT_K / 8u, STAGE);
-  //#end
-  workgroupBarrier();
+  //#include attention_matrix_own left=g
 
   var product = 0.0;
   for (var c = part; c < HEAD; c += PARTS) {
@@ -57,26 +42,12 @@ fn queries(
     stage_qkv(index, 0u, BLOCK, batch, block, 1u, head);
     stage_qkv(index, BLOCK, BLOCK, batch, block, 2u, head);
     workgroupBarrier();
-    score(
-      own,
-      0u,
-      //#unroll i LEFTS
-      q$i,
-      //#end
-    );
-    workgroupBarrier();
+    //#include attention_matrix_score left=q start=0u
     //#unroll c QUADS
     let p$c = exp2(strips[row * STRIP + part * QUADS + $cu] * (SCALE * LOG2_E) - log_sum);
     //#end
     workgroupBarrier();
-    score(
-      own,
-      BLOCK,
-      //#unroll i LEFTS
-      g$i,
-      //#end
-    );
-    workgroupBarrier();
+    //#include attention_matrix_score left=g start=BLOCK
     //#unroll c QUADS
     {
       let at = part * QUADS + $cu;
@@ -85,34 +56,11 @@ fn queries(
       store_weights(row, at, select(vec4f(0.0), ds, inside));
     }
     //#end
-    workgroupBarrier();
-    //#unroll q STEPS
-    {
-      let left = subgroupMatrixLoad<Left, row_major>(&weights, own * WEIGHTS + $qu * MAT_K / 4u, WEIGHTS);
-      let at = $qu * MAT_K * STAGE;
-      //#unroll h HALVES
-      //#unroll j SCORES
-      dq$h_$j = subgroupMatrixMultiplyAccumulate(
-        left,
-        subgroupMatrixLoad<Right, row_major>(&stage, at + ($hu * BLOCK + $ju * MAT_N) / 8u, STAGE),
-        dq$h_$j,
-      );
-      //#end
-      //#end
-    }
-    //#end
+    //#include attention_matrix_accumulate sums=dq start=0u
   }
 
-  //#unroll h HALVES
-  workgroupBarrier();
-  //#unroll j SCORES
-  subgroupMatrixStore<row_major>(&strips, own * STRIP + $ju * MAT_N / 4u, dq$h_$j, STRIP);
-  //#end
-  workgroupBarrier();
-  for (var c = 0u; c < QUADS && token < TOKENS; c++) {
-    store_d_qkv(qkv_row(batch, token, 0u, head) + $hu * BLOCK / 4u + part * QUADS + c, strips[row * STRIP + part * QUADS + c]);
-  }
-  //#end
+  let dq_at = qkv_row(batch, token, 0u, head);
+  //#include attention_matrix_store sums=dq store=store_d_qkv target=dq_at
 }
 //#endif
 
@@ -131,35 +79,16 @@ fn keys(
   @builtin(subgroup_id) subgroup: u32,
   @builtin(subgroup_invocation_id) lane: u32,
 ) {
-  let head = group.y;
-  let batch = group.z;
-  let first = group.x * OWN;
-  let own = subgroup * MAT_M;
-  // The row of this lane, in the workgroup and among all, and which vectors of a row of the strip it takes.
-  let row = own + lane / PARTS;
-  let token = first + row;
-  let part = lane % PARTS;
+  //#include attention_matrix_place
 
   stage_qkv(index, 0u, OWN, batch, first, 1u, head);
-  workgroupBarrier();
-  //#unroll i LEFTS
-  let k$i = subgroupMatrixLoad<Left, row_major>(&stage, own * STAGE + $iu * MAT_K / 8u, STAGE);
-  //#end
-  workgroupBarrier();
+  //#include attention_matrix_own left=k
   stage_qkv(index, 0u, OWN, batch, first, 2u, head);
-  workgroupBarrier();
-  //#unroll i LEFTS
-  let v$i = subgroupMatrixLoad<Left, row_major>(&stage, own * STAGE + $iu * MAT_K / 8u, STAGE);
-  //#end
-  workgroupBarrier();
+  //#include attention_matrix_own left=v
 
   //#unroll h HALVES
   //#unroll j SCORES
   var dk$h_$j: Sum;
-  //#end
-  //#end
-  //#unroll h HALVES
-  //#unroll j SCORES
   var dv$h_$j: Sum;
   //#end
   //#end
@@ -173,14 +102,7 @@ fn keys(
       deltas[i] = delta[at];
     }
     workgroupBarrier();
-    score(
-      own,
-      0u,
-      //#unroll i LEFTS
-      k$i,
-      //#end
-    );
-    workgroupBarrier();
+    //#include attention_matrix_score left=k start=0u
     //#unroll c QUADS
     let at$c = part * QUADS + $cu;
     let query$c = vec4u(block + 4u * at$c) + vec4u(0u, 1u, 2u, 3u);
@@ -189,30 +111,8 @@ fn keys(
     let p$c = select(vec4f(0.0), exp2(strips[row * STRIP + at$c] * (SCALE * LOG2_E) - log$c), inside$c);
     store_weights(row, at$c, p$c);
     //#end
-    workgroupBarrier();
-    //#unroll q STEPS
-    {
-      let left = subgroupMatrixLoad<Left, row_major>(&weights, own * WEIGHTS + $qu * MAT_K / 4u, WEIGHTS);
-      let at = (BLOCK + $qu * MAT_K) * STAGE;
-      //#unroll h HALVES
-      //#unroll j SCORES
-      dv$h_$j = subgroupMatrixMultiplyAccumulate(
-        left,
-        subgroupMatrixLoad<Right, row_major>(&stage, at + ($hu * BLOCK + $ju * MAT_N) / 8u, STAGE),
-        dv$h_$j,
-      );
-      //#end
-      //#end
-    }
-    //#end
-    score(
-      own,
-      BLOCK,
-      //#unroll i LEFTS
-      v$i,
-      //#end
-    );
-    workgroupBarrier();
+    //#include attention_matrix_accumulate sums=dv start=BLOCK
+    //#include attention_matrix_score left=v start=BLOCK
     //#unroll c QUADS
     {
       let at = 4u * at$c;
@@ -220,43 +120,12 @@ fn keys(
       store_weights(row, at$c, p$c * (strips[row * STRIP + at$c] - delta_of) * SCALE);
     }
     //#end
-    workgroupBarrier();
-    //#unroll q STEPS
-    {
-      let left = subgroupMatrixLoad<Left, row_major>(&weights, own * WEIGHTS + $qu * MAT_K / 4u, WEIGHTS);
-      let at = $qu * MAT_K * STAGE;
-      //#unroll h HALVES
-      //#unroll j SCORES
-      dk$h_$j = subgroupMatrixMultiplyAccumulate(
-        left,
-        subgroupMatrixLoad<Right, row_major>(&stage, at + ($hu * BLOCK + $ju * MAT_N) / 8u, STAGE),
-        dk$h_$j,
-      );
-      //#end
-      //#end
-    }
-    //#end
+    //#include attention_matrix_accumulate sums=dk start=0u
   }
 
-  //#unroll h HALVES
-  workgroupBarrier();
-  //#unroll j SCORES
-  subgroupMatrixStore<row_major>(&strips, own * STRIP + $ju * MAT_N / 4u, dk$h_$j, STRIP);
-  //#end
-  workgroupBarrier();
-  for (var c = 0u; c < QUADS && token < TOKENS; c++) {
-    store_d_qkv(qkv_row(batch, token, 1u, head) + $hu * BLOCK / 4u + part * QUADS + c, strips[row * STRIP + part * QUADS + c]);
-  }
-  //#end
-  //#unroll h HALVES
-  workgroupBarrier();
-  //#unroll j SCORES
-  subgroupMatrixStore<row_major>(&strips, own * STRIP + $ju * MAT_N / 4u, dv$h_$j, STRIP);
-  //#end
-  workgroupBarrier();
-  for (var c = 0u; c < QUADS && token < TOKENS; c++) {
-    store_d_qkv(qkv_row(batch, token, 2u, head) + $hu * BLOCK / 4u + part * QUADS + c, strips[row * STRIP + part * QUADS + c]);
-  }
-  //#end
+  let dk_at = qkv_row(batch, token, 1u, head);
+  //#include attention_matrix_store sums=dk store=store_d_qkv target=dk_at
+  let dv_at = qkv_row(batch, token, 2u, head);
+  //#include attention_matrix_store sums=dv store=store_d_qkv target=dv_at
 }
 //#endif

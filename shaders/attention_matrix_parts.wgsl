@@ -1,4 +1,5 @@
-// What the kernels of attention on subgroup matrices share: types, workgroup memory, loads and scores; included by them.
+// What the kernels of attention on subgroup matrices share: types, workgroup memory, and loads; included by them. The steps
+// of their entry points are files of their own, included with the names of their operands.
 
 enable subgroups;
 enable f16;
@@ -15,8 +16,7 @@ alias Sum = subgroup_matrix_result<f32, MAT_N, MAT_M>;
 
 const INVOCATIONS = 4u * LANES;
 const OWN = 4u * MAT_M;
-// In units of eight halves: a row of a head, a row of the stage. In quads of
-// values: a row of the weights, and of a strip.
+// In units of eight halves: a row of a head, a row of the stage. In quads of values: a row of the weights, and of a strip.
 const UNITS = 8u;
 const STAGE = UNITS + 1u;
 const WEIGHTS = BLOCK / 4u + 2u;
@@ -66,24 +66,3 @@ fn max_parts(x: f32) -> f32 {
 fn add_parts(x: f32) -> f32 { return x; }
 fn max_parts(x: f32) -> f32 { return x; }
 //#endif
-
-// Scores of the subgroup's rows against the BLOCK rows of the stage that begin at `start`, into its strip.
-fn score(
-  own: u32,
-  start: u32,
-  //#unroll i LEFTS
-  left$i: Left,
-  //#end
-) {
-  //#unroll j SCORES
-  var s$j: Sum;
-  //#unroll i LEFTS
-  s$j = subgroupMatrixMultiplyAccumulate(
-    left$i,
-    subgroupMatrixLoad<Right, col_major>(&stage, (start + $ju * MAT_N) * STAGE + $iu * MAT_K / 8u, STAGE),
-    s$j,
-  );
-  //#end
-  subgroupMatrixStore<row_major>(&strips, own * STRIP + $ju * MAT_N / 4u, s$j, STRIP);
-  //#end
-}

@@ -12,8 +12,8 @@ export interface Sizes {
 
 /**
  * One version. Its file has an entry point `main`; bindings are 0: A `[M, K]`, 1: B `[K, N]`, 2: C `[M, N]`, float32 and row-major
- * unless `half` says that A and B are float16, packed two to a u32. `M`, `K` and `N` stand before its text as `const … : u32`, and `EDGE` and `LANES`
- * before one of level `matrix`.
+ * unless `half` says that A and B are float16, packed two to a u32. `M`, `K` and `N` stand before its text as `const … : u32`,
+ * and `EDGE` and `LANES` before one of level `matrix`.
  */
 export interface Rung {
   /** File beside rungs.ts, without extension. */
@@ -34,7 +34,7 @@ export interface Matrices {
 }
 
 /** What NVIDIA has, and others. */
-export const USUAL_MATRICES: Matrices = { edge: 16, lanes: 32 };
+const USUAL_MATRICES: Matrices = { edge: 16, lanes: 32 };
 
 /** Undefined where there are none, or subgroups have several sizes. */
 export function matricesOf({ level, subgroupMatrix, subgroupSize }: Capabilities): Matrices | undefined {

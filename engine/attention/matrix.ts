@@ -1,14 +1,12 @@
 /** Attention on subgroup matrices; experimental until a tuner has seen it agree on the adapter. */
 import type { SubgroupMatrixConfig } from '../adapter.js';
-import type { Capabilities } from '../gpu.js';
+import { type Capabilities, matrixSubgroup } from '../gpu.js';
 import type { Shader } from '../op.js';
 import { type AttentionEntry, type AttentionLaunch, HEAD } from './launch.js';
 
 /** Rows of the other side that a workgroup of attention_matrix.wgsl takes at a time. */
 const BLOCK = 32;
 const SUBGROUPS = 4;
-
-const lanesOf = ({ subgroupSize: [, lanes] = [0, 0] }: Capabilities) => lanes;
 
 /** Bytes of workgroup memory: the stage and the weights in float16, the strips in float32, and their padding. */
 function memory({ M }: SubgroupMatrixConfig): number {
@@ -28,11 +26,11 @@ export function attentionMatrices(
   const { qkv, o, d_o } = { ...reads, ...writes };
   const halves = [qkv, o, d_o].every((tensor) => tensor === undefined || tensor.dtype === 'f16');
   if (capabilities.level !== 'matrix' || !capabilities.f16 || !halves) return [];
-  const lanes = lanesOf(capabilities);
+  const { LANES } = matrixSubgroup(capabilities);
   return capabilities.subgroupMatrix.filter((config) => {
     const { componentType, resultComponentType, M, N, K } = config;
     const fits = [M, N, K].every((edge) => edge % 8 === 0 && BLOCK % edge === 0);
-    const parts = lanes / M;
+    const parts = LANES / M;
     const shared = Number.isInteger(parts) && BLOCK % (4 * parts) === 0;
     return (
       componentType === 'f16' &&
@@ -50,8 +48,8 @@ export function attentionMatrixKernel(
   { M, N, K }: SubgroupMatrixConfig,
   capabilities: Capabilities,
 ): Pick<Shader, 'shader' | 'constants'> & { readonly own: number } {
-  const lanes = lanesOf(capabilities);
-  const [smallest] = capabilities.subgroupSize ?? [0];
+  const subgroup = matrixSubgroup(capabilities);
+  const PARTS = subgroup.LANES / M;
   return {
     shader: entry === 'forward' ? 'attention_matrix' : 'attention_matrix_gradient',
     own: SUBGROUPS * M,
@@ -60,15 +58,14 @@ export function attentionMatrixKernel(
       MAT_M: M,
       MAT_N: N,
       MAT_K: K,
-      LANES: lanes,
-      PARTS: lanes / M,
-      PARTS_SHARE: lanes > M,
-      QUADS: (BLOCK * M) / lanes / 4,
+      ...subgroup,
+      PARTS,
+      PARTS_SHARE: PARTS > 1,
+      QUADS: BLOCK / PARTS / 4,
       LEFTS: HEAD / K,
       SCORES: BLOCK / N,
       STEPS: BLOCK / K,
       HALVES: HEAD / BLOCK,
-      PINNED: smallest !== lanes && capabilities.subgroupSizeControl === true,
     },
   };
 }

@@ -1,6 +1,6 @@
 /** The product on subgroup matrices; experimental until a tuner has seen it agree on the adapter. */
 import type { SubgroupMatrixConfig } from '../adapter.js';
-import type { Capabilities } from '../gpu.js';
+import { type Capabilities, matrixSubgroup } from '../gpu.js';
 import type { Dispatch } from '../op.js';
 import { type Product, productDispatch } from './product.js';
 
@@ -52,9 +52,9 @@ export function matrixTiles(product: Product, capabilities: Capabilities): Matri
 export function matrixDispatch(product: Product, tile: MatrixTile, capabilities: Capabilities): Dispatch {
   const { config, fragments } = tile;
   const [tileM, tileN] = edges(tile);
-  const [smallest, lanes] = capabilities.subgroupSize ?? [32, 32];
+  const subgroup = matrixSubgroup(capabilities);
   const unit = isHalf(config) ? 8 : 4;
-  const fetches = (edge: number) => Math.ceil((edge * STEP) / unit / (4 * lanes));
+  const fetches = (edge: number) => Math.ceil((edge * STEP) / unit / (4 * subgroup.LANES));
   return productDispatch('matmul_matrix', product, {
     tileM,
     tileN,
@@ -71,12 +71,11 @@ export function matrixDispatch(product: Product, tile: MatrixTile, capabilities:
       FRAGMENTS_M: fragments,
       FRAGMENTS_N: fragments,
       MULTIPLICATIONS: STEP / config.K,
-      LANES: lanes,
+      ...subgroup,
       UNIT: unit,
       FETCHES_A: fetches(tileM),
       FETCHES_B: fetches(tileN),
       HALF: isHalf(config),
-      PINNED: smallest !== lanes && capabilities.subgroupSizeControl === true,
     },
   });
 }

@@ -16,7 +16,7 @@ import { multiply } from '../../engine/ops/multiply.js';
 import { sum } from '../../engine/ops/reduce.js';
 import { Plan } from '../../engine/plan.js';
 import { evaluate } from '../../engine/reference.js';
-import { constant, input, type Shape, sizeOf, type Tensor } from '../../engine/tensor.js';
+import { constant, input, type Shape, type Tensor } from '../../engine/tensor.js';
 import { checkForward, relativeError, TestRandom, testGpu } from '../helpers/check.js';
 
 /** Results stored as float16 are rounded once: half a unit in the last of 11 bits, 4.9e-4, at the most. */
@@ -25,8 +25,7 @@ const ROUNDED = 5e-4;
 const THREE_TIMES = 1.5e-3;
 
 const random = new TestRandom(16);
-const halves = (shape: Shape, scale = 1): Tensor =>
-  constant(toHalf(random.array(sizeOf(shape), scale)), shape, 'half');
+const halves = (shape: Shape, scale = 1): Tensor => random.halves(shape, 'half', scale);
 
 describe('conversion on the host', () => {
   it('rounds to nearest even, to infinity beyond 65520, and back exactly', () => {

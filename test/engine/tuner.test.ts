@@ -4,7 +4,7 @@ import { workgroupsOf } from '../../engine/kernel.js';
 import { matmul } from '../../engine/ops/matmul.js';
 import { Plan } from '../../engine/plan.js';
 import { evaluate } from '../../engine/reference.js';
-import { Schedule } from '../../engine/schedule.js';
+import { choicesOf } from '../../engine/schedule.js';
 import { Tuner } from '../../engine/tuner.js';
 import type { Candidate, Tunable } from '../../engine/tuning.js';
 import { relativeError, TestRandom, testGpu } from '../helpers/check.js';
@@ -23,13 +23,7 @@ function memoryStore() {
 async function askedOf(gpu: Gpu): Promise<Tunable> {
   const random = new TestRandom(1);
   const c = matmul(random.variable([9, 12]), random.variable([12, 8]));
-  let asked: Tunable | undefined;
-  const choose = (tunable: Tunable) => {
-    asked = tunable;
-    return undefined;
-  };
-  new Schedule({ outputs: [c] }, gpu.capabilities, { choose });
-  return asked!;
+  return choicesOf({ outputs: [c] }, gpu.capabilities)[0]!;
 }
 
 const withConstants = (candidate: Candidate, changed: Record<string, number | boolean>, name: string) => ({

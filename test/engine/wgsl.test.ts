@@ -44,4 +44,10 @@ describe('shader text', () => {
     expect(expand('//#include f\nx', {}, { f: 'fn f() {}' })).toBe('fn f() {}\nx');
     expect(() => expand('//#include g', {}, {})).toThrow(/g/);
   });
+
+  it('puts values into what it includes, and into what that includes', () => {
+    const sources = { f: '//#include g name=$outer', g: '//#unroll i 2\n$name$i = $other;\n//#end' };
+    expect(expand('//#include g name=a other=b', {}, sources)).toBe('a0 = b;\na1 = b;');
+    expect(expand('//#include f outer=c', {}, sources)).toBe('c0 = $other;\nc1 = $other;');
+  });
 });

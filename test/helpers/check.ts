@@ -5,11 +5,12 @@
 import { expect } from 'vitest';
 import { grad } from '../../engine/autograd.js';
 import { type Capabilities, type Gpu, openGpu } from '../../engine/gpu.js';
+import { toHalf } from '../../engine/half.js';
 import { multiply } from '../../engine/ops/multiply.js';
 import { sum } from '../../engine/ops/reduce.js';
 import { Plan } from '../../engine/plan.js';
 import { evaluate } from '../../engine/reference.js';
-import { constant, type GraphNode, type Shape, type Tensor, variable } from '../../engine/tensor.js';
+import { constant, type GraphNode, type Shape, sizeOf, type Tensor, variable } from '../../engine/tensor.js';
 import type { Choose } from '../../engine/tuning.js';
 
 /**
@@ -52,8 +53,11 @@ export class TestRandom {
   }
   /** A variable with random values: parameters of the function under test. */
   variable(shape: Shape, label = 'x', scale = 1): Tensor {
-    const size = shape.reduce((p, n) => p * n, 1);
-    return variable(this.array(size, scale), shape, label);
+    return variable(this.array(sizeOf(shape), scale), shape, label);
+  }
+  /** A float16 constant with random values. */
+  halves(shape: Shape, label = 'x', scale = 1): Tensor {
+    return constant(toHalf(this.array(sizeOf(shape), scale)), shape, label);
   }
 }
 

@@ -4,13 +4,12 @@ import { expectedElement } from '../../../engine/attention/expected.js';
 import type { AttentionEntry, AttentionLaunch } from '../../../engine/attention/launch.js';
 import { grad } from '../../../engine/autograd.js';
 import type { Capabilities } from '../../../engine/gpu.js';
-import { toHalf } from '../../../engine/half.js';
 import { attention, attentionGradient } from '../../../engine/ops/attention.js';
 import { cast } from '../../../engine/ops/cast.js';
 import { multiply } from '../../../engine/ops/multiply.js';
 import { sum } from '../../../engine/ops/reduce.js';
 import { evaluate } from '../../../engine/reference.js';
-import { Schedule } from '../../../engine/schedule.js';
+import { choicesOf } from '../../../engine/schedule.js';
 import { constant, input, type Tensor } from '../../../engine/tensor.js';
 import { Tuner } from '../../../engine/tuner.js';
 import type { Choose, Tunable } from '../../../engine/tuning.js';
@@ -20,32 +19,12 @@ const { capabilities: own } = await testGpu();
 /** The adapter of this test run as a GPU. */
 const GPU: Partial<Capabilities> = { software: false };
 
-const qkvOf = (random: TestRandom, shape: readonly number[]): Tensor =>
-  constant(
-    toHalf(
-      random.array(
-        shape.reduce((p, n) => p * n, 1),
-        2,
-      ),
-    ),
-    shape,
-    'qkv',
-  );
-
 /** What plans ask for an attention and its gradient: forward, queries, keys. */
 function askedOf(qkv: Tensor, heads: number, causal: boolean, capabilities: Capabilities): Tunable[] {
-  const asked: Tunable[] = [];
-  const choose: Choose = (tunable) => {
-    asked.push(tunable);
-    return undefined;
-  };
   const o = attention(qkv, { heads, causal });
-  const gradient = attentionGradient(qkv, o, o.node!.outputs[1]!, input(o.shape, 'd_o', 'f16'), {
-    heads,
-    causal,
-  });
-  new Schedule({ outputs: [o, gradient] }, capabilities, { choose });
-  return asked;
+  const d_o = input(o.shape, 'd_o', 'f16');
+  const gradient = attentionGradient(qkv, o, o.node!.outputs[1]!, d_o, { heads, causal });
+  return choicesOf({ outputs: [o, gradient] }, capabilities);
 }
 
 describe('the candidates of attention', () => {
@@ -131,7 +110,7 @@ describe('the candidates of attention', () => {
       { get: (key) => names.get(key), set: (key, name) => names.set(key, name) },
       { repeats: 1, leastMs: 0, onNote: (note) => notes.push(note) },
     );
-    const asked = askedOf(qkvOf(new TestRandom(1), [2, 19, 192]), 1, true, gpu.capabilities);
+    const asked = askedOf(new TestRandom(1).halves([2, 19, 192], 'qkv', 2), 1, true, gpu.capabilities);
     expect(asked.map(({ key }) => key.split(' ')[1])).toEqual(['forward', 'queries', 'keys']);
     // A tuner does not ask where there is nothing to choose from: the same kernel twice is a choice.
     const doubled = asked.map((tunable) => {
@@ -145,7 +124,7 @@ describe('the candidates of attention', () => {
 
   it('are refused by a tuner when an entry writes what is another entry’s, or leaves its own', async () => {
     const gpu = withCapabilities(await testGpu(), { ...GPU, level: 'portable' });
-    const asked = askedOf(qkvOf(new TestRandom(1), [1, 9, 192]), 1, false, gpu.capabilities);
+    const asked = askedOf(new TestRandom(1).halves([1, 9, 192], 'qkv', 2), 1, false, gpu.capabilities);
     const notes: string[] = [];
     const tuner = new Tuner(
       { get: () => undefined, set: () => {} },
@@ -184,7 +163,7 @@ if (own.level === 'matrix')
     ] as const)
       it(`agrees with the reference, forward${tokens > 1 ? ' and backward' : ''}: ${batch} x ${tokens}, ${heads} heads${causal ? ', causal' : ''}`, async () => {
         const random = new TestRandom(tokens);
-        const qkv = qkvOf(random, [batch, tokens, 192 * heads]);
+        const qkv = random.halves([batch, tokens, 192 * heads], 'qkv', 2);
         const o = attention(qkv, { heads, causal });
         const outputs = [o, o.node!.outputs[1]!];
         await checkForward(outputs, { capabilities: GPU, choose, tolerance });

@@ -56,10 +56,10 @@ describe('the candidates of a product', () => {
     for (const layout of layouts)
       for (const half of [false, true]) {
         const [transposeA, transposeB] = layout;
-        const [a, b] = operands(random, half ? [1, 36, 68, 44] : [2, 37, 68, 44], layout, half);
-        const [batch, m] = [half ? 1 : 2, half ? 36 : 37];
-        const sizes = { batch, m, n: 68, k: 44, transposeA, transposeB };
-        const product = { a, b, c: input([batch, m, 68]), sizes, epilogue: {} };
+        const [batch, m, n, k] = half ? ([1, 36, 68, 44] as const) : ([2, 37, 68, 44] as const);
+        const [a, b] = operands(random, [batch, m, n, k], layout, half);
+        const sizes = { batch, m, n, k, transposeA, transposeB };
+        const product = { a, b, c: input([batch, m, n]), sizes, epilogue: {} };
         const names = productCandidates(product, own).map(({ name }) => name);
         for (const name of names.filter((each) => each.startsWith('broadcast')))
           await checkForward([matmul(a, b, { transposeA, transposeB })], { choose: named(name) });
