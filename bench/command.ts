@@ -1,5 +1,5 @@
-import { startTuning } from '../cli/tuning.js';
 /** What the commands of the bench share. */
+import { startTuning } from '../cli/tuning.js';
 import { type Gpu, type Level, openGpu } from '../engine/gpu.js';
 import { environmentOf } from './environment.js';
 import { writeReport } from './results.js';

@@ -2,16 +2,15 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import sharp from 'sharp';
 import { counted, milliseconds, number } from '../cli/numbers.js';
 import { openImagePool } from '../cli/platform/imagePool.js';
 import { nodePlatform } from '../cli/platform/node.js';
 import { alternate, type Runner, type Timing } from '../engine/measure.js';
-import { seededValues } from '../models/benchmarks/values.js';
 import { type ImageItem, loadDataset } from '../models/datasets/dataset.js';
 import { Loader } from '../models/datasets/loader.js';
 import type { Platform } from '../models/platform.js';
 import { type Flags, withReport } from './command.js';
+import { drawPhotos, PHOTOS } from './photos.js';
 import { markdownTable } from './table.js';
 
 export interface LoaderFlags extends Flags {
@@ -54,7 +53,8 @@ export const renderLoader = (rows: readonly LoaderRow[]): string =>
 async function measureLoader({ data, batch, quick, repeats }: LoaderFlags): Promise<LoaderRow[]> {
   const folder = mkdtempSync(join(tmpdir(), 'promptkd-bench-'));
   try {
-    const source = data ?? (await generate(folder, quick ? 16 : 128));
+    if (data === undefined) await drawPhotos(folder, quick ? 16 : 128);
+    const source = data ?? folder;
     const { train, unlabelled = [] } = await loadDataset(nodePlatform, source);
     const items = (train.length > 0 ? train : unlabelled).slice(0, quick ? 16 : 512);
     const contenders = WORKERS.map((workers) => ({ workers, ...openImagePool(nodePlatform, workers) }));
@@ -63,7 +63,7 @@ async function measureLoader({ data, batch, quick, repeats }: LoaderFlags): Prom
       { repeats, leastMs: 0 },
     );
     await Promise.all(contenders.map(({ close }) => close()));
-    const images = data === undefined ? 'generated JPEG, 500 x 375' : 'given by --data';
+    const images = data === undefined ? PHOTOS : 'given by --data';
     return contenders.map(({ workers }, i) => ({
       images,
       count: Math.floor(items.length / batch) * batch,
@@ -93,19 +93,3 @@ const epochs = (platform: Platform, items: readonly ImageItem[], batch: number):
     return performance.now() - started;
   },
 });
-
-/** JPEG files of the size that Caltech-101's and ImageNet's are around: smooth shapes under some noise. */
-async function generate(folder: string, count: number): Promise<string> {
-  const [width, height] = [500, 375];
-  for (let i = 0; i < count; i++) {
-    const noise = seededValues(i, width * height * 3, 24);
-    const pixels = Uint8Array.from(noise, (v, at) => {
-      const [x, y] = [Math.floor(at / 3) % width, Math.floor(at / 3 / width)];
-      return 128 + 90 * Math.sin(((i + 3) * x) / 400 + (at % 3)) * Math.cos(((i + 5) * y) / 300) + v;
-    });
-    await sharp(pixels, { raw: { width, height, channels: 3 } })
-      .jpeg({ quality: 85 })
-      .toFile(join(folder, `${i}.jpg`));
-  }
-  return folder;
-}

@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import { report } from '../cli/report.js';
 import { parseCount } from '../cli/settings.js';
 import { MODEL_NAMES } from '../models/benchmarks/models.js';
+import { runDistill } from './distill.js';
 import { runEncoder, runKernels } from './kernels.js';
 import { runLadder } from './ladder/command.js';
 import { runLoader } from './loader.js';
@@ -81,6 +82,11 @@ add(
 add('loader', 'reading, decoding and cropping images', runLoader)
   .option('--data <path>', 'a folder of images or a data set (default: generated images)')
   .option('--batch <n>', 'images a batch', parseCount, 8);
+add(
+  'distill',
+  'whole runs of stage 2: decoding in threads or not, a teacher cache empty and full',
+  runDistill,
+);
 filtered(
   add('peers', 'ours beside onnxruntime-node, onnxruntime-web, tfjs and jax-js on the same adapter', runPeers)
     .option('--peers <names>', 'only these of them', list)

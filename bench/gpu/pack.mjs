@@ -37,7 +37,7 @@ rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 const staging = mkdtempSync(join(tmpdir(), 'promptkd-kit-'));
 try {
-  for (const name of ['dist', 'shaders', 'package.json', 'presets', 'bench/ladder']) copy(name);
+  for (const name of ['dist', 'shaders', 'package.json', 'presets', 'emoji-clip', 'bench/ladder']) copy(name);
   for (const name of dependencies()) copy(name);
   const dawn = 'node_modules/webgpu/dist';
   for (const system of readdirSync(join(staging, dawn)))

@@ -5,13 +5,13 @@
 #   OUT=results QUICK=1 ./run.sh   small sizes, to see that everything runs; also on a software adapter
 #
 # OUT gets report.md (every table), results.json (every sample) and log.txt. STEPS="kernels encoder" runs only those.
-# Steps: doctor verify kernels portable ladder encoder step host peers pytorch.
+# Steps: doctor verify kernels portable ladder encoder step host distill peers pytorch.
 set -uo pipefail
 
 kit=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 out=${OUT:?set OUT to a folder for the results}
 work=${WORK:-$(mktemp -d)}
-steps=${STEPS:-doctor verify kernels portable ladder encoder step host peers pytorch}
+steps=${STEPS:-doctor verify kernels portable ladder encoder step host distill peers pytorch}
 mkdir -p "$out" "$work/parts"
 out=$(cd "$out" && pwd)
 log=$out/log.txt
@@ -96,6 +96,7 @@ else
   named step-f16 120 step --model ViT-B/16 --teacher ViT-L/14 --classes 100 --batch 8 --precision f16
 fi
 named host 60 host
+named distill 120 distill
 unpack "$kit/peers.tar.xz" "$work/app/bench/peers"
 named peers 300 peers --peers onnxruntime-node --batches 1,64
 if python3 -c 'import torch' 2>/dev/null; then
