@@ -30,7 +30,10 @@ export interface DistillRow {
   readonly workers: number;
   /** Images that a run trains on, those of all its epochs. */
   readonly seen: number;
-  /** Of the training loop: without loading and compiling. */
+  /**
+   * Of the training loop, as a run logs it: without loading the student, compiling its step and opening or writing the cache; with
+   * loading and compiling the teacher's encoder where the cache is empty.
+   */
   readonly timing: Timing;
   /** Shares of the last run's time. */
   readonly waits: { readonly gpu: number; readonly decode: number; readonly host: number };

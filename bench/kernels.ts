@@ -1,5 +1,5 @@
 /** `bench kernels` and `bench encoder`: measured by models/benchmarks, written down here. */
-import { encoderTable, kernelTable, peakLine } from '../cli/benchTables.js';
+import { encoderTable, kernelTable, peakLine, weightedLines } from '../cli/benchTables.js';
 import { measureEncoder } from '../models/benchmarks/encoder.js';
 import { casesFor } from '../models/benchmarks/kernelCases.js';
 import { measureKernels } from '../models/benchmarks/kernels.js';
@@ -20,7 +20,8 @@ export const runKernels = (flags: Flags & { readonly precision: readonly Precisi
         repetition: { repeats: flags.repeats, leastMs: leastMs(flags.quick) },
         onProgress: log,
       }),
-    (rows) => `${peakLine(rows)}\n${markdownTable(kernelTable(rows))}`,
+    (rows) =>
+      [peakLine(rows), markdownTable(kernelTable(rows)), weightedLines(rows)].filter(Boolean).join('\n'),
   );
 
 export const runEncoder = (

@@ -37,9 +37,7 @@ export function writeReport<Row>(
   { out, append }: { readonly out?: string; readonly append?: { readonly keyOf: (row: Row) => string } },
 ): string {
   const path = (out ?? defaultPath(report)).replace(/\.(json|md)$/, '');
-  const complete = append
-    ? { ...report, rows: merge(readRows<Row>(path, report), report.rows, append.keyOf) }
-    : report;
+  const complete = append ? appended(path, report, append.keyOf) : report;
   const text = `${heading(complete)}\n${render(complete.rows)}`;
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(`${path}.json`, `${JSON.stringify(complete, null, 1)}\n`);
@@ -47,16 +45,28 @@ export function writeReport<Row>(
   return text;
 }
 
-function readRows<Row>(path: string, { environment }: Report<Row>): readonly Row[] {
-  if (!existsSync(`${path}.json`)) return [];
+/** @throws UserError when the file there was measured with anything else, which its one heading could not say */
+function appended<Row>(path: string, report: Report<Row>, keyOf: (row: Row) => string): Report<Row> {
+  if (!existsSync(`${path}.json`)) return report;
   const earlier = JSON.parse(readFileSync(`${path}.json`, 'utf8')) as Report<Row>;
-  if (earlier.environment.adapter !== environment.adapter)
-    throw new UserError(
-      `${path}.json was measured on ${earlier.environment.adapter}, not on ${environment.adapter}`,
-      'give another file with --out',
-    );
-  return earlier.rows;
+  const [before, now] = [flat(earlier.environment), flat(report.environment)];
+  for (const [key, value] of now)
+    if ((before.get(key) ?? value) !== value)
+      throw new UserError(
+        `${path}.json was measured with ${key} ${before.get(key)}, not ${value}`,
+        'give another file with --out, or leave --append out',
+      );
+  const versions = { ...earlier.environment.versions, ...report.environment.versions };
+  return {
+    ...report,
+    environment: { ...report.environment, versions },
+    rows: merge(earlier.rows, report.rows, keyOf),
+  };
 }
+
+/** Each version on its own, as a call measures with some of the peers only. */
+const flat = ({ versions, ...rest }: Environment): Map<string, string> =>
+  new Map(Object.entries({ ...rest, ...versions }).map(([key, value]) => [key, String(value)]));
 
 /** New rows take the places of earlier ones with the same key; others follow. */
 export function merge<Row>(

@@ -52,6 +52,20 @@ export function peakLine(rows: readonly KernelRow[]): string {
   return `Peaks of this adapter, measured in turns with the rows: ${range('flops')} GFLOP/s (multiply-add in registers), ${range('bytes')} GB/s (copy, read and write).\n`;
 }
 
+/** Speed over all products of the models' steps (NT and NN: forward, and the gradient of activations), by their work. */
+export function weightedLines(rows: readonly KernelRow[]): string {
+  const inSteps = rows.filter(({ family, model }) => /^gemm-n[nt]$/.test(family) && /^ViT/.test(model));
+  return [...new Set(inSteps.map(({ dtype }) => dtype))]
+    .map((dtype) => {
+      const of = inSteps.filter((row) => row.dtype === dtype);
+      const [work, time] = [of.map(({ flops }) => flops), of.map(({ timing }) => timing.median)].map(sum);
+      return `The ${of.length} products of the ViT shapes, weighted by their work, ${dtype}: ${number(work! / time! / 1e6)} GFLOP/s.\n`;
+    })
+    .join('\n');
+}
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+
 export const encoderTable = (rows: readonly EncoderRow[]): TableText => ({
   head: [
     'image encoder',

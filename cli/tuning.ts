@@ -1,8 +1,8 @@
-/** What the tuner found, kept in the user's cache: one file an adapter and driver, for one version of the kernels. */
+/** What the tuner found, kept in the user's cache: one file an adapter, driver and level, for one version of the kernels. */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Gpu } from '../engine/gpu.js';
+import type { Gpu, Level } from '../engine/gpu.js';
 import { Tuner } from '../engine/tuner.js';
 import type { TuningStore } from '../engine/tuning.js';
 import { shaderSources } from '../shaders/generated.js';
@@ -19,9 +19,17 @@ interface Stored {
 const kernelHash = (): string =>
   createHash('sha256').update(JSON.stringify(shaderSources)).digest('hex').slice(0, 16);
 
-/** The file for an adapter: its name to read, and a hash of name and driver to tell drivers apart. */
-export function tuningFile({ name, driver, backend }: Gpu['adapter'], env: NodeJS.ProcessEnv): string {
-  const identity = createHash('sha256').update(`${name}\n${driver}\n${backend}`).digest('hex').slice(0, 8);
+/**
+ * The file for an adapter: its name to read, and a hash of what decides which kernels there are. What is tuned at a lower level
+ * must not take the place of what is tuned at the adapter's own.
+ */
+export function tuningFile(
+  { name, driver, backend }: Gpu['adapter'],
+  level: Level,
+  env: NodeJS.ProcessEnv,
+): string {
+  const text = [name, driver, backend, level].join('\n');
+  const identity = createHash('sha256').update(text).digest('hex').slice(0, 8);
   const plain = name
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')
@@ -85,7 +93,7 @@ export function fileStore(
 export function startTuning(gpu: Gpu, env: NodeJS.ProcessEnv = process.env): void {
   const note = (text: string) => process.stderr.write(`${text}\n`);
   const { name: adapter, driver } = gpu.adapter;
-  const path = tuningFile(gpu.adapter, env);
+  const path = tuningFile(gpu.adapter, gpu.capabilities.level, env);
   let announced = false;
   gpu.tuning = new Tuner(fileStore(path, { adapter, driver }, note), {
     onProgress: (_, total) => {

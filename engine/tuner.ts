@@ -2,6 +2,7 @@
  * Chooses among the kernels that can do the same work on an adapter: every one of them is run on random values and compared
  * with float64 and with the plainest kernel; those that agree are timed, and the fastest is remembered.
  */
+import { UserError } from './errors.js';
 import type { Gpu } from './gpu.js';
 import { toHalf } from './half.js';
 import { bindBuffers, boundTensors, getKernel, kernelSource, tensorOf, workgroupsOf } from './kernel.js';
@@ -9,7 +10,14 @@ import { alternate, kernelRunner } from './measure.js';
 import { createStorage, hostValues, Reader } from './memory.js';
 import type { Dispatch } from './op.js';
 import type { Tensor } from './tensor.js';
-import type { Candidate, Choose, Tunable, Tuning, TuningStore } from './tuning.js';
+import {
+  type Candidate,
+  type Choose,
+  fingerprint,
+  type Tunable,
+  type Tuning,
+  type TuningStore,
+} from './tuning.js';
 
 export interface TunerOptions {
   /** Timed samples of each candidate. Default 5. */
@@ -33,11 +41,16 @@ export class Tuner implements Tuning {
     private readonly options: TunerOptions = {},
   ) {}
 
+  /** What is stored counts only for the kernel that was judged: a later version of the same name is judged again. */
   readonly choose: Choose = ({ key, candidates }) => {
-    const name = this.store.get(key);
-    return candidates.some((candidate) => candidate.name === name) ? name : undefined;
+    const stored = this.store.get(key);
+    if (stored === undefined) return undefined;
+    const name = stored.slice(0, stored.lastIndexOf(MARK));
+    const found = candidates.find((candidate) => candidate.name === name);
+    return found && storedForm(found) === stored ? name : undefined;
   };
 
+  /** @throws UserError when the adapter computes something wrong with every kernel */
   async prepare(
     gpu: Gpu,
     tunables: readonly Tunable[],
@@ -50,36 +63,49 @@ export class Tuner implements Tuning {
     };
     for (const [i, tunable] of open.entries()) {
       if (i === 0) report(0);
-      const name = await this.fastest(gpu, tunable);
-      if (name !== undefined) this.store.set(tunable.key, name);
+      const fastest = await this.fastest(gpu, tunable);
+      if (fastest) this.store.set(tunable.key, storedForm(fastest));
       report(i + 1);
     }
   }
 
-  private async fastest(gpu: Gpu, tunable: Tunable): Promise<string | undefined> {
+  /** Undefined where none could be tried, for want of memory for instance. */
+  private async fastest(gpu: Gpu, tunable: Tunable): Promise<Candidate | undefined> {
     const { repeats = 5, leastMs = 5, onNote } = this.options;
     const trial = new Trial(gpu, tunable);
     try {
       const agreed: { candidate: Candidate; launch: Awaited<ReturnType<Trial['launch']>> }[] = [];
+      let wrong: string | undefined;
       for (const candidate of tunable.candidates) {
-        const { launch, fault } = await trial.judge(candidate);
+        const { launch, fault, error } = await trial.judge(candidate);
         if (launch) agreed.push({ candidate, launch });
         else onNote?.(`${tunable.key}: ${candidate.name} is not used: ${fault}`);
+        if (error !== undefined) wrong = `${candidate.name}: ${fault}`;
       }
+      if (agreed.length === 0 && wrong !== undefined)
+        throw new UserError(
+          `no kernel computes ${tunable.key} right on ${gpu.adapter.name} (${wrong})`,
+          'install a newer driver, or choose another adapter with --adapter',
+        );
       if (agreed.length === 0) return undefined;
       const timings = await alternate(
         agreed.map(({ launch }) => kernelRunner(gpu, { launches: [launch] })),
         { repeats, leastMs },
       );
       const best = timings.reduce((least, { median }, i) => (median < timings[least]!.median ? i : least), 0);
-      const { name } = agreed[best]!.candidate;
-      onNote?.(`${tunable.key}: ${name}, ${timings[best]!.median.toFixed(3)} ms`);
-      return name;
+      const { candidate } = agreed[best]!;
+      onNote?.(`${tunable.key}: ${candidate.name}, ${timings[best]!.median.toFixed(3)} ms`);
+      return candidate;
     } finally {
       trial.destroy();
     }
   }
 }
+
+/** Between the name of a choice and the fingerprint of its kernel. */
+const MARK = ' #';
+const storedForm = (candidate: Candidate): string =>
+  `${candidate.name}${MARK}${fingerprint(candidate.dispatch())}`;
 
 /** The tensors of a tunable with random values on a device, and the results that the plainest candidate gave. */
 class Trial {
@@ -128,10 +154,10 @@ class Trial {
     return this.random / 2147483648;
   }
 
-  /** A launch of a candidate whose results agree, or why there is none. */
+  /** A launch of a candidate whose results agree, or why there is none; `error` where it computed something else. */
   async judge(
     candidate: Candidate,
-  ): Promise<{ launch?: Awaited<ReturnType<Trial['launch']>>; fault?: string }> {
+  ): Promise<{ launch?: Awaited<ReturnType<Trial['launch']>>; fault?: string; error?: number }> {
     try {
       const dispatch = candidate.dispatch();
       const launch = await this.gpu.wait(this.launch(dispatch));
@@ -143,7 +169,7 @@ class Trial {
       await kernelRunner(this.gpu, { launches: [launch] }).run(1);
       const error = await this.error();
       if (error <= this.tolerance) return { launch };
-      return { fault: `its results differ by ${error.toExponential(1)} of the largest` };
+      return { error, fault: `its results differ by ${error.toExponential(1)} of the largest` };
     } catch (error) {
       return { fault: error instanceof Error ? error.message.split('\n')[0] : String(error) };
     }

@@ -3,7 +3,7 @@ import type { Gpu } from './gpu.js';
 import type { Dispatch } from './op.js';
 
 export interface Candidate {
-  /** Says which kernel with which tile; the same name means the same kernel on every machine. */
+  /** Says which kernel with which tile; the same name means the same kernel on every machine, in one version. */
   readonly name: string;
   /** Never chosen before it agreed with the reference on the adapter at hand. */
   readonly experimental?: boolean;
@@ -43,6 +43,15 @@ export interface Tuning {
 export interface TuningStore {
   get(key: string): string | undefined;
   set(key: string, name: string): void;
+}
+
+/** Tells kernels of one name apart: their entry point, constants and grid. Their texts are the store's concern. */
+export function fingerprint({ reads, writes, ...kernel }: Dispatch): string {
+  const text = JSON.stringify([kernel, Object.keys(reads), Object.keys(writes)]);
+  // FNV-1a.
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return (hash >>> 0).toString(16).padStart(8, '0');
 }
 
 /** The launch of the chosen candidate. */

@@ -60,18 +60,26 @@ export const runLadder = (flags: Flags, kernel: string): Promise<string> => {
 };
 
 async function measure(gpu: Gpu, sizes: Sizes, { only, repeats, quick }: Flags): Promise<LadderRow[]> {
-  const { m, k, n } = sizes;
+  const { m, n } = sizes;
   const values = inputsOf.gemm(sizes);
   const places = placesOf(m * n);
   const expected = expectedAt({ kind: 'gemm', ...sizes }, places)!;
   const makers = RUNGS.filter((rung) => runsOn(rung, gpu.capabilities) && (rung.takes?.(sizes) ?? true))
     .filter(({ file }) => has(only, file))
-    .map((rung) => () => fromFile(gpu, rung, sizes, values));
-  if (has(only, 'engine')) makers.push(() => fromEngine(gpu, sizes, values));
+    .map((rung) => ({ file: rung.file, make: () => fromFile(gpu, rung, sizes, values) }));
+  if (has(only, 'engine')) makers.push({ file: 'engine', make: () => fromEngine(gpu, sizes, values) });
   const versions: Version[] = [];
   const errors: number[] = [];
-  for (const make of makers) {
-    const version = await make();
+  const leaveOut = (file: string, why: string) => log(`${file} is not timed at ${nameOf(sizes)}: ${why}`);
+  for (const { file, make } of makers) {
+    let version: Version;
+    try {
+      version = await make();
+    } catch (error) {
+      // One that this driver does not compile must not cost the others their times.
+      leaveOut(file, (error as Error).message);
+      continue;
+    }
     await version.runner.run(1);
     const result = await version.read();
     const error = relativeError(
@@ -82,12 +90,11 @@ async function measure(gpu: Gpu, sizes: Sizes, { only, repeats, quick }: Flags):
       versions.push(version);
       errors.push(error);
     } else {
-      log(
-        `${version.file} is wrong at ${m} x ${k} x ${n}: relative error ${error.toExponential(1)}; it is not timed`,
-      );
+      leaveOut(file, `it is wrong, relative error ${error.toExponential(1)}`);
       version.destroy();
     }
   }
+  if (versions.length === 0) throw new Error(`no version of the product works at ${nameOf(sizes)}`);
   const timings = await alternate(
     versions.map(({ runner }) => runner),
     { repeats, leastMs: leastMs(quick) },

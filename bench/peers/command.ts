@@ -1,6 +1,6 @@
 /** `bench peers`: the comparison with other WebGPU libraries. */
 import { UserError } from '../../engine/errors.js';
-import { openGpu } from '../../engine/gpu.js';
+import { type Level, listAdapters, openGpu } from '../../engine/gpu.js';
 import { environmentOf } from '../environment.js';
 import { writeReport } from '../results.js';
 import { CASES, nameOf, type PeerCase, QUICK_CASES } from './cases.js';
@@ -17,6 +17,8 @@ export interface PeerFlags {
   readonly batches: readonly number[];
   readonly repeats: number;
   readonly quick?: boolean;
+  /** Of ours. */
+  readonly level?: Level;
   readonly out?: string;
   readonly append?: boolean;
 }
@@ -37,12 +39,17 @@ export async function runPeers(flags: PeerFlags): Promise<string> {
   const cases = chosen(flags);
   installPeers();
   const log = (text: string) => process.stderr.write(`${text}\n`);
-  const gpu = await openGpu();
+  const gpu = await openGpu({ level: flags.level });
   const environment = environmentOf(gpu);
   gpu.destroy();
   const team: Contender[] = [];
-  const specs = contenders(environment.adapter).filter(
-    ({ id }) => id === 'ours' || flags.peers === undefined || flags.peers.includes(id),
+  // onnxruntime-node cannot be told which adapter to take.
+  const free = process.env.PROMPTKD_ADAPTER !== undefined && (await listAdapters()).length > 1;
+  if (free) log('onnxruntime-node is left out: it would choose among several adapters by itself');
+  const specs = contenders(environment.adapter, flags.level).filter(
+    ({ id }) =>
+      id === 'ours' ||
+      ((flags.peers === undefined || flags.peers.includes(id)) && !(free && id === 'onnxruntime-node')),
   );
   for (const spec of specs)
     try {

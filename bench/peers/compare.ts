@@ -2,6 +2,7 @@
  * Ours and the peers on the same work, in processes of their own on the same adapter. In each round every one of them takes
  * its turn; a time counts only if the results that were computed in that time agree with a float64 reference.
  */
+import type { Level } from '../../engine/gpu.js';
 import { type Repetition, runsFor, summarise, type Timing } from '../../engine/measure.js';
 import { flopsOf, nameOf, type PeerCase, resultSize } from './cases.js';
 import { Contender, type ContenderSpec } from './contender.js';
@@ -26,9 +27,9 @@ export interface PeerRow {
 export const keyOf = (row: PeerRow): string => [row.case, row.contender, row.variant].join('\n');
 
 /** Who takes part on the adapter of that name. */
-export function contenders(adapter: string): ContenderSpec[] {
+export function contenders(adapter: string, level?: Level): ContenderSpec[] {
   return [
-    { id: 'ours', program: 'ours', arguments: [] },
+    { id: 'ours', program: 'ours', arguments: level ? [level] : [] },
     { id: 'onnxruntime-node', program: 'onnxruntimeNode', arguments: ['webgpu'] },
     { id: 'onnxruntime-web', program: 'onnxruntimeWeb', arguments: [adapter] },
     { id: 'tfjs', program: 'tfjs', arguments: [adapter] },

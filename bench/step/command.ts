@@ -43,7 +43,7 @@ export function renderSteps(rows: readonly StepRow[]): string {
         head: ['stage 2', 'times the planned step'],
         rows: rows.filter(({ mode }) => mode !== undefined).map((row) => [row.mode!, factor(ratio(row))]),
       }),
-      `Goal: ${factor(GOAL.reach)} (stretch ${factor(GOAL.stretch)}); met: ${met}.\n`,
+      `Goal, of the last row: ${factor(GOAL.reach)} (stretch ${factor(GOAL.stretch)}); met: ${met}.\n`,
     );
   }
   return parts.join('\n');

@@ -2,6 +2,8 @@
 import { gelu, quickGelu } from '../../engine/ops/activation.js';
 import { add } from '../../engine/ops/add.js';
 import { attention } from '../../engine/ops/attention.js';
+import { batchNorm } from '../../engine/ops/batchNorm.js';
+import { cast } from '../../engine/ops/cast.js';
 import { klSoftmax } from '../../engine/ops/klSoftmax.js';
 import { l2Normalize } from '../../engine/ops/l2Normalize.js';
 import { layerNorm } from '../../engine/ops/layerNorm.js';
@@ -18,8 +20,10 @@ export const FAMILIES = [
   'gemm-nt',
   'gemm-nn',
   'gemm-tn',
+  'gemm-batched',
   'attention',
   'layernorm',
+  'batchnorm',
   'softmax',
   'kl',
   'activation',
@@ -124,8 +128,21 @@ export function kernelCases(sizes: EncoderSizes, dtype: Precision = 'f32'): Kern
   for (const [direction, one] of [
     ['forward', make],
     ['backward', backward],
-  ] as const)
+  ] as const) {
     one('softmax', `${direction} ${rows * heads} x ${tokens}`, [full(rows * heads, tokens)], softmax);
+    one(
+      'batchnorm',
+      `${direction} ${batch} x ${width}`,
+      [full(batch, width), full(width), full(width)],
+      (x, gamma, beta) => batchNorm(x, gamma, beta).y,
+    );
+  }
+  make(
+    'gemm-batched',
+    `scores ${batch * heads} x ${tokens} x 64 x ${tokens}`,
+    [full(batch * heads, tokens, 64), full(batch * heads, tokens, 64)],
+    (q, k) => matmul(q, k, { transposeB: true }),
+  );
   make('kl', `forward ${batch} x ${classes}`, [full(batch, classes), full(batch, classes)], (p, r) =>
     klSoftmax(p, r, 1),
   );
@@ -145,6 +162,7 @@ export function kernelCases(sizes: EncoderSizes, dtype: Precision = 'f32'): Kern
   make('elementwise', `add ${rows} x ${width}`, [full(rows, width), full(rows, width)], add);
   make('elementwise', `add a row ${rows} x ${width}`, [full(rows, width), full(width)], add);
   make('elementwise', `multiply ${rows} x ${width}`, [full(rows, width), full(rows, width)], multiply);
+  make('elementwise', `to float16 ${rows} x ${width}`, [full(rows, width)], (x) => cast(x, 'f16'));
   make('elementwise', `unit rows ${rows} x ${width}`, [full(rows, width)], l2Normalize);
   make(
     'elementwise',

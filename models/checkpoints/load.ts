@@ -22,7 +22,7 @@ export interface ClipCheckpoint {
   readonly metadata: Readonly<Record<string, string>>;
   /** Whether nothing says which activation it has: neither a config beside it nor its own metadata. */
   readonly activationAssumed: boolean;
-  /** SHA-256 of the file at `path` in hex; reads all of it, once. */
+  /** SHA-256 in hex of the file at `path`, or of the hashes of an index and its shards; reads all of them, once. */
   sha256(): Promise<string>;
   /** "ViT-B/16" and the like when the file is one that OpenAI published; reads all of it, once. */
   officialName(): Promise<string | undefined>;
@@ -42,7 +42,7 @@ export async function loadCheckpoint(platform: Platform, path: string): Promise<
   const state = canonicalState({ ...opened, ...(config && { config }) });
   let hash: Promise<string> | undefined;
   const sha256 = () => {
-    hash ??= platform.sha256(file);
+    hash ??= hashOf(platform, [file, ...(opened.parts ?? [])]);
     return hash;
   };
   return {
@@ -57,6 +57,12 @@ export async function loadCheckpoint(platform: Platform, path: string): Promise<
     sha256,
     officialName: async () => OFFICIAL[await sha256()],
   };
+}
+
+async function hashOf(platform: Platform, files: readonly string[]): Promise<string> {
+  const hashes: string[] = [];
+  for (const file of files) hashes.push(await platform.sha256(file));
+  return hashes.length === 1 ? hashes[0]! : platform.sha256Bytes(new TextEncoder().encode(hashes.join('\n')));
 }
 
 /** SHA-256 of the files that OpenAI published, as its clip/clip.py has them in the URLs. */

@@ -42,7 +42,8 @@ export async function openShards(
   }
   const opened = [...shards.values()];
   const metadata = Object.assign({}, ...opened.map((shard) => shard.metadata));
-  return { path, format: `${opened[0].format} in ${shards.size} shards`, tensors, metadata };
+  const parts = [...shards.keys()].map((file) => platform.join(folder || '.', file));
+  return { path, format: `${opened[0].format} in ${shards.size} shards`, tensors, metadata, parts };
 }
 
 async function weightMap(platform: Platform, path: string): Promise<Record<string, unknown>> {

@@ -44,6 +44,8 @@ export interface Checkpoint {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   readonly metadata: Readonly<Record<string, string>>;
   readonly config?: ModelConfigJson;
+  /** The files that `path` is the index of, where it is one. */
+  readonly parts?: readonly string[];
 }
 
 /** Where a tensor's raw bytes come from. */

@@ -47,7 +47,8 @@ export class CachedTeacher {
     const owner = {
       teacher: teacher.hash ?? 'not tuned',
       clip: teacher.clipHash,
-      resolution: config.vision.resolution,
+      // What files beside the weights decide: the towers' sizes, the activation, LayerNorm's epsilon.
+      vision: JSON.stringify([config.vision, config.activation, config.layerNormEps]),
       precision: job.precision ?? 'f32',
       preprocessing: PREPROCESSING,
       decoder: platform.imageDecoder ?? 'unknown',

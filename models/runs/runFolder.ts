@@ -89,11 +89,16 @@ export class RunFolder {
     }
   }
 
-  /** Drops lines of epochs after `epoch`, which a continued run will write again. */
+  /** Drops lines of epochs after `epoch`, which a continued run will write again, and a last one that was cut off. */
   async rewind(epoch: number): Promise<void> {
     for (const path of [this.join(METRICS), this.join(TIMING)]) {
       if (!(await this.platform.stat(path))) continue;
-      const lines = (await this.platform.readText(path)).split('\n').filter(Boolean);
+      const text = await this.platform.readText(path);
+      // What is behind the last line break was not written to its end.
+      const lines = text
+        .slice(0, text.lastIndexOf('\n') + 1)
+        .split('\n')
+        .filter(Boolean);
       const kept = lines.filter((line) => Number((JSON.parse(line) as Metrics).epoch) <= epoch);
       await this.platform.write(path, kept.map((line) => `${line}\n`).join(''));
     }

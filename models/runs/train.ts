@@ -180,7 +180,11 @@ const diverged = (loss: number, epoch: number, step: number) =>
 
 async function restore(job: Job, folder: RunFolder, loop: Pick<TrainingLoop, 'state'>): Promise<number> {
   const path = folder.join(STATE);
-  if (!(await job.platform.stat(path))) return 0;
+  if (!(await job.platform.stat(path))) {
+    // Ended between the first epoch's lines and its checkpoint.
+    await folder.rewind(0);
+    return 0;
+  }
   const { epoch } = await restoreState(job.gpu, job.platform, path, loop.state);
   await folder.rewind(Number(epoch));
   job.note(`continuing after epoch ${epoch}`);

@@ -41,7 +41,7 @@ async function compare(request: PlanRequest): Promise<number> {
   return worst;
 }
 
-const SIZES = { model: 'test', batch: 1, tokens: 5, width: 64, patch: 4, resolution: 8, classes: 7 };
+const SIZES = { model: 'test', batch: 2, tokens: 5, width: 64, patch: 4, resolution: 8, classes: 7 };
 
 describe('the kernels that are timed', () => {
   it('cover every family', () => {

@@ -21,7 +21,7 @@ let folder: string;
 let path: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'promptkd-tuning-'));
-  path = tuningFile(summary, { XDG_CACHE_HOME: folder });
+  path = tuningFile(summary, 'matrix', { XDG_CACHE_HOME: folder });
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
@@ -34,7 +34,13 @@ const open = () => {
 describe('the file of tuned choices', () => {
   it('is named by adapter and driver', () => {
     expect(path).toMatch(/promptkd[/\\]tuning[/\\]some-gpu-tm-3-[0-9a-f]{8}\.json$/);
-    expect(tuningFile({ ...summary, driver: 'driver 2' }, { XDG_CACHE_HOME: folder })).not.toBe(path);
+    expect(tuningFile({ ...summary, driver: 'driver 2' }, 'matrix', { XDG_CACHE_HOME: folder })).not.toBe(
+      path,
+    );
+  });
+
+  it('is another one at another level, whose kernels are fewer', () => {
+    expect(tuningFile(summary, 'portable', { XDG_CACHE_HOME: folder })).not.toBe(path);
   });
 
   it('keeps choices from one process to the next, and leaves nothing else', () => {

@@ -49,7 +49,7 @@ describe('the tuner', () => {
     const notes: string[] = [];
     const tuner = new Tuner(store, { repeats: 1, leastMs: 0, onNote: (note) => notes.push(note) });
     await tuner.prepare(gpu, [{ ...asked, candidates }]);
-    expect([...store.names.values()]).toEqual([right.name]);
+    expect(tuner.choose({ ...asked, candidates })).toBe(right.name);
     expect(notes.filter((note) => note.includes('is not used')).map((note) => note.split(': ')[1])).toEqual([
       'stops before the end is not used',
       'writes nothing is not used',
@@ -57,7 +57,7 @@ describe('the tuner', () => {
     ]);
   });
 
-  it('leaves a choice open where nothing agrees', async () => {
+  it('refuses an adapter on which nothing agrees, and keeps nothing', async () => {
     const gpu = await testGpu();
     const asked = await askedOf(gpu);
     const right = asked.candidates.at(-1)!;
@@ -67,9 +67,40 @@ describe('the tuner', () => {
     ];
     const store = memoryStore();
     const tuner = new Tuner(store, { repeats: 1, leastMs: 0 });
-    await tuner.prepare(gpu, [{ ...asked, candidates }]);
+    await expect(tuner.prepare(gpu, [{ ...asked, candidates }])).rejects.toThrow(
+      /no kernel computes product NN .* right on .*\(wrong too: its results differ by/,
+    );
     expect(store.names.size).toBe(0);
+  });
+
+  it('leaves a choice open where nothing could be tried', async () => {
+    const gpu = await testGpu();
+    const asked = await askedOf(gpu);
+    const broken = (name: string) => ({
+      name,
+      dispatch: () => ({ ...asked.candidates[0]!.dispatch(), entry: 'nowhere' }),
+    });
+    const tunable = { ...asked, candidates: [broken('one'), broken('two')] };
+    const store = memoryStore();
+    const tuner = new Tuner(store, { repeats: 1, leastMs: 0 });
+    await tuner.prepare(gpu, [tunable]);
+    expect(store.names.size).toBe(0);
+    expect(tuner.choose(tunable)).toBeUndefined();
+  });
+
+  it('judges a kernel again whose constants have changed under the same name', async () => {
+    const gpu = await testGpu();
+    const asked = await askedOf(gpu);
+    const store = memoryStore();
+    const tuner = new Tuner(store, { repeats: 1, leastMs: 0 });
+    await tuner.prepare(gpu, [asked]);
+    const chosen = tuner.choose(asked)!;
+    const candidates = asked.candidates.map((candidate) =>
+      candidate.name === chosen ? withConstants(candidate, { K: 11 }, chosen) : candidate,
+    );
     expect(tuner.choose({ ...asked, candidates })).toBeUndefined();
+    await tuner.prepare(gpu, [{ ...asked, candidates }]);
+    expect(tuner.choose({ ...asked, candidates })).not.toBe(chosen);
   });
 
   it('picks the faster of two that agree, and asks no more once the store knows', async () => {

@@ -2,7 +2,7 @@
 
 import { startTuning } from '../../../cli/tuning.js';
 import { grad } from '../../../engine/autograd.js';
-import { type Gpu, openGpu } from '../../../engine/gpu.js';
+import { type Gpu, type Level, openGpu } from '../../../engine/gpu.js';
 import { planRunner } from '../../../engine/measure.js';
 import { releaseAll, write } from '../../../engine/memory.js';
 import { gelu } from '../../../engine/ops/activation.js';
@@ -73,7 +73,7 @@ function graph(gpu: Gpu, work: PeerCase, variant: string): { outputs: Tensor[]; 
   }
 }
 
-const gpu = await openGpu();
+const gpu = await openGpu({ level: process.argv[2] as Level | undefined });
 if (!gpu.adapter.software) startTuning(gpu);
 const prepared = new Map<string, Prepared>();
 

@@ -92,6 +92,8 @@ describe('attention', () => {
       [2, 33, 2, false],
       [2, 65, 2, true],
       [1, 129, 1, false],
+      [1, 261, 1, false],
+      [1, 577, 1, false],
     ] as const)
       it(`has the reference's gradient on ${way}: ${batch} x ${tokens}, ${heads} heads${causal ? ', causal' : ''}`, async () => {
         const random = new TestRandom(tokens);

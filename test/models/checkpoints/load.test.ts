@@ -107,6 +107,14 @@ describe('folders', () => {
     });
     const sharded = await load({ 'f/model.safetensors.index.json': index, 'f/s.safetensors': file }, 'f');
     expect(sharded.format).toBe('safetensors in 1 shards, OpenAI names');
+    // The same index over another shard is another checkpoint.
+    const files = { 'f/model.safetensors.index.json': index, 'f/s.safetensors': file };
+    const hashes = [files, files, { ...files, 'f/s.safetensors': safetensors({ note: 'other' }) }].map(
+      async (these) => (await load(these, 'f')).sha256(),
+    );
+    const [one, same, other] = await Promise.all(hashes);
+    expect(same).toBe(one);
+    expect(other).not.toBe(one);
   });
 
   test('none or several', async () => {

@@ -1,5 +1,5 @@
 /** The loop itself, with steps that only count: what is logged, what is in flight, and how it ends. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { nodePlatform } from '../../../cli/platform/node.js';
@@ -97,6 +97,19 @@ describe('train', () => {
     expect(error).toBeInstanceOf(UserError);
     expect((error as UserError).message).toContain('the loss is NaN in step 3 of epoch 1');
     expect(await nodePlatform.stat(join(folder, String(runs)))).toBeUndefined();
+  });
+
+  it('continues a run that ended between the lines of its first epoch and its checkpoint', async () => {
+    const { loop } = makeLoop((step) => step);
+    const { lines } = await run(loop);
+    const out = join(folder, String(runs));
+    const whole = readFileSync(join(out, 'metrics.jsonl'), 'utf8');
+    rmSync(join(out, 'checkpoints'), { recursive: true });
+    writeFileSync(join(out, 'metrics.jsonl'), whole.slice(0, whole.length / 3));
+    const target = await RunFolder.open(nodePlatform, out, 'teacher', {}, true);
+    await train(await testJob(), target, makeLoop((step) => step).loop);
+    expect(readFileSync(join(out, 'metrics.jsonl'), 'utf8')).toBe(whole);
+    expect(lines('timing.jsonl')).toHaveLength(2);
   });
 
   it('refuses to accumulate more than there is', () => {
