@@ -67,11 +67,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
     let b$j_$l = load_b(b_at$j_$l / 4u + k);
     //#end
     //#end
-    //#unroll q 4
+    // All four k of a sum before the next sum: there are more sums than registers, and each is then loaded and stored once.
     //#unroll s SLICES
     //#unroll i HELD
+    //#unroll q 4
     let a$q_$s_$i = vec4f(subgroupBroadcast(a$s[$q], $iu));
+    //#end
     //#unroll j VECTORS
+    //#unroll q 4
     sum$s_$i_$j = fma(a$q_$s_$i, vec4f(b$j_0[$q], b$j_1[$q], b$j_2[$q], b$j_3[$q]), sum$s_$i_$j);
     //#end
     //#end

@@ -47,7 +47,7 @@ function stepCost({ rows, vectors }: BroadcastTile, lanes: number): number {
 const RUNS = 1000;
 /** Milliseconds on two cores (lavapipe): a multiply-add of a vector, and the compilation of an accumulator of one. */
 const VECTOR_MS = 0.4e-6;
-const COMPILE_MS = { 1: 5, 4: 10 } as const;
+const COMPILE_MS = { 1: 5, 4: 20 } as const;
 
 /** Tiles that can compute a product, the one that should take the least time on a few cores first. */
 export function broadcastTiles(product: Product, lanes: number): BroadcastTile[] {
@@ -60,7 +60,8 @@ export function broadcastTiles(product: Product, lanes: number): BroadcastTile[]
     return RUNS * run + tile.rows * 4 * tile.vectors * COMPILE_MS[steps];
   };
   return SHAPES.filter(([rows]) => rows <= lanes || rows % lanes === 0)
-    .filter(([rows, vectors]) => steps === 1 || rows * vectors <= 16)
+    // Four k of more columns than one vector are more values than a CPU has registers.
+    .filter(([, vectors]) => steps === 1 || vectors === 1)
     .map(([rows, vectors]): BroadcastTile => ({ rows, vectors, steps }))
     .sort((x, y) => cost(x) - cost(y));
 }
