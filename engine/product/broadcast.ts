@@ -23,7 +23,8 @@ const SHAPES: readonly (readonly [rows: number, vectors: number])[] = [
 
 /**
  * Four steps of k at once halve the loads where both operands lie along k, but hold four times the values: worth it with
- * 8 lanes and 16 registers of 8 (lavapipe), with 4 lanes (SwiftShader) only for float16, which unpacks from words.
+ * 8 lanes and 16 registers of 8 (lavapipe), with 4 lanes (SwiftShader) only for float16, which unpacks from words. More than one vector
+ * of columns would be more values than there are registers.
  */
 const takesFour = ({ a, sizes: { k, transposeA, transposeB } }: Product, lanes: number) =>
   !transposeA && transposeB && k % 4 === 0 && (lanes >= 8 || a.dtype === 'f16');
@@ -60,7 +61,6 @@ export function broadcastTiles(product: Product, lanes: number): BroadcastTile[]
     return RUNS * run + tile.rows * 4 * tile.vectors * COMPILE_MS[steps];
   };
   return SHAPES.filter(([rows]) => rows <= lanes || rows % lanes === 0)
-    // Four k of more columns than one vector are more values than a CPU has registers.
     .filter(([, vectors]) => steps === 1 || vectors === 1)
     .map(([rows, vectors]): BroadcastTile => ({ rows, vectors, steps }))
     .sort((x, y) => cost(x) - cost(y));

@@ -128,15 +128,14 @@ export function kernelCases(sizes: EncoderSizes, dtype: Precision = 'f32'): Kern
   for (const [direction, one] of [
     ['forward', make],
     ['backward', backward],
-  ] as const) {
+  ] as const)
     one('softmax', `${direction} ${rows * heads} x ${tokens}`, [full(rows * heads, tokens)], softmax);
-    one(
-      'batchnorm',
-      `${direction} ${batch} x ${width}`,
-      [full(batch, width), full(width), full(width)],
-      (x, gamma, beta) => batchNorm(x, gamma, beta).y,
-    );
-  }
+  make(
+    'batchnorm',
+    `forward ${batch} x ${width}`,
+    [full(batch, width), full(width), full(width)],
+    (x, gamma, beta) => batchNorm(x, gamma, beta).y,
+  );
   make(
     'gemm-batched',
     `scores ${batch * heads} x ${tokens} x 64 x ${tokens}`,
