@@ -23,6 +23,9 @@ import { type Flags, withReport } from './command.js';
 import { drawPhotos, PHOTOS } from './photos.js';
 import { factor, markdownTable } from './table.js';
 
+/** A line of a run's `timing.jsonl`. */
+type EpochTiming = ReturnType<typeof timingRecord>;
+
 export interface DistillRow {
   readonly run: string;
   readonly images: string;
@@ -36,7 +39,7 @@ export interface DistillRow {
    */
   readonly timing: Timing;
   /** Shares of the last run's time. */
-  readonly waits: { readonly gpu: number; readonly decode: number; readonly host: number };
+  readonly waits: EpochTiming['waits'];
   /** Of the last step. */
   readonly loss: number;
 }
@@ -51,8 +54,8 @@ interface Variant {
 }
 
 const CLASSES = 4;
-const EPOCHS = 2;
 const BATCH = 8;
+const TRAINING = { epochs: 2, batch: BATCH, visionDepth: 1 } as const;
 
 export const runDistill = (flags: Flags): Promise<string> =>
   withReport('distill', flags, (gpu) => measureDistill(gpu, flags), renderDistill);
@@ -60,18 +63,18 @@ export const runDistill = (flags: Flags): Promise<string> =>
 export const renderDistill = (rows: readonly DistillRow[]): string =>
   markdownTable({
     head: [
-      ...[
-        'run',
-        'images',
-        'workers',
-        'seen',
-        'ms',
-        'images/s',
-        'times the first',
-        'waits for GPU',
-        'for images',
-      ],
-      ...['host', 'last loss', 'samples x runs'],
+      'run',
+      'images',
+      'workers',
+      'seen',
+      'ms',
+      'images/s',
+      'times the first',
+      'waits for GPU',
+      'for images',
+      'host',
+      'last loss',
+      'samples x runs',
     ],
     text: 2,
     rows: rows.map(({ run, images, workers, seen, timing, waits, loss }) => [
@@ -150,8 +153,6 @@ async function measureDistill(gpu: Gpu, { quick, repeats }: Flags): Promise<Dist
   }
 }
 
-const TRAINING = { epochs: EPOCHS, batch: BATCH, visionDepth: 1 } as const;
-
 const jobOf = (gpu: Gpu, platform: Platform): Job => ({
   gpu,
   platform,
@@ -162,7 +163,7 @@ const jobOf = (gpu: Gpu, platform: Platform): Job => ({
 interface Ran {
   readonly milliseconds: number;
   readonly seen: number;
-  readonly waits: DistillRow['waits'];
+  readonly waits: EpochTiming['waits'];
   readonly losses: readonly number[];
 }
 
@@ -173,9 +174,9 @@ function read(run: string): Ran {
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as T);
-  const epochs = records<ReturnType<typeof timingRecord>>('timing.jsonl');
+  const epochs = records<EpochTiming>('timing.jsonl');
   const seconds = epochs.reduce((sum, epoch) => sum + epoch.seconds, 0);
-  const share = (wait: keyof DistillRow['waits']) =>
+  const share = (wait: keyof EpochTiming['waits']) =>
     epochs.reduce((sum, epoch) => sum + epoch.waits[wait] * epoch.seconds, 0) / seconds;
   return {
     milliseconds: 1000 * seconds,

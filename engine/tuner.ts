@@ -44,10 +44,8 @@ export class Tuner implements Tuning {
   /** What is stored counts only for the kernel that was judged: a later version of the same name is judged again. */
   readonly choose: Choose = ({ key, candidates }) => {
     const stored = this.store.get(key);
-    if (stored === undefined) return undefined;
-    const name = stored.slice(0, stored.lastIndexOf(MARK));
-    const found = candidates.find((candidate) => candidate.name === name);
-    return found && storedForm(found) === stored ? name : undefined;
+    const found = candidates.find(({ name }) => stored?.startsWith(name + MARK));
+    return found && storedForm(found) === stored ? found.name : undefined;
   };
 
   /** @throws UserError when the adapter computes something wrong with every kernel */
@@ -82,12 +80,13 @@ export class Tuner implements Tuning {
         else onNote?.(`${tunable.key}: ${candidate.name} is not used: ${fault}`);
         if (error !== undefined) wrong = `${candidate.name}: ${fault}`;
       }
-      if (agreed.length === 0 && wrong !== undefined)
+      if (agreed.length === 0) {
+        if (wrong === undefined) return undefined;
         throw new UserError(
           `no kernel computes ${tunable.key} right on ${gpu.adapter.name} (${wrong})`,
           'install a newer driver, or choose another adapter with --adapter',
         );
-      if (agreed.length === 0) return undefined;
+      }
       const timings = await alternate(
         agreed.map(({ launch }) => kernelRunner(gpu, { launches: [launch] })),
         { repeats, leastMs },

@@ -3,7 +3,7 @@
  * small odd shapes, and both training stages at the shapes of real models, at every capability level.
  */
 import { grad } from '../engine/autograd.js';
-import type { Capabilities, Level } from '../engine/gpu.js';
+import type { Capabilities, Gpu, Level } from '../engine/gpu.js';
 import type { KernelSource } from '../engine/kernel.js';
 import { everyOperation } from '../engine/ops/every.js';
 import { accumulate, clear } from '../engine/optim.js';
@@ -68,4 +68,25 @@ export function listShaderVariants(): ShaderVariant[] {
     }
   }
   return variants;
+}
+
+/** The null backend's own limit, which is the smallest that WebGPU allows; GPUs are asked for theirs before a kernel is used. */
+const LIMIT = /total use of workgroup storage .* larger than the maximum allowed/;
+
+/** Compiles a shader text on the null backend, which needs no adapter; says why where it is refused. */
+export async function refusalOf(
+  gpu: Gpu,
+  { name, code, entry }: Pick<ShaderVariant, 'name' | 'code' | 'entry'>,
+): Promise<string | undefined> {
+  try {
+    await gpu.scoped(name, () => {
+      const module = gpu.device.createShaderModule({ label: name, code });
+      gpu.device.createComputePipeline({ layout: 'auto', compute: { module, entryPoint: entry } });
+    });
+    return undefined;
+  } catch (error) {
+    const { message } = error as Error;
+    // The module has been compiled by then, and only the pipeline is refused.
+    return LIMIT.test(message) ? undefined : message;
+  }
 }

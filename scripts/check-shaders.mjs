@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { ladderVariants } from '../dist/bench/ladder/variants.js';
 import { adapterEnvironment } from '../dist/cli/platform/relaunch.js';
 import { openGpu } from '../dist/engine/gpu.js';
-import { listShaderVariants } from '../dist/models/shaderVariants.js';
+import { listShaderVariants, refusalOf } from '../dist/models/shaderVariants.js';
 import { summary } from './summary.mjs';
 
 const counts = { passed: 0, failed: 0, skipped: 0 };
@@ -27,24 +27,12 @@ function tally(compiler, results) {
   for (const reason of reasons) console.log(`${compiler}: some were skipped: ${reason}`);
 }
 
-/** The null backend's own limit, which is the smallest that WebGPU allows; GPUs are asked for theirs before a kernel is used. */
-const LIMIT = /total use of workgroup storage .* larger than the maximum allowed/;
-
 async function compileWithDawn(variants) {
   const gpu = await openGpu({ backend: 'null' });
   const results = [];
   for (const { name, level, code, entry } of variants) {
     const label = `${name} (${level})`;
-    try {
-      await gpu.scoped(label, () => {
-        const module = gpu.device.createShaderModule({ label, code });
-        gpu.device.createComputePipeline({ layout: 'auto', compute: { module, entryPoint: entry } });
-      });
-      results.push({ name: label });
-    } catch (error) {
-      // The module has been compiled by then, and only the pipeline is refused.
-      results.push({ name: label, error: LIMIT.test(error.message) ? undefined : error.message });
-    }
+    results.push({ name: label, error: await refusalOf(gpu, { name: label, code, entry }) });
   }
   gpu.destroy();
   return results;

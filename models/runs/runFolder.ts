@@ -91,28 +91,27 @@ export class RunFolder {
 
   /** Drops lines of epochs after `epoch`, which a continued run will write again, and a last one that was cut off. */
   async rewind(epoch: number): Promise<void> {
-    for (const path of [this.join(METRICS), this.join(TIMING)]) {
-      if (!(await this.platform.stat(path))) continue;
-      const text = await this.platform.readText(path);
-      // What is behind the last line break was not written to its end.
-      const lines = text
-        .slice(0, text.lastIndexOf('\n') + 1)
-        .split('\n')
-        .filter(Boolean);
-      const kept = lines.filter((line) => Number((JSON.parse(line) as Metrics).epoch) <= epoch);
-      await this.platform.write(path, kept.map((line) => `${line}\n`).join(''));
+    for (const name of [METRICS, TIMING]) {
+      const kept = (await this.records(name))?.filter((record) => Number(record.epoch) <= epoch);
+      if (kept) await this.write(name, kept.map((record) => `${JSON.stringify(record)}\n`).join(''));
     }
+  }
+
+  /** What the complete lines of a file say; undefined where there is no such file. */
+  private async records(name: string): Promise<Metrics[] | undefined> {
+    const path = this.join(name);
+    if (!(await this.platform.stat(path))) return undefined;
+    const lines = (await this.platform.readText(path)).split('\n');
+    // What is behind the last line break was not written to its end, or is nothing.
+    return lines
+      .slice(0, -1)
+      .filter(Boolean)
+      .map((line) => JSON.parse(line) as Metrics);
   }
 
   /** Writes `report.html` from what the folder holds. */
   async report(title: string, adapter: string): Promise<void> {
-    const lines = async (name: string) => {
-      const path = this.join(name);
-      if (!(await this.platform.stat(path))) return [];
-      const text = await this.platform.readText(path);
-      return text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Metrics]));
-    };
-    const [metrics, timing] = [await lines(METRICS), await lines(TIMING)];
+    const [metrics = [], timing = []] = [await this.records(METRICS), await this.records(TIMING)];
     await this.write('report.html', reportHtml({ title, adapter, config: this.config, metrics, timing }));
   }
 

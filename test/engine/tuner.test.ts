@@ -50,6 +50,7 @@ describe('the tuner', () => {
     const tuner = new Tuner(store, { repeats: 1, leastMs: 0, onNote: (note) => notes.push(note) });
     await tuner.prepare(gpu, [{ ...asked, candidates }]);
     expect(tuner.choose({ ...asked, candidates })).toBe(right.name);
+    expect(store.names.size).toBe(1);
     expect(notes.filter((note) => note.includes('is not used')).map((note) => note.split(': ')[1])).toEqual([
       'stops before the end is not used',
       'writes nothing is not used',
