@@ -4,7 +4,7 @@ import { measureEncoder } from '../models/benchmarks/encoder.js';
 import { casesFor } from '../models/benchmarks/kernelCases.js';
 import { measureKernels } from '../models/benchmarks/kernels.js';
 import { modelNamed } from '../models/benchmarks/models.js';
-import type { Precision } from '../models/clip/model.js';
+import type { Precision } from '../models/clip/precision.js';
 import { type Flags, has, leastMs, log, withReport } from './command.js';
 import { markdownTable } from './table.js';
 

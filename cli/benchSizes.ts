@@ -1,7 +1,7 @@
 /** Which sizes a step is timed at. */
 import type { Gpu } from '../engine/gpu.js';
 import type { StepOptions } from '../models/benchmarks/steps.js';
-import type { Precision } from '../models/clip/model.js';
+import type { Precision } from '../models/clip/precision.js';
 
 /** Flags that decide the size of a step. */
 export interface StepFlags {

@@ -4,7 +4,7 @@ import { UserError } from '../engine/errors.js';
 import type { PlanDescription } from '../engine/schedule.js';
 import { loadCheckpoint } from '../models/checkpoints/load.js';
 import type { ClipConfig } from '../models/clip/config.js';
-import type { Precision } from '../models/clip/model.js';
+import type { Precision } from '../models/clip/precision.js';
 import { loadDataset } from '../models/datasets/dataset.js';
 import type { Platform } from '../models/platform.js';
 import { METHOD_DEFAULTS } from '../models/promptkd/defaults.js';

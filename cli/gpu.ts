@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import { UserError } from '../engine/errors.js';
 import { type Gpu, type Level, NoAdapterError, openGpu } from '../engine/gpu.js';
-import type { Precision } from '../models/clip/model.js';
+import type { Precision } from '../models/clip/precision.js';
 import { MARKER, relaunchIfNeeded } from './platform/relaunch.js';
 import { startTuning } from './tuning.js';
 

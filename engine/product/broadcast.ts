@@ -26,8 +26,8 @@ const SHAPES: readonly (readonly [rows: number, vectors: number])[] = [
  * 8 lanes and 16 registers of 8 (lavapipe), with 4 lanes (SwiftShader) only for float16, which unpacks from words. More than one vector
  * of columns would be more values than there are registers.
  */
-const takesFour = ({ a, sizes: { k, transposeA, transposeB } }: Product, lanes: number) =>
-  !transposeA && transposeB && k % 4 === 0 && (lanes >= 8 || a.dtype === 'f16');
+const takesFour = ({ b, sizes: { k, transposeA, transposeB } }: Product, lanes: number) =>
+  !transposeA && transposeB && k % 4 === 0 && (lanes >= 8 || b.dtype === 'f16');
 
 /**
  * Whether sums are finished from workgroup memory: with lavapipe always (a layer with a bias takes a tenth less time, a float16

@@ -28,6 +28,13 @@ export function matrixMemory(tile: MatrixTile, { transposeA, transposeB }: Produ
   return 16 * (stage(tileM, !transposeA) + stage(tileN, transposeB)) + strips;
 }
 
+/** Whether products of float16 weights are computed on tensor cores, which round the other operand to float16 too. */
+export const roundsToHalf = ({ level, f16, software, subgroupMatrix }: Capabilities): boolean =>
+  level === 'matrix' &&
+  f16 &&
+  !software &&
+  subgroupMatrix.some((config) => isHalf(config) && config.resultComponentType === 'f32');
+
 /**
  * The tiles that can compute a product: sums in float32, and operands as the matrices take them. Float32 operands are never
  * rounded to float16 on the way.

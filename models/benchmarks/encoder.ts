@@ -5,7 +5,7 @@ import { releaseAll } from '../../engine/memory.js';
 import { Plan } from '../../engine/plan.js';
 import { input } from '../../engine/tensor.js';
 import type { ClipConfig } from '../clip/config.js';
-import type { Precision } from '../clip/model.js';
+import type { Precision } from '../clip/precision.js';
 import { encodeImages } from '../clip/vision.js';
 import { shapeOnlyModel } from '../promptkd/shapes.js';
 import { fillLeaves } from './kernels.js';
@@ -32,7 +32,10 @@ export async function measureEncoder(
 ): Promise<EncoderRow[]> {
   const { resolution } = config.vision;
   const cases = precisions.flatMap((dtype) => batches.map((batch) => ({ dtype, batch })));
-  const graphs = new Map(precisions.map((precision) => [precision, shapeOnlyModel(config, { precision })]));
+  const { capabilities } = gpu;
+  const graphs = new Map(
+    precisions.map((precision) => [precision, shapeOnlyModel(config, { precision, capabilities })]),
+  );
   const plans: Plan[] = [];
   for (const { dtype, batch } of cases) {
     const images = input([batch, 3, resolution, resolution], 'images');

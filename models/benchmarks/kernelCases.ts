@@ -14,7 +14,7 @@ import { patchEmbedding } from '../../engine/ops/patches.js';
 import { softmax } from '../../engine/ops/softmax.js';
 import { insertTokens } from '../../engine/ops/tokens.js';
 import { constant, type DType, type Shape, type Tensor } from '../../engine/tensor.js';
-import type { Precision } from '../clip/model.js';
+import type { Precision } from '../clip/precision.js';
 
 export const FAMILIES = [
   'gemm-nt',

@@ -4,7 +4,7 @@ import { alternate, median, planRunner, type Repetition, type Timing } from '../
 import { releaseAll } from '../../engine/memory.js';
 import { Plan } from '../../engine/plan.js';
 import type { PlanRequest } from '../../engine/schedule.js';
-import type { Precision } from '../clip/model.js';
+import type { Precision } from '../clip/precision.js';
 import { type StepShape, studentRequests, teacherRequest } from '../promptkd/shapes.js';
 import { fillLeaves } from './kernels.js';
 import { modelNamed } from './models.js';
@@ -38,7 +38,8 @@ interface Stage {
   readonly request: PlanRequest;
 }
 
-function stages({ teacher, student, shape }: StepOptions): Stage[] {
+function stages({ capabilities }: Gpu, { teacher, student, shape: given }: StepOptions): Stage[] {
+  const shape = { ...given, capabilities };
   const large = modelNamed(teacher);
   return [
     { stage: 1, models: teacher, request: teacherRequest(large, shape) },
@@ -59,7 +60,7 @@ export async function measureSteps(
 ): Promise<StepRow[]> {
   const { batch, classes, precision = 'f32' } = options.shape;
   const rows: StepRow[] = [];
-  for (const { stage, models, request } of stages(options).filter((s) => wanted.includes(s.stage))) {
+  for (const { stage, models, request } of stages(gpu, options).filter((s) => wanted.includes(s.stage))) {
     fillLeaves(gpu, request);
     const plan = await Plan.compile(gpu, request);
     const [timing] = await alternate([planRunner(gpu, plan)], repetition);

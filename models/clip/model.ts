@@ -2,10 +2,11 @@
 import { UserError } from '../../engine/errors.js';
 import type { Gpu } from '../../engine/gpu.js';
 import { release, write } from '../../engine/memory.js';
-import { constant, type Shape, type Tensor, variable } from '../../engine/tensor.js';
+import { constant, type Tensor, variable } from '../../engine/tensor.js';
 import type { ClipCheckpoint } from '../checkpoints/load.js';
 import type { StoredTensor } from '../checkpoints/tensors.js';
 import type { ClipConfig } from './config.js';
+import { activationsUnder, type Precision, weightDtype } from './precision.js';
 import { Weights } from './weights.js';
 
 /** Looked up on the host (the table) or folded into a scalar (the scale): never uploaded. */
@@ -18,13 +19,6 @@ export interface ClipGraph {
   /** `exp(logit_scale)`: what cosines are multiplied by. */
   readonly logitScale: number;
 }
-
-/** How frozen matrices, and what stands between them, are stored; sums, norms, losses and what is trained are float32. */
-export type Precision = 'f32' | 'f16';
-
-/** How a weight is stored under a precision: the matrices of the blocks make up nearly all of a CLIP. */
-export const weightDtype = (name: string, shape: Shape, precision: Precision): Precision =>
-  /resblocks/.test(name) && shape.length === 2 ? precision : 'f32';
 
 export interface ClipModel extends ClipGraph {
   /** Token embeddings `[vocabulary, text width]`, row-major; absent in checkpoints without them. */
@@ -41,7 +35,7 @@ export interface LoadOptions {
   readonly text?: boolean;
   /** Makes the weights variables, which an optimiser may change. */
   readonly trainable?: boolean;
-  /** Of frozen weights (default f32). */
+  /** Of frozen weights and of activations (default f32); trainable weights are float32. */
   readonly precision?: Precision;
   /** Weights to take in place of the checkpoint's, by their names. */
   readonly replaced?: ReadonlyMap<string, StoredTensor>;
@@ -61,12 +55,13 @@ export async function loadModel(
     onProgress,
   }: LoadOptions = {},
 ): Promise<ClipModel> {
+  const stores = trainable ? 'f32' : precision;
   const tensors = new Map<string, Tensor>();
   const wanted = [...checkpoint.tensors].filter(
     ([name]) => !HOST_ONLY.has(name) && (name.startsWith('visual.') ? vision : text),
   );
   for (const [name, stored] of wanted) {
-    const dtype = trainable ? 'f32' : weightDtype(name, stored.shape, precision);
+    const dtype = weightDtype(name, stored.shape, stores);
     const leaf = trainable
       ? variable(undefined, stored.shape, name)
       : constant(undefined, stored.shape, name, dtype);
@@ -82,7 +77,7 @@ export async function loadModel(
   const tokenTable = text ? await checkpoint.tensors.get('token_embedding.weight')?.read() : undefined;
   return {
     config: checkpoint.config,
-    weights: new Weights(tensors),
+    weights: new Weights(tensors, activationsUnder(stores, gpu.capabilities)),
     tokenTable,
     logitScale: Math.exp(scale[0]!),
     checkpoint,

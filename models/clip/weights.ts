@@ -1,8 +1,13 @@
 /** The weights of a CLIP model as graph leaves, under their canonical (OpenAI) names. */
 import type { Tensor } from '../../engine/tensor.js';
+import { type Activations, activationsUnder } from './precision.js';
 
 export class Weights {
-  constructor(private readonly tensors: ReadonlyMap<string, Tensor>) {}
+  /** @param activations how what is computed from the weights is stored */
+  constructor(
+    private readonly tensors: ReadonlyMap<string, Tensor>,
+    readonly activations: Activations = activationsUnder('f32'),
+  ) {}
 
   /** The weight called `name`. Checkpoints are validated when they are read, so a miss is a bug. */
   get(name: string): Tensor {
@@ -11,9 +16,9 @@ export class Weights {
     return tensor;
   }
 
-  /** Whether matrices are float16, so that gradients pass through float16 too. */
+  /** Whether gradients pass through float16. */
   get half(): boolean {
-    return this.all().some((tensor) => tensor.dtype === 'f16');
+    return this.activations.kept === 'f16';
   }
 
   all(): Tensor[] {

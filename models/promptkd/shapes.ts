@@ -7,7 +7,8 @@ import type { Capabilities } from '../../engine/gpu.js';
 import { type PlanDescription, type PlanRequest, Schedule } from '../../engine/schedule.js';
 import { constant, input, type Tensor, variable } from '../../engine/tensor.js';
 import { type ClipConfig, expectedShapes } from '../clip/config.js';
-import { type ClipGraph, type Precision, weightDtype } from '../clip/model.js';
+import type { ClipGraph } from '../clip/model.js';
+import { activationsUnder, type Precision, weightDtype } from '../clip/precision.js';
 import { Weights } from '../clip/weights.js';
 import { METHOD_DEFAULTS } from './defaults.js';
 import { PROJECTION_LAYERS, projectionShapes } from './projection.js';
@@ -48,7 +49,11 @@ function describe(
 /** A model of that architecture without data: enough to record and schedule graphs. */
 export function shapeOnlyModel(
   config: ClipConfig,
-  { trainable = false, precision = 'f32' }: { trainable?: boolean; precision?: Precision } = {},
+  {
+    trainable = false,
+    precision = 'f32',
+    capabilities,
+  }: { trainable?: boolean; precision?: Precision; capabilities?: Capabilities } = {},
 ): ClipGraph {
   const tensors = [...expectedShapes(config)].map(([name, shape]): [string, Tensor] => [
     name,
@@ -56,7 +61,8 @@ export function shapeOnlyModel(
       ? variable(undefined, shape, name)
       : constant(undefined, shape, name, weightDtype(name, shape, precision)),
   ]);
-  return { config, weights: new Weights(new Map(tensors)), logitScale: 100 };
+  const activations = activationsUnder(trainable ? 'f32' : precision, capabilities);
+  return { config, weights: new Weights(new Map(tensors), activations), logitScale: 100 };
 }
 
 /** What decides the size of a step beside the models. */
@@ -69,6 +75,8 @@ export interface StepShape {
   readonly depth?: number;
   readonly recompute?: boolean;
   readonly precision?: Precision;
+  /** Of the adapter that will run it, which decides how float16 activations are stored (default: no tensor cores). */
+  readonly capabilities?: Capabilities;
   /** Of the teacher (default promptsrc). */
   readonly method?: keyof typeof METHOD_DEFAULTS;
   /** Of the student; defaults as in its settings. */
@@ -88,7 +96,7 @@ export function teacherRequest(config: ClipConfig, shape: StepShape): PlanReques
   const text = Math.min(method === 'coop' ? textDepth : (shape.depth ?? textDepth), config.text.layers);
   const vision = Math.min(shape.depth ?? visionDepth, config.vision.layers);
   const { losses, optimiser } = teacherGraph(
-    shapeOnlyModel(config, { precision: shape.precision }),
+    shapeOnlyModel(config, shape),
     { text: promptLeaves(text, config.text.width), vision: promptLeaves(vision, config.vision.width) },
     {
       embedded: constant(undefined, [classes, textLength, config.text.width], 'embedded classes'),
@@ -128,7 +136,7 @@ export function studentRequests(
   const prompts = promptLeaves(Math.min(depth, student.vision.layers), student.vision.width);
   const vectors = constant(undefined, [classes, outputs], 'class vectors');
   const shared = own ? constant(undefined, [classes, teacher.embed], "the teacher's class vectors") : vectors;
-  const model = shapeOnlyModel(student, { trainable: train === 'all', precision: shape.precision });
+  const model = shapeOnlyModel(student, { ...shape, trainable: train === 'all' });
   const weights = train === 'all' ? model.weights.all().filter((w) => w.label.startsWith('visual.')) : [];
   const teacherPrompts = promptLeaves(
     Math.min(shape.depth ?? 9, teacher.vision.layers),
@@ -139,7 +147,7 @@ export function studentRequests(
     { prompts, projection, weights },
     vectors,
     {
-      model: shapeOnlyModel(teacher, { precision: shape.precision }),
+      model: shapeOnlyModel(teacher, shape),
       prompts: teacherPrompts,
       classes: shared,
     },

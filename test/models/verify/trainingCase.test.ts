@@ -46,6 +46,13 @@ describe('a training case', () => {
     expect(report.items.length).toBeGreaterThan(40);
   });
 
+  it('in float16 is met on every loss', async () => {
+    const path = writeTrainingCase(join(folder, 'half'), odd);
+    const { items } = await verify({ ...(await testJob()), precision: 'f16' }, path);
+    expect(items.filter(({ ok }) => !ok)).toEqual([]);
+    expect(items.map(({ name }) => name)).toContain('losses.stage2.0.loss');
+  });
+
   it('with other numbers misses, at the items that they are of', async () => {
     const path = writeTrainingCase(join(folder, 'wrong'), { ...odd, epochs: 1 });
     const file = join(path, 'case.json');
