@@ -25,22 +25,22 @@ export interface PairOptions {
   readonly cropEdge: number;
 }
 
-/** What a caption says: a name, or a class by its label. */
-type Said = string | number;
-
 /** Low enough that its exponential is 0. */
 const NEVER = -1e4;
 
-/** `[n, n]`: `NEVER` where caption j is true of drawing i though it is not its own, 0 elsewhere. */
-export function exclusions(
-  drawings: readonly Pick<Drawing, 'name' | 'label'>[],
-  said: readonly Said[],
-): Float32Array {
-  const n = drawings.length;
+/**
+ * `[n, n]`: `NEVER` where caption j is true of drawing i though it is not its own, 0 elsewhere.
+ *
+ * @param subjects what each drawing shows, in the words of captions: its name, its class
+ * @param said the subject of each caption
+ */
+export function exclusions(subjects: readonly (readonly string[])[], said: readonly string[]): Float32Array {
+  const n = subjects.length;
   const result = new Float32Array(n * n);
-  drawings.forEach(({ name, label }, i) => {
-    for (let j = 0; j < n; j++)
-      if (i !== j && (said[j] === name || said[j] === label)) result[i * n + j] = NEVER;
+  subjects.forEach((own, i) => {
+    said.forEach((subject, j) => {
+      if (i !== j && own.includes(subject)) result[i * n + j] = NEVER;
+    });
   });
   return result;
 }
@@ -82,19 +82,26 @@ export class Pairs {
     const images = new Float32Array(batch * 3 * size * size);
     const tokens = new Int32Array(batch * length);
     const drawings = indices.map((i) => this.drawings[i]!);
-    const said: Said[] = [];
-    drawings.forEach(({ name, label, image }, i) => {
+    const subjects = drawings.map((drawing) => this.subjectsOf(drawing));
+    const said: string[] = [];
+    drawings.forEach(({ image }, i) => {
       const view = randomView(random, { size, ...image }, cropEdge);
       render(image, view, size, images, i * 3 * size * size);
-      const byName = label === undefined || (random.random() < nameShare && this.captions.has(spoken(name)));
-      said.push(byName ? name : label);
-      const subject = byName ? spoken(name) : this.classNames[label]!;
+      const [name, ofClass] = subjects[i]!;
+      const byName = ofClass === undefined || (random.random() < nameShare && this.captions.has(name));
+      const subject = byName ? name : ofClass;
+      said.push(subject);
       tokens.set(this.captions.tokens(subject, random.below(TEMPLATES.length)), i * length);
     });
     const endRows = Int32Array.from(
       drawings,
       (_, i) => i * length + endOfText(tokens.subarray(i * length, (i + 1) * length)),
     );
-    return { images, tokens, endRows, excluded: exclusions(drawings, said) };
+    return { images, tokens, endRows, excluded: exclusions(subjects, said) };
+  }
+
+  /** What is true of a drawing: its name and, where it has one, its class. They may be one word. */
+  private subjectsOf({ name, label }: Drawing): readonly [name: string] | readonly [name: string, ofClass: string] {
+    return label === undefined ? [spoken(name)] : [spoken(name), this.classNames[label]!];
   }
 }

@@ -81,19 +81,15 @@ describe('captions', () => {
 
 describe('pairs', () => {
   it('exclude captions that are true of another drawing, by hand', () => {
-    const drawings = [
-      { name: 'cat', label: 0 },
-      { name: 'cat', label: 0 },
-      { name: 'dog', label: 0 },
-      { name: 'sun', label: undefined },
-    ];
-    // Captions: "cat", "mammal", "dog", "sun". Both cats are named by 0; 1 is true of every mammal.
+    const drawings = [['cat', 'mammal'], ['cat', 'mammal'], ['bird', 'bird'], ['owl', 'bird'], ['sun']];
+    // Both cats are named by the first caption; the second is true of every mammal, "bird" of the owl, whether it is a name or a class.
     const n = -1e4;
-    expect([...exclusions(drawings, ['cat', 0, 'dog', 'sun'])]).toEqual([
-      ...[0, n, 0, 0],
-      ...[n, 0, 0, 0],
-      ...[0, n, 0, 0],
-      ...[0, 0, 0, 0],
+    expect([...exclusions(drawings, ['cat', 'mammal', 'bird', 'owl', 'sun'])]).toEqual([
+      ...[0, n, 0, 0, 0],
+      ...[n, 0, 0, 0, 0],
+      ...[0, 0, 0, 0, 0],
+      ...[0, 0, n, 0, 0],
+      ...[0, 0, 0, 0, 0],
     ]);
   });
 
