@@ -112,7 +112,7 @@ const mebibytes = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 
 function format(plan: PlanDescription, precision: Precision): string {
   const table = formatTable(
-    [`on the device, ${precision === 'f16' ? 'float16 storage' : 'float32'}`, 'peak'],
+    [`on the device, ${precision === 'f16' ? 'float16, no tensor cores' : 'float32'}`, 'peak'],
     [
       ['weights and other constants', mebibytes(plan.constants)],
       ['parameters, optimiser state, inputs', mebibytes(plan.variables)],

@@ -20,7 +20,10 @@ export interface PrecisionFlags {
 /** Adds `--precision` to a command that loads models but trains none. */
 export const addPrecisionOption = (command: Command): Command =>
   command.addOption(
-    new Option('--precision <f32|f16>', 'storage of weights and activations; f16 takes half the memory')
+    new Option(
+      '--precision <f32|f16>',
+      'storage of frozen matrices, and on tensor cores of activations; f16 halves them',
+    )
       .choices(['f32', 'f16'])
       .default('f32'),
   );

@@ -57,7 +57,7 @@ const FIELDS: Readonly<Record<Field, readonly [value: string, help: string]>> = 
   recompute: ['', 'compute activations again in the backward pass: less memory, about a third more work'],
   precision: [
     'f32|f16',
-    'storage of frozen weights and activations; f16 halves their memory, with loss scaling',
+    'storage of frozen matrices, and on tensor cores of activations; f16 halves them, with loss scaling',
   ],
   cropScale: ['share', 'smallest share of an image that a random crop covers'],
   train: [

@@ -101,7 +101,10 @@ export class Pairs {
   }
 
   /** What is true of a drawing: its name and, where it has one, its class. They may be one word. */
-  private subjectsOf({ name, label }: Drawing): readonly [name: string] | readonly [name: string, ofClass: string] {
+  private subjectsOf({
+    name,
+    label,
+  }: Drawing): readonly [name: string] | readonly [name: string, ofClass: string] {
     return label === undefined ? [spoken(name)] : [spoken(name), this.classNames[label]!];
   }
 }

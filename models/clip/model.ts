@@ -6,7 +6,7 @@ import { constant, type Tensor, variable } from '../../engine/tensor.js';
 import type { ClipCheckpoint } from '../checkpoints/load.js';
 import type { StoredTensor } from '../checkpoints/tensors.js';
 import type { ClipConfig } from './config.js';
-import { activationsUnder, type Precision, weightDtype } from './precision.js';
+import { activationDtype, type Precision, weightDtype } from './precision.js';
 import { Weights } from './weights.js';
 
 /** Looked up on the host (the table) or folded into a scalar (the scale): never uploaded. */
@@ -35,7 +35,7 @@ export interface LoadOptions {
   readonly text?: boolean;
   /** Makes the weights variables, which an optimiser may change. */
   readonly trainable?: boolean;
-  /** Of frozen weights and of activations (default f32); trainable weights are float32. */
+  /** Of frozen weights and, on tensor cores, of activations (default f32); trainable weights are float32. */
   readonly precision?: Precision;
   /** Weights to take in place of the checkpoint's, by their names. */
   readonly replaced?: ReadonlyMap<string, StoredTensor>;
@@ -77,7 +77,7 @@ export async function loadModel(
   const tokenTable = text ? await checkpoint.tensors.get('token_embedding.weight')?.read() : undefined;
   return {
     config: checkpoint.config,
-    weights: new Weights(tensors, activationsUnder(stores, gpu.capabilities)),
+    weights: new Weights(tensors, activationDtype(stores, gpu.capabilities)),
     tokenTable,
     logitScale: Math.exp(scale[0]!),
     checkpoint,

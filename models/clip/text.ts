@@ -86,7 +86,6 @@ const firstRows = (table: Tensor, count: number): Tensor =>
  * @param embedded token embeddings `[count, length, width]`, without positions
  * @param endRows int32 `[count]`: rows of the end-of-text tokens in `[count * length]`
  * @param prompts one `[n, width]` a depth; none for plain CLIP
- * @param training whether gradients are taken through the features: with float16, what they read again is stored so
  * @returns `[count, embed]`
  */
 export function encodeText(
@@ -95,7 +94,6 @@ export function encodeText(
   embedded: Tensor,
   endRows: Tensor,
   prompts: readonly Tensor[] = [],
-  { training = false }: { readonly training?: boolean } = {},
 ): Tensor {
   const { layers, heads } = config.text;
   const length = embedded.shape[1]!;
@@ -106,7 +104,6 @@ export function encodeText(
     x = block(keep(x), weights, `transformer.resblocks.${i}`, config, {
       heads,
       causal: true,
-      training,
       ...(i === layers - 1 && { rows: endRows }),
     });
   }

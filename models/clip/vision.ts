@@ -18,7 +18,6 @@ import type { Weights } from './weights.js';
  *
  * @param images `[batch, 3, resolution, resolution]`, normalised
  * @param prompts one `[length, width]` a depth; none for plain CLIP
- * @param training whether gradients are taken through the features: with float16, what they read again is stored so
  * @returns `[batch, embed]`
  */
 export function encodeImages(
@@ -26,7 +25,6 @@ export function encodeImages(
   config: ClipConfig,
   images: Tensor,
   prompts: readonly Tensor[] = [],
-  { training = false }: { readonly training?: boolean } = {},
 ): Tensor {
   const { width, layers, heads, patch, tokens } = config.vision;
   const batch = images.shape[0]!;
@@ -43,7 +41,6 @@ export function encodeImages(
     x = block(keep(x), weights, `visual.transformer.resblocks.${i}`, config, {
       heads,
       causal: false,
-      training,
       ...(i === layers - 1 && { rows }),
     });
   }

@@ -1,12 +1,12 @@
 /** The weights of a CLIP model as graph leaves, under their canonical (OpenAI) names. */
 import type { Tensor } from '../../engine/tensor.js';
-import { type Activations, activationsUnder } from './precision.js';
+import type { Precision } from './precision.js';
 
 export class Weights {
-  /** @param activations how what is computed from the weights is stored */
+  /** @param activations how what stands between matrices is stored */
   constructor(
     private readonly tensors: ReadonlyMap<string, Tensor>,
-    readonly activations: Activations = activationsUnder('f32'),
+    readonly activations: Precision = 'f32',
   ) {}
 
   /** The weight called `name`. Checkpoints are validated when they are read, so a miss is a bug. */
@@ -16,9 +16,9 @@ export class Weights {
     return tensor;
   }
 
-  /** Whether gradients pass through float16. */
+  /** Whether matrices are float16, so that gradients may pass through float16 too: on one adapter, if not on another. */
   get half(): boolean {
-    return this.activations.kept === 'f16';
+    return this.all().some((tensor) => tensor.dtype === 'f16');
   }
 
   all(): Tensor[] {

@@ -8,7 +8,7 @@ import { type PlanDescription, type PlanRequest, Schedule } from '../../engine/s
 import { constant, input, type Tensor, variable } from '../../engine/tensor.js';
 import { type ClipConfig, expectedShapes } from '../clip/config.js';
 import type { ClipGraph } from '../clip/model.js';
-import { activationsUnder, type Precision, weightDtype } from '../clip/precision.js';
+import { activationDtype, type Precision, weightDtype } from '../clip/precision.js';
 import { Weights } from '../clip/weights.js';
 import { METHOD_DEFAULTS } from './defaults.js';
 import { PROJECTION_LAYERS, projectionShapes } from './projection.js';
@@ -61,7 +61,7 @@ export function shapeOnlyModel(
       ? variable(undefined, shape, name)
       : constant(undefined, shape, name, weightDtype(name, shape, precision)),
   ]);
-  const activations = activationsUnder(trainable ? 'f32' : precision, capabilities);
+  const activations = activationDtype(trainable ? 'f32' : precision, capabilities);
   return { config, weights: new Weights(new Map(tensors), activations), logitScale: 100 };
 }
 

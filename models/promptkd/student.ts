@@ -178,7 +178,7 @@ export function studentGraph(
   const teacherScale = 'model' in teacher ? teacher.model.logitScale : teacher.logitScale;
   const teacherLogits = cosineLogits(teacherFeatures, teacherClasses, teacherScale);
 
-  const encoded = encodeImages(weights, config, images, variables.prompts, { training: true });
+  const encoded = encodeImages(weights, config, images, variables.prompts);
   const { projected, updates: statistics } = projectTraining(variables.projection, encoded);
   const features = l2Normalize(projected);
   const logits = cosineLogits(features, classes, logitScale);

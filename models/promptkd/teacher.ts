@@ -103,12 +103,10 @@ export function teacherGraph(
   const frozenFeatures =
     options.frozenImages === 'given' ? input([batch, config.embed], 'frozen image features') : undefined;
 
-  const unit = (vision: readonly Tensor[]) =>
-    l2Normalize(encodeImages(weights, config, images, vision, { training: vision.length > 0 }));
+  const unit = (vision: readonly Tensor[]) => l2Normalize(encodeImages(weights, config, images, vision));
   const frozen = () => frozenFeatures ?? unit([]);
   const u = prompts.vision.length > 0 ? unit(prompts.vision) : frozen();
-  const { embedded, endRows } = classes;
-  const w = l2Normalize(encodeText(weights, config, embedded, endRows, prompts.text, { training: true }));
+  const w = l2Normalize(encodeText(weights, config, classes.embedded, classes.endRows, prompts.text));
   const q = cosineLogits(u, w, logitScale);
   const ce = crossEntropy(q, labels);
   let losses: TeacherGraph['losses'] = { total: ce, ce };

@@ -50,24 +50,25 @@ describe('plans without weights or a device', () => {
     expect(total(1000)).toBeLessThan(8);
   });
 
-  it('fit in float16: 3 GiB for stage 2 with 1000 classes, 6 for stage 1 with 500, 8 with 1000, without recomputing', () => {
+  it('fit in float16: 3 GiB for stage 2 with 1000 classes, 6 for stage 1 with 500; 8 with 1000, recomputing', () => {
     const half = { batch: 8, precision: 'f16' } as const;
     const distill = studentRequests(large, small, { ...half, classes: 1000 }).train;
     expect(describeRequest(distill).total / GIB).toBeLessThan(3);
-    const tune = (classes: number) =>
-      describeRequest(teacherRequest(large, { ...half, classes })).total / GIB;
-    expect(tune(500)).toBeLessThan(6);
-    expect(tune(1000)).toBeLessThan(8);
+    const tune = (classes: number, recompute: boolean) =>
+      describeRequest(teacherRequest(large, { ...half, classes, recompute })).total / GIB;
+    expect(tune(500, false)).toBeLessThan(6);
+    expect(tune(1000, true)).toBeLessThan(8);
   });
 
-  it('take half the bytes for matrices and what stands between them in float16', () => {
+  it('take half the bytes for matrices in float16, and on tensor cores for what stands between them', () => {
     const shape = { classes: 500, batch: 8 };
     const [single, half] = (['f32', 'f16'] as const).map((precision) =>
       describeRequest(teacherRequest(large, { ...shape, precision })),
     );
     expect(half!.constants / single!.constants).toBeLessThan(0.55);
-    // Of what a backward pass reads, the hidden values are float16; with tensor cores, all but the residual stream.
-    expect(half!.saved / single!.saved).toBeLessThan(0.85);
+    // But for the gradients before the loss scale is taken from them.
+    expect(half!.saved / single!.saved).toBeCloseTo(1, 2);
+    // The residual stream and what LayerNorm keeps stay float32.
     const onTensorCores = { ...shape, precision: 'f16', capabilities: TENSOR_CORES } as const;
     const least = describeRequest(teacherRequest(large, onTensorCores));
     expect(least.saved / single!.saved).toBeLessThan(0.65);

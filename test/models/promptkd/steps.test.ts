@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { leafBuffer, write } from '../../../engine/memory.js';
+import type { Gpu } from '../../../engine/gpu.js';
+import { leafBuffer, readLeaf, write } from '../../../engine/memory.js';
 import type { Choose } from '../../../engine/tuning.js';
 import { loadCheckpoint } from '../../../models/checkpoints/load.js';
 import { GpuPreprocessor } from '../../../models/clip/gpuPreprocess.js';
-import { loadModel } from '../../../models/clip/model.js';
+import { type ClipModel, loadModel } from '../../../models/clip/model.js';
+import type { Precision } from '../../../models/clip/precision.js';
 import { prepareImage } from '../../../models/clip/preparedImage.js';
 import { sampleTrainCrop } from '../../../models/clip/preprocess.js';
 import { initialProjection, projectionVariables } from '../../../models/promptkd/projection.js';
@@ -17,6 +19,40 @@ import { testJob } from '../../helpers/job.js';
 const BATCH = 4;
 const CLASSES = 7;
 const own = await testGpu();
+
+async function loadStudent(gpu: Gpu, precision: Precision): Promise<ClipModel> {
+  const { platform } = await testJob();
+  const checkpoint = await loadCheckpoint(platform, 'emoji-clip/student');
+  return loadModel(gpu, checkpoint, { text: false, precision });
+}
+
+/** A step of the bundled student against features that are given, from the same start each time. */
+function stepOf(gpu: Gpu, model: ClipModel, choose?: Choose): Promise<StudentStep> {
+  const { config } = model;
+  const random = Random.of(1);
+  const shape = { textDepth: 0, textLength: 0, visionDepth: 2, visionLength: 4 };
+  const outputs = 96;
+  const prompts = promptVariables(initialPrompts(shape, config, random), config).vision;
+  const head = initialProjection(config.embed, outputs, random);
+  return StudentStep.create(
+    gpu,
+    model,
+    { prompts, projection: projectionVariables(head, config.embed, outputs) },
+    { vectors: new TestRandom(1).array(CLASSES * outputs, 0.1), count: CLASSES, embed: outputs },
+    { logitScale: 20 },
+    { batch: BATCH, momentum: 0.9, weightDecay: 5e-4, temperature: 1, weight: 1000 },
+    { inspect: true, choose },
+  );
+}
+
+/** Runs the step on random images and features, the same each time. */
+function runOn(gpu: Gpu, step: StudentStep, rate: number): void {
+  const values = new TestRandom(2);
+  const { images, teacherInput } = step.graph;
+  write(gpu, images, values.array(images.size, 2));
+  write(gpu, teacherInput, values.array(teacherInput.size, 0.2));
+  step.run(rate);
+}
 
 describe('a step of stage 2', () => {
   it('creates no buffer, bind group or pipeline, from raw image bytes to the loss', async () => {
@@ -55,41 +91,32 @@ describe('a step of stage 2', () => {
     expect(new Set([first, ...losses]).size, 'every step computed something of its own').toBe(4);
   });
 
+  it('gives the same bits in float16 as in float32: the checkpoint is float16, and there are no tensor cores', async () => {
+    const trained: Float32Array[][] = [];
+    for (const precision of ['f32', 'f16'] as const) {
+      const step = await stepOf(own, await loadStudent(own, precision));
+      const losses: number[] = [];
+      for (let s = 0; s < 3; s++) {
+        runOn(own, step, 0.01);
+        losses.push(await step.readLoss());
+      }
+      expect(new Set(losses).size).toBe(3);
+      const values: Float32Array[] = [Float32Array.from(losses)];
+      for (const parameter of step.graph.parameters) values.push(await readLeaf(own, parameter));
+      trained.push(values);
+      step.destroy();
+    }
+    expect(trained[1]).toEqual(trained[0]);
+  });
+
   // lavapipe of Mesa 26 has matrices of 8 x 8 x 8 (scripts/mesa-matrix.sh); other adapters here only compile these kernels.
   if (own.capabilities.level === 'matrix')
     it('has the same loss and gradients on subgroup matrices as without them', async () => {
-      const { platform } = await testJob();
       const gpu = withCapabilities(own, { software: false });
-      const checkpoint = await loadCheckpoint(platform, 'emoji-clip/student');
-      const { config } = checkpoint;
-      const model = await loadModel(gpu, checkpoint, { text: false, precision: 'f16' });
-      const shape = { textDepth: 0, textLength: 0, visionDepth: 2, visionLength: 4 };
-      const outputs = 96;
-      const make = (choose: Choose) => {
-        const random = Random.of(1);
-        return StudentStep.create(
-          gpu,
-          model,
-          {
-            prompts: promptVariables(initialPrompts(shape, config, random), config).vision,
-            projection: projectionVariables(
-              initialProjection(config.embed, outputs, random),
-              config.embed,
-              outputs,
-            ),
-          },
-          { vectors: new TestRandom(1).array(CLASSES * outputs, 0.1), count: CLASSES, embed: outputs },
-          { logitScale: 20 },
-          { batch: BATCH, momentum: 0.9, weightDecay: 5e-4, temperature: 1, weight: 1000 },
-          { inspect: true, choose },
-        );
-      };
+      const model = await loadStudent(gpu, 'f16');
       const run = async (step: StudentStep) => {
-        const values = new TestRandom(2);
-        const { images, teacherInput, loss, gradients } = step.graph;
-        write(gpu, images, values.array(images.size, 2));
-        write(gpu, teacherInput, values.array(teacherInput.size, 0.2));
-        step.run(0);
+        runOn(gpu, step, 0);
+        const { loss, gradients } = step.graph;
         const results = [await step.plan.read(loss)];
         for (const gradient of gradients) results.push(await step.plan.read(gradient));
         step.destroy();
@@ -102,10 +129,10 @@ describe('a step of stage 2', () => {
         if (name) chosen.add(key.split(' ').slice(0, 2).join(' '));
         return name;
       };
-      const plain = await make(() => undefined);
+      const plain = await stepOf(gpu, model, () => undefined);
       const labels = plain.graph.parameters.map(({ label }) => label);
       const expected = await run(plain);
-      const found = await run(await make(matrices));
+      const found = await run(await stepOf(gpu, model, matrices));
       expect([...chosen].sort()).toEqual([
         'attention forward',
         'attention keys',
