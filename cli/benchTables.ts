@@ -66,6 +66,10 @@ export function weightedLines(rows: readonly KernelRow[]): string {
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
+/** Activations are float16 on tensor cores alone. */
+const stored = ({ dtype, activations }: Pick<StepRow, 'dtype' | 'activations'>): string =>
+  dtype === activations ? dtype : `${dtype}, activations ${activations}`;
+
 export const encoderTable = (rows: readonly EncoderRow[]): TableText => ({
   head: [
     'image encoder',
@@ -78,10 +82,10 @@ export const encoderTable = (rows: readonly EncoderRow[]): TableText => ({
     'MiB',
     'samples x runs',
   ],
-  rows: rows.map(({ model, batch, dtype, timing, flops, dispatches, bytes }) => [
+  rows: rows.map(({ model, batch, timing, flops, dispatches, bytes, ...row }) => [
     model,
     String(batch),
-    dtype,
+    stored(row),
     milliseconds(timing),
     number(timing.median / batch),
     number(perSecond(flops, timing)),
@@ -112,7 +116,7 @@ export const stepTable = (rows: readonly StepRow[]): TableText => ({
     row.models,
     String(row.batch),
     String(row.classes),
-    row.dtype,
+    stored(row),
     milliseconds(row.timing),
     number((1000 * row.batch) / row.timing.median),
     number(perSecond(row.flops, row.timing)),

@@ -49,16 +49,18 @@ export function candidateVariants(level: Level): KernelSource[] {
 /** At sizes that divide by everything and at sizes that do by nothing. */
 function productVariants(capabilities: Capabilities): KernelSource[] {
   const sources: KernelSource[] = [];
+  // Float32 between float16 weights is what a step without tensor cores has.
   for (const transposeA of [false, true])
     for (const transposeB of [false, true])
-      for (const [m, n, k, dtype] of [
-        [136, 200, 72, 'f32'],
-        [136, 200, 64, 'f16'],
-        [33, 35, 37, 'f32'],
+      for (const [m, n, k, dtype, weights] of [
+        [136, 200, 72, 'f32', 'f32'],
+        [136, 200, 64, 'f16', 'f16'],
+        [136, 200, 64, 'f32', 'f16'],
+        [33, 35, 37, 'f32', 'f32'],
       ] as const)
         for (const epilogue of epilogues(m, n, dtype)) {
           const a = input(transposeA ? [2, k, m] : [2, m, k], 'a', dtype);
-          const b = input(transposeB ? [2, n, k] : [2, k, n], 'b', dtype);
+          const b = input(transposeB ? [2, n, k] : [2, k, n], 'b', weights);
           const c = input([2, m, n], 'c', dtype);
           const sizes = { batch: 2, m, n, k, transposeA, transposeB };
           for (const candidate of productCandidates({ a, b, c, sizes, epilogue }, capabilities))

@@ -49,6 +49,7 @@ export function listShaderVariants(): ShaderVariant[] {
     { updates: operations.flatMap(({ updates }) => updates ?? []) },
     teacherRequest(large, { classes: 50, batch: 8 }),
     ...Object.values(studentRequests(large, small, { classes: 100, batch: 8 })),
+    studentRequests(large, small, { classes: 100, batch: 8, precision: 'f16' }).train,
     studentRequests(large, smallest, { ...ablation, kdLoss: 'mse' }).train,
     studentRequests(large, smallest, { ...ablation, kdLoss: 'symmetric-kl' }).train,
   ];

@@ -114,7 +114,7 @@ ratio() {
     const name = step?.dtype === "f16" ? "float16" : "float32";
     const other = torch.rows.find(({ case: text }) => text.startsWith("stage-2 step") && text.endsWith(name));
     if (step && other)
-      console.log(`stage-2 step, ${name}: PyTorch ${other.ms.toFixed(2)} ms, ours ${step.timing.median.toFixed(2)} ms, ` +
+      console.log(`stage-2 step, ${name} (activations ${step.activations}): PyTorch ${other.ms.toFixed(2)} ms, ours ${step.timing.median.toFixed(2)} ms, ` +
         `${(other.ms / step.timing.median).toFixed(2)}x its speed`);
   ' "$work/parts/$1" "$work/parts/pytorch.json"
 }

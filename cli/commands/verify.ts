@@ -19,7 +19,8 @@ What a path is, is told by its content:
   formats folder       tensors.safetensors beside checkpoints of one CLIP in several formats
   tokenizer list       a JSON array of {text, ids}; needs --tokenizer
 
-With --precision f16 the losses of training cases are compared, within 1 %; the rest is for float32.
+With --precision f16 the losses of training cases are compared, within 1 %; the rest is for float32. Tensor cores round
+activations to float16 and may miss that by a little.
 
 Exit code 1 if any item misses its tolerance. In --json an error that is no number is null.
 

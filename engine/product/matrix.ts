@@ -28,8 +28,8 @@ export function matrixMemory(tile: MatrixTile, { transposeA, transposeB }: Produ
   return 16 * (stage(tileM, !transposeA) + stage(tileN, transposeB)) + strips;
 }
 
-/** Whether products of float16 weights are computed on tensor cores, which round the other operand to float16 too. */
-export const roundsToHalf = ({ level, f16, software, subgroupMatrix }: Capabilities): boolean =>
+/** Whether an adapter has tensor cores for float16 with sums in float32. Kernels on them need both operands in float16. */
+export const multipliesHalves = ({ level, f16, software, subgroupMatrix }: Capabilities): boolean =>
   level === 'matrix' &&
   f16 &&
   !software &&

@@ -5,7 +5,7 @@ import { releaseAll } from '../../engine/memory.js';
 import { Plan } from '../../engine/plan.js';
 import { input } from '../../engine/tensor.js';
 import type { ClipConfig } from '../clip/config.js';
-import type { Precision } from '../clip/precision.js';
+import { activationDtype, type Precision } from '../clip/precision.js';
 import { encodeImages } from '../clip/vision.js';
 import { shapeOnlyModel } from '../promptkd/shapes.js';
 import { fillLeaves } from './kernels.js';
@@ -13,7 +13,9 @@ import { fillLeaves } from './kernels.js';
 export interface EncoderRow {
   readonly model: string;
   readonly batch: number;
+  /** Of matrices. */
   readonly dtype: Precision;
+  readonly activations: Precision;
   readonly timing: Timing;
   readonly flops: number;
   readonly dispatches: number;
@@ -31,7 +33,10 @@ export async function measureEncoder(
   repetition: Repetition,
 ): Promise<EncoderRow[]> {
   const { resolution } = config.vision;
-  const cases = precisions.flatMap((dtype) => batches.map((batch) => ({ dtype, batch })));
+  const cases = precisions.flatMap((dtype) => {
+    const activations = activationDtype(dtype, gpu.capabilities);
+    return batches.map((batch) => ({ dtype, activations, batch }));
+  });
   const { capabilities } = gpu;
   const graphs = new Map(
     precisions.map((precision) => [precision, shapeOnlyModel(config, { precision, capabilities })]),

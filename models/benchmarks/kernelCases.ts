@@ -68,7 +68,7 @@ type Build = (...inputs: Tensor[]) => Tensor;
 /**
  * Records the cases of one model's sizes; nothing is computed.
  *
- * @param dtype how matrices and activations are stored; with f16 only the families that a step stores so
+ * @param dtype how matrices and activations are stored; with f16 only the families that a step on tensor cores stores so
  */
 export function kernelCases(sizes: EncoderSizes, dtype: Precision = 'f32'): KernelCase[] {
   const { model, batch, tokens, width, patch, resolution, classes } = sizes;

@@ -4,7 +4,7 @@ import { alternate, median, planRunner, type Repetition, type Timing } from '../
 import { releaseAll } from '../../engine/memory.js';
 import { Plan } from '../../engine/plan.js';
 import type { PlanRequest } from '../../engine/schedule.js';
-import type { Precision } from '../clip/precision.js';
+import { activationDtype, type Precision } from '../clip/precision.js';
 import { type StepShape, studentRequests, teacherRequest } from '../promptkd/shapes.js';
 import { fillLeaves } from './kernels.js';
 import { modelNamed } from './models.js';
@@ -23,7 +23,9 @@ export interface StepRow {
   readonly models: string;
   readonly batch: number;
   readonly classes: number;
+  /** Of matrices. */
   readonly dtype: Precision;
+  readonly activations: Precision;
   readonly timing: Timing;
   readonly flops: number;
   readonly dispatches: number;
@@ -72,6 +74,7 @@ export async function measureSteps(
       batch,
       classes,
       dtype: precision,
+      activations: activationDtype(precision, gpu.capabilities),
       timing,
       flops,
       dispatches,

@@ -1,6 +1,6 @@
 /** How matrices and activations are stored; sums, norms, losses, the residual stream and what is trained are float32 in any case. */
 import type { Capabilities } from '../../engine/gpu.js';
-import { roundsToHalf } from '../../engine/product/matrix.js';
+import { multipliesHalves } from '../../engine/product/matrix.js';
 
 /** How frozen matrices are stored, and on tensor cores the activations between them. */
 export type Precision = 'f32' | 'f16';
@@ -10,11 +10,11 @@ export const weightDtype = (name: string, shape: readonly number[], precision: P
   /resblocks/.test(name) && shape.length === 2 ? precision : 'f32';
 
 /**
- * How what stands between a block's matrices is stored: float16 where tensor cores would round it all the same. Elsewhere it
- * stays float32, so that a checkpoint of float16 numbers gives the same bits under both precisions (docs/decisions.md, "What
- * float16 rounds").
+ * How what stands between a block's matrices is stored: float16 where there are tensor cores, which take nothing else. Elsewhere
+ * it stays float32, so that the same kernels give the same bits under both precisions, for a checkpoint of float16 numbers
+ * (docs/decisions.md, "What float16 rounds").
  *
  * @param capabilities of the adapter; without it, one without tensor cores
  */
 export const activationDtype = (precision: Precision, capabilities?: Capabilities): Precision =>
-  precision === 'f16' && capabilities && roundsToHalf(capabilities) ? 'f16' : 'f32';
+  precision === 'f16' && capabilities && multipliesHalves(capabilities) ? 'f16' : 'f32';

@@ -28,7 +28,7 @@ export interface Descent {
 /**
  * Gradients of `loss` with respect to `parameters`, and SGD with them.
  *
- * @param half whether gradients pass through float16: then the loss is scaled (engine/lossScale.ts)
+ * @param half whether gradients may pass through float16: then the loss is scaled (engine/lossScale.ts)
  */
 export function descend(
   loss: Tensor,

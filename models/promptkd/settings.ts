@@ -33,7 +33,7 @@ const common = {
   views: v.optional(count(0), 0),
   /** Compute activations again in the backward pass: a fraction of the memory for about a third more work. */
   recompute: v.optional(v.boolean(), false),
-  /** How frozen matrices, and what stands between them, are stored on the device. */
+  /** How frozen matrices are stored on the device, and on tensor cores what stands between them. */
   precision: v.optional(v.picklist(['f32', 'f16']), 'f32'),
   /** Smallest share of an image that a random crop covers. */
   cropScale: v.optional(v.pipe(v.number(), v.gtValue(0), v.maxValue(1)), 0.08),

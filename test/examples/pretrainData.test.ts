@@ -82,7 +82,7 @@ describe('captions', () => {
 describe('pairs', () => {
   it('exclude captions that are true of another drawing, by hand', () => {
     const drawings = [['cat', 'mammal'], ['cat', 'mammal'], ['bird', 'bird'], ['owl', 'bird'], ['sun']];
-    // Both cats are named by the first caption; the second is true of every mammal, "bird" of the owl, whether it is a name or a class.
+    // "Cat" is true of both cats, "mammal" of every mammal, and "bird" of the owl, be it said as a name or as a class.
     const n = -1e4;
     expect([...exclusions(drawings, ['cat', 'mammal', 'bird', 'owl', 'sun'])]).toEqual([
       ...[0, n, 0, 0, 0],
@@ -123,6 +123,26 @@ describe('pairs', () => {
       });
     }
     expect(() => new Pairs(drawings, ['bird'], captions, { ...options, batch: 8 })).toThrow(UserError);
+  });
+});
+
+describe('a batch of pairs', () => {
+  it('excludes what is said as a name and is true as a class', async () => {
+    const tokenizer = await loadTokenizer(nodePlatform, join(emojiClipFolder(), 'teacher'));
+    const image = syntheticImage(16, 16, 1);
+    const drawings = [
+      { name: 'grey-owl', style: 'one', label: 0, image },
+      { name: 'bird', style: 'one', image },
+      { name: 'hot-beverage', style: 'one', image },
+    ];
+    const captions = new Captions(tokenizer, ['grey owl', 'bird', 'hot beverage']);
+    const options = { batch: 3, seed: 1, size: 8, nameShare: 0, cropEdge: 0.7 };
+    const found = [];
+    for await (const { excluded } of new Pairs(drawings, ['bird'], captions, options).epoch(1))
+      found.push(excluded);
+    expect(found.length).toBe(1);
+    // The owl is captioned "bird" by its class, the bird by its name: each caption is true of both.
+    expect(found[0]!.filter((v) => v !== 0)).toEqual(Float32Array.of(-1e4, -1e4));
   });
 });
 

@@ -1,4 +1,5 @@
 /** A CLIP with random weights, as a graph on the host and as a checkpoint file. */
+import { fromHalf, toHalf } from '../../engine/half.js';
 import { constant, type Tensor } from '../../engine/tensor.js';
 import { encodeSafetensors } from '../../models/checkpoints/safetensors.js';
 import { type ClipConfig, expectedShapes } from '../../models/clip/config.js';
@@ -32,6 +33,7 @@ export function textFeatures(
   return encodeText(clip.weights, clip.config, embedded, endRows, prompts);
 }
 
+/** Matrices are of float16 numbers, as in published checkpoints, so both precisions compute the same. */
 export function randomClip(
   normal: (count: number, scale?: number) => Float32Array,
   size: {
@@ -54,7 +56,8 @@ export function randomClip(
   const leaves = new Map<string, Tensor>();
   for (const [name, shape] of expectedShapes(config)) {
     const count = shape.reduce((product, n) => product * n, 1);
-    const values = normal(count, shape.length > 1 ? 1 / Math.sqrt(count / shape[0]!) : 0.1);
+    const drawn = normal(count, shape.length > 1 ? 1 / Math.sqrt(count / shape[0]!) : 0.1);
+    const values = shape.length > 1 ? fromHalf(toHalf(drawn)) : drawn;
     if (/ln_\w+\.weight$/.test(name)) values.set(values.map((value) => 1 + value));
     if (name === 'logit_scale') values.fill(Math.log(1 / 0.07));
     leaves.set(name, constant(values, shape, name));
