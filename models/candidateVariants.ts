@@ -49,12 +49,12 @@ export function candidateVariants(level: Level): KernelSource[] {
 /** At sizes that divide by everything and at sizes that do by nothing. */
 function productVariants(capabilities: Capabilities): KernelSource[] {
   const sources: KernelSource[] = [];
-  // Float32 between float16 weights is what a step without tensor cores has.
   for (const transposeA of [false, true])
     for (const transposeB of [false, true])
       for (const [m, n, k, dtype, weights] of [
         [136, 200, 72, 'f32', 'f32'],
         [136, 200, 64, 'f16', 'f16'],
+        // What a float16 step multiplies where there are no tensor cores.
         [136, 200, 64, 'f32', 'f16'],
         [33, 35, 37, 'f32', 'f32'],
       ] as const)

@@ -77,7 +77,7 @@ export async function measureNaive(
       models: `${teacher} to ${student}`,
       batch: shape.batch,
       classes: shape.classes,
-      dtype: 'f32',
+      dtype: shape.precision ?? 'f32',
       activations: 'f32',
       timing: timings[i],
       flops,

@@ -18,8 +18,8 @@ A teacher of the authors' PromptSRC or IVLP (model-best.pth.tar) takes its token
 it was tuned from: --teacher-clip.
 
 With --teacher-cache the teacher's image features are kept on disk and found again by what they were made of: the teacher's and
-the image's hashes, the crop, the precision, the kind of adapter. A second run with the same crops leaves the teacher out and has the same losses.
-Learning rate, temperature, depth and the like do not matter for them, a seed does, as it decides the crops: give several seeds
+the image's hashes, the crop, the precision, the kind of adapter. A second run with the same crops leaves the teacher out and has
+the same losses. Learning rate, temperature, depth and the like do not matter for them, a seed does, as it decides the crops: give several seeds
 one --crop-seed. Features are rounded to float16 in the first run too, so losses differ a little from those without a cache.
 
 Example:

@@ -23,8 +23,8 @@ const SHAPES: readonly (readonly [rows: number, vectors: number])[] = [
 
 /**
  * Four steps of k at once halve the loads where both operands lie along k, but hold four times the values: worth it with
- * 8 lanes and 16 registers of 8 (lavapipe), with 4 lanes (SwiftShader) only where B is float16, which unpacks from words. More than one vector
- * of columns would be more values than there are registers.
+ * 8 lanes and 16 registers of 8 (lavapipe), with 4 lanes (SwiftShader) only where B is float16, which unpacks from words. More
+ * than one vector of columns would be more values than there are registers.
  */
 const takesFour = ({ b, sizes: { k, transposeA, transposeB } }: Product, lanes: number) =>
   !transposeA && transposeB && k % 4 === 0 && (lanes >= 8 || b.dtype === 'f16');

@@ -5,7 +5,7 @@ import { releaseAll } from '../../engine/memory.js';
 import { Plan } from '../../engine/plan.js';
 import { input } from '../../engine/tensor.js';
 import type { ClipConfig } from '../clip/config.js';
-import { activationDtype, type Precision } from '../clip/precision.js';
+import type { Precision } from '../clip/precision.js';
 import { encodeImages } from '../clip/vision.js';
 import { shapeOnlyModel } from '../promptkd/shapes.js';
 import { fillLeaves } from './kernels.js';
@@ -33,18 +33,15 @@ export async function measureEncoder(
   repetition: Repetition,
 ): Promise<EncoderRow[]> {
   const { resolution } = config.vision;
-  const cases = precisions.flatMap((dtype) => {
-    const activations = activationDtype(dtype, gpu.capabilities);
-    return batches.map((batch) => ({ dtype, activations, batch }));
-  });
   const { capabilities } = gpu;
-  const graphs = new Map(
-    precisions.map((precision) => [precision, shapeOnlyModel(config, { precision, capabilities })]),
-  );
+  const cases = precisions.flatMap((dtype) => {
+    const { weights } = shapeOnlyModel(config, { precision: dtype, capabilities });
+    return batches.map((batch) => ({ dtype, weights, batch }));
+  });
   const plans: Plan[] = [];
-  for (const { dtype, batch } of cases) {
+  for (const { weights, batch } of cases) {
     const images = input([batch, 3, resolution, resolution], 'images');
-    const request = { outputs: [encodeImages(graphs.get(dtype)!.weights, config, images)] };
+    const request = { outputs: [encodeImages(weights, config, images)] };
     fillLeaves(gpu, request);
     plans.push(await Plan.compile(gpu, request));
   }
@@ -54,9 +51,12 @@ export async function measureEncoder(
   );
   const rows = plans.map((plan, i) => {
     const { flops, dispatches, total } = plan.describe();
+    const { dtype, weights, batch } = cases[i];
     return {
       model,
-      ...cases[i],
+      batch,
+      dtype,
+      activations: weights.activations,
       timing: timings[i],
       flops,
       dispatches,

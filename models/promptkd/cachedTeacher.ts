@@ -3,7 +3,6 @@ import type { Gpu } from '../../engine/gpu.js';
 import { l2Normalize } from '../../engine/ops/l2Normalize.js';
 import { ImageRunner } from '../clip/imageRunner.js';
 import { loadModel } from '../clip/model.js';
-import { activationDtype } from '../clip/precision.js';
 import { PREPROCESSING } from '../clip/preparedImage.js';
 import type { Crop } from '../clip/preprocess.js';
 import { encodeImages } from '../clip/vision.js';
@@ -43,15 +42,15 @@ export class CachedTeacher {
     folder: string | true,
     { batch, crops }: { readonly batch: number; readonly crops: number },
   ): Promise<CachedTeacher> {
-    const { platform, precision = 'f32' } = job;
+    const { platform } = job;
     const { config } = teacher.model;
     const owner = {
       teacher: teacher.hash ?? 'not tuned',
       clip: teacher.clipHash,
       // What files beside the weights decide: the towers' sizes, the activation, LayerNorm's epsilon.
       vision: JSON.stringify([config.vision, config.activation, config.layerNormEps]),
-      precision,
-      activations: activationDtype(precision, job.gpu.capabilities),
+      precision: job.precision ?? 'f32',
+      activations: teacher.model.weights.activations,
       preprocessing: PREPROCESSING,
       decoder: platform.imageDecoder ?? 'unknown',
     };

@@ -1,26 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { dryRun } from '../../../cli/dryRun.js';
 import { nodePlatform } from '../../../cli/platform/node.js';
-import type { Capabilities } from '../../../engine/gpu.js';
 import {
   describeRequest,
   KNOWN_MODELS,
-  PORTABLE,
   type StepShape,
   studentRequests,
   teacherRequest,
 } from '../../../models/promptkd/shapes.js';
+import { TENSOR_CORES } from '../../helpers/tensorCores.js';
 
 const GIB = 2 ** 30;
 const large = KNOWN_MODELS['ViT-L/14'];
 const small = KNOWN_MODELS['ViT-B/16'];
-
-const TENSOR_CORES: Capabilities = {
-  ...PORTABLE,
-  level: 'matrix',
-  f16: true,
-  subgroupMatrix: [{ componentType: 'f16', resultComponentType: 'f32', M: 16, N: 16, K: 16 }],
-};
 
 describe('plans without weights or a device', () => {
   const student = describeRequest(studentRequests(large, small, { classes: 1000, batch: 8 }).train);
