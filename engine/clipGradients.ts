@@ -10,7 +10,8 @@ const squaresOp: Op<null> = {
     {
       shader: 'gradient_norm',
       entry: 'squares',
-      ...overRows({ rows: 1, width: x!.size }, { SQUARES: true, START: !total, SIZE: x!.size }),
+      ...overRows({ rows: 1, width: x!.size }, { SQUARES: true, START: !total }),
+      sizes: { SIZE: x!.size },
       reads: { x: x!, ...(total && { total }) },
       writes: { y: y! },
     },

@@ -11,13 +11,17 @@ export interface Kernel {
   readonly layout: GPUBindGroupLayout;
 }
 
-/** What identifies a kernel: its complete WGSL, its entry point, and how many buffers it reads and writes. */
+/** What identifies a kernel: its complete WGSL, its entry point, and which buffers are bound to it. */
 export interface KernelSource {
   readonly name: string;
   readonly code: string;
   readonly entry: string;
   readonly reads: number;
   readonly writes: number;
+  /** Whether a buffer of sizes follows them. */
+  readonly sized: boolean;
+  /** Whether a counter of accesses outside follows (bounds.ts). */
+  readonly checked?: boolean;
 }
 
 export const tensorOf = (operand: Operand): Tensor => ('tensor' in operand ? operand.tensor : operand);
@@ -37,6 +41,9 @@ const PACK_HALF = `fn pack_half(v: vec2f) -> u32 {
   let signed = half | ((bits >> vec2u(16u)) & vec2u(0x8000u));
   return signed.x | (signed.y << 16u);
 }`;
+
+/** The uniform buffer of sizes in WGSL. */
+const SIZES = 'sizes';
 
 /** The WGSL of a binding: its array, and how its values are read and written as float32. */
 function declare(name: string, operand: Operand, binding: number, access: 'read' | 'read_write'): string {
@@ -114,6 +121,20 @@ function lengthOf(operand: Operand): number {
   return 'tensor' in operand ? size / 4 : dtype === 'f16' ? Math.ceil(size / 2) : size;
 }
 
+/** The sizes of a launch by name, where it reads them from a buffer. */
+function boundSizes(
+  dispatch: Dispatch,
+  { software }: { software: boolean },
+): Readonly<Record<string, number>> | undefined {
+  if (software) return undefined;
+  const sizes = { ...dispatch.sizes, ...('elements' in dispatch && { SIZE: dispatch.elements }) };
+  return Object.keys(sizes).length > 0 ? sizes : undefined;
+}
+
+/** `text` with every name of a size as a member of the uniform buffer. */
+const withSizes = (text: string, names: readonly string[]): string =>
+  text.replace(new RegExp(`(?<![.\\w])(?:${names.join('|')})(?!\\w)`, 'g'), `${SIZES}.$&`);
+
 /**
  * The complete WGSL of a launch: generated prelude, the shader file, and the entry point where it has none.
  *
@@ -129,10 +150,11 @@ export function kernelSource(
   if (source === undefined) throw new Error(`no shader named ${shader}; run the shader embedding step`);
   const whole = 'workgroups' in dispatch;
   const { entry = whole ? 'main' : 'element' } = dispatch;
-  const all: Record<string, Constant> = { WORKGROUP, ...constants };
+  const sizes = boundSizes(dispatch, adapter);
+  const all: Record<string, Constant> = { WORKGROUP, ...constants, ...(!sizes && dispatch.sizes) };
   if (!whole) {
-    all.SIZE = dispatch.elements;
     all.IN_TURN = inTurn(dispatch.elements, workgroupOf(dispatch), adapter);
+    if (!sizes) all.SIZE = dispatch.elements;
   }
   const prelude = Object.entries(all).map(([name, value]) => `const ${name}: ${literal(value)};`);
   let binding = 0;
@@ -142,6 +164,11 @@ export function kernelSource(
   ] as const)
     for (const [name, operand] of Object.entries(operands))
       prelude.push(declare(name, operand, binding++, access));
+  if (sizes) {
+    const members = Object.keys(sizes).map((name) => `${name}: u32`);
+    prelude.push(`struct Sizes { ${members.join(', ')} }`);
+    prelude.push(`@group(0) @binding(${binding++}) var<uniform> ${SIZES}: Sizes;`);
+  }
   if (Object.values(writes).some((operand) => tensorOf(operand).dtype === 'f16')) prelude.push(PACK_HALF);
   prelude.push('');
   // Directives must come before every declaration, so those of the shader file move up.
@@ -150,42 +177,52 @@ export function kernelSource(
     directives.push(line);
     return '';
   });
-  const code = prelude.join('\n') + body + (whole ? '' : entryPoint(entry, all.IN_TURN === 1));
-  const sizes = new Map(Object.entries({ ...reads, ...writes }).map(([name, o]) => [name, lengthOf(o)]));
+  const text = body + (whole ? '' : entryPoint(entry, all.IN_TURN === 1));
+  const code = prelude.join('\n') + (sizes ? withSizes(text, Object.keys(sizes)) : text);
+  const lengths = new Map(Object.entries({ ...reads, ...writes }).map(([name, o]) => [name, lengthOf(o)]));
   return {
     name: dispatch.entry === undefined ? shader : `${shader}.${entry}`,
-    code: [...new Set(directives), checked ? withChecks(code, sizes, binding) : code].join('\n'),
+    code: [...new Set(directives), checked ? withChecks(code, lengths, binding) : code].join('\n'),
     entry: whole ? entry : 'main',
     reads: Object.keys(reads).length,
-    writes: Object.keys(writes).length + Number(checked),
+    writes: Object.keys(writes).length,
+    sized: sizes !== undefined,
+    checked,
   };
 }
 
 interface Cache {
   readonly layouts: Map<string, GPUBindGroupLayout>;
   readonly kernels: Map<string, Promise<Kernel>>;
+  readonly sizes: Map<string, GPUBuffer>;
 }
 const caches = new WeakMap<GPUDevice, Cache>();
 
 function cacheOf(gpu: Gpu): Cache {
   let cache = caches.get(gpu.device);
   if (!cache) {
-    cache = { layouts: new Map(), kernels: new Map() };
+    cache = { layouts: new Map(), kernels: new Map(), sizes: new Map() };
     caches.set(gpu.device, cache);
   }
   return cache;
 }
 
-function layoutFor(gpu: Gpu, reads: number, writes: number): GPUBindGroupLayout {
+function layoutFor(gpu: Gpu, source: KernelSource): GPUBindGroupLayout {
   const { layouts } = cacheOf(gpu);
-  const key = `${reads}/${writes}`;
+  const types = [
+    ...Array(source.reads).fill('read-only-storage'),
+    ...Array(source.writes).fill('storage'),
+    ...(source.sized ? ['uniform'] : []),
+    ...(source.checked ? ['storage'] : []),
+  ] as GPUBufferBindingType[];
+  const key = types.join();
   let layout = layouts.get(key);
   if (!layout) {
-    const entries = Array.from({ length: reads + writes }, (_, binding) => ({
+    const entries = types.map((type, binding) => ({
       binding,
       // The number, as the constant's global exists only where the platform defines it.
       visibility: 4 /* GPUShaderStage.COMPUTE */,
-      buffer: { type: binding < reads ? ('read-only-storage' as const) : ('storage' as const) },
+      buffer: { type },
     }));
     layout = gpu.device.createBindGroupLayout({ label: key, entries });
     layouts.set(key, layout);
@@ -193,10 +230,16 @@ function layoutFor(gpu: Gpu, reads: number, writes: number): GPUBindGroupLayout 
   return layout;
 }
 
+/** Two launches with the same key run the same pipeline. */
+export const kernelKey = ({ entry, code }: KernelSource): string => `${entry}\n${code}`;
+
+/** Pipelines that were asked for on this device so far. */
+export const pipelineCount = (gpu: Gpu): number => cacheOf(gpu).kernels.size;
+
 /** The pipeline for a kernel, compiled at most once a device. Rejects with the compiler's messages. */
 export function getKernel(gpu: Gpu, source: KernelSource): Promise<Kernel> {
   const { kernels } = cacheOf(gpu);
-  const key = `${source.entry}/${source.reads}/${source.writes}\n${source.code}`;
+  const key = kernelKey(source);
   let kernel = kernels.get(key);
   if (!kernel) {
     kernel = build(gpu, source);
@@ -209,7 +252,24 @@ export function getKernel(gpu: Gpu, source: KernelSource): Promise<Kernel> {
 export const boundTensors = ({ reads, writes }: Dispatch): Tensor[] =>
   [...Object.values(reads), ...Object.values(writes)].map(tensorOf);
 
-/** Binds buffers to a kernel, in the order of its bindings. */
+/** The uniform buffer with the sizes of a launch, where it reads any: launches with the same sizes share one. */
+export function sizesBuffer(gpu: Gpu, dispatch: Dispatch): GPUBuffer | undefined {
+  const sizes = boundSizes(dispatch, gpu.capabilities);
+  if (!sizes) return undefined;
+  const { sizes: buffers } = cacheOf(gpu);
+  const values = Object.values(sizes);
+  const key = values.join();
+  let buffer = buffers.get(key);
+  if (!buffer) {
+    const size = Math.ceil(values.length / 4) * 16;
+    buffer = gpu.device.createBuffer({ label: 'sizes', size, usage: 0x40 | 0x8 /* UNIFORM | COPY_DST */ });
+    gpu.device.queue.writeBuffer(buffer, 0, Uint32Array.from(values));
+    buffers.set(key, buffer);
+  }
+  return buffer;
+}
+
+/** Binds buffers to a kernel, in the order of its bindings: tensors, sizes, and what a test adds. */
 export const bindBuffers = (
   gpu: Gpu,
   { layout }: Kernel,
@@ -225,7 +285,7 @@ export const bindBuffers = (
 
 async function build(gpu: Gpu, source: KernelSource): Promise<Kernel> {
   const { device } = gpu;
-  const layout = layoutFor(gpu, source.reads, source.writes);
+  const layout = layoutFor(gpu, source);
   const module = device.createShaderModule({ label: source.name, code: source.code });
   try {
     const pipeline = await device.createComputePipelineAsync({

@@ -44,6 +44,12 @@ export interface Shader {
   /** The function that runs, `main` or `element` unless given. */
   readonly entry?: string;
   readonly constants: Readonly<Record<string, Constant>>;
+  /**
+   * Whole numbers (`u32`) that the text need not know when it is compiled. On a GPU they are read from a uniform buffer, so
+   * launches that differ in sizes alone share a pipeline; on a CPU adapter they are constants, from which its compiler gains.
+   * The text writes them like constants, but not in declarations at module scope, lengths of arrays or directives.
+   */
+  readonly sizes?: Readonly<Record<string, number>>;
 }
 
 /**

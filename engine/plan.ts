@@ -5,7 +5,7 @@
 import { FAULT_STRIDE, FAULTS } from './bounds.js';
 import type { Gpu } from './gpu.js';
 import { memoryOf } from './graph.js';
-import { bindBuffers, boundTensors, getKernel, workgroupsOf } from './kernel.js';
+import { bindBuffers, boundTensors, getKernel, kernelKey, sizesBuffer, workgroupsOf } from './kernel.js';
 import { createStorage, hostValues, leafBuffer, Reader } from './memory.js';
 import {
   choicesOf,
@@ -51,12 +51,12 @@ export class Plan {
     const choose = options.choose ?? (await tuned(gpu, request, options));
     const schedule = new Schedule(request, gpu.capabilities, { ...options, choose });
     const sources = schedule.sources();
-    const total = new Set(sources.map((s) => s.code + s.entry)).size;
+    const total = new Set(sources.map(kernelKey)).size;
     const ready = new Set<string>();
     const pipelines = Promise.all(
       sources.map(async (source) => {
         const kernel = await getKernel(gpu, source);
-        const key = source.code + source.entry;
+        const key = kernelKey(source);
         if (!ready.has(key)) options.onProgress?.(ready.add(key).size, total);
         return kernel;
       }),
@@ -78,10 +78,12 @@ export class Plan {
       const ids = new Map<GPUBuffer, number>();
       return schedule.dispatches.map((dispatch, i) => {
         const kernel = kernels[i]!;
-        const buffers = boundTensors(dispatch).map(bufferOf);
+        const sizes = sizesBuffer(gpu, dispatch);
+        const buffers = [...boundTensors(dispatch).map(bufferOf), ...(sizes ? [sizes] : [])];
         const key = [
           faults && i,
           Object.keys(dispatch.reads).length,
+          Object.keys(dispatch.writes).length,
           ...buffers.map((buffer) => ids.get(buffer) ?? ids.set(buffer, ids.size).get(buffer)),
         ].join();
         let bindGroup = groups.get(key);

@@ -2,7 +2,7 @@
 import { fuse } from './fuse.js';
 import type { Capabilities } from './gpu.js';
 import { isView, memoryOf, recordingOrder } from './graph.js';
-import { type KernelSource, kernelSource, tensorOf } from './kernel.js';
+import { type KernelSource, kernelKey, kernelSource, tensorOf } from './kernel.js';
 import type { Dispatch } from './op.js';
 import type { GraphNode, Tensor } from './tensor.js';
 import type { Choose, Tunable } from './tuning.js';
@@ -125,7 +125,7 @@ export class Schedule {
     const inSlots = slots.reduce((total, slot) => total + slot.bytes, 0);
     return {
       dispatches: dispatches.length,
-      kernels: new Set(this.sources().map(({ code, entry }) => `${entry}\n${code}`)).size,
+      kernels: new Set(this.sources().map(kernelKey)).size,
       constants,
       variables,
       saved: this.saved,

@@ -32,11 +32,13 @@ function launch(
   const { lanes, VECTOR, as } = vectors(width);
   const flags = { ...constants, VECTOR };
   const alone = rowAnInvocation(x, capabilities, flags);
+  const rows = alone ?? overRowsOf(x, { ...flags, ...reading(width / lanes, capabilities) });
   return {
     common: {
       shader: 'layer_norm',
       entry: alone ? 'alone' : 'together',
-      ...(alone ?? overRowsOf(x, { ...flags, ...reading(width / lanes, capabilities) })),
+      ...rows,
+      sizes: { ...rows.sizes, STEPS: width / lanes },
     },
     as,
   };
@@ -154,7 +156,8 @@ const parameterGradientOp: Op<null> = {
       {
         shader: 'layer_norm',
         entry: 'parameters',
-        constants: { PARAMETERS: true, ROWS: rows, WIDTH: width, COLUMNS, LINES },
+        constants: { PARAMETERS: true, COLUMNS, LINES },
+        sizes: { ROWS: rows, WIDTH: width },
         reads: { x: x!, mean: mean!, rstd: rstd!, dy: dy! },
         writes: { dgamma: dgamma!, dbeta: dbeta! },
         workgroups: [Math.ceil(width / COLUMNS), 1, 1],

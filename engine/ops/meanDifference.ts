@@ -26,10 +26,8 @@ const op: Op<Attributes> = {
       {
         shader: 'mean_difference',
         entry: 'terms_of',
-        ...overRows(
-          { rows, width: 1 },
-          { SIZE: a!.size, GROUPS: rows, SCALE: float(1 / a!.size), SQUARED: squared, GRADIENT: false },
-        ),
+        ...overRows({ rows, width: 1 }, { SCALE: float(1 / a!.size), SQUARED: squared, GRADIENT: false }),
+        sizes: { SIZE: a!.size, GROUPS: rows },
         reads: { a: a!, b: b! },
         writes: { terms: terms! },
       },
