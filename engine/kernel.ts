@@ -2,7 +2,7 @@
 import { shaderSources } from '../shaders/generated.js';
 import { withChecks } from './bounds.js';
 import type { Gpu } from './gpu.js';
-import { type Constant, type Dispatch, grid, type Operand, WORKGROUP } from './op.js';
+import { type Constant, type Dispatch, grid, type Operand, type Uniform, WORKGROUP } from './op.js';
 import type { Tensor } from './tensor.js';
 import { expand, literal } from './wgsl.js';
 
@@ -18,8 +18,8 @@ export interface KernelSource {
   readonly entry: string;
   readonly reads: number;
   readonly writes: number;
-  /** Whether a buffer of sizes follows them. */
-  readonly sized: boolean;
+  /** Whether a uniform buffer follows them. */
+  readonly uniform: boolean;
   /** Whether a counter of accesses outside follows (bounds.ts). */
   readonly checked?: boolean;
 }
@@ -42,8 +42,8 @@ const PACK_HALF = `fn pack_half(v: vec2f) -> u32 {
   return signed.x | (signed.y << 16u);
 }`;
 
-/** The uniform buffer of sizes in WGSL. */
-const SIZES = 'sizes';
+/** The uniform buffer in WGSL. */
+const UNIFORMS = 'uniforms';
 
 /** The WGSL of a binding: its array, and how its values are read and written as float32. */
 function declare(name: string, operand: Operand, binding: number, access: 'read' | 'read_write'): string {
@@ -121,19 +121,21 @@ function lengthOf(operand: Operand): number {
   return 'tensor' in operand ? size / 4 : dtype === 'f16' ? Math.ceil(size / 2) : size;
 }
 
-/** The sizes of a launch by name, where it reads them from a buffer. */
-function boundSizes(
+/** The uniforms of a launch, where they are not constants. */
+function boundUniforms(
   dispatch: Dispatch,
   { software }: { software: boolean },
-): Readonly<Record<string, number>> | undefined {
+): Readonly<Record<string, Uniform>> | undefined {
   if (software) return undefined;
-  const sizes = { ...dispatch.sizes, ...('elements' in dispatch && { SIZE: dispatch.elements }) };
-  return Object.keys(sizes).length > 0 ? sizes : undefined;
+  const uniforms = { ...dispatch.uniforms, ...('elements' in dispatch && { SIZE: dispatch.elements }) };
+  return Object.keys(uniforms).length > 0 ? uniforms : undefined;
 }
 
-/** `text` with every name of a size as a member of the uniform buffer. */
-const withSizes = (text: string, names: readonly string[]): string =>
-  text.replace(new RegExp(`(?<![.\\w])(?:${names.join('|')})(?!\\w)`, 'g'), `${SIZES}.$&`);
+const typeOf = (value: Uniform) => (typeof value === 'number' ? 'u32' : 'f32');
+
+/** `text` with every name of a uniform as a member of the buffer. */
+const withUniforms = (text: string, names: readonly string[]): string =>
+  text.replace(new RegExp(`(?<![.\\w])(?:${names.join('|')})(?!\\w)`, 'g'), `${UNIFORMS}.$&`);
 
 /**
  * The complete WGSL of a launch: generated prelude, the shader file, and the entry point where it has none.
@@ -150,11 +152,11 @@ export function kernelSource(
   if (source === undefined) throw new Error(`no shader named ${shader}; run the shader embedding step`);
   const whole = 'workgroups' in dispatch;
   const { entry = whole ? 'main' : 'element' } = dispatch;
-  const sizes = boundSizes(dispatch, adapter);
-  const all: Record<string, Constant> = { WORKGROUP, ...constants, ...(!sizes && dispatch.sizes) };
+  const uniforms = boundUniforms(dispatch, adapter);
+  const all: Record<string, Constant> = { WORKGROUP, ...constants, ...(!uniforms && dispatch.uniforms) };
   if (!whole) {
     all.IN_TURN = inTurn(dispatch.elements, workgroupOf(dispatch), adapter);
-    if (!sizes) all.SIZE = dispatch.elements;
+    if (!uniforms) all.SIZE = dispatch.elements;
   }
   const prelude = Object.entries(all).map(([name, value]) => `const ${name}: ${literal(value)};`);
   let binding = 0;
@@ -164,10 +166,10 @@ export function kernelSource(
   ] as const)
     for (const [name, operand] of Object.entries(operands))
       prelude.push(declare(name, operand, binding++, access));
-  if (sizes) {
-    const members = Object.keys(sizes).map((name) => `${name}: u32`);
-    prelude.push(`struct Sizes { ${members.join(', ')} }`);
-    prelude.push(`@group(0) @binding(${binding++}) var<uniform> ${SIZES}: Sizes;`);
+  if (uniforms) {
+    const members = Object.entries(uniforms).map(([name, value]) => `${name}: ${typeOf(value)}`);
+    prelude.push(`struct Uniforms { ${members.join(', ')} }`);
+    prelude.push(`@group(0) @binding(${binding++}) var<uniform> ${UNIFORMS}: Uniforms;`);
   }
   if (Object.values(writes).some((operand) => tensorOf(operand).dtype === 'f16')) prelude.push(PACK_HALF);
   prelude.push('');
@@ -178,7 +180,7 @@ export function kernelSource(
     return '';
   });
   const text = body + (whole ? '' : entryPoint(entry, all.IN_TURN === 1));
-  const code = prelude.join('\n') + (sizes ? withSizes(text, Object.keys(sizes)) : text);
+  const code = prelude.join('\n') + (uniforms ? withUniforms(text, Object.keys(uniforms)) : text);
   const lengths = new Map(Object.entries({ ...reads, ...writes }).map(([name, o]) => [name, lengthOf(o)]));
   return {
     name: dispatch.entry === undefined ? shader : `${shader}.${entry}`,
@@ -186,7 +188,7 @@ export function kernelSource(
     entry: whole ? entry : 'main',
     reads: Object.keys(reads).length,
     writes: Object.keys(writes).length,
-    sized: sizes !== undefined,
+    uniform: uniforms !== undefined,
     checked,
   };
 }
@@ -194,14 +196,14 @@ export function kernelSource(
 interface Cache {
   readonly layouts: Map<string, GPUBindGroupLayout>;
   readonly kernels: Map<string, Promise<Kernel>>;
-  readonly sizes: Map<string, GPUBuffer>;
+  readonly uniforms: Map<string, GPUBuffer>;
 }
 const caches = new WeakMap<GPUDevice, Cache>();
 
 function cacheOf(gpu: Gpu): Cache {
   let cache = caches.get(gpu.device);
   if (!cache) {
-    cache = { layouts: new Map(), kernels: new Map(), sizes: new Map() };
+    cache = { layouts: new Map(), kernels: new Map(), uniforms: new Map() };
     caches.set(gpu.device, cache);
   }
   return cache;
@@ -212,7 +214,7 @@ function layoutFor(gpu: Gpu, source: KernelSource): GPUBindGroupLayout {
   const types = [
     ...Array(source.reads).fill('read-only-storage'),
     ...Array(source.writes).fill('storage'),
-    ...(source.sized ? ['uniform'] : []),
+    ...(source.uniform ? ['uniform'] : []),
     ...(source.checked ? ['storage'] : []),
   ] as GPUBufferBindingType[];
   const key = types.join();
@@ -252,24 +254,29 @@ export function getKernel(gpu: Gpu, source: KernelSource): Promise<Kernel> {
 export const boundTensors = ({ reads, writes }: Dispatch): Tensor[] =>
   [...Object.values(reads), ...Object.values(writes)].map(tensorOf);
 
-/** The uniform buffer with the sizes of a launch, where it reads any: launches with the same sizes share one. */
-export function sizesBuffer(gpu: Gpu, dispatch: Dispatch): GPUBuffer | undefined {
-  const sizes = boundSizes(dispatch, gpu.capabilities);
-  if (!sizes) return undefined;
-  const { sizes: buffers } = cacheOf(gpu);
-  const values = Object.values(sizes);
+/** The uniform buffer of a launch, where it reads one: launches with the same values share it. */
+export function uniformBuffer(gpu: Gpu, dispatch: Dispatch): GPUBuffer | undefined {
+  const uniforms = boundUniforms(dispatch, gpu.capabilities);
+  if (!uniforms) return undefined;
+  const { uniforms: buffers } = cacheOf(gpu);
+  const values = Object.values(uniforms).map((value) =>
+    typeof value === 'number' ? value : bitsOf(value.f32),
+  );
   const key = values.join();
   let buffer = buffers.get(key);
   if (!buffer) {
     const size = Math.ceil(values.length / 4) * 16;
-    buffer = gpu.device.createBuffer({ label: 'sizes', size, usage: 0x40 | 0x8 /* UNIFORM | COPY_DST */ });
+    buffer = gpu.device.createBuffer({ label: UNIFORMS, size, usage: 0x40 | 0x8 /* UNIFORM | COPY_DST */ });
     gpu.device.queue.writeBuffer(buffer, 0, Uint32Array.from(values));
     buffers.set(key, buffer);
   }
   return buffer;
 }
 
-/** Binds buffers to a kernel, in the order of its bindings: tensors, sizes, and what a test adds. */
+/** A float32 as the word that stores it. */
+const bitsOf = (value: number): number => new Uint32Array(Float32Array.of(value).buffer)[0]!;
+
+/** Binds buffers to a kernel, in the order of its bindings: tensors, uniforms, and what a test adds. */
 export const bindBuffers = (
   gpu: Gpu,
   { layout }: Kernel,

@@ -18,7 +18,10 @@ export interface OutputSpec {
 /** A constant baked into WGSL: integers become `u32`, booleans `bool`; wrap floats with `float()`. */
 export type Constant = number | boolean | { readonly f32: number };
 /** Marks a constant as `f32` even when its value is whole. */
-export const float = (value: number): Constant => ({ f32: value });
+export const float = (value: number): { readonly f32: number } => ({ f32: value });
+
+/** Data beside the tensors: `u32`, or `f32` where wrapped with `float()`. */
+export type Uniform = Exclude<Constant, boolean>;
 
 /** A tensor bound to a kernel, element by element or four at a time along its last axis. */
 export type Operand = Tensor | { readonly tensor: Tensor; readonly as: 'vec4' };
@@ -45,11 +48,11 @@ export interface Shader {
   readonly entry?: string;
   readonly constants: Readonly<Record<string, Constant>>;
   /**
-   * Whole numbers (`u32`) that the text need not know when it is compiled. On a GPU they are read from a uniform buffer, so
-   * launches that differ in sizes alone share a pipeline; on a CPU adapter they are constants, from which its compiler gains.
+   * Sizes and factors that the text need not know when it is compiled. On a GPU they are read from a uniform buffer, so
+   * launches that differ in them alone share a pipeline; on a CPU adapter they are constants, from which its compiler gains.
    * The text writes them like constants, but not in declarations at module scope, lengths of arrays or directives.
    */
-  readonly sizes?: Readonly<Record<string, number>>;
+  readonly uniforms?: Readonly<Record<string, Uniform>>;
 }
 
 /**

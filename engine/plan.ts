@@ -5,7 +5,7 @@
 import { FAULT_STRIDE, FAULTS } from './bounds.js';
 import type { Gpu } from './gpu.js';
 import { memoryOf } from './graph.js';
-import { bindBuffers, boundTensors, getKernel, kernelKey, sizesBuffer, workgroupsOf } from './kernel.js';
+import { bindBuffers, boundTensors, getKernel, kernelKey, uniformBuffer, workgroupsOf } from './kernel.js';
 import { createStorage, hostValues, leafBuffer, Reader } from './memory.js';
 import {
   choicesOf,
@@ -78,8 +78,8 @@ export class Plan {
       const ids = new Map<GPUBuffer, number>();
       return schedule.dispatches.map((dispatch, i) => {
         const kernel = kernels[i]!;
-        const sizes = sizesBuffer(gpu, dispatch);
-        const buffers = [...boundTensors(dispatch).map(bufferOf), ...(sizes ? [sizes] : [])];
+        const uniforms = uniformBuffer(gpu, dispatch);
+        const buffers = [...boundTensors(dispatch).map(bufferOf), ...(uniforms ? [uniforms] : [])];
         const key = [
           faults && i,
           Object.keys(dispatch.reads).length,

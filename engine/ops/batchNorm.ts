@@ -19,8 +19,8 @@ function checkShapes(name: string, [x, ...columns]: readonly Tensor[]): void {
 
 const textOf = (x: Tensor, epsilon: number, constants: Record<string, Constant>) => ({
   shader: 'batch_norm',
-  constants: { EPSILON: float(epsilon), ...constants },
-  sizes: { ROWS: x.shape[0]!, WIDTH: x.shape[1]! },
+  constants,
+  uniforms: { ROWS: x.shape[0]!, WIDTH: x.shape[1]!, EPSILON: float(epsilon) },
 });
 
 function normalise([x, gamma, beta, mean, variance]: readonly Values[], epsilon: number): Values {
@@ -168,11 +168,8 @@ const runningOp: Op<RunningAttributes> = {
     {
       shader: 'batch_norm',
       entry: 'running',
-      constants: {
-        RUNNING: true,
-        MOMENTUM: float(momentum),
-        UNBIAS: float(count / (count - 1)),
-      },
+      constants: { RUNNING: true },
+      uniforms: { MOMENTUM: float(momentum), UNBIAS: float(count / (count - 1)) },
       reads: { mean: mean!, variance: variance! },
       writes: { running_mean: runningMean!, running_variance: runningVariance! },
       elements: runningMean!.size,

@@ -16,7 +16,7 @@ const op: Op<Attributes> = {
     {
       shader: 'broadcast',
       constants: {},
-      sizes: { REDUCED: reduced, INNER: inner },
+      uniforms: { REDUCED: reduced, INNER: inner },
       reads: { x: x! },
       writes: { y: y! },
       elements: y!.size,

@@ -10,7 +10,7 @@ export function elementwise(entry: 'add' | 'multiply', a: Tensor, b: Tensor, y: 
     shader: 'elementwise',
     entry,
     constants: { B_SCALAR: scalar, VECTOR },
-    sizes: { B_SIZE: scalar ? 1 : b.size / lanes },
+    uniforms: { B_SIZE: scalar ? 1 : b.size / lanes },
     reads: { a: as(a), b: scalar ? b : as(b) },
     writes: { y: as(y) },
     elements: a.size / lanes,

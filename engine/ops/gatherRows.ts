@@ -25,7 +25,7 @@ const gather: Op<null> = {
         shader: 'gather',
         entry: 'gather',
         constants: { GATHER: true },
-        sizes: { WIDTH: row, ROWS: count },
+        uniforms: { WIDTH: row, ROWS: count },
         reads: { x: as(x!), indices: indices! },
         writes: { y: as(y!) },
         elements: indices!.size * row,
@@ -70,13 +70,13 @@ const scatter: Op<{ readonly count: number }> = {
     const [m, width] = y!.shape as [number, number];
     const { lanes, VECTOR, as } = vectors(width);
     const row = width / lanes;
-    const sizes = { COUNT: m, WIDTH: row, ROWS: count };
+    const uniforms = { COUNT: m, WIDTH: row, ROWS: count };
     return [
       {
         shader: 'gather',
         entry: 'link',
         constants: { LINK: true },
-        sizes,
+        uniforms,
         reads: { indices: indices! },
         writes: { links: links! },
         elements: m,
@@ -85,7 +85,7 @@ const scatter: Op<{ readonly count: number }> = {
         shader: 'gather',
         entry: 'clear',
         constants: { CLEAR: true, VECTOR },
-        sizes,
+        uniforms,
         reads: {},
         writes: { x: as(x!) },
         elements: count * row,
@@ -94,7 +94,7 @@ const scatter: Op<{ readonly count: number }> = {
         shader: 'gather',
         entry: 'add',
         constants: { ADD: true },
-        sizes,
+        uniforms,
         reads: { y: as(y!), indices: indices!, links: links! },
         writes: { x: as(x!) },
         elements: m * row,

@@ -27,6 +27,7 @@ function launch(
   x: Tensor,
   { capabilities }: KernelContext,
   constants: Readonly<Record<string, Constant>>,
+  epsilon = 0,
 ): { common: Shader & Extent; as: (t: Tensor) => Operand } {
   const { width } = rowsOf(x.shape);
   const { lanes, VECTOR, as } = vectors(width);
@@ -38,7 +39,7 @@ function launch(
       shader: 'layer_norm',
       entry: alone ? 'alone' : 'together',
       ...rows,
-      sizes: { ...rows.sizes, STEPS: width / lanes },
+      uniforms: { ...rows.uniforms, STEPS: width / lanes, EPSILON: float(epsilon) },
     },
     as,
   };
@@ -55,7 +56,7 @@ const op: Op<Attributes> = {
   },
   kernels: ({ inputs: [x, gamma, beta], outputs: [y, mean, rstd], attributes: { epsilon } }, context) => {
     const save = context.used[1]! || context.used[2]!;
-    const { common, as } = launch(x!, context, { EPSILON: float(epsilon), SAVE: save });
+    const { common, as } = launch(x!, context, { SAVE: save }, epsilon);
     return [
       {
         ...common,
@@ -157,7 +158,7 @@ const parameterGradientOp: Op<null> = {
         shader: 'layer_norm',
         entry: 'parameters',
         constants: { PARAMETERS: true, COLUMNS, LINES },
-        sizes: { ROWS: rows, WIDTH: width },
+        uniforms: { ROWS: rows, WIDTH: width },
         reads: { x: x!, mean: mean!, rstd: rstd!, dy: dy! },
         writes: { dgamma: dgamma!, dbeta: dbeta! },
         workgroups: [Math.ceil(width / COLUMNS), 1, 1],

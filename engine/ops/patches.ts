@@ -25,7 +25,7 @@ function dispatch(
   return {
     shader: 'patches',
     constants: { ASSEMBLE: assemble },
-    sizes: { CHANNELS: channels, GRID: resolution / patch, PATCH: patch, PATCH_X: patch / lanes },
+    uniforms: { CHANNELS: channels, GRID: resolution / patch, PATCH: patch, PATCH_X: patch / lanes },
     reads: { x: as(x) },
     writes: { y: as(y) },
     elements: x.size / lanes,

@@ -1,6 +1,6 @@
 /** Launches of row-wise kernels: one workgroup a row of the last axis. */
 import type { Capabilities } from '../gpu.js';
-import { type Constant, type Dispatch, type Extent, grid, type Shader } from '../op.js';
+import { type Constant, type Dispatch, type Extent, grid, type Shader, type Uniform } from '../op.js';
 import type { Tensor } from '../tensor.js';
 import { rowsOf } from './shape.js';
 
@@ -11,17 +11,21 @@ const SIDE = 8;
 export function overRows(
   { rows, width }: { rows: number; width: number },
   constants: Readonly<Record<string, Constant>> = {},
-): Pick<Shader, 'constants' | 'sizes'> & Extent {
+  uniforms: Readonly<Record<string, Uniform>> = {},
+): Pick<Shader, 'constants' | 'uniforms'> & Extent {
   return {
     constants: { WORKGROUP: SIDE * SIDE, SIDE, ...constants },
-    sizes: { ROWS: rows, WIDTH: width },
+    uniforms: { ROWS: rows, WIDTH: width, ...uniforms },
     workgroups: grid(rows),
   };
 }
 
 /** `overRows` for the rows of a tensor. */
-export const overRowsOf = (x: Tensor, constants?: Readonly<Record<string, Constant>>) =>
-  overRows(rowsOf(x.shape), constants);
+export const overRowsOf = (
+  x: Tensor,
+  constants?: Readonly<Record<string, Constant>>,
+  uniforms?: Readonly<Record<string, Uniform>>,
+) => overRows(rowsOf(x.shape), constants, uniforms);
 
 /** Elements (or vectors) of a row that an invocation keeps in registers, at the most. */
 const MOST_HELD = 16;
@@ -49,13 +53,13 @@ export function rowAnInvocation(
   { software }: { software: boolean },
   constants: Readonly<Record<string, Constant>>,
   group = 1,
-): (Pick<Shader, 'constants' | 'sizes'> & Extent) | undefined {
+): (Pick<Shader, 'constants' | 'uniforms'> & Extent) | undefined {
   const { rows, width } = rowsOf(x.shape);
   if (!software || (group * width) % 4 !== 0 || rows % group !== 0 || width > WIDEST_ROW) return undefined;
   const workgroup = 16;
   return {
     constants: { WORKGROUP: workgroup, GROUP: group, ALONE: true, ...constants },
-    sizes: { ROWS: rows, WIDTH: width },
+    uniforms: { ROWS: rows, WIDTH: width },
     elements: rows / group,
   };
 }
@@ -74,7 +78,7 @@ export function sumOver(x: Tensor, y: Tensor, outer: number, reduced: number, in
     ...(columns
       ? { constants: { COLUMNS: true }, elements: outer * inner }
       : { constants: { WORKGROUP: SIDE * SIDE, SIDE }, workgroups: grid(outer * inner) }),
-    sizes: { OUTER: outer, REDUCED: reduced, INNER: inner },
+    uniforms: { OUTER: outer, REDUCED: reduced, INNER: inner },
     reads: { x },
     writes: { y },
   };

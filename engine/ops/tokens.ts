@@ -25,7 +25,7 @@ function dispatch(entry: string, { at, n }: Attributes, y: Tensor, x: Tensor, ro
     shader: 'tokens',
     entry,
     constants: { VECTOR, MERGE: rows !== undefined },
-    sizes: {
+    uniforms: {
       BATCH: batch,
       X_TOKENS: tokens,
       Y_TOKENS: y.shape[y.shape.length - 2]!,

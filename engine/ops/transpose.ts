@@ -23,7 +23,7 @@ const op: Op<null> = {
       {
         shader: 'transpose',
         constants: {},
-        sizes: { ROWS: rows, COLUMNS: columns },
+        uniforms: { ROWS: rows, COLUMNS: columns },
         reads: { x: x! },
         writes: { y: y! },
         elements: x!.size,
