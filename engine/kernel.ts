@@ -235,6 +235,19 @@ function layoutFor(gpu: Gpu, source: KernelSource): GPUBindGroupLayout {
 /** Two launches with the same key run the same pipeline. */
 export const kernelKey = ({ entry, code }: KernelSource): string => `${entry}\n${code}`;
 
+/** A key of the same kind that needs no text: the shader file, and everything that is written into it. */
+export function kernelId(dispatch: Dispatch, adapter: { software: boolean }): string {
+  const { shader, entry, constants, reads, writes } = dispatch;
+  const uniforms = boundUniforms(dispatch, adapter);
+  const baked = uniforms ? Object.keys(uniforms) : dispatch.uniforms;
+  const elements = 'elements' in dispatch ? dispatch.elements : undefined;
+  const turns = elements && inTurn(elements, workgroupOf(dispatch), adapter);
+  const bindings = [reads, writes].map((operands) =>
+    Object.entries(operands).map(([name, o]) => [name, tensorOf(o).dtype, 'tensor' in o]),
+  );
+  return JSON.stringify([shader, entry, constants, baked, turns, !uniforms && elements, bindings]);
+}
+
 /** Pipelines that were asked for on this device so far. */
 export const pipelineCount = (gpu: Gpu): number => cacheOf(gpu).kernels.size;
 

@@ -4,9 +4,10 @@ import type { Dispatch, KernelContext } from '../op.js';
 import { type Candidate, chosenDispatch, type Tunable } from '../tuning.js';
 import { broadcastDispatch, broadcastTiles } from './broadcast.js';
 import { matrixDispatch, matrixName, matrixTiles } from './matrix.js';
-import { expectedResults, type Product } from './product.js';
+import type { Product } from './product.js';
 import { registersDispatch } from './registers.js';
 import { STAGED_TILES, stagedDispatch, stagedTile } from './staged.js';
+import { productTrial, smallProduct } from './trial.js';
 
 /** Lanes of a subgroup, where they are known before a kernel runs and are a CPU's vector. */
 function cpuLanes({ level, software, subgroupSize }: Capabilities): number | undefined {
@@ -19,21 +20,21 @@ function cpuLanes({ level, software, subgroupSize }: Capabilities): number | und
  * Every kernel that can compute `product`. The first one is what an untuned adapter gets: on a CPU the one that loads least,
  * on a GPU the staged one with tiles that fill it. Subgroup matrices wait for a tuner's word.
  */
-export function productCandidates(product: Product, capabilities: Capabilities): Candidate[] {
-  const registers = { name: 'registers', dispatch: () => registersDispatch(product) };
+export function productCandidates(product: Product, capabilities: Capabilities): Candidate<Product>[] {
+  const registers = { name: 'registers', dispatch: registersDispatch };
   const lanes = cpuLanes(capabilities);
   if (lanes !== undefined)
     return [
       ...broadcastTiles(product, lanes).map((tile) => ({
         name: `broadcast ${tile.rows}x${4 * tile.vectors}, k by ${tile.steps}`,
-        dispatch: () => broadcastDispatch(product, lanes, tile),
+        dispatch: (work: Product) => broadcastDispatch(work, lanes, tile),
       })),
       registers,
     ];
   const best = stagedTile(product.sizes);
   const staged = [best, ...STAGED_TILES.filter((tile) => tile !== best)].map((tile) => ({
     name: `staged ${tile}`,
-    dispatch: () => stagedDispatch(product, tile),
+    dispatch: (work: Product) => stagedDispatch(work, tile),
   }));
   if (capabilities.software) return [registers, ...staged];
   const matrix = capabilities.level === 'matrix' ? matrixTiles(product, capabilities) : [];
@@ -42,8 +43,7 @@ export function productCandidates(product: Product, capabilities: Capabilities):
     registers,
     ...matrix.map((tile) => ({
       name: matrixName(tile),
-      experimental: true,
-      dispatch: () => matrixDispatch(product, tile, capabilities),
+      dispatch: (work: Product) => matrixDispatch(work, tile, capabilities),
     })),
   ];
 }
@@ -68,8 +68,14 @@ export function productKey({ a, b, c, sizes, epilogue }: Product): string {
 
 /** The launch that computes a product. */
 export function chooseProduct(product: Product, { capabilities, choose }: KernelContext): Dispatch {
-  const candidates = productCandidates(product, capabilities);
-  const expected: Tunable['expected'] = (values, output, at) =>
-    expectedResults(product, values, at)[output as 'c' | 'pre'];
-  return chosenDispatch({ key: productKey(product), candidates, expected }, choose);
+  const tunable: Tunable<Product> = {
+    key: productKey(product),
+    work: product,
+    candidates: productCandidates(product, capabilities),
+    trial: (candidate) => {
+      const work = smallProduct(product);
+      return productTrial(work, candidate.dispatch(work));
+    },
+  };
+  return chosenDispatch(tunable, choose);
 }
