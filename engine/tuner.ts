@@ -4,7 +4,7 @@
  */
 import { UserError } from './errors.js';
 import type { Gpu } from './gpu.js';
-import { toHalf } from './half.js';
+import { fromHalf, toHalf } from './half.js';
 import { bindBuffers, boundTensors, getKernel, kernelSource, tensorOf, workgroupsOf } from './kernel.js';
 import { alternate, kernelRunner } from './measure.js';
 import { createStorage, hostValues, Reader } from './memory.js';
@@ -139,7 +139,8 @@ class Trial {
 
   /** Makes a tensor's buffer with random values, and returns them as they are stored. */
   private fill(tensor: Tensor, name: string): Float32Array {
-    const host = Float32Array.from({ length: tensor.size }, () => this.next());
+    let host: Float32Array = Float32Array.from({ length: tensor.size }, () => this.next());
+    if (this.tunable.roundedInputs?.includes(name)) host = fromHalf(toHalf(host));
     const stored = tensor.dtype === 'f16' ? toHalf(host) : host;
     const buffer = createStorage(this.gpu, tensor.bytes, name);
     this.gpu.device.queue.writeBuffer(buffer, 0, stored as GPUAllowSharedBufferSource);

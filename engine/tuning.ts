@@ -15,6 +15,8 @@ export interface Tunable {
   readonly key: string;
   /** The first is what is used without a tuner; none of the experimental ones is. All read and write the same tensors. */
   readonly candidates: readonly Candidate[];
+  /** Float32 inputs that some candidates round to float16 and others do not: on values that float16 holds, all agree. */
+  readonly roundedInputs?: readonly string[];
   /**
    * What element `at` of an output must be, in float64; undefined where the launch does not write it. `output` is the name of
    * its binding; `values` are those of the inputs, by the names of theirs.

@@ -71,5 +71,8 @@ export function chooseProduct(product: Product, { capabilities, choose }: Kernel
   const candidates = productCandidates(product, capabilities);
   const expected: Tunable['expected'] = (values, output, at) =>
     expectedResults(product, values, at)[output as 'c' | 'pre'];
-  return chosenDispatch({ key: productKey(product), candidates, expected }, choose);
+  const roundedInputs = product.rounded
+    ? (['a', 'b'] as const).filter((operand) => product[operand].dtype === 'f32')
+    : undefined;
+  return chosenDispatch({ key: productKey(product), candidates, expected, roundedInputs }, choose);
 }

@@ -53,10 +53,10 @@ export const LARGE_SHAPES: readonly RatedShape[] = [
   { subgroups: [2, 2], part: [32, 32], step: 32, stages: 1, rate: 136 },
 ];
 
-/** For matrices with 8 rows (Apple, Intel), whose subgroups have fewer registers. Not measured: the second is assumed a quarter slower. */
+/** For matrices with 8 rows (Apple, Intel), whose subgroups have fewer registers. Not measured: the second is assumed to be as slow as that. */
 export const SMALL_SHAPES: readonly RatedShape[] = [
   { subgroups: [2, 2], part: [32, 32], step: 32, stages: 1, rate: 136 },
-  { subgroups: [2, 2], part: [16, 32], step: 32, stages: 1, rate: 102 },
+  { subgroups: [2, 2], part: [16, 16], step: 32, stages: 1, rate: 80 },
 ];
 
 export const shapesFor = ({ M }: SubgroupMatrixConfig): readonly RatedShape[] =>
