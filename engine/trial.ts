@@ -3,7 +3,7 @@
  * says what is wrong with each.
  */
 import type { Gpu } from './gpu.js';
-import { toHalf } from './half.js';
+import { fromHalf, toHalf } from './half.js';
 import {
   bindBuffers,
   boundTensors,
@@ -30,6 +30,8 @@ export interface Trial {
   readonly dispatches: readonly Dispatch[];
   /** Tensors that hold values before: all that is read but not written, and what is changed in place. */
   readonly inputs: readonly Tensor[];
+  /** Inputs that a kernel may round to float16 as it reads them: their values are float16 numbers, however they are stored. */
+  readonly rounded?: readonly Tensor[];
   /** The results, given the values of the inputs as they are stored. */
   expected(inputOf: (tensor: Tensor) => Values): ReadonlyMap<Tensor, Expected>;
 }
@@ -105,7 +107,9 @@ async function prepare(gpu: Gpu, trial: Trial, seed: number): Promise<Prepared> 
       const buffer = createStorage(gpu, tensor.bytes, tensor.label);
       buffers.set(tensor, buffer);
       if (inputs.includes(tensor)) {
-        const host = randomValues(tensor, random, POSITIVE.test(names.get(tensor) ?? tensor.label));
+        const positive = POSITIVE.test(names.get(tensor) ?? tensor.label);
+        const drawn = randomValues(tensor, random, positive);
+        const host = trial.rounded?.includes(tensor) ? fromHalf(toHalf(drawn)) : drawn;
         gpu.device.queue.writeBuffer(buffer, 0, host as GPUAllowSharedBufferSource);
         values.set(tensor, Float64Array.from(hostValues(tensor, host.buffer as ArrayBuffer)));
       } else {

@@ -3,10 +3,11 @@ import type { Capabilities } from '../gpu.js';
 import type { Dispatch, KernelContext } from '../op.js';
 import { type Candidate, chosenDispatch, type Tunable } from '../tuning.js';
 import { broadcastDispatch, broadcastTiles } from './broadcast.js';
-import { matrixDispatch, matrixName, matrixTiles } from './matrix.js';
+import { matrixDispatch, matrixName } from './matrix.js';
 import type { Product } from './product.js';
 import { registersDispatch } from './registers.js';
-import { STAGED_TILES, stagedDispatch, stagedTile } from './staged.js';
+import { matrixTiles, stagedTiles } from './rules.js';
+import { STAGED_TILES, type StagedTile, stagedDispatch, stagedTile } from './staged.js';
 import { productTrial, smallProduct } from './trial.js';
 
 /** Lanes of a subgroup, where they are known before a kernel runs and are a CPU's vector. */
@@ -17,8 +18,8 @@ function cpuLanes({ level, software, subgroupSize }: Capabilities): number | und
 }
 
 /**
- * Every kernel that can compute `product`. The first one is what an untuned adapter gets: on a CPU the one that loads least,
- * on a GPU the staged one with tiles that fill it. Subgroup matrices wait for a tuner's word.
+ * The kernels that can compute `product`, in the order of preference: on a CPU the one that loads least first, on a GPU subgroup
+ * matrices with the tile that should take the least time (rules.ts). The others are for where a kernel is found to be wrong.
  */
 export function productCandidates(product: Product, capabilities: Capabilities): Candidate<Product>[] {
   const registers = { name: 'registers', dispatch: registersDispatch };
@@ -31,25 +32,24 @@ export function productCandidates(product: Product, capabilities: Capabilities):
       })),
       registers,
     ];
-  const best = stagedTile(product.sizes);
-  const staged = [best, ...STAGED_TILES.filter((tile) => tile !== best)].map((tile) => ({
-    name: `staged ${tile}`,
-    dispatch: (work: Product) => stagedDispatch(work, tile),
+  if (capabilities.software) {
+    const best = stagedTile(product.sizes);
+    return [registers, ...[best, ...STAGED_TILES.filter((tile) => tile !== best)].map(staged)];
+  }
+  const matrix = matrixTiles(product, capabilities).map((tile) => ({
+    name: matrixName(tile),
+    dispatch: (work: Product) => matrixDispatch(work, tile, capabilities),
   }));
-  if (capabilities.software) return [registers, ...staged];
-  const matrix = capabilities.level === 'matrix' ? matrixTiles(product, capabilities) : [];
-  return [
-    ...staged,
-    registers,
-    ...matrix.map((tile) => ({
-      name: matrixName(tile),
-      dispatch: (work: Product) => matrixDispatch(work, tile, capabilities),
-    })),
-  ];
+  const plain = stagedTiles(product, capabilities).map(staged);
+  return [...matrix, ...(matrix.length > 0 ? plain.slice(0, 1) : plain), registers];
+
+  function staged(tile: StagedTile): Candidate<Product> {
+    return { name: `staged ${tile}`, dispatch: (work) => stagedDispatch(work, tile) };
+  }
 }
 
 /** What identifies a product to a tuner: sizes, layout, types and what follows. */
-export function productKey({ a, b, c, sizes, epilogue }: Product): string {
+export function productKey({ a, b, c, sizes, epilogue, rounded }: Product): string {
   const { batch, m, n, k, transposeA, transposeB } = sizes;
   const { bias, activation, pre, residual, slope } = epilogue;
   const layout = `${transposeA ? 'T' : 'N'}${transposeB ? 'T' : 'N'}`;
@@ -59,6 +59,7 @@ export function productKey({ a, b, c, sizes, epilogue }: Product): string {
     activation,
     slope && `slope of ${slope.activation}`,
     residual && 'residual',
+    rounded && 'rounded',
   ].filter(Boolean);
   return [
     `product ${layout} ${batch}x${m}x${n}x${k} ${a.dtype} ${b.dtype} ${c.dtype}`,

@@ -34,6 +34,8 @@ export interface Product {
   readonly c: Tensor;
   readonly sizes: MatmulSizes;
   readonly epilogue: Epilogue;
+  /** Operands in float32 may be rounded to float16, where the kernel multiplies those alone. */
+  readonly rounded?: boolean;
 }
 
 /** A multiplication and an addition a term. */

@@ -16,7 +16,8 @@ function small(size: number, near: number): number {
 }
 
 /** The same kind of product: more than one tile of every kernel in each direction, more than two of its steps over k. */
-export function smallProduct({ a, b, c, sizes, epilogue }: Product): Product {
+export function smallProduct(product: Product): Product {
+  const { a, b, c, sizes, epilogue } = product;
   const batch = Math.min(sizes.batch, 2);
   const m = small(sizes.m, 131);
   const n = small(sizes.n, 197);
@@ -26,6 +27,7 @@ export function smallProduct({ a, b, c, sizes, epilogue }: Product): Product {
   const result = (tensor: Tensor | undefined) => tensor && like(tensor, [batch, m, n]);
   const { bias, pre, residual, slope } = epilogue;
   return {
+    ...product,
     a: like(a, sizes.transposeA ? [batch, k, m] : [batch, m, k]),
     b: like(b, sizes.transposeB ? [batch, n, k] : [batch, k, n]),
     c: like(c, [batch, m, n]),
@@ -48,6 +50,7 @@ export function productTrial(product: Product, dispatch: Dispatch): Trial {
   return {
     dispatches: [dispatch],
     inputs: [...new Set(inputs)],
+    rounded: product.rounded ? [a, b].filter(({ dtype }) => dtype === 'f32') : [],
     expected: (inputOf) => {
       const add = (to: Values, from: Tensor | undefined) => {
         const terms = from && inputOf(from);
