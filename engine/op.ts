@@ -92,7 +92,7 @@ export interface Op<A = unknown> {
   /**
    * A rule of fuse.ts: the inputs, attributes and outputs of a node of this op that does the work of `node` and of
    * `consumer`, which alone reads the first output of `node`, as `tail`; undefined where there is none. Such a node is
-   * only ever run: it is not recorded, and has no gradient and no reference of its own.
+   * only ever run: it is not recorded, and has no gradient.
    */
   absorb?(
     node: GraphNode<A>,

@@ -2,7 +2,7 @@
 import { fuse } from './fuse.js';
 import type { Capabilities } from './gpu.js';
 import { isView, memoryOf, recordingOrder } from './graph.js';
-import { type KernelSource, kernelKey, kernelSource, tensorOf } from './kernel.js';
+import { type KernelSource, kernelId, kernelKey, kernelSource, tensorOf } from './kernel.js';
 import type { Dispatch } from './op.js';
 import type { GraphNode, Tensor } from './tensor.js';
 import type { Candidate, Choose, Tunable } from './tuning.js';
@@ -122,7 +122,14 @@ export class Schedule {
   /** The kernel of each dispatch, written out anew: whole texts, which a schedule that is only looked at does not need. */
   sources(): KernelSource[] {
     const { capabilities, options } = this;
-    return this.dispatches.map((dispatch) => kernelSource(dispatch, capabilities, options.checkBounds));
+    if (options.checkBounds) return this.dispatches.map((each) => kernelSource(each, capabilities, true));
+    const known = new Map<string, KernelSource>();
+    return this.dispatches.map((dispatch) => {
+      const id = kernelId(dispatch, capabilities);
+      const source = known.get(id) ?? kernelSource(dispatch, capabilities);
+      known.set(id, source);
+      return source;
+    });
   }
 
   /** What a run needs, known before anything is allocated. */

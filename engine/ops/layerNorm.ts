@@ -121,9 +121,9 @@ const gradientOp: Op<null> = {
       },
     ];
   },
-  reference: ({ inputs }, [x, gamma, mean, rstd, dy]) => {
+  reference: ({ inputs }, [x, gamma, mean, rstd, dy, residual]) => {
     const { rows, width } = rowsOf(inputs[0]!.shape);
-    const dx = new Float64Array(x!.length);
+    const dx = new Float64Array(residual ?? x!.length);
     for (let r = 0; r < rows; r++) {
       const xhat = (i: number) => (x![r * width + i]! - mean![r]!) * rstd![r]!;
       const g = (i: number) => dy![r * width + i]! * gamma![i]!;
@@ -134,7 +134,7 @@ const gradientOp: Op<null> = {
         product += g(i) * xhat(i);
       }
       for (let i = 0; i < width; i++)
-        dx[r * width + i] = rstd![r]! * (g(i) - sum / width - (xhat(i) * product) / width);
+        dx[r * width + i]! += rstd![r]! * (g(i) - sum / width - (xhat(i) * product) / width);
     }
     return [dx];
   },
