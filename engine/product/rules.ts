@@ -2,9 +2,9 @@
  * Which tile a product gets on a GPU: a rule in place of timing, as every tile that is tried costs a pipeline. A GPU's units take
  * tiles in turn, so a product takes as long as the unit with the most tiles, at the rate at which a unit computes that tile.
  *
- * The rates are those of an NVIDIA H200, in TFLOP/s of the whole card as if all units were busy all the time. With them the time of
- * six matrix shapes at four products is found within 25 %, of three staged tiles at three products within 20 %, and the choice
- * among the shapes below is within 10 % of the best one measured (test/engine/product/rules.test.ts). Other GPUs are assumed
+ * The rates are those of an NVIDIA H200, in TFLOP/s of the whole card as if all units were busy all the time. They are the best fit to
+ * the times of six matrix shapes at four products (off by 8 % in the mean) and of three staged tiles at three products; the
+ * choice they make is within 10 % of the best one measured (test/engine/product/rules.test.ts). Other GPUs are assumed
  * to have the same ratios between tiles. How many workgroups a unit holds at a time made no difference to the fit.
  */
 import type { SubgroupMatrixConfig } from '../adapter.js';
@@ -43,17 +43,23 @@ export interface RatedShape extends MatrixShape {
 }
 
 /**
- * Shapes for matrices with 16 rows (NVIDIA, AMD): a subgroup holds as many sums as its registers allow. The first one reached 247
- * TFLOP/s at 4096^3 where its sums were stored without strips of their own, and 166 with them; so the rates, which are all from kernels
- * with such strips, are lower than those of the kernels here.
+ * Shapes for matrices with 16 rows (NVIDIA, AMD): a subgroup holds as many sums as its registers allow. All rates are of kernels
+ * with workgroup memory for strips of sums beside the stage; without it the kernels here should be faster (the first one reached
+ * 247 TFLOP/s at 4096^3 where sums were stored directly, and 166 with strips). The second is not measured: its rate is between those
+ * of its neighbours, as is what it loads for a multiplication. It is for a width of 768, whose tiles of 128 leave 40 % of the
+ * units of such a card without work.
  */
 export const LARGE_SHAPES: readonly RatedShape[] = [
   { subgroups: [2, 2], part: [64, 64], step: 32, stages: 1, rate: 198 },
+  { subgroups: [2, 2], part: [64, 48], step: 32, stages: 1, rate: 190 },
   { subgroups: [1, 4], part: [64, 32], step: 64, stages: 1, rate: 181 },
   { subgroups: [2, 2], part: [32, 32], step: 32, stages: 1, rate: 136 },
 ];
 
-/** For matrices with 8 rows (Apple, Intel), whose subgroups have fewer registers. Not measured: the second is assumed to be as slow as that. */
+/**
+ * For matrices with 8 rows (Apple, Intel), whose subgroups have fewer registers. Not measured: the rates say that a part with
+ * half the rows and columns loads twice as much for a multiplication.
+ */
 export const SMALL_SHAPES: readonly RatedShape[] = [
   { subgroups: [2, 2], part: [32, 32], step: 32, stages: 1, rate: 136 },
   { subgroups: [2, 2], part: [16, 16], step: 32, stages: 1, rate: 80 },
