@@ -11,7 +11,8 @@ import {
   type SubgroupMatrixConfig,
 } from './adapter.js';
 import { UserError } from './errors.js';
-import type { Tuning } from './tuning.js';
+import type { KernelChecks } from './kernelChecks.js';
+import type { Tuner } from './tuner.js';
 import { computeUnits } from './units.js';
 import { withLiveHandle, withNaps } from './waiting.js';
 
@@ -126,8 +127,10 @@ export class Gpu {
   readonly device: GPUDevice;
   readonly adapter: AdapterSummary;
   readonly capabilities: Capabilities;
-  /** Chooses kernels for plans on this device; without it, each operation's own rule does. */
-  tuning?: Tuning;
+  /** Tries kernels before plans use them; without it they are trusted. */
+  checks?: KernelChecks;
+  /** Chooses kernels by times; without it, each operation's own rule does. */
+  tuning?: Tuner;
   private failure: Error | undefined;
   private destroyed = false;
   private readonly dawn: boolean;

@@ -61,9 +61,9 @@ function productVariants(capabilities: Capabilities): KernelSource[] {
           const b = input(transposeB ? [2, n, k] : [2, k, n], 'b', weights);
           const c = input([2, m, n], 'c', dtype);
           const sizes = { batch: 2, m, n, k, transposeA, transposeB };
-          const rounded = weights !== dtype;
-          for (const candidate of productCandidates({ a, b, c, sizes, epilogue, rounded }, capabilities))
-            sources.push(kernelSource(candidate.dispatch(), capabilities));
+          const product = { a, b, c, sizes, epilogue, rounded: weights !== dtype };
+          for (const candidate of productCandidates(product, capabilities))
+            sources.push(kernelSource(candidate.dispatch(product), capabilities));
         }
   return sources;
 }
@@ -86,9 +86,11 @@ function attentionVariants(capabilities: Capabilities): KernelSource[] {
         { entry: 'queries', reads: { qkv, o, lse, d_o }, writes: { d_qkv, delta } },
         { entry: 'keys', reads: { qkv, lse, d_o, delta }, writes: { d_qkv } },
       ];
-      for (const launch of launches)
-        for (const candidate of attentionCandidates({ heads, causal, ...launch }, capabilities))
-          sources.push(kernelSource(candidate.dispatch(), capabilities));
+      for (const each of launches) {
+        const launch = { heads, causal, ...each };
+        for (const candidate of attentionCandidates(launch, capabilities))
+          sources.push(kernelSource(candidate.dispatch(launch), capabilities));
+      }
     }
   return sources;
 }

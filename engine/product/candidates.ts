@@ -4,10 +4,11 @@ import type { Dispatch, KernelContext } from '../op.js';
 import { type Candidate, chosenDispatch, type Tunable } from '../tuning.js';
 import { broadcastDispatch, broadcastTiles } from './broadcast.js';
 import { matrixDispatch, matrixName } from './matrix.js';
-import { expectedResults, type Product } from './product.js';
+import type { Product } from './product.js';
 import { registersDispatch } from './registers.js';
 import { matrixTiles, stagedTiles } from './rules.js';
 import { STAGED_TILES, type StagedTile, stagedDispatch, stagedTile } from './staged.js';
+import { productTrial, smallProduct } from './trial.js';
 
 /** Lanes of a subgroup, where they are known before a kernel runs and are a CPU's vector. */
 function cpuLanes({ level, software, subgroupSize }: Capabilities): number | undefined {
@@ -20,14 +21,14 @@ function cpuLanes({ level, software, subgroupSize }: Capabilities): number | und
  * The kernels that can compute `product`, in the order of preference: on a CPU the one that loads least first, on a GPU subgroup
  * matrices with the tile that should take the least time (rules.ts). The others are for where a kernel is found to be wrong.
  */
-export function productCandidates(product: Product, capabilities: Capabilities): Candidate[] {
-  const registers = { name: 'registers', dispatch: () => registersDispatch(product) };
+export function productCandidates(product: Product, capabilities: Capabilities): Candidate<Product>[] {
+  const registers = { name: 'registers', dispatch: registersDispatch };
   const lanes = cpuLanes(capabilities);
   if (lanes !== undefined)
     return [
       ...broadcastTiles(product, lanes).map((tile) => ({
         name: `broadcast ${tile.rows}x${4 * tile.vectors}, k by ${tile.steps}`,
-        dispatch: () => broadcastDispatch(product, lanes, tile),
+        dispatch: (work: Product) => broadcastDispatch(work, lanes, tile),
       })),
       registers,
     ];
@@ -37,13 +38,13 @@ export function productCandidates(product: Product, capabilities: Capabilities):
   }
   const matrix = matrixTiles(product, capabilities).map((tile) => ({
     name: matrixName(tile),
-    dispatch: () => matrixDispatch(product, tile, capabilities),
+    dispatch: (work: Product) => matrixDispatch(work, tile, capabilities),
   }));
   const plain = stagedTiles(product, capabilities).map(staged);
   return [...matrix, ...(matrix.length > 0 ? plain.slice(0, 1) : plain), registers];
 
-  function staged(tile: StagedTile): Candidate {
-    return { name: `staged ${tile}`, dispatch: () => stagedDispatch(product, tile) };
+  function staged(tile: StagedTile): Candidate<Product> {
+    return { name: `staged ${tile}`, dispatch: (work) => stagedDispatch(work, tile) };
   }
 }
 
@@ -68,11 +69,14 @@ export function productKey({ a, b, c, sizes, epilogue, rounded }: Product): stri
 
 /** The launch that computes a product. */
 export function chooseProduct(product: Product, { capabilities, choose }: KernelContext): Dispatch {
-  const candidates = productCandidates(product, capabilities);
-  const expected: Tunable['expected'] = (values, output, at) =>
-    expectedResults(product, values, at)[output as 'c' | 'pre'];
-  const roundedInputs = product.rounded
-    ? (['a', 'b'] as const).filter((operand) => product[operand].dtype === 'f32')
-    : undefined;
-  return chosenDispatch({ key: productKey(product), candidates, expected, roundedInputs }, choose);
+  const tunable: Tunable<Product> = {
+    key: productKey(product),
+    work: product,
+    candidates: productCandidates(product, capabilities),
+    trial: (candidate) => {
+      const work = smallProduct(product);
+      return productTrial(work, candidate.dispatch(work));
+    },
+  };
+  return chosenDispatch(tunable, choose);
 }
