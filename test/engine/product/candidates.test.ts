@@ -155,7 +155,9 @@ describe('the candidates of a product', () => {
       b: input([n, k], 'b', 'f16'),
     });
     expect(names(half(4096, 4096, 4096))).toEqual([
+      'matrix f16 16x16x16, 4x2 of 64x64, k by 16, two stages',
       'matrix f16 16x16x16, 2x2 of 64x64, k by 32',
+      'matrix f16 16x16x16, 2x2 of 64x48, k by 32',
       'matrix f16 16x16x16, 1x4 of 64x32, k by 64',
       'matrix f16 16x16x16, 2x2 of 32x32, k by 32',
       'staged 128',

@@ -6,12 +6,13 @@ import { describe, expect, it } from 'vitest';
 import type { Capabilities } from '../../../engine/gpu.js';
 import { toHalf } from '../../../engine/half.js';
 import { call, type Op } from '../../../engine/op.js';
+import { activationDerivative, activationValue } from '../../../engine/ops/activation.js';
 import { Plan } from '../../../engine/plan.js';
 import { type MatrixShape, matrixConfig, matrixDispatch } from '../../../engine/product/matrix.js';
 import {
   type Epilogue,
-  expectedResults,
   type MatmulSizes,
+  multiplyMatrices,
   type Product,
 } from '../../../engine/product/product.js';
 import { evaluate } from '../../../engine/reference.js';
@@ -58,15 +59,16 @@ const op: Op<Case & { readonly inputs: readonly Names[] }> = {
     return [matrixDispatch(product, { config: matrixConfig(product, capabilities)!, shape }, capabilities)];
   },
   reference: ({ attributes: { sizes, follows, inputs: names } }, values) => {
-    const named = Object.fromEntries(names.map((name, i) => [name, values[i]!]));
-    const epilogue = {
-      activation: follows.activation,
-      slope: follows.slope ? { activation: 'gelu' } : undefined,
-    } as Epilogue;
-    const results = Array.from({ length: sizes.batch * sizes.m * sizes.n }, (_, at) =>
-      expectedResults({ sizes, epilogue }, named, at),
-    );
-    return [Float64Array.from(results, ({ c }) => c), Float64Array.from(results, ({ pre }) => pre)];
+    const of = Object.fromEntries(names.map((name, i) => [name, values[i]!]));
+    const sums = multiplyMatrices(of.a!, of.b!, sizes);
+    const pre = sums.map((x, i) => x + (of.bias?.[i % sizes.n] ?? 0));
+    const c = pre.map((x, i) => {
+      const { slope, residual } = of;
+      if (slope) return x * activationDerivative(slope[i]!, 'gelu');
+      const y = follows.activation ? activationValue(x, follows.activation) : x;
+      return y + (residual?.[i] ?? 0);
+    });
+    return [c, pre];
   },
 };
 

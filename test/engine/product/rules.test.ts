@@ -2,12 +2,11 @@
 import { describe, expect, it } from 'vitest';
 import type { Capabilities } from '../../../engine/gpu.js';
 import { matrixEdges } from '../../../engine/product/matrix.js';
-import type { MatmulSizes } from '../../../engine/product/product.js';
+import { type MatmulSizes, productFlops } from '../../../engine/product/product.js';
 import {
   LARGE_SHAPES,
   matrixTiles,
   productTime,
-  type RatedShape,
   STAGED_RATES,
   stagedTiles,
 } from '../../../engine/product/rules.js';
@@ -32,21 +31,21 @@ const productOf = (m: number, n: number, k: number) => ({
   epilogue: {},
 });
 
-/**
- * TFLOP/s of kernels whose strips lay beside the stage: those of LARGE_SHAPES in their order, and the best of six shapes. The
- * best differ between shapes of one tile by less than 10 %.
- */
+const EDGES = { '2x2 of 64x64': [128, 128], '1x4 of 64x32': [64, 128], '2x2 of 32x32': [64, 64] } as const;
+type Measured = keyof typeof EDGES;
+
+/** Rates that fit kernels whose strips of sums lay beside the stage. */
+const APART: Record<Measured, number> = { '2x2 of 64x64': 198, '1x4 of 64x32': 181, '2x2 of 32x32': 136 };
+/** M, N and K; TFLOP/s of these kernels; and of the best of all six shapes that were measured. */
 const MATRIX: readonly (readonly [
-  m: number,
-  n: number,
-  k: number,
-  measured: readonly number[],
+  sizes: readonly [number, number, number],
+  measured: Record<Measured, number>,
   best: number,
 ])[] = [
-  [4096, 4096, 4096, [166, 160, 130], 179],
-  [1576, 2304, 768, [129, 122, 96], 129],
-  [2056, 4096, 1024, [140, 158, 122], 158],
-  [2056, 1024, 4096, [103, 174, 128], 174],
+  [[4096, 4096, 4096], { '2x2 of 64x64': 166, '1x4 of 64x32': 160, '2x2 of 32x32': 130 }, 179],
+  [[1576, 2304, 768], { '2x2 of 64x64': 129, '1x4 of 64x32': 122, '2x2 of 32x32': 96 }, 129],
+  [[2056, 4096, 1024], { '2x2 of 64x64': 140, '1x4 of 64x32': 158, '2x2 of 32x32': 122 }, 158],
+  [[2056, 1024, 4096], { '2x2 of 64x64': 103, '1x4 of 64x32': 174, '2x2 of 32x32': 128 }, 174],
 ];
 
 /** Milliseconds of `staged` in float32, where they were measured. */
@@ -56,31 +55,46 @@ const STAGED: readonly (readonly [m: number, n: number, k: number, ms: Record<nu
   [4096, 4096, 4096, { 128: 4.04 }],
 ];
 
+const within = (found: number, right: number, factor: number) =>
+  Math.max(found / right, right / found) < factor;
+
 describe('the rule for tiles', () => {
-  for (const [m, n, k, measured, best] of MATRIX)
-    it(`chooses a tile within 10 % of the best for ${m}x${n}x${k} on tensor cores, and its time within 15 %`, () => {
-      const { shape } = matrixTiles(productOf(m, n, k), H200)[0]!;
-      const chosen = LARGE_SHAPES.indexOf(shape as RatedShape);
+  for (const [sizes, measured, best] of MATRIX)
+    it(`knows what kernels took for ${sizes.join('x')} on tensor cores, and which was fast`, () => {
+      const predicted = (name: Measured) =>
+        productFlops(sizesOf(...sizes)) /
+        productTime(sizesOf(...sizes), EDGES[name], { rate: APART[name] }, 132) /
+        1e12;
+      const names = Object.keys(EDGES) as Measured[];
+      for (const name of names) expect(within(predicted(name), measured[name], 1.15), name).toBe(true);
+      const chosen = names.reduce((most, name) => (predicted(name) > predicted(most) ? name : most));
       expect(measured[chosen]).toBeGreaterThan(0.9 * best);
-      const { rate } = LARGE_SHAPES[chosen]!;
-      const time = productTime(sizesOf(m, n, k), { tile: matrixEdges(shape), rate }, 132);
-      const predicted = (2 * m * n * k) / time / 1e12;
-      expect(Math.abs(Math.log(predicted / measured[chosen]!))).toBeLessThan(Math.log(1.15));
     });
 
+  it('expects no less of kernels whose strips lie in the stage', () => {
+    for (const name of Object.keys(EDGES) as Measured[]) {
+      const [m, n] = EDGES[name];
+      const shape = LARGE_SHAPES.find((each) => matrixEdges(each).join() === `${m},${n}`)!;
+      expect(shape.rate).toBeGreaterThanOrEqual(APART[name]);
+      expect(shape.alone ?? shape.rate).toBe(APART[name]);
+    }
+  });
+
   for (const [m, n, k, ms] of STAGED)
-    it(`chooses the fastest staged tile for ${m}x${n}x${k}, and knows its time within 10 %`, () => {
+    it(`chooses the fastest staged tile for ${m}x${n}x${k}, and knows its time within 20 %`, () => {
       const tile = stagedTiles({ sizes: sizesOf(m, n, k) }, H200)[0]!;
       expect(ms[tile]).toBe(Math.min(...Object.values(ms)));
-      const time = productTime(sizesOf(m, n, k), { tile: [tile, tile], rate: STAGED_RATES[tile] }, 132);
-      expect(Math.abs(Math.log((1000 * time) / ms[tile]!))).toBeLessThan(Math.log(1.2));
+      const time = productTime(sizesOf(m, n, k), [tile, tile], STAGED_RATES[tile], 132);
+      expect(within(1000 * time, ms[tile]!, 1.2)).toBe(true);
     });
 
   it('takes smaller tiles where there are few units for large ones to fill, or many', () => {
     const edge = (m: number, n: number, units: number) =>
       matrixEdges(matrixTiles(productOf(m, n, 768), { ...H200, units })[0]!.shape);
-    expect(edge(4096, 4096, 132)).toEqual([128, 128]);
+    expect(edge(1576, 2304, 132)).toEqual([128, 128]);
     expect(edge(200, 768, 132)).toEqual([64, 64]);
+    expect(edge(1608, 768, 132)).toEqual([128, 96]);
+    expect(matrixEdges(matrixTiles(productOf(4096, 4096, 4096), H200)[0]!.shape)).toEqual([256, 128]);
     // Ten units are busy with large tiles of a product that leaves most of 132 idle.
     expect(edge(1608, 768, 10)).toEqual([128, 128]);
   });
@@ -88,7 +102,7 @@ describe('the rule for tiles', () => {
   it('leaves out shapes that an adapter has no room for', () => {
     const tiles = (changed: Partial<Capabilities>) =>
       matrixTiles(productOf(4096, 4096, 4096), { ...H200, ...changed }).length;
-    expect(tiles({})).toBe(3);
+    expect(tiles({})).toBe(5);
     expect(tiles({ workgroupMemory: 16384 })).toBe(1);
     expect(tiles({ workgroupMemory: 8192 })).toBe(0);
     // Subgroups of 128 lanes are too many invocations for four of them.
