@@ -1,5 +1,5 @@
 import { UserError } from '../../engine/errors.js';
-import { fromHalf, toHalf } from '../../engine/half.js';
+import { fromHalf, roundHalves } from '../../engine/half.js';
 
 /** How a checkpoint stores numbers. */
 export type StoredDType = 'F32' | 'F16' | 'BF16' | 'F64' | 'I64' | 'I32' | 'I16' | 'U8' | 'I8' | 'BOOL';
@@ -80,18 +80,16 @@ export function storedTensor(source: TensorSource): StoredTensor {
 }
 
 const LARGEST_HALF = 65_504;
-/** From here on, rounding gives infinity. */
-const TOO_LARGE = 65_520;
 
 /** Float16 of finite values. Throws `UserError` for those that it cannot hold. */
 export function roundToHalf(values: Float32Array, name: string): Uint16Array {
-  const lost = values.find((value) => Math.abs(value) >= TOO_LARGE && Number.isFinite(value));
-  if (lost !== undefined)
+  const { halves, overflow } = roundHalves(values);
+  if (overflow !== undefined)
     throw new UserError(
-      `tensor "${name}" holds ${lost}, and float16 ends at ${LARGEST_HALF}`,
+      `tensor "${name}" holds ${overflow}, and float16 ends at ${LARGEST_HALF}`,
       'keep it in float32',
     );
-  return toHalf(values);
+  return halves;
 }
 
 /** A message fit for one line of a terminal: names in damaged files may hold anything, at any length. */
