@@ -42,15 +42,16 @@ export async function openSafetensors(platform: Platform, path: string): Promise
   const tensors = new Map<string, StoredTensor>();
   for (const entry of entries) {
     const { name, dtype, shape, begin, end } = entry;
-    const bytes = async () =>
-      begin === end ? new Uint8Array(0) : platform.read(path, start + begin, end - begin);
+    const range = async (offset: number, length: number) =>
+      length === 0 ? new Uint8Array(0) : platform.read(path, start + begin + offset, length);
+    const bytes = () => range(0, end - begin);
     const fail = (problem: string): never => {
       throw new UserError(
         `${path}: ${readable(`tensor "${name}" ${problem}`)}`,
         'Check that this is the file you meant.',
       );
     };
-    tensors.set(name, storedTensor({ name, dtype, shape, bytes, fail }));
+    tensors.set(name, storedTensor({ name, dtype, shape, bytes, range, fail }));
   }
   return { path, format: 'safetensors', tensors, metadata };
 }

@@ -38,7 +38,7 @@ export async function loadTeacherCheckpoint(
   const template = metadata.template ?? contextWords(tokenizer, CONTEXT_INIT, length).template;
   const values = async (tower: 'text' | 'vision') =>
     Promise.all(prompts![tower].map((tensor) => tensor.read()));
-  const tokenTable = await donor.tensors.get('token_embedding.weight')!.read();
+  const tokenTable = donor.tensors.get('token_embedding.weight')!;
   const model = await loadModel(job.gpu, checkpoint, { precision: job.precision, ...towers });
   return {
     model: { ...model, tokenTable },

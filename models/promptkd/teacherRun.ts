@@ -8,7 +8,7 @@ import { tokenizeClasses } from '../clip/classPrompts.js';
 import { GpuPreprocessor } from '../clip/gpuPreprocess.js';
 import { type ClipModel, loadModel } from '../clip/model.js';
 import { PROMPTSRC_TEMPLATES } from '../clip/templates.js';
-import { lookUp } from '../clip/text.js';
+import { lookUp, readTokenRows } from '../clip/text.js';
 import { encodeSequences, tokenTable } from '../clip/textEncoder.js';
 import type { Tokenizer } from '../clip/tokenizer.js';
 import { baseNovelSplit, type Dataset, loadDataset, selectClasses } from '../datasets/dataset.js';
@@ -105,7 +105,8 @@ export async function runTeacher(
     settings,
     config,
     Random.of(settings.seed, 'teacher prompts'),
-    initialTokens && lookUp(tokenTable(model), config.text.width, initialTokens),
+    initialTokens &&
+      lookUp(await readTokenRows(tokenTable(model), [initialTokens]), config.text.width, initialTokens),
   );
   const prompts = promptVariables(initial, config);
   const compiling = job.begin('compiling stage 1', 1);
