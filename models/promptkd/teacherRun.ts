@@ -61,7 +61,9 @@ export async function runTeacher(
   if (method === 'clip') return runPlainTeacher(job, given, out, { resume });
   const { gpu, platform } = job;
   const checkpoint = await loadCheckpoint(platform, given.clip);
-  await noteOfficial(job, checkpoint);
+  // Awaited behind the weights: a hash of gigabytes takes as long as uploading them.
+  const noted = noteOfficial(job, checkpoint);
+  noted.catch(() => undefined);
   const settings = resolveTeacher({ ...given, method }, checkpoint.config);
   checkPromptShape(settings, checkpoint.config);
   const tokenizer = await openTokenizer(platform, given);
@@ -87,6 +89,7 @@ export async function runTeacher(
   });
   const folder = await RunFolder.open(platform, out, 'teacher', settings, resume);
   const model = await loadModel(gpu, checkpoint, { precision });
+  await noted;
 
   const frozenText =
     method === 'promptsrc' ? await meanTemplateFeatures(job, model, tokenize, classNames) : undefined;
@@ -109,6 +112,8 @@ export async function runTeacher(
       lookUp(await readTokenRows(tokenTable(model), [initialTokens]), config.text.width, initialTokens),
   );
   const prompts = promptVariables(initial, config);
+  // Decoded while kernels are compiled.
+  if (!resume) loader.start(1);
   const compiling = job.begin('compiling stage 1', 1);
   const step = await TeacherStep.create(
     gpu,

@@ -4,7 +4,7 @@ import type { Batch } from '../datasets/loader.js';
 import type { Job } from '../job.js';
 import { adapterPeak } from './adapterPeak.js';
 import type { RunFolder } from './runFolder.js';
-import { addTimings, NO_TIME, StopWatch, short, timingLine, timingRecord } from './timing.js';
+import { addTimings, NO_TIME, StopWatch, short, timingLine, timingRecord, type Work } from './timing.js';
 import { encodeState, restoreState, type StateTensors } from './trainingState.js';
 
 type Losses = Readonly<Record<string, number>> & { readonly loss: number };
@@ -57,9 +57,8 @@ export async function train<B = Batch>(
   loop: TrainingLoop<B>,
 ): Promise<number | undefined> {
   const finished = await restore(job, folder, loop);
-  const { epochs, loader, flops } = loop;
+  const { epochs, loader } = loop;
   if (finished >= epochs) return undefined;
-  const work = { flops, peak: await adapterPeak(job.gpu) };
   const perEpoch = loader.batchesPerEpoch;
   const bar = job.begin(loop.label, epochs * perEpoch);
   let mean: number | undefined;
@@ -76,7 +75,7 @@ export async function train<B = Batch>(
       );
       mean = ran.mean;
       timing = addTimings(timing, ran.timing);
-      folder.logTiming({ epoch, ...timingRecord(ran.timing, work) });
+      folder.logTiming({ epoch, ...timingRecord(ran.timing, await workOf(job, loop)) });
       // Nothing is written yet: the last moment for a broken image to leave nothing behind.
       if (epoch === 1) await loader.decodeLeftOut?.(epoch);
       await loop.endEpoch?.(epoch, note);
@@ -86,9 +85,15 @@ export async function train<B = Batch>(
   } finally {
     bar.end();
   }
-  job.note(`${loop.label}: ${timingLine(timing, work)}`);
+  job.note(`${loop.label}: ${timingLine(timing, await workOf(job, loop))}`);
   return mean;
 }
+
+/** Measured behind the first epoch, not before it: nobody waits for it then, and the device has left its idle clocks. */
+const workOf = async ({ gpu }: Job, { flops }: { readonly flops: number }): Promise<Work> => ({
+  flops,
+  peak: await adapterPeak(gpu),
+});
 
 /** One epoch; several steps are always under way, and each one's losses are read while later ones run. */
 async function runEpoch<B>(
