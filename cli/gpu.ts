@@ -4,6 +4,7 @@ import { UserError } from '../engine/errors.js';
 import { type Gpu, type Level, NoAdapterError, openGpu } from '../engine/gpu.js';
 import type { Precision } from '../models/clip/precision.js';
 import { MARKER, relaunchIfNeeded } from './platform/relaunch.js';
+import { mark } from './trace.js';
 import { startTuning } from './tuning.js';
 
 export interface GpuFlags {
@@ -62,6 +63,7 @@ export function addGpuOptions(command: Command): Command {
 export async function commandGpu(flags: GpuFlags): Promise<Gpu> {
   await relaunchIfNeeded(flags.adapter);
   const gpu = await open(flags);
+  mark('adapter', { adapter: gpu.adapter.name });
   // A software adapter rounds the same way every time as long as nobody asks for other kernels.
   if (flags.tune ?? !gpu.adapter.software) startTuning(gpu);
   if (gpu.adapter.software) process.stderr.write(`${announcement(gpu)}\n`);

@@ -76,6 +76,7 @@ export async function runStudent(
   });
   const model = await loading;
   await noted;
+  job.mark?.('weights');
   const shared = await teacherClasses(job, settings, data, teacher);
   teacher.model.releaseText();
   const own =
@@ -118,6 +119,7 @@ export async function runStudent(
     batch: settings.batch,
   });
   compiling.end();
+  job.mark?.('compiled', { dispatches: step.plan.describe().dispatches });
 
   const { prompts, projection, weights = [] } = variables;
   const statistics = projectionStatistics(layersOf(projection)).map((name) => projection[name]!);

@@ -90,6 +90,7 @@ export async function runTeacher(
   const folder = await RunFolder.open(platform, out, 'teacher', settings, resume);
   const model = await loadModel(gpu, checkpoint, { precision });
   await noted;
+  job.mark?.('weights');
 
   const frozenText =
     method === 'promptsrc' ? await meanTemplateFeatures(job, model, tokenize, classNames) : undefined;
@@ -131,6 +132,7 @@ export async function runTeacher(
     batch: settings.batch,
   });
   compiling.end();
+  job.mark?.('compiled', { dispatches: step.plan.describe().dispatches });
   const weights = gaussianWeights(settings.epochs, settings.averageMean, settings.averageDeviation);
 
   const rates = schedule(settings, METHOD_DEFAULTS[method].batch);

@@ -67,7 +67,8 @@ export async function train<B = Batch>(
     bar.update(finished * perEpoch);
     for (let epoch = finished + 1; epoch <= epochs; epoch++) {
       const note = (text: string) => bar.update(epoch * perEpoch, `epoch ${epoch}/${epochs}  ${text}`);
-      const ran = await runEpoch(folder, loop, epoch, (step, loss, speed) =>
+      const first = epoch === finished + 1 ? job.mark : undefined;
+      const ran = await runEpoch(folder, loop, epoch, first, (step, loss, speed) =>
         bar.update(
           (epoch - 1) * perEpoch + step,
           `epoch ${epoch}/${epochs}  loss ${loss.toFixed(4)}  ${short(speed)} images/s`,
@@ -95,11 +96,16 @@ const workOf = async ({ gpu }: Job, { flops }: { readonly flops: number }): Prom
   peak: await adapterPeak(gpu),
 });
 
-/** One epoch; several steps are always under way, and each one's losses are read while later ones run. */
+/**
+ * One epoch; several steps are always under way, and each one's losses are read while later ones run.
+ *
+ * @param mark hears of the first of them, where that is measured
+ */
 async function runEpoch<B>(
   folder: RunFolder,
   loop: TrainingLoop<B>,
   epoch: number,
+  mark: Job['mark'],
   progress: (step: number, loss: number, imagesPerSecond: number) => void,
 ) {
   const { loader, accumulate = 1, epochs } = loop;
@@ -107,6 +113,7 @@ async function runEpoch<B>(
   const watch = new StopWatch();
   const pending: Promise<Losses>[] = [];
   let total = 0;
+  let started = 0;
   let step = 0;
   let update: Losses[] = [];
   const settle = async () => {
@@ -131,6 +138,13 @@ async function runEpoch<B>(
       loop.step(next.batch, epoch, rate);
       watch.step(loop.batch);
       const losses = loop.losses();
+      if (started++ === 0) {
+        mark?.('first step queued');
+        losses.then(
+          () => mark?.('first step done'),
+          () => undefined,
+        );
+      }
       // Awaited in its turn; until then a failure of another wait must not make it an unhandled rejection.
       losses.catch(() => undefined);
       pending.push(losses);
