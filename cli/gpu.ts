@@ -5,6 +5,7 @@ import { type Gpu, type Level, NoAdapterError, openGpu } from '../engine/gpu.js'
 import type { Precision } from '../models/clip/precision.js';
 import { attachKernels, startTuning } from './kernelStore.js';
 import { MARKER, relaunchIfNeeded } from './platform/relaunch.js';
+import { mark } from './trace.js';
 
 export interface GpuFlags {
   readonly adapter?: string;
@@ -65,6 +66,7 @@ export async function commandGpu(flags: GpuFlags): Promise<Gpu> {
   const gpu = await open(flags);
   attachKernels(gpu);
   if (flags.tune !== undefined) startTuning(gpu, flags.tune);
+  mark('adapter', { adapter: gpu.adapter.name });
   if (gpu.adapter.software) process.stderr.write(`${announcement(gpu)}\n`);
   return gpu;
 }

@@ -40,8 +40,15 @@ export interface Platform {
   baseName(path: string): string;
   /** Gunzips a buffer. */
   gunzip(data: Uint8Array): Promise<Uint8Array>;
-  /** SHA-256 of a file's content (streamed), lower-case hex. */
-  sha256(path: string): Promise<string>;
+  /**
+   * SHA-256 of a file's content (streamed), lower-case hex.
+   *
+   * @param options `keep`: of a large file, beside other work, and from an earlier time as long as the file has not changed;
+   *   without it the file is read, which finds what a disk has spoilt too
+   */
+  sha256(path: string, options?: { readonly keep?: boolean }): Promise<string>;
+  /** CRC-32 as ZIP defines it, where the machine has a fast one. */
+  crc32?(data: Uint8Array): number;
   /** SHA-256 of bytes, lower-case hex. */
   sha256Bytes(data: Uint8Array): Promise<string>;
   /**

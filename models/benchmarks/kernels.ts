@@ -7,7 +7,7 @@ import { type PlanRequest, Schedule } from '../../engine/schedule.js';
 import type { Tensor } from '../../engine/tensor.js';
 import type { Family, KernelCase } from './kernelCases.js';
 import { peakGraphs } from './peaks.js';
-import { randomWeight, seededValues, seedOf } from './values.js';
+import { randomHalfWeight, randomWeight, seededHalves, seededValues, seedOf } from './values.js';
 
 export interface KernelRow {
   readonly family: Family;
@@ -42,10 +42,13 @@ export function fillLeaves(gpu: Gpu, request: PlanRequest): void {
 }
 
 function fill(gpu: Gpu, leaf: Tensor): void {
-  if (leaf.dtype === 'i32') write(gpu, leaf, new Int32Array(leaf.size));
-  else if (/\.(weight|bias|in_proj_\w+)$|proj/.test(leaf.label))
-    write(gpu, leaf, randomWeight(leaf.label, leaf.shape));
-  else write(gpu, leaf, seededValues(seedOf(`${leaf.label} ${leaf.shape}`), leaf.size));
+  const { label, shape, size, dtype } = leaf;
+  const isWeight = /\.(weight|bias|in_proj_\w+)$|proj/.test(label);
+  const seed = seedOf(`${label} ${shape}`);
+  if (dtype === 'i32') write(gpu, leaf, new Int32Array(size));
+  else if (dtype === 'f16')
+    write(gpu, leaf, isWeight ? randomHalfWeight(label, shape) : seededHalves(seed, size));
+  else write(gpu, leaf, isWeight ? randomWeight(label, shape) : seededValues(seed, size));
 }
 
 /** Measures family by family: within one, every case and both peaks take their turns. */

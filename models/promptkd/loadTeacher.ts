@@ -43,8 +43,9 @@ export async function loadPlainClip(
   }: { tokenizer?: string; template?: string } & Towers = {},
 ): Promise<Teacher> {
   const checkpoint = await loadCheckpoint(job.platform, clip);
+  const hashing = checkpoint.sha256();
   const model = await loadModel(job.gpu, checkpoint, { precision: job.precision, vision, text });
-  const clipHash = await checkpoint.sha256();
+  const clipHash = await hashing;
   return {
     model,
     prompts: { text: [], vision: [] },
