@@ -6,6 +6,7 @@ import { broadcastDispatch, broadcastTiles } from './broadcast.js';
 import { matrixDispatch, matrixName, matrixTiles } from './matrix.js';
 import { expectedResults, type Product } from './product.js';
 import { registersDispatch } from './registers.js';
+import { rowCount, rowsDispatch } from './rows.js';
 import { STAGED_TILES, stagedDispatch, stagedTile } from './staged.js';
 
 /** Lanes of a subgroup, where they are known before a kernel runs and are a CPU's vector. */
@@ -17,7 +18,7 @@ function cpuLanes({ level, software, subgroupSize }: Capabilities): number | und
 
 /**
  * Every kernel that can compute `product`. The first one is what an untuned adapter gets: on a CPU the one that loads least,
- * on a GPU the staged one with tiles that fill it. Subgroup matrices wait for a tuner's word.
+ * on a GPU the one for a few rows, or the staged one with tiles that fill it. Subgroup matrices wait for a tuner's word.
  */
 export function productCandidates(product: Product, capabilities: Capabilities): Candidate[] {
   const registers = { name: 'registers', dispatch: () => registersDispatch(product) };
@@ -36,8 +37,10 @@ export function productCandidates(product: Product, capabilities: Capabilities):
     dispatch: () => stagedDispatch(product, tile),
   }));
   if (capabilities.software) return [registers, ...staged];
+  const rows = rowCount(product);
   const matrix = capabilities.level === 'matrix' ? matrixTiles(product, capabilities) : [];
   return [
+    ...(rows ? [{ name: `rows ${rows}`, dispatch: () => rowsDispatch(product, rows) }] : []),
     ...staged,
     registers,
     ...matrix.map((tile) => ({
