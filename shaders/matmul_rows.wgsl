@@ -4,8 +4,8 @@
 // A workgroup computes ROWS rows and 4 * ACROSS columns. Its LANES invocations share k: each takes four columns, at four k at a
 // time, and every row of them; ACROSS invocations lie side by side along n, LANES / ACROSS along k. Neighbours read neighbouring
 // vectors of B: along k where that is contiguous (ACROSS = 1), else ACROSS of them to a row of B. A is small and comes from the cache; a
-// vector of it serves four columns. What an invocation reads of B for two steps is asked for before the first multiplication, and
-// there are many small workgroups, as memory is slow to answer rather than slow.
+// vector of it serves four columns. The next step's values of B are asked for before the multiplications of this one. Where there
+// are more than ROWS rows, the workgroups of the same columns are neighbours, and B comes from the cache for all but the first.
 //
 // The sums of a column's invocations are then added through workgroup memory, always in the same order, HELD rows at a time so that
 // 16 KiB suffice: TERMS at once, and then what is left.
@@ -60,23 +60,17 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   //#end
   //#end
 
-  for (var quad = lane / ACROSS; quad < quads; quad += 2u * depth) {
-    // Beyond the end the last vectors are read and not used: a condition would keep the loads behind it.
-    let next = min(quad + depth, quads - 1u);
-    let b = block_b(z, own, quad);
-    let b_next = block_b(z, own, next);
+  var quad = lane / ACROSS;
+  var b = block_b(z, own, min(quad, quads - 1u));
+  for (; quad < quads; quad += depth) {
+    // Beyond the end the last vectors are read again and not used: a condition would keep the loads behind it.
+    let next = block_b(z, own, min(quad + depth, quads - 1u));
     //#unroll p ROUNDS
     //#unroll r HELD
     sum$p_$r = multiply(quad_a(z, m + $p * HELD + $ru, quad), b, sum$p_$r);
     //#end
     //#end
-    if (quad + depth < quads) {
-      //#unroll p ROUNDS
-      //#unroll r HELD
-      sum$p_$r = multiply(quad_a(z, m + $p * HELD + $ru, next), b_next, sum$p_$r);
-      //#end
-      //#end
-    }
+    b = next;
   }
 
   // A row's sums lie LANES apart. Each of LANES / TERMS invocations a row adds TERMS of them that are LANES / TERMS apart, which

@@ -6,7 +6,7 @@ import { broadcastDispatch, broadcastTiles } from './broadcast.js';
 import { matrixDispatch, matrixName, matrixTiles } from './matrix.js';
 import { expectedResults, type Product } from './product.js';
 import { registersDispatch } from './registers.js';
-import { rowCount, rowsDispatch } from './rows.js';
+import { hasFewRows, rowsDispatch } from './rows.js';
 import { STAGED_TILES, stagedDispatch, stagedTile } from './staged.js';
 
 /** Lanes of a subgroup, where they are known before a kernel runs and are a CPU's vector. */
@@ -37,10 +37,9 @@ export function productCandidates(product: Product, capabilities: Capabilities):
     dispatch: () => stagedDispatch(product, tile),
   }));
   if (capabilities.software) return [registers, ...staged];
-  const rows = rowCount(product);
   const matrix = capabilities.level === 'matrix' ? matrixTiles(product, capabilities) : [];
   return [
-    ...(rows ? [{ name: `rows ${rows}`, dispatch: () => rowsDispatch(product, rows) }] : []),
+    ...(hasFewRows(product) ? [{ name: 'rows', dispatch: () => rowsDispatch(product) }] : []),
     ...staged,
     registers,
     ...matrix.map((tile) => ({

@@ -2,6 +2,9 @@
 import type { Dispatch } from '../op.js';
 import { type Product, productDispatch } from './product.js';
 
+/** Rows that a workgroup computes, and the most that it is worth it for: then B is read twice, the second time from the cache. */
+const ROWS = 8;
+const MOST_ROWS = 2 * ROWS;
 /** Invocations that share k. */
 const LANES = 256;
 /** Rows whose sums are in workgroup memory at once: 16 KiB. */
@@ -11,29 +14,20 @@ const TERMS = 16;
 /** Depth below which most invocations would have nothing to multiply. */
 const LEAST_DEPTH = 64;
 
-/** Rows that a workgroup computes: a kernel each, so there are two. */
-export type RowCount = 8 | 16;
+/** Whether a product has few rows, and A and B can be read in vectors along their last axes. */
+export const hasFewRows = ({ sizes: { m, n, k, transposeA, transposeB } }: Product): boolean =>
+  m <= MOST_ROWS && k >= LEAST_DEPTH && k % 4 === 0 && !transposeA && (transposeB || n % 4 === 0);
 
-/**
- * The rows of the kernel that can compute a product; undefined where there are more of them than are worth it, or where A or
- * B cannot be read in vectors along their last axes.
- */
-export function rowCount({ sizes: { m, n, k, transposeA, transposeB } }: Product): RowCount | undefined {
-  if (m > 16 || k < LEAST_DEPTH || k % 4 !== 0) return undefined;
-  if (transposeA || (!transposeB && n % 4 !== 0)) return undefined;
-  return m > 8 ? 16 : 8;
-}
-
-export function rowsDispatch(product: Product, rows: RowCount): Dispatch {
+export function rowsDispatch(product: Product): Dispatch {
   const { b, sizes } = product;
   // Where n is contiguous, 32 bytes of each row of B: what a GPU's memory gives at the least. More would be fewer workgroups.
   const across = sizes.transposeB ? 1 : b.dtype === 'f16' ? 4 : 2;
   return productDispatch('matmul_rows', product, {
-    tileM: rows,
+    tileM: ROWS,
     tileN: 4 * across,
-    band: 1,
+    band: MOST_ROWS / ROWS,
     vectorA: true,
     vectorB: true,
-    constants: { ROWS: rows, ROUNDS: rows / HELD, HELD, LANES, ACROSS: across, TERMS },
+    constants: { ROWS, ROUNDS: ROWS / HELD, HELD, LANES, ACROSS: across, TERMS },
   });
 }

@@ -26,7 +26,7 @@ const make = (random: TestRandom, shape: Shape, label: string, dtype: DType): Te
   dtype === 'f16' ? random.halves(shape, label) : random.variable(shape, label);
 
 describe('the product of a few rows', () => {
-  // Steps over k: less than one, one and a vector of the next, two and a vector of the third, many.
+  // Steps over k: less than one, and one, two or four with a vector of the next.
   for (const [batch, m, n, k] of [
     [1, 1, 1, 64],
     [1, 8, 5, 1028],
@@ -36,10 +36,8 @@ describe('the product of a few rows', () => {
   ] as const)
     it(`with B along k, ${batch} x ${m} x ${n} x ${k}`, async () => {
       const random = new TestRandom(m);
-      for (const b of ['f32', 'f16'] as const) {
-        const [x, w] = [random.variable([batch, m, k], 'a'), make(random, [batch, n, k], 'b', b)];
-        await checkRows([matmul(x, w, { transposeB: true })]);
-      }
+      const w = make(random, [batch, n, k], 'b', m > 8 ? 'f16' : 'f32');
+      await checkRows([matmul(random.variable([batch, m, k], 'a'), w, { transposeB: true })]);
     });
 
   for (const [batch, m, n, k] of [
@@ -51,10 +49,8 @@ describe('the product of a few rows', () => {
   ] as const)
     it(`with B along n, ${batch} x ${m} x ${n} x ${k}`, async () => {
       const random = new TestRandom(m);
-      for (const b of ['f32', 'f16'] as const) {
-        const [x, w] = [random.variable([batch, m, k], 'a'), make(random, [batch, k, n], 'b', b)];
-        await checkRows([matmul(x, w)]);
-      }
+      const w = make(random, [batch, k, n], 'b', m > 7 ? 'f16' : 'f32');
+      await checkRows([matmul(random.variable([batch, m, k], 'a'), w)]);
     });
 
   for (const transposeB of [true, false])
@@ -62,39 +58,30 @@ describe('the product of a few rows', () => {
       it(`with rows of float16 and results of ${dtype}, ${transposeB ? 'B along k' : 'B along n'}`, async () => {
         const random = new TestRandom(5);
         const [m, n, k] = [11, 36, 132];
-        for (const b of ['f32', 'f16'] as const) {
-          const w = make(random, transposeB ? [n, k] : [k, n], 'b', b);
-          await checkRows([matmul(random.halves([m, k], 'a'), w, { transposeB, dtype })], dtype);
-        }
+        const w = make(random, transposeB ? [n, k] : [k, n], 'b', dtype);
+        await checkRows([matmul(random.halves([m, k], 'a'), w, { transposeB, dtype })], dtype);
       });
 
   for (const dtype of ['f32', 'f16'] as const)
     for (const n of dtype === 'f32' ? [20, 21] : [20])
-      it(`finishes ${n} columns of ${dtype}: bias, activations, residual, and what it was before`, async () => {
+      it(`finishes ${n} columns of ${dtype}: bias, activation, residual, and what it was before`, async () => {
         const random = new TestRandom(n);
         const [m, k] = [7, 72];
         const [x, w] = [make(random, [m, k], 'x', dtype), make(random, [n, k], 'w', dtype)];
         const bias = random.variable([n], 'bias');
-        for (const activation of ['quickGelu', 'gelu', 'relu'] as const) {
-          const y = linear(x, w, bias, { activation, dtype });
-          await checkRows([y, y.node!.outputs[1]!], dtype);
-        }
+        const y = linear(x, w, bias, { activation: 'gelu', dtype });
+        await checkRows([y, y.node!.outputs[1]!], dtype);
         await checkRows([add(random.variable([m, n], 'residual'), linear(x, w, bias))]);
       });
 
-  for (const transposeB of [true, false])
-    it(`multiplies by the slope of an activation, ${transposeB ? 'B along k' : 'B along n'}`, async () => {
-      const random = new TestRandom(9);
-      const [m, n, k] = [10, 24, 76];
-      const x = random.variable([m, k], 'x');
-      const w = random.variable(transposeB ? [n, k] : [k, n], 'w');
-      for (const activation of ['quickGelu', 'gelu', 'relu'] as const) {
-        const product = matmul(x, w, { transposeB });
-        await checkRows([activationGradient(random.variable([m, n], 'pre'), product, activation)]);
-      }
-    });
+  it('multiplies by the slope of an activation', async () => {
+    const random = new TestRandom(9);
+    const [m, n, k] = [10, 24, 76];
+    const product = matmul(random.variable([m, k], 'x'), random.variable([k, n], 'w'));
+    await checkRows([activationGradient(random.variable([m, n], 'pre'), product, 'quickGelu')]);
+  });
 
-  it('is what a GPU takes first where it can, with two kernels for all counts of rows; a CPU adapter never does', () => {
+  it('is what a GPU takes first where it can; a CPU adapter never does', () => {
     const names = (
       m: number,
       n: number,
@@ -109,14 +96,9 @@ describe('the product of a few rows', () => {
       const product = { a, b, c: input([m, n]), sizes, epilogue: {} };
       return productCandidates(product, { ...own, software }).map(({ name }) => name);
     };
-    expect([1, 8, 9, 16].map((m) => names(m, 768, 512)[0])).toEqual([
-      'rows 8',
-      'rows 8',
-      'rows 16',
-      'rows 16',
-    ]);
-    expect(names(8, 100, 512, false, false)[0]).toBe('rows 8');
-    expect(names(8, 101, 512)[0]).toBe('rows 8');
+    expect([1, 8, 9, 16].map((m) => names(m, 768, 512)[0])).toEqual(['rows', 'rows', 'rows', 'rows']);
+    expect(names(8, 100, 512, false, false)[0]).toBe('rows');
+    expect(names(8, 101, 512)[0]).toBe('rows');
     for (const others of [
       names(17, 768, 512),
       names(8, 768, 514),
@@ -125,6 +107,6 @@ describe('the product of a few rows', () => {
       names(8, 768, 512, true),
       names(8, 768, 512, false, true, true),
     ])
-      expect(others.filter((name) => name.startsWith('rows'))).toEqual([]);
+      expect(others.filter((name) => name === 'rows')).toEqual([]);
   });
 });
