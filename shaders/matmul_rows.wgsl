@@ -74,8 +74,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
 
   // A row's sums lie LANES apart. Each of LANES / TERMS invocations a row adds TERMS of them that are LANES / TERMS apart, which
-  // are of the same columns; then one invocation for every four columns adds what those have left.
+  // are of the same columns; then one invocation for every four columns of a row adds what those have left.
   let parts = LANES / TERMS;
+  let adds = lane < HELD * parts;
   //#unroll p ROUNDS
   workgroupBarrier();
   //#unroll r HELD
@@ -83,19 +84,22 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   //#end
   workgroupBarrier();
   var part$p = vec4f(0.0);
-  if (lane < HELD * parts) {
+  if (adds) {
     let at = lane / parts * LANES + lane % parts;
     for (var i = 0u; i < TERMS; i++) { part$p += stage[at + i * parts]; }
   }
-  workgroupBarrier();
-  if (lane < HELD * parts) { stage[lane] = part$p; }
-  workgroupBarrier();
-  if (lane < HELD * ACROSS) {
-    let row = lane / ACROSS;
-    let across = lane % ACROSS;
-    var total = vec4f(0.0);
-    for (var i = across; i < parts; i += ACROSS) { total += stage[row * parts + i]; }
-    store(z, m + $p * HELD + row, n + 4u * across, total);
-  }
   //#end
+  workgroupBarrier();
+  if (adds) {
+    //#unroll p ROUNDS
+    stage[$p * HELD * parts + lane] = part$p;
+    //#end
+  }
+  workgroupBarrier();
+  if (lane >= ROWS * ACROSS) { return; }
+  let row = lane / ACROSS;
+  let across = lane % ACROSS;
+  var total = vec4f(0.0);
+  for (var i = across; i < parts; i += ACROSS) { total += stage[row * parts + i]; }
+  store(z, m + row, n + 4u * across, total);
 }
