@@ -109,7 +109,7 @@ async function prepare(gpu: Gpu, trial: Trial, seed: number): Promise<Prepared> 
       if (inputs.includes(tensor)) {
         const positive = POSITIVE.test(names.get(tensor) ?? tensor.label);
         const drawn = randomValues(tensor, random, positive);
-        const host = trial.rounded?.includes(tensor) ? fromHalf(toHalf(drawn)) : drawn;
+        const host = trial.rounded?.includes(tensor) ? fromHalf(toHalf(drawn as Float32Array)) : drawn;
         gpu.device.queue.writeBuffer(buffer, 0, host as GPUAllowSharedBufferSource);
         values.set(tensor, Float64Array.from(hostValues(tensor, host.buffer as ArrayBuffer)));
       } else {

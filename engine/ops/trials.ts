@@ -38,9 +38,11 @@ function trialOf(node: GraphNode, dispatches: readonly Dispatch[]): Trial {
       const tensors = [...node.outputs, ...(node.op.mutates ?? []).map((i) => node.inputs[i]!)];
       const written = new Set(dispatches.flatMap(({ writes }) => Object.values(writes).map(tensorOf)));
       const expected = new Map<Tensor, Expected>();
+      const specs = node.op.outputs(node.inputs, node.attributes);
       tensors.forEach((tensor, i) => {
         const values = results[i];
-        if (!values || !written.has(tensor)) return;
+        // Scratch is between launches: what they make of it is compared.
+        if (!values || !written.has(tensor) || specs[i]?.scratch) return;
         const tolerance = largestOf(values) * (ULP[tensor.dtype] + ROUNDING);
         expected.set(tensor, { values, tolerance });
       });

@@ -6,6 +6,7 @@ import { broadcastDispatch, broadcastTiles } from './broadcast.js';
 import { matrixDispatch, matrixName } from './matrix.js';
 import type { Product } from './product.js';
 import { registersDispatch } from './registers.js';
+import { hasFewRows, rowsDispatch } from './rows.js';
 import { matrixTiles, stagedTiles } from './rules.js';
 import { STAGED_TILES, type StagedTile, stagedDispatch, stagedTile } from './staged.js';
 import { productTrial, smallProduct } from './trial.js';
@@ -18,8 +19,9 @@ function cpuLanes({ level, software, subgroupSize }: Capabilities): number | und
 }
 
 /**
- * The kernels that can compute `product`, in the order of preference: on a CPU the one that loads least first, on a GPU subgroup
- * matrices with the tile that should take the least time (rules.ts). The others are for where a kernel is found to be wrong.
+ * The kernels that can compute `product`, in the order of preference: on a CPU the one that loads least first, on a GPU the one for
+ * a few rows, or subgroup matrices with the tile that should take the least time (rules.ts). The others are for where a kernel is
+ * found to be wrong.
  */
 export function productCandidates(product: Product, capabilities: Capabilities): Candidate<Product>[] {
   const registers = { name: 'registers', dispatch: registersDispatch };
@@ -41,7 +43,8 @@ export function productCandidates(product: Product, capabilities: Capabilities):
     dispatch: (work: Product) => matrixDispatch(work, tile, capabilities),
   }));
   const plain = stagedTiles(product, capabilities).map(staged);
-  return [...matrix, ...(matrix.length > 0 ? plain.slice(0, 1) : plain), registers];
+  const rows = hasFewRows(product) ? [{ name: 'rows', dispatch: rowsDispatch }] : [];
+  return [...rows, ...matrix, ...(matrix.length > 0 ? plain.slice(0, 1) : plain), registers];
 
   function staged(tile: StagedTile): Candidate<Product> {
     return { name: `staged ${tile}`, dispatch: (work) => stagedDispatch(work, tile) };
