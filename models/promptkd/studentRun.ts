@@ -20,6 +20,7 @@ import { pickClasses } from './classifier.js';
 import { encodeClassVectors } from './classVectors.js';
 import { checkEmbeddings, PAPER_BATCH, resolveStudent, schedule } from './defaults.js';
 import { loadTeacher } from './loadTeacher.js';
+import { studentPipelinesAhead } from './pipelinesAhead.js';
 import { initialProjection, layersOf, projectionStatistics, projectionVariables } from './projection.js';
 import { checkPromptShape, initialPrompts, promptVariables } from './prompts.js';
 import type { StudentSettings } from './settings.js';
@@ -67,6 +68,7 @@ export async function runStudent(
   const teacher = await loadTeacher(job, settings.teacher, settings.teacherClip, {
     vision: !settings.teacherCache,
     text: settings.classVectors === undefined,
+    onConfig: (known) => studentPipelinesAhead(job, known, config, settings, data.classNames.length),
   }).catch((error) => {
     loading.then(
       (loaded) => loaded.release(),

@@ -40,6 +40,7 @@ export async function loadTeacherCheckpoint(
     Promise.all(prompts![tower].map((tensor) => tensor.read()));
   const tokenTable = donor.tensors.get('token_embedding.weight')!;
   const hashing = [donor.sha256(), checkpoint.sha256()] as const;
+  towers.onConfig?.(config);
   const model = await loadModel(job.gpu, checkpoint, { precision: job.precision, ...towers });
   return {
     model: { ...model, tokenTable },

@@ -22,6 +22,7 @@ import { stateOf } from '../runs/trainingState.js';
 import { meanOverTemplates } from './classVectors.js';
 import { METHOD_DEFAULTS, resolveTeacher, schedule } from './defaults.js';
 import { openTokenizer } from './openTokenizer.js';
+import { teacherPipelinesAhead } from './pipelinesAhead.js';
 import { runPlainTeacher } from './plainTeacher.js';
 import { gaussianWeights, PromptAverage } from './promptAverage.js';
 import { checkPromptShape, initialPrompts, promptVariables } from './prompts.js';
@@ -88,6 +89,7 @@ export async function runTeacher(
     ...(settings.views > 0 && { views: settings.views }),
   });
   const folder = await RunFolder.open(platform, out, 'teacher', settings, resume);
+  teacherPipelinesAhead(job, config, settings, classNames.length);
   const model = await loadModel(gpu, checkpoint, { precision });
   await noted;
   job.mark?.('weights');
