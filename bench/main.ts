@@ -8,6 +8,7 @@ import { runEncoder, runKernels } from './kernels.js';
 import { runLadder } from './ladder/command.js';
 import { runLoader } from './loader.js';
 import { runPeers } from './peers/command.js';
+import { runStart } from './start/command.js';
 import { runStep } from './step/command.js';
 import { runHostCost } from './step/hostCost.js';
 
@@ -82,6 +83,11 @@ add(
 add('loader', 'reading, decoding and cropping images', runLoader)
   .option('--data <path>', 'a folder of images or a data set (default: generated images)')
   .option('--batch <n>', 'images a batch', parseCount, 8);
+add('start', 'from a command to its first training step, with empty and with full caches', runStart)
+  .option('--models <teacher,student>', "published ones, with random weights (default: the demo's)", list)
+  .option('--commands <list>', 'demo, verify, teacher, distill', list, ['demo', 'distill'])
+  .option('--precision <name>', 'f32 or f16', 'f16')
+  .setOptionValueWithSource('repeats', 1, 'default');
 add(
   'distill',
   'whole runs of stage 2: decoding in threads or not, a teacher cache empty and full',

@@ -5,18 +5,21 @@ const SMALLEST_NORMAL = 0x38800000;
 const TOO_LARGE = 0x477ff000;
 const INFINITE = 0x7f800000;
 
+/** Rounded values, and the first finite one that became infinite. */
+export interface RoundedHalves {
+  readonly halves: Uint16Array<ArrayBuffer>;
+  readonly overflow: number | undefined;
+}
+
 /** Rounds to nearest even; what is too large becomes infinite. */
 export const toHalf = (values: Float32Array): Uint16Array => roundHalves(values).halves;
 
 /**
- * The same, and the first finite value that became infinite. By integers: hundreds of millions of weights are rounded before
+ * The same, and what was too large. By integers: hundreds of millions of weights are rounded before
  * the first step, and arithmetic on numbers takes 50 times as long. 13 bits of the fraction go, the exponent's bias falls by 112,
  * and a carry out of the fraction rightly counts up the exponent.
  */
-export function roundHalves(values: Float32Array): {
-  readonly halves: Uint16Array;
-  readonly overflow: number | undefined;
-} {
+export function roundHalves(values: Float32Array): RoundedHalves {
   const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
   const halves = new Uint16Array(words.length);
   let overflow: number | undefined;

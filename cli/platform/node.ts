@@ -4,9 +4,11 @@ import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
 import { UserError } from '../../engine/errors.js';
+import { roundHalves } from '../../engine/half.js';
 import type { FileEntry, Platform } from '../../models/platform.js';
 import { cacheFolder } from './cacheFolder.js';
 import { keptHash } from './fileHash.js';
+import { readHalvesInThread } from './halves.js';
 import { hashInPieces } from './hashInPieces.js';
 import { decodeImage, imageDecoder } from './nodeImage.js';
 
@@ -25,6 +27,14 @@ export const nodePlatform: Platform = {
       return await readRange(path, offset ?? 0, length);
     } catch (error) {
       throw unreadable(path, error);
+    }
+  },
+  async readHalves(path, offset, count) {
+    try {
+      return await readHalvesInThread({ path, offset, count });
+    } catch {
+      const bytes = await nodePlatform.read(path, offset, 4 * count);
+      return roundHalves(new Float32Array(bytes.buffer, bytes.byteOffset, count));
     }
   },
   async readText(path) {

@@ -45,13 +45,15 @@ export async function openSafetensors(platform: Platform, path: string): Promise
     const range = async (offset: number, length: number) =>
       length === 0 ? new Uint8Array(0) : platform.read(path, start + begin + offset, length);
     const bytes = () => range(0, end - begin);
+    const halves = () => platform.readHalves!(path, start + begin, elementCount(shape));
+    const rounds = dtype === 'F32' && begin < end && platform.readHalves !== undefined;
     const fail = (problem: string): never => {
       throw new UserError(
         `${path}: ${readable(`tensor "${name}" ${problem}`)}`,
         'Check that this is the file you meant.',
       );
     };
-    tensors.set(name, storedTensor({ name, dtype, shape, bytes, range, fail }));
+    tensors.set(name, storedTensor({ name, dtype, shape, bytes, range, ...(rounds && { halves }), fail }));
   }
   return { path, format: 'safetensors', tensors, metadata };
 }

@@ -1,5 +1,5 @@
 import { UserError } from '../../engine/errors.js';
-import { fromHalf, roundHalves } from '../../engine/half.js';
+import { fromHalf, type RoundedHalves, roundHalves } from '../../engine/half.js';
 
 /** How a checkpoint stores numbers. */
 export type StoredDType = 'F32' | 'F16' | 'BF16' | 'F64' | 'I64' | 'I32' | 'I16' | 'U8' | 'I8' | 'BOOL';
@@ -59,6 +59,8 @@ export interface TensorSource {
   bytes(): Promise<Uint8Array>;
   /** Some of these bytes, where the file can be read so. */
   range?(offset: number, length: number): Promise<Uint8Array>;
+  /** All values of a float32 tensor as float16, where they can be rounded beside other work. */
+  halves?(): Promise<RoundedHalves>;
   /** Throws the format's own error for a wrong use; it knows file and tensor. */
   fail(problem: string): never;
 }
@@ -77,6 +79,7 @@ export function storedTensor(source: TensorSource): StoredTensor {
       readRows: async (first, count) => toFloat32(dtype, await range(first * rowBytes, count * rowBytes)),
     }),
     readHalf: async () => {
+      if (source.halves) return checkedHalves(await source.halves(), name);
       const bytes = await source.bytes();
       return dtype === 'F16' ? view(bytes, Uint16Array) : roundToHalf(toFloat32(dtype, bytes), name);
     },
@@ -91,8 +94,10 @@ export function storedTensor(source: TensorSource): StoredTensor {
 const LARGEST_HALF = 65_504;
 
 /** Float16 of finite values. Throws `UserError` for those that it cannot hold. */
-export function roundToHalf(values: Float32Array, name: string): Uint16Array {
-  const { halves, overflow } = roundHalves(values);
+export const roundToHalf = (values: Float32Array, name: string): Uint16Array =>
+  checkedHalves(roundHalves(values), name);
+
+function checkedHalves({ halves, overflow }: RoundedHalves, name: string): Uint16Array {
   if (overflow !== undefined)
     throw new UserError(
       `tensor "${name}" holds ${overflow}, and float16 ends at ${LARGEST_HALF}`,
