@@ -1,5 +1,5 @@
 /** What the commands of the bench share. */
-import { startTuning } from '../cli/tuning.js';
+import { attachKernels } from '../cli/kernelStore.js';
 import { type Gpu, type Level, openGpu } from '../engine/gpu.js';
 import { environmentOf } from './environment.js';
 import { writeReport } from './results.js';
@@ -30,7 +30,7 @@ export async function withReport<Row>(
 ): Promise<string> {
   const gpu = await openGpu({ level });
   // As the command line does.
-  if (!gpu.adapter.software) startTuning(gpu);
+  attachKernels(gpu);
   try {
     const rows = await measure(gpu);
     const report = { name, date: new Date().toISOString(), environment: environmentOf(gpu), rows };

@@ -13,6 +13,7 @@ import * as predict from './commands/predict.js';
 import * as pull from './commands/pull.js';
 import * as reproduce from './commands/reproduce.js';
 import * as teacher from './commands/teacher.js';
+import * as tune from './commands/tune.js';
 import * as verify from './commands/verify.js';
 import { report } from './report.js';
 
@@ -29,6 +30,7 @@ const commands = [
   exporting,
   pull,
   verify,
+  tune,
   bench,
 ];
 

@@ -1,6 +1,7 @@
 /** Times of plans: medians of samples that alternate between what is compared, so that all of it meets the same machine. */
 import type { Gpu } from './gpu.js';
-import { encode, type Plan } from './plan.js';
+import { encode } from './launch.js';
+import type { Plan } from './plan.js';
 
 /** Milliseconds of one run, over samples that are each the mean of `runs` runs. */
 export interface Timing {

@@ -1,6 +1,7 @@
 /** Where the time of a plan goes, kernel by kernel. */
 import type { Gpu } from './gpu.js';
-import { encode, type Plan } from './plan.js';
+import { encode } from './launch.js';
+import type { Plan } from './plan.js';
 
 export interface KernelTime {
   /** Shader and entry point. */
