@@ -55,6 +55,10 @@ function productVariants(capabilities: Capabilities): KernelSource[] {
         // What a float16 step multiplies where there are no tensor cores, and a gradient of the residual stream where there are.
         [136, 200, 64, 'f32', 'f16'],
         [33, 35, 37, 'f32', 'f32'],
+        // Few rows.
+        [8, 200, 72, 'f32', 'f32'],
+        [8, 200, 64, 'f16', 'f16'],
+        [8, 200, 64, 'f32', 'f16'],
       ] as const)
         for (const epilogue of epilogues(m, n, dtype)) {
           const a = input(transposeA ? [2, k, m] : [2, m, k], 'a', dtype);
