@@ -38,11 +38,16 @@ const ADAPTERS: readonly Partial<Capabilities>[] = [
 ];
 
 /** The kernels of products and of attention that adapters of a level are offered. */
-export function candidateVariants(level: Level): KernelSource[] {
-  return ADAPTERS.filter((changed) => changed.level === level)
-    .map((adapter) => ({ ...PORTABLE, ...adapter }))
-    .flatMap((capabilities) => [...productVariants(capabilities), ...attentionVariants(capabilities)]);
-}
+export const candidateVariants = (level: Level): KernelSource[] =>
+  ADAPTERS.filter((changed) => changed.level === level).flatMap((adapter) =>
+    candidatesOf({ ...PORTABLE, ...adapter }),
+  );
+
+/** Those that one adapter is offered. */
+export const candidatesOf = (capabilities: Capabilities): KernelSource[] => [
+  ...productVariants(capabilities),
+  ...attentionVariants(capabilities),
+];
 
 /** At sizes that divide by everything and at sizes that do by nothing. */
 function productVariants(capabilities: Capabilities): KernelSource[] {
