@@ -43,10 +43,15 @@ function largeProducts(dtype: DType, capabilities: Capabilities): KernelSource[]
     [2088, 4096, 1024],
   ] as const;
   return shapes.flatMap(([m, n, k]) => {
-    const tensors = { a: input([m, k], 'a', dtype), b: input([n, k], 'b', dtype), c: input([m, n], 'c', dtype) };
+    const tensors = {
+      a: input([m, k], 'a', dtype),
+      b: input([n, k], 'b', dtype),
+      c: input([m, n], 'c', dtype),
+    };
     const sizes = { batch: 1, m, n, k, transposeA: false, transposeB: true };
-    return productCandidates({ ...tensors, sizes, epilogue: {} }, capabilities).map(({ dispatch }) =>
-      kernelSource(dispatch(), capabilities),
+    const product = { ...tensors, sizes, epilogue: {} };
+    return productCandidates(product, capabilities).map((candidate) =>
+      kernelSource(candidate.dispatch(product), capabilities),
     );
   });
 }

@@ -40,7 +40,8 @@ const { values: options } = parseArgs({
 });
 const chips = options.chips.split(',');
 for (const chip of chips)
-  if (!(chip in CHIPS)) stop({ passed: 0, failed: 1 }, `no chip is called ${chip}; there is: ${Object.keys(CHIPS)}`);
+  if (!(chip in CHIPS))
+    stop({ passed: 0, failed: 1 }, `no chip is called ${chip}; there is: ${Object.keys(CHIPS)}`);
 
 const folder = mkdtempSync(join(tmpdir(), 'promptkd-amd-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
@@ -71,7 +72,8 @@ function buildLibrary() {
     const args = ['-shared', '-fPIC', '-O1', '-o', library, join(scripts, 'null-call.c'), '-ldl'];
     const { error, status, stderr } = spawnSync(compiler, args, { encoding: 'utf8' });
     if (error) continue;
-    if (status !== 0) stop({ passed: 0, failed: 1 }, `${compiler} refuses scripts/amd/null-call.c\n${stderr}`);
+    if (status !== 0)
+      stop({ passed: 0, failed: 1 }, `${compiler} refuses scripts/amd/null-call.c\n${stderr}`);
     return library;
   }
   return undefined;
@@ -149,8 +151,12 @@ if (options.all) console.log(`\n${table(rows)}`);
 else {
   const byWaves = worst(rows).sort((a, b) => a.waves - b.waves || b.cycles - a.cycles);
   console.log('\nThe worst of every figure on all chips, by kernel; those of fewest waves a SIMD first:\n');
-  console.log(table(byWaves.slice(0, 24), ['kernel', 'vgprs', 'sgprs', 'spills', 'scratch', 'lds', 'waves', 'cycles']));
-  console.log(`\n${Math.max(0, byWaves.length - 24)} more have as many waves or more (--all shows every row)`);
+  console.log(
+    table(byWaves.slice(0, 24), ['kernel', 'vgprs', 'sgprs', 'spills', 'scratch', 'lds', 'waves', 'cycles']),
+  );
+  console.log(
+    `\n${Math.max(0, byWaves.length - 24)} more have as many waves or more (--all shows every row)`,
+  );
 }
 if (faults.length > 0) console.log('\nNot as it should be:');
 for (const { chip, kernel, fault } of faults) console.log(`  ${chip}: ${kernel}\n    ${fault}`);
