@@ -31,8 +31,10 @@ export interface StartRow {
   readonly until: string;
   /** Medians of the starts, from before the process was made. */
   readonly seconds: number;
-  /** Of the main thread, without waits (hostTime.ts). */
+  /** Of the main thread, without waits (hostTime.ts); on a busy machine more, as it shares its core meanwhile. */
   readonly hostMilliseconds: number;
+  /** Processor time of the main thread with Dawn's polls, which a busy machine does not change; 0 where it is not known. */
+  readonly processorMilliseconds: number;
   readonly pipelines: number;
   /** Milliseconds of the process at what it passes on its way. */
   readonly marks: Readonly<Record<string, number>>;
@@ -59,7 +61,7 @@ export function renderStarts(rows: readonly StartRow[]): string {
   return markdownTable({
     head: [
       ...['command', 'models', 'precision', 'caches', 'until'],
-      ...['s', 'adapter at', 'weights at', 'compiled at', 'host ms', 'pipelines', 'starts'],
+      ...['s', 'adapter at', 'weights at', 'compiled at', 'host ms', 'processor ms', 'pipelines', 'starts'],
     ],
     text: 5,
     rows: rows.map(({ command, models, precision, caches, until, marks, ...row }) => [
@@ -67,6 +69,7 @@ export function renderStarts(rows: readonly StartRow[]): string {
       row.seconds.toFixed(2),
       ...[seconds(marks.adapter), seconds(marks.weights), seconds(marks.compiled)],
       row.hostMilliseconds.toFixed(0),
+      row.processorMilliseconds.toFixed(0),
       String(row.pipelines),
       String(row.starts),
     ]),
@@ -108,6 +111,7 @@ async function measureStarts({
           ...{ command: one.command, models: one.models, precision, caches, until: one.until },
           seconds: of((f) => f.seconds),
           hostMilliseconds: of((f) => f.hostMilliseconds),
+          processorMilliseconds: of((f) => f.processorMilliseconds ?? 0),
           pipelines: of((f) => f.pipelines),
           marks: Object.fromEntries(
             Object.keys(all[0]!.marks).map((name) => [name, of((f) => f.marks[name] ?? 0)]),

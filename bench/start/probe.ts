@@ -3,7 +3,7 @@
  * that `PROMPTKD_UNTIL` names, writes what it found to the file `PROMPTKD_FOUND`, and ends the process there.
  */
 import { subscribe } from 'node:diagnostics_channel';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { Session } from 'node:inspector';
 import { globals } from 'webgpu';
 import { MARKS, type Mark } from '../../cli/trace.js';
@@ -13,6 +13,8 @@ export interface Found {
   /** Milliseconds of the process at each mark, the first of its name. */
   readonly marks: Readonly<Record<string, number>>;
   readonly hostMilliseconds: number;
+  /** Processor time of the main thread, where the system tells it. */
+  readonly processorMilliseconds?: number;
   readonly pipelines: number;
   /** When the mark came, in milliseconds since 1970. */
   readonly time: number;
@@ -35,13 +37,30 @@ for (const name of ['createComputePipeline', 'createComputePipelineAsync']) {
   };
 }
 
+/** Linux has it in nanoseconds. */
+function processorMilliseconds(): number | undefined {
+  try {
+    const [running] = readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'utf8').split(' ');
+    return Number(running) / 1e6;
+  } catch {
+    return undefined;
+  }
+}
+
 const marks: Record<string, number> = {};
 subscribe(MARKS, (message) => {
   const { name, ms, time } = message as Mark;
   marks[name] ??= ms;
   if (name !== until) return;
+  const processor = processorMilliseconds();
   session.post('Profiler.stop', (_, { profile }) => {
-    const found: Found = { marks, hostMilliseconds: hostMilliseconds(profile), pipelines, time };
+    const found: Found = {
+      marks,
+      hostMilliseconds: hostMilliseconds(profile),
+      processorMilliseconds: processor,
+      pipelines,
+      time,
+    };
     writeFileSync(file!, JSON.stringify(found));
     // At once: leaving in order takes as long as the device still computes.
     process.kill(process.pid, 'SIGKILL');

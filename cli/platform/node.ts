@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import type { Dirent } from 'node:fs';
 import { appendFile, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -46,13 +47,13 @@ export const nodePlatform: Platform = {
   },
   async list(folder) {
     try {
-      const names = (await readdir(folder)).filter((name) => !name.startsWith('.')).sort(asciiOrder);
+      const found = (await readdir(folder, { withFileTypes: true }))
+        .filter(({ name }) => !name.startsWith('.'))
+        .sort((a, b) => asciiOrder(a.name, b.name));
       const entries: FileEntry[] = [];
-      // One after the other would make a network drive slow, all at once would run out of file handles.
-      for (let start = 0; start < names.length; start += 64)
-        entries.push(
-          ...(await Promise.all(names.slice(start, start + 64).map((name) => entry(folder, name)))),
-        );
+      // Links are asked about: one after the other would make a network drive slow, all at once would run out of file handles.
+      for (let start = 0; start < found.length; start += 64)
+        entries.push(...(await Promise.all(found.slice(start, start + 64).map((one) => entry(folder, one)))));
       return entries;
     } catch (error) {
       throw unreadable(folder, error);
@@ -141,8 +142,10 @@ async function readRange(path: string, offset: number, length?: number): Promise
   }
 }
 
-/** A dangling link is a file: whoever reads it gets the message that names it. */
-async function entry(folder: string, name: string): Promise<FileEntry> {
+/** What a folder says of its files is enough, but for links. A dangling one is a file: who reads it gets the message that names it. */
+async function entry(folder: string, one: Dirent): Promise<FileEntry> {
+  const { name } = one;
+  if (!one.isSymbolicLink()) return { name, kind: one.isDirectory() ? 'folder' : 'file' };
   const found = await stat(join(folder, name)).catch(() => undefined);
   return { name, kind: found?.isDirectory() ? 'folder' : 'file' };
 }

@@ -241,8 +241,7 @@ export function stacked(parts: readonly StoredTensor[], name: string): StoredTen
     read: (part: StoredTensor) => Promise<T>,
   ) => {
     let at = 0;
-    for (const part of parts) {
-      const values = await read(part);
+    for (const values of await Promise.all(parts.map(read))) {
       out.set(values, at);
       at += values.length;
     }

@@ -65,15 +65,20 @@ export async function readTokenRows(
   sequences: readonly ArrayLike<number>[],
 ): Promise<TokenRows> {
   const [vocabulary, width] = table.shape as [number, number];
-  const wanted = Int32Array.from(new Set(sequences.flatMap((tokens) => Array.from(tokens)))).sort();
-  for (const token of wanted)
-    if (token < 0 || token >= vocabulary)
-      throw new UserError(
-        `token id ${token} is outside the model's vocabulary of ${vocabulary}`,
-        "use the tokenizer of the model's own folder",
-      );
+  const wanted = new Uint8Array(vocabulary);
+  for (const tokens of sequences)
+    for (let i = 0; i < tokens.length; i++) {
+      const token = tokens[i]!;
+      if (token < 0 || token >= vocabulary)
+        throw new UserError(
+          `token id ${token} is outside the model's vocabulary of ${vocabulary}`,
+          "use the tokenizer of the model's own folder",
+        );
+      wanted[token] = 1;
+    }
   const pieces: { first: number; last: number }[] = [];
-  for (const token of wanted) {
+  for (let token = 0; token < vocabulary; token++) {
+    if (!wanted[token]) continue;
     const piece = pieces.at(-1);
     if (piece && token - piece.last <= NEAR) piece.last = token;
     else pieces.push({ first: token, last: token });

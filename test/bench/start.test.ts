@@ -70,12 +70,13 @@ it('prints a row a command and state of the caches', () => {
   const measured = {
     seconds: 3.2,
     hostMilliseconds: 812.4,
+    processorMilliseconds: 700,
     pipelines: 40,
     marks: { adapter: 700 },
     starts: 1,
   };
   const text = renderStarts([{ ...row, ...measured, caches: 'empty' }]);
   expect(text).toContain(
-    '| distill | a to b | f16 | empty | first step done | 3.20 | 0.70 |  |  | 812 | 40 | 1 |',
+    '| distill | a to b | f16 | empty | first step done | 3.20 | 0.70 |  |  | 812 | 700 | 40 | 1 |',
   );
 });

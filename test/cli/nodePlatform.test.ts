@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { deflateSync, gzipSync } from 'node:zlib';
@@ -39,6 +39,21 @@ describe('files', () => {
       { name: 'Z', kind: 'folder' },
       { name: 'a.png', kind: 'file' },
       { name: 'b.png', kind: 'file' },
+    ]);
+  });
+
+  it('takes a link for what it points to, and for a file where that is missing', async () => {
+    await platform.makeFolder(at('links/folder'));
+    await platform.write(at('links/file'), '');
+    for (const target of ['folder', 'file', 'nothing'])
+      symlinkSync(at(`links/${target}`), at(`links/to ${target}`));
+    const kinds = (await platform.list(at('links'))).map(({ name, kind }) => `${name}: ${kind}`);
+    expect(kinds).toEqual([
+      'file: file',
+      'folder: folder',
+      'to file: file',
+      'to folder: folder',
+      'to nothing: file',
     ]);
   });
 
