@@ -98,7 +98,7 @@ export function fitsMatrix(tile: MatrixTile, product: Product, capabilities: Cap
 export function matrixDispatch(product: Product, tile: MatrixTile, capabilities: Capabilities): Dispatch {
   const { config, shape } = tile;
   const { subgroups, part, step, stages } = shape;
-  const { a, b, sizes } = product;
+  const { a, b, c, sizes, epilogue } = product;
   const [tileM, tileN] = matrixEdges(shape);
   const subgroup = matrixSubgroup(capabilities);
   const unit = unitOf(config);
@@ -131,6 +131,8 @@ export function matrixDispatch(product: Product, tile: MatrixTile, capabilities:
       FETCHES_A: fetches(tileM),
       FETCHES_B: fetches(tileN),
       HALF: isHalf(config),
+      CONVERT_C: isHalf(config) && c.dtype === 'f16',
+      CONVERT_PRE: isHalf(config) && epilogue.pre?.dtype === 'f16',
       ROUND_A: isHalf(config) && a.dtype === 'f32',
       ROUND_B: isHalf(config) && b.dtype === 'f32',
     },
