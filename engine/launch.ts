@@ -6,6 +6,9 @@ export interface Launch {
   readonly pipeline: GPUComputePipeline;
   readonly bindGroup: GPUBindGroup;
   readonly workgroups: readonly [number, number, number];
+  /** What it does at the least: multiplications and additions where they matter, and bytes of every tensor that it binds, once. */
+  readonly flops?: number;
+  readonly bytes?: number;
 }
 
 /** Records launches into a pass. */

@@ -67,6 +67,10 @@ export class Plan {
       };
       const groups = new Map<string, GPUBindGroup>();
       const ids = new Map<GPUBuffer, number>();
+      // A node's work, shared out evenly where it has several launches.
+      const flops = schedule.steps.flatMap(({ node, dispatches }) =>
+        dispatches.map(() => (node.op.flops?.(node) ?? 0) / dispatches.length),
+      );
       return schedule.dispatches.map((dispatch, i) => {
         const kernel = kernels[i]!;
         const uniforms = uniformBuffer(gpu, dispatch);
@@ -84,7 +88,14 @@ export class Plan {
           groups.set(key, bindGroup);
         }
         const workgroups = workgroupsOf(dispatch, gpu.capabilities);
-        return { name: sources[i]!.name, pipeline: kernel.pipeline, bindGroup, workgroups };
+        return {
+          name: sources[i]!.name,
+          pipeline: kernel.pipeline,
+          bindGroup,
+          workgroups,
+          flops: flops[i]!,
+          bytes: [...new Set(boundTensors(dispatch))].reduce((sum, tensor) => sum + tensor.bytes, 0),
+        };
       });
     });
     return new Plan(gpu, schedule, launches, faults);

@@ -14,7 +14,7 @@ import {
 } from './kernel.js';
 import { checksOf, KernelChecks } from './kernelChecks.js';
 import type { Launch } from './launch.js';
-import { kernelRunner, median, type Runner, runsFor } from './measure.js';
+import { kernelRunner, median, type Runner, runsFor, warmUp, warmUpFor } from './measure.js';
 import { createStorage } from './memory.js';
 import { patternOf } from './pattern.js';
 import type { Tensor } from './tensor.js';
@@ -46,8 +46,6 @@ export interface TunerOptions {
   readonly onNote?: (note: string) => void;
 }
 
-/** Clocks of a GPU that rests rise within some ten milliseconds of load (docs/gpu.md). */
-const WARM_UP_MS = 30;
 /** Another kernel has to be faster by this share: smaller differences are noise, and each kernel is a pipeline more. */
 const WORTH = 0.03;
 
@@ -105,7 +103,7 @@ export class Tuner {
           if (performance.now() > this.deadline && samples[runners.length - 1]!.length === 0)
             return undefined;
           if (performance.now() > this.deadline) continue;
-          const runs = runsFor(await warmUp(runner, this.gpu.adapter.software ? 0 : WARM_UP_MS), {
+          const runs = runsFor(await warmUp(runner, warmUpFor(this.gpu)), {
             repeats,
             leastMs,
           });
@@ -152,15 +150,4 @@ export class Tuner {
       };
     });
   }
-}
-
-/** Runs it until the clocks are up; the milliseconds of one run. */
-async function warmUp(runner: Runner, milliseconds: number): Promise<number> {
-  await runner.run(1);
-  let one = await runner.run(1);
-  for (const end = performance.now() + milliseconds; performance.now() < end; ) {
-    const runs = Math.max(1, Math.min(1000, Math.ceil(milliseconds / 4 / Math.max(one, 1e-3))));
-    one = (await runner.run(runs)) / runs;
-  }
-  return one;
 }

@@ -38,11 +38,16 @@ const ADAPTERS: readonly Partial<Capabilities>[] = [
 ];
 
 /** The kernels of products and of attention that adapters of a level are offered. */
-export function candidateVariants(level: Level): KernelSource[] {
-  return ADAPTERS.filter((changed) => changed.level === level)
-    .map((adapter) => ({ ...PORTABLE, ...adapter }))
-    .flatMap((capabilities) => [...productVariants(capabilities), ...attentionVariants(capabilities)]);
-}
+export const candidateVariants = (level: Level): KernelSource[] =>
+  ADAPTERS.filter((changed) => changed.level === level).flatMap((adapter) =>
+    candidatesOf({ ...PORTABLE, ...adapter }),
+  );
+
+/** Those that one adapter is offered. */
+export const candidatesOf = (capabilities: Capabilities): KernelSource[] => [
+  ...productVariants(capabilities),
+  ...attentionVariants(capabilities),
+];
 
 /** At sizes that divide by everything and at sizes that do by nothing. */
 function productVariants(capabilities: Capabilities): KernelSource[] {
@@ -55,6 +60,10 @@ function productVariants(capabilities: Capabilities): KernelSource[] {
         // What a float16 step multiplies where there are no tensor cores, and a gradient of the residual stream where there are.
         [136, 200, 64, 'f32', 'f16'],
         [33, 35, 37, 'f32', 'f32'],
+        // Few rows.
+        [8, 200, 72, 'f32', 'f32'],
+        [8, 200, 64, 'f16', 'f16'],
+        [8, 200, 64, 'f32', 'f16'],
       ] as const)
         for (const epilogue of epilogues(m, n, dtype)) {
           const a = input(transposeA ? [2, k, m] : [2, m, k], 'a', dtype);

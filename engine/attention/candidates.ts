@@ -15,7 +15,7 @@ interface AttentionKernel {
 }
 
 /** Rows that a workgroup of attention.wgsl owns. */
-const OWN = 16;
+const OWN = 32;
 
 /** Rows that a subgroup owns at the most: what its slices of them and of their sums take of a CPU's first cache. */
 const ROWS_OF_SLICES = { forward: 16, queries: 12, keys: 8 } as const;

@@ -166,7 +166,7 @@ export function everyOperation(): OperationCall[] {
     ...asInEncoders(),
     ...inHalf(),
     trainingBatchNorm(),
-    scaled(),
+    ...[8, 7].map(scaled),
     clippedStep(),
     accumulatedStep(),
   ];
@@ -243,9 +243,9 @@ function inHalf(): OperationCall[] {
   return calls;
 }
 
-/** A step under a loss scale. */
-function scaled(): OperationCall {
-  const x = variable(undefined, [3, 8], 'scaled');
+/** A step under a loss scale, whose gradients may be checked in vectors or not. */
+function scaled(width: number): OperationCall {
+  const x = variable(undefined, [3, width], 'scaled');
   const loss = sum(x);
   const { gradients, finite, update } = scaledGrad(loss, [x]);
   const rate = constant(undefined, [1], 'rate');

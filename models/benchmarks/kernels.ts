@@ -19,13 +19,13 @@ export interface KernelRow {
   readonly flops: number;
   /** Inputs and outputs once: what has to be moved at least. */
   readonly bytes: number;
-  /** Measured in turns with the row: operations and bytes a millisecond. */
-  readonly peak: { readonly flops: number; readonly bytes: number };
+  /** Measured in turns with the row: operations and bytes a millisecond. No operations where a kernel does more than was measured. */
+  readonly peak: { readonly flops?: number; readonly bytes: number };
 }
 
 /** Operations a second of a row over the adapter's own peak; undefined where a row has none. */
 export const aluShare = ({ flops, timing, peak }: KernelRow): number | undefined =>
-  flops > 0 ? flops / timing.median / peak.flops : undefined;
+  flops > 0 && peak.flops !== undefined ? flops / timing.median / peak.flops : undefined;
 
 /** Bytes a second over a copy's. Above 1 where the data fit into caches that the copy does not. */
 export const copyShare = ({ bytes, timing, peak }: KernelRow): number => bytes / timing.median / peak.bytes;
@@ -94,10 +94,10 @@ async function measureGroup(
   releaseAll(gpu);
   const rate = (i: number, unit: 'flops' | 'bytes') => sizes[i][unit] / timings[i].median;
   const first = cases.length;
-  const peak = {
-    flops: Math.max(rate(first, 'flops'), rate(first + 1, 'flops')),
-    bytes: rate(first + 2, 'bytes'),
-  };
+  const alu = Math.max(rate(first, 'flops'), rate(first + 1, 'flops'));
+  // A share of what is no peak says nothing: tensor cores, or a measure that is not the most that the adapter can do.
+  const holds = cases.every((_, i) => rate(i, 'flops') <= alu);
+  const peak = { ...(holds && { flops: alu }), bytes: rate(first + 2, 'bytes') };
   return cases.map(({ family, name, model, dtype }, i) => ({
     family,
     name,

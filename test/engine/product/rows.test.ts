@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { Capabilities } from '../../../engine/gpu.js';
+import { kernelSource } from '../../../engine/kernel.js';
 import { activationGradient } from '../../../engine/ops/activation.js';
 import { add } from '../../../engine/ops/add.js';
 import { linear } from '../../../engine/ops/linear.js';
 import { matmul } from '../../../engine/ops/matmul.js';
 import { productCandidates } from '../../../engine/product/candidates.js';
+import { rowsDispatch } from '../../../engine/product/rows.js';
 import { Schedule } from '../../../engine/schedule.js';
 import { type DType, input, type Shape, type Tensor } from '../../../engine/tensor.js';
 import { checkForward, TestRandom, testGpu, withCapabilities } from '../../helpers/check.js';
@@ -79,6 +81,18 @@ describe('the product of a few rows', () => {
     const [m, n, k] = [10, 24, 76];
     const product = matmul(random.variable([m, k], 'x'), random.variable([k, n], 'w'));
     await checkRows([activationGradient(random.variable([m, n], 'pre'), product, 'quickGelu')]);
+  });
+
+  it('has one kernel for all sizes', () => {
+    const texts = [
+      [1, 4, 64],
+      [16, 768, 3072],
+    ].map(([m, n, k]) => {
+      const [a, b, c] = [input([m!, k!]), input([n!, k!]), input([m!, n!])];
+      const sizes = { batch: 1, m: m!, n: n!, k: k!, transposeA: false, transposeB: true };
+      return kernelSource(rowsDispatch({ a, b, c, sizes, epilogue: {} }), own).code;
+    });
+    expect(new Set(texts).size).toBe(1);
   });
 
   it('is what a GPU takes first where it can; a CPU adapter never does', () => {
