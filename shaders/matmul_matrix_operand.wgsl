@@ -18,7 +18,7 @@ fn staged_$x(unit: Fetched_$X) -> Unit {
 alias Fetched_$X = Unit;
 fn staged_$x(unit: Fetched_$X) -> Unit { return unit; }
 //#if HALF
-fn unit_$x(at: u32) -> Fetched_$X { return vec4u($x[at / 4u], $x[at / 4u + 1u]); }
+fn unit_$x(at: u32) -> Fetched_$X { return $x[at / UNIT]; }
 //#else
 fn unit_$x(at: u32) -> Fetched_$X { return load_$x(at / 4u); }
 //#endif

@@ -1,7 +1,8 @@
 /** The product on subgroup matrices (tensor cores). */
 import type { SubgroupMatrixConfig } from '../adapter.js';
 import { type Capabilities, matrixSubgroup } from '../gpu.js';
-import type { Dispatch } from '../op.js';
+import type { Dispatch, Operand } from '../op.js';
+import type { Tensor } from '../tensor.js';
 import { type Product, productDispatch } from './product.js';
 
 /** How a workgroup on subgroup matrices divides its work. */
@@ -104,7 +105,7 @@ export function matrixDispatch(product: Product, tile: MatrixTile, capabilities:
   const unit = unitOf(config);
   const invocations = subgroups[0] * subgroups[1] * subgroup.LANES;
   const fetches = (edge: number) => Math.ceil((edge * step) / unit / invocations);
-  return productDispatch('matmul_matrix', product, {
+  const dispatch = productDispatch('matmul_matrix', product, {
     tileM,
     tileN,
     band: 8,
@@ -137,6 +138,12 @@ export function matrixDispatch(product: Product, tile: MatrixTile, capabilities:
       ROUND_B: isHalf(config) && b.dtype === 'f32',
     },
   });
+  // The stage's units: 16 bytes, whatever is in them.
+  const unitsOf = (tensor: Tensor): Operand => ({
+    tensor,
+    as: isHalf(config) && tensor.dtype === 'f16' ? 'words' : 'vec4',
+  });
+  return { ...dispatch, reads: { ...dispatch.reads, a: unitsOf(a), b: unitsOf(b) } };
 }
 
 export function matrixName({ config, shape }: MatrixTile): string {
