@@ -26,6 +26,9 @@ export interface KernelSource {
 
 export const tensorOf = (operand: Operand): Tensor => ('tensor' in operand ? operand.tensor : operand);
 
+/** Values of an element of a binding. */
+const widthOf = (operand: Operand): 1 | 4 | 8 => ('tensor' in operand ? (operand.as === 'words' ? 8 : 4) : 1);
+
 /**
  * Float32 to two float16 in a word, rounded to the nearest, ties to even. By integers, because WGSL leaves open what
  * `pack2x16float` makes of values beyond float16, SwiftShader spoils the other half then, and lavapipe calls a function for
@@ -47,7 +50,9 @@ const UNIFORMS = 'uniforms';
 
 /** The WGSL of a binding: its array, and how its values are read and written as float32. */
 function declare(name: string, operand: Operand, binding: number, access: 'read' | 'read_write'): string {
-  const vector = 'tensor' in operand;
+  if (widthOf(operand) === 8)
+    return `@group(0) @binding(${binding}) var<storage, ${access}> ${name}: array<vec4u>;`;
+  const vector = widthOf(operand) === 4;
   const { dtype } = tensorOf(operand);
   const half = dtype === 'f16';
   const element = half ? (vector ? 'vec2u' : 'u32') : vector ? 'vec4f' : dtype;
@@ -118,7 +123,8 @@ export function workgroupsOf(
 /** Elements of a binding's array. */
 function lengthOf(operand: Operand): number {
   const { size, dtype } = tensorOf(operand);
-  return 'tensor' in operand ? size / 4 : dtype === 'f16' ? Math.ceil(size / 2) : size;
+  const width = widthOf(operand);
+  return width > 1 ? size / width : dtype === 'f16' ? Math.ceil(size / 2) : size;
 }
 
 /** The uniforms of a launch, where they are not constants. */
@@ -243,7 +249,7 @@ export function kernelId(dispatch: Dispatch, adapter: { software: boolean }): st
   const elements = 'elements' in dispatch ? dispatch.elements : undefined;
   const turns = elements && inTurn(elements, workgroupOf(dispatch), adapter);
   const bindings = [reads, writes].map((operands) =>
-    Object.entries(operands).map(([name, o]) => [name, tensorOf(o).dtype, 'tensor' in o]),
+    Object.entries(operands).map(([name, o]) => [name, tensorOf(o).dtype, widthOf(o)]),
   );
   return JSON.stringify([shader, entry, constants, baked, turns, !uniforms && elements, bindings]);
 }

@@ -23,8 +23,11 @@ export const float = (value: number): { readonly f32: number } => ({ f32: value 
 /** Data beside the tensors: `u32`, or `f32` where wrapped with `float()`. */
 export type Uniform = Exclude<Constant, boolean>;
 
-/** A tensor bound to a kernel, element by element or four at a time along its last axis. */
-export type Operand = Tensor | { readonly tensor: Tensor; readonly as: 'vec4' };
+/**
+ * A tensor bound to a kernel: element by element, four at a time along its last axis, or eight float16 values at a time, as the four
+ * words that hold them; of those there is no accessor, but a GPU loads them by one instruction.
+ */
+export type Operand = Tensor | { readonly tensor: Tensor; readonly as: 'vec4' | 'words' };
 
 /**
  * How many values a kernel takes at a time, and how it binds its tensors: four, where all `extents` are multiples of four.

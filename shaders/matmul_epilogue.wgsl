@@ -1,6 +1,8 @@
 // What all kernels of a product share: which tile a workgroup computes, and what follows the sums before they are stored:
 //   C = act(A B + bias) + residual,  or, for the gradient of what an activation gave,  C = (A B) * act'(slope)
 // Where N is a multiple of four (QUADS), everything of C's shape, and the bias, is read and written four columns at a time.
+// CONVERT_C, CONVERT_PRE: kernels of GPUs that use f16 anyway let the GPU convert what they store, by one instruction for a pair.
+// The functions of the prelude take two dozen, for adapters that do not (docs/decisions.md, "Float16 is packed").
 
 //#include activation_functions
 
@@ -57,7 +59,11 @@ fn store(z: u32, m: u32, n: u32, sums: vec4f) {
   value += load_bias(n / 4u);
   //#endif
   //#if STORE_PRE
+  //#if CONVERT_PRE
+  pre[at] = bitcast<vec2u>(vec4<f16>(value));
+  //#else
   store_pre(at, value);
+  //#endif
   //#endif
   //#if SLOPE
   let x = load_slope(at);
@@ -68,7 +74,11 @@ fn store(z: u32, m: u32, n: u32, sums: vec4f) {
   //#if RESIDUAL
   value += load_residual(at);
   //#endif
+  //#if CONVERT_C
+  c[at] = bitcast<vec2u>(vec4<f16>(value));
+  //#else
   store_c(at, value);
+  //#endif
   //#else
   for (var i = 0u; i < min(4u, N - n); i++) {
     let at = (z * M + m) * N + n + i;

@@ -18,7 +18,7 @@ fn staged_$x(unit: Fetched_$X) -> Unit {
 alias Fetched_$X = Unit;
 fn staged_$x(unit: Fetched_$X) -> Unit { return unit; }
 //#if HALF
-fn unit_$x(at: u32) -> Fetched_$X { return vec4u($x[at / 4u], $x[at / 4u + 1u]); }
+fn unit_$x(at: u32) -> Fetched_$X { return $x[at / UNIT]; }
 //#else
 fn unit_$x(at: u32) -> Fetched_$X { return load_$x(at / 4u); }
 //#endif
@@ -29,13 +29,13 @@ fn fetch_$x(z: u32, first: u32, k: u32, unit: u32) -> Fetched_$X {
   let row = unit / ACROSS_$X;
   let along = unit % ACROSS_$X * UNIT;
   //#if ALONG_K_$X
-  let at = (z * $COUNT + min(first + row, $COUNT - 1u)) * K + min(k + along, K - UNIT);
-  let inside = k + along < K;
+  let depth = k + along;
+  let at = (z * $COUNT + min(first + row, $COUNT - 1u)) * K + depth;
   //#else
-  let at = (z * K + min(k + row, K - 1u)) * $COUNT + min(first + along, $COUNT - UNIT);
-  let inside = k + row < K;
+  let depth = k + row;
+  let at = (z * K + depth) * $COUNT + min(first + along, $COUNT - UNIT);
   //#endif
-  if (RAGGED_K && !inside) { return Fetched_$X(); }
+  if (RAGGED_K && depth >= K) { return Fetched_$X(); }
   return unit_$x(at);
 }
 

@@ -1,7 +1,8 @@
 /** The product on subgroup matrices (tensor cores). */
 import type { SubgroupMatrixConfig } from '../adapter.js';
 import { type Capabilities, matrixSubgroup } from '../gpu.js';
-import type { Dispatch } from '../op.js';
+import type { Dispatch, Operand } from '../op.js';
+import type { Tensor } from '../tensor.js';
 import { type Product, productDispatch } from './product.js';
 
 /** How a workgroup on subgroup matrices divides its work. */
@@ -98,13 +99,13 @@ export function fitsMatrix(tile: MatrixTile, product: Product, capabilities: Cap
 export function matrixDispatch(product: Product, tile: MatrixTile, capabilities: Capabilities): Dispatch {
   const { config, shape } = tile;
   const { subgroups, part, step, stages } = shape;
-  const { a, b, sizes } = product;
+  const { a, b, c, sizes, epilogue } = product;
   const [tileM, tileN] = matrixEdges(shape);
   const subgroup = matrixSubgroup(capabilities);
   const unit = unitOf(config);
   const invocations = subgroups[0] * subgroups[1] * subgroup.LANES;
   const fetches = (edge: number) => Math.ceil((edge * step) / unit / invocations);
-  return productDispatch('matmul_matrix', product, {
+  const dispatch = productDispatch('matmul_matrix', product, {
     tileM,
     tileN,
     band: 8,
@@ -131,10 +132,18 @@ export function matrixDispatch(product: Product, tile: MatrixTile, capabilities:
       FETCHES_A: fetches(tileM),
       FETCHES_B: fetches(tileN),
       HALF: isHalf(config),
+      CONVERT_C: isHalf(config) && c.dtype === 'f16',
+      CONVERT_PRE: isHalf(config) && epilogue.pre?.dtype === 'f16',
       ROUND_A: isHalf(config) && a.dtype === 'f32',
       ROUND_B: isHalf(config) && b.dtype === 'f32',
     },
   });
+  // The stage's units: 16 bytes, whatever is in them.
+  const unitsOf = (tensor: Tensor): Operand => ({
+    tensor,
+    as: isHalf(config) && tensor.dtype === 'f16' ? 'words' : 'vec4',
+  });
+  return { ...dispatch, reads: { ...dispatch.reads, a: unitsOf(a), b: unitsOf(b) } };
 }
 
 export function matrixName({ config, shape }: MatrixTile): string {
