@@ -1,6 +1,7 @@
 /** What the commands of the bench share. */
-import { startTuning } from '../cli/tuning.js';
+import { attachKernels } from '../cli/kernelStore.js';
 import { type Gpu, type Level, openGpu } from '../engine/gpu.js';
+import { type Repetition, warmUpFor } from '../engine/measure.js';
 import { environmentOf } from './environment.js';
 import { writeReport } from './results.js';
 
@@ -30,7 +31,7 @@ export async function withReport<Row>(
 ): Promise<string> {
   const gpu = await openGpu({ level });
   // As the command line does.
-  if (!gpu.adapter.software) startTuning(gpu);
+  attachKernels(gpu);
   try {
     const rows = await measure(gpu);
     const report = { name, date: new Date().toISOString(), environment: environmentOf(gpu), rows };
@@ -40,5 +41,9 @@ export async function withReport<Row>(
   }
 }
 
-/** A sample of small kernels lasts this long. */
-export const leastMs = (quick?: boolean) => (quick ? 2 : 50);
+/** How often something is timed: a sample of small kernels lasts 50 ms, and a GPU's clocks are warm before it. */
+export const repetitionOf = (gpu: Gpu, { repeats, quick }: Pick<Flags, 'repeats' | 'quick'>): Repetition => ({
+  repeats,
+  leastMs: quick ? 2 : 50,
+  warmMs: warmUpFor(gpu),
+});

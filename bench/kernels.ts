@@ -5,7 +5,7 @@ import { casesFor } from '../models/benchmarks/kernelCases.js';
 import { measureKernels } from '../models/benchmarks/kernels.js';
 import { modelNamed } from '../models/benchmarks/models.js';
 import type { Precision } from '../models/clip/precision.js';
-import { type Flags, has, leastMs, log, withReport } from './command.js';
+import { type Flags, has, log, repetitionOf, withReport } from './command.js';
 import { markdownTable } from './table.js';
 
 export const runKernels = (flags: Flags & { readonly precision: readonly Precision[] }): Promise<string> =>
@@ -17,7 +17,7 @@ export const runKernels = (flags: Flags & { readonly precision: readonly Precisi
         cases: casesFor(gpu.capabilities, flags.precision, flags.quick === true).filter(
           ({ family, name }) => has(flags.only, family) && has(flags.shapes, name),
         ),
-        repetition: { repeats: flags.repeats, leastMs: leastMs(flags.quick) },
+        repetition: repetitionOf(gpu, flags),
         onProgress: log,
       }),
     (rows) =>
@@ -36,7 +36,7 @@ export const runEncoder = (
     flags,
     (gpu) => {
       const model = flags.quick ? 'emoji-student' : flags.model;
-      const repetition = { repeats: flags.repeats, leastMs: leastMs(flags.quick) };
+      const repetition = repetitionOf(gpu, flags);
       return measureEncoder(gpu, model, modelNamed(model), flags.batches, flags.precision, repetition);
     },
     (rows) => markdownTable(encoderTable(rows)),

@@ -8,8 +8,11 @@ import { runEncoder, runKernels } from './kernels.js';
 import { runLadder } from './ladder/command.js';
 import { runLoader } from './loader.js';
 import { runPeers } from './peers/command.js';
+import { runPipelines } from './pipelines.js';
+import { runStart } from './start/command.js';
 import { runStep } from './step/command.js';
 import { runHostCost } from './step/hostCost.js';
+import { runProfile } from './step/profile.js';
 
 const program = new Command('bench')
   .description('measures kernels, steps and peers; prints Markdown and keeps it with JSON in bench/results/')
@@ -74,14 +77,27 @@ add(
   .option('--precision <name>', 'f32 or f16', 'f32')
   .option('--stage <list>', 'which stages', numbers, [1, 2])
   .option('--no-naive', 'leave the comparison of stage 2 out');
+add('profile', 'where the time of a training step goes, kernel by kernel', runProfile)
+  .addOption(model('--model <name>', 'the student (default: by the adapter)'))
+  .addOption(model('--teacher <name>', 'the teacher (default: by the adapter)'))
+  .option('--classes <n>', 'classes (default: by the adapter)', parseCount)
+  .option('--batch <n>', 'images a step', parseCount, 8)
+  .option('--precision <name>', 'f32 or f16', 'f32')
+  .option('--stage <list>', 'which stages', numbers, [2]);
 add(
   'host',
   "what queueing a planned step costs the host, on Dawn's null backend and on the adapter",
   runHostCost,
 );
+add('pipelines', 'how many pipelines each command makes on kinds of GPUs: counted, not run', runPipelines);
 add('loader', 'reading, decoding and cropping images', runLoader)
   .option('--data <path>', 'a folder of images or a data set (default: generated images)')
   .option('--batch <n>', 'images a batch', parseCount, 8);
+add('start', 'from a command to its first training step, with empty and with full caches', runStart)
+  .option('--models <teacher,student>', "published ones, with random weights (default: the demo's)", list)
+  .option('--commands <list>', 'demo, verify, teacher, distill', list, ['demo', 'distill'])
+  .option('--precision <name>', 'f32 or f16', 'f16')
+  .setOptionValueWithSource('repeats', 1, 'default');
 add(
   'distill',
   'whole runs of stage 2: decoding in threads or not, a teacher cache empty and full',

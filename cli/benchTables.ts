@@ -46,9 +46,10 @@ export const kernelTable = (rows: readonly KernelRow[]): TableText => ({
 
 /** The peaks that the shares refer to: medians over the groups in which they were measured. */
 export function peakLine(rows: readonly KernelRow[]): string {
-  const best = (unit: 'flops' | 'bytes') => Math.max(...rows.map(({ peak }) => peak[unit])) / 1e6;
-  const least = (unit: 'flops' | 'bytes') => Math.min(...rows.map(({ peak }) => peak[unit])) / 1e6;
-  const range = (unit: 'flops' | 'bytes') => `${number(least(unit))} to ${number(best(unit))}`;
+  const range = (unit: 'flops' | 'bytes') => {
+    const known = rows.flatMap(({ peak }) => peak[unit] ?? []).map((rate) => rate / 1e6);
+    return known.length > 0 ? `${number(Math.min(...known))} to ${number(Math.max(...known))}` : 'no';
+  };
   return `Peaks of this adapter, measured in turns with the rows: ${range('flops')} GFLOP/s (multiply-add in registers), ${range('bytes')} GB/s (copy, read and write).\n`;
 }
 

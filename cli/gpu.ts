@@ -1,16 +1,17 @@
 /** What every command does first: choose an adapter, open it, and say so when it is a software one. */
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { UserError } from '../engine/errors.js';
 import { type Gpu, type Level, NoAdapterError, openGpu } from '../engine/gpu.js';
 import type { Precision } from '../models/clip/precision.js';
+import { attachKernels, startTuning } from './kernelStore.js';
 import { MARKER, relaunchIfNeeded } from './platform/relaunch.js';
-import { startTuning } from './tuning.js';
+import { mark } from './trace.js';
 
 export interface GpuFlags {
   readonly adapter?: string;
   readonly level?: Level;
-  /** Whether kernels are tuned; by default on a GPU only. */
-  readonly tune?: boolean;
+  /** Times kernels for so many seconds at the most; without it rules that ship with the project choose them. */
+  readonly tune?: number;
 }
 
 export interface PrecisionFlags {
@@ -28,7 +29,7 @@ export const addPrecisionOption = (command: Command): Command =>
       .default('f32'),
   );
 
-/** Adds `--adapter` and `--level`. */
+/** Adds `--adapter`, `--level` and `--tune`. */
 export function addGpuOptions(command: Command): Command {
   return command
     .addOption(
@@ -46,11 +47,12 @@ export function addGpuOptions(command: Command): Command {
     )
     .addOption(
       new Option(
-        '--tune',
-        'try the kernels of each matrix product and keep the fastest that is right (default: on a GPU)',
-      ),
-    )
-    .addOption(new Option('--no-tune', 'take the kernels that are usually fastest').env('PROMPTKD_NO_TUNE'));
+        '--tune [seconds]',
+        'time the kernels of each matrix product first and keep the fastest right one (default: 60 s at the most)',
+      )
+        .preset(60)
+        .argParser(seconds),
+    );
 }
 
 /**
@@ -62,10 +64,17 @@ export function addGpuOptions(command: Command): Command {
 export async function commandGpu(flags: GpuFlags): Promise<Gpu> {
   await relaunchIfNeeded(flags.adapter);
   const gpu = await open(flags);
-  // A software adapter rounds the same way every time as long as nobody asks for other kernels.
-  if (flags.tune ?? !gpu.adapter.software) startTuning(gpu);
+  attachKernels(gpu);
+  if (flags.tune !== undefined) startTuning(gpu, flags.tune);
+  mark('adapter', { adapter: gpu.adapter.name });
   if (gpu.adapter.software) process.stderr.write(`${announcement(gpu)}\n`);
   return gpu;
+}
+
+function seconds(text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError('give the seconds that it may take.');
+  return value;
 }
 
 async function open(flags: GpuFlags): Promise<Gpu> {

@@ -5,6 +5,7 @@ import { addGpuOptions, commandGpu, type GpuFlags, type PrecisionFlags } from '.
 import { defaultWorkers, openImagePool } from './platform/imagePool.js';
 import { nodePlatform } from './platform/node.js';
 import { createProgress } from './progress.js';
+import { mark } from './trace.js';
 
 export interface JobFlags extends GpuFlags {
   readonly workers?: number;
@@ -46,6 +47,7 @@ export async function withJob<T>(
       precision: flags.precision,
       begin: (label, total) => progress.begin(label, total),
       note: (line) => progress.note(line),
+      mark,
     });
   } finally {
     progress.close();

@@ -13,8 +13,10 @@ import * as predict from './commands/predict.js';
 import * as pull from './commands/pull.js';
 import * as reproduce from './commands/reproduce.js';
 import * as teacher from './commands/teacher.js';
+import * as tune from './commands/tune.js';
 import * as verify from './commands/verify.js';
 import { report } from './report.js';
+import { mark } from './trace.js';
 
 /** Each adds its command to the program. */
 const commands = [
@@ -29,6 +31,7 @@ const commands = [
   exporting,
   pull,
   verify,
+  tune,
   bench,
 ];
 
@@ -50,11 +53,13 @@ const explain = (error: unknown) => report(error, (text) => process.stderr.write
 process.on('uncaughtException', (error) => process.exit(explain(error)));
 
 let code: number;
+mark('command');
 try {
   await program.parseAsync();
   code = Number(process.exitCode ?? 0);
 } catch (error) {
   code = explain(error);
 }
+mark('end', { code });
 // Dawn keeps threads and promises of its own; the command is over when its output is written.
 process.stdout.write('', () => process.exit(code));

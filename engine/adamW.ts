@@ -25,7 +25,7 @@ interface Moments {
   readonly beta2: number;
 }
 
-const momentConstants = ({ beta1, beta2 }: Moments) => ({
+const moments = ({ beta1, beta2 }: Moments) => ({
   BETA1: float(beta1),
   BETA2: float(beta2),
   // Subtracted in float64: 1 - 0.999 in float32 would be wrong in the fifth digit.
@@ -41,7 +41,8 @@ const correctOp: Op<Moments> = {
     {
       shader: 'adamw',
       entry: 'correct',
-      constants: { CORRECT: true, GATED: gate !== undefined, ...momentConstants(attributes) },
+      constants: { CORRECT: true, GATED: gate !== undefined },
+      uniforms: moments(attributes),
       reads: { ...(gate && { gate }) },
       writes: { corrections: corrections! },
       elements: 1,
@@ -79,9 +80,11 @@ const adamWOp: Op<StepAttributes> = {
         constants: {
           SCALED: attributes.scaled,
           GATED: attributes.gated,
+        },
+        uniforms: {
           EPSILON: float(attributes.epsilon),
           WEIGHT_DECAY: float(attributes.weightDecay),
-          ...momentConstants(attributes),
+          ...moments(attributes),
         },
         reads: {
           corrections: corrections!,

@@ -10,7 +10,8 @@ const squaresOp: Op<null> = {
     {
       shader: 'gradient_norm',
       entry: 'squares',
-      ...overRows({ rows: 1, width: x!.size }, { SQUARES: true, START: !total, SIZE: x!.size }),
+      ...overRows({ rows: 1, width: x!.size }, { SQUARES: true, START: !total }),
+      uniforms: { SIZE: x!.size },
       reads: { x: x!, ...(total && { total }) },
       writes: { y: y! },
     },
@@ -25,7 +26,8 @@ const factorOp: Op<{ readonly largest: number }> = {
     {
       shader: 'gradient_norm',
       entry: 'factor',
-      constants: { LARGEST: float(largest) },
+      constants: {},
+      uniforms: { LARGEST: float(largest) },
       reads: { total: total! },
       writes: { y: y! },
       elements: 1,

@@ -11,7 +11,9 @@ import {
   type SubgroupMatrixConfig,
 } from './adapter.js';
 import { UserError } from './errors.js';
-import type { Tuning } from './tuning.js';
+import type { KernelChecks } from './kernelChecks.js';
+import type { Tuner } from './tuner.js';
+import { computeUnits } from './units.js';
 import { withLiveHandle, withNaps } from './waiting.js';
 
 export { type AdapterSummary, listAdapters, NoAdapterError } from './adapter.js';
@@ -35,6 +37,10 @@ export interface Capabilities {
   readonly subgroupSizeControl?: boolean;
   /** Bytes of workgroup memory that a kernel may have. */
   readonly workgroupMemory: number;
+  /** Invocations that a workgroup may have; without it, the 256 that every adapter allows. */
+  readonly workgroupInvocations?: number;
+  /** Compute units, as far as the adapter's name tells (units.ts). */
+  readonly units?: number;
   readonly timestamps: boolean;
   /** The adapter runs on the CPU: a barrier costs more than many loads, and neighbours share no memory transaction. */
   readonly software: boolean;
@@ -88,6 +94,8 @@ function capabilitiesOf(adapter: GPUAdapter, summary: AdapterSummary, wanted?: L
     subgroupMatrix,
     subgroupSizeControl: has('subgroup-size-control'),
     workgroupMemory: summary.limits.maxComputeWorkgroupStorageSize ?? 16384,
+    workgroupInvocations: summary.limits.maxComputeInvocationsPerWorkgroup,
+    units: computeUnits(summary),
     timestamps: has('timestamp-query'),
     software: summary.software,
     level: wanted ?? reached,
@@ -119,8 +127,10 @@ export class Gpu {
   readonly device: GPUDevice;
   readonly adapter: AdapterSummary;
   readonly capabilities: Capabilities;
-  /** Chooses kernels for plans on this device; without it, each operation's own rule does. */
-  tuning?: Tuning;
+  /** Tries kernels before plans use them; without it they are trusted. */
+  checks?: KernelChecks;
+  /** Chooses kernels by times; without it, each operation's own rule does. */
+  tuning?: Tuner;
   private failure: Error | undefined;
   private destroyed = false;
   private readonly dawn: boolean;

@@ -2,7 +2,7 @@
 import { shaderSources } from '../shaders/generated.js';
 import { withChecks } from './bounds.js';
 import type { Gpu } from './gpu.js';
-import { type Constant, type Dispatch, grid, type Operand, WORKGROUP } from './op.js';
+import { type Constant, type Dispatch, grid, type Operand, type Uniform, WORKGROUP } from './op.js';
 import type { Tensor } from './tensor.js';
 import { expand, literal } from './wgsl.js';
 
@@ -11,13 +11,17 @@ export interface Kernel {
   readonly layout: GPUBindGroupLayout;
 }
 
-/** What identifies a kernel: its complete WGSL, its entry point, and how many buffers it reads and writes. */
+/** What identifies a kernel: its complete WGSL, its entry point, and which buffers are bound to it. */
 export interface KernelSource {
   readonly name: string;
   readonly code: string;
   readonly entry: string;
   readonly reads: number;
   readonly writes: number;
+  /** Whether a uniform buffer follows them. */
+  readonly uniform: boolean;
+  /** Whether a counter of accesses outside follows (bounds.ts). */
+  readonly checked?: boolean;
 }
 
 export const tensorOf = (operand: Operand): Tensor => ('tensor' in operand ? operand.tensor : operand);
@@ -37,6 +41,9 @@ const PACK_HALF = `fn pack_half(v: vec2f) -> u32 {
   let signed = half | ((bits >> vec2u(16u)) & vec2u(0x8000u));
   return signed.x | (signed.y << 16u);
 }`;
+
+/** The uniform buffer in WGSL. */
+const UNIFORMS = 'uniforms';
 
 /** The WGSL of a binding: its array, and how its values are read and written as float32. */
 function declare(name: string, operand: Operand, binding: number, access: 'read' | 'read_write'): string {
@@ -114,6 +121,22 @@ function lengthOf(operand: Operand): number {
   return 'tensor' in operand ? size / 4 : dtype === 'f16' ? Math.ceil(size / 2) : size;
 }
 
+/** The uniforms of a launch, where they are not constants. */
+function boundUniforms(
+  dispatch: Dispatch,
+  { software }: { software: boolean },
+): Readonly<Record<string, Uniform>> | undefined {
+  if (software) return undefined;
+  const uniforms = { ...dispatch.uniforms, ...('elements' in dispatch && { SIZE: dispatch.elements }) };
+  return Object.keys(uniforms).length > 0 ? uniforms : undefined;
+}
+
+const typeOf = (value: Uniform) => (typeof value === 'number' ? 'u32' : 'f32');
+
+/** `text` with every name of a uniform as a member of the buffer. */
+const withUniforms = (text: string, names: readonly string[]): string =>
+  text.replace(new RegExp(`(?<![.\\w])(?:${names.join('|')})(?!\\w)`, 'g'), `${UNIFORMS}.$&`);
+
 /**
  * The complete WGSL of a launch: generated prelude, the shader file, and the entry point where it has none.
  *
@@ -129,10 +152,11 @@ export function kernelSource(
   if (source === undefined) throw new Error(`no shader named ${shader}; run the shader embedding step`);
   const whole = 'workgroups' in dispatch;
   const { entry = whole ? 'main' : 'element' } = dispatch;
-  const all: Record<string, Constant> = { WORKGROUP, ...constants };
+  const uniforms = boundUniforms(dispatch, adapter);
+  const all: Record<string, Constant> = { WORKGROUP, ...constants, ...(!uniforms && dispatch.uniforms) };
   if (!whole) {
-    all.SIZE = dispatch.elements;
     all.IN_TURN = inTurn(dispatch.elements, workgroupOf(dispatch), adapter);
+    if (!uniforms) all.SIZE = dispatch.elements;
   }
   const prelude = Object.entries(all).map(([name, value]) => `const ${name}: ${literal(value)};`);
   let binding = 0;
@@ -142,6 +166,11 @@ export function kernelSource(
   ] as const)
     for (const [name, operand] of Object.entries(operands))
       prelude.push(declare(name, operand, binding++, access));
+  if (uniforms) {
+    const members = Object.entries(uniforms).map(([name, value]) => `${name}: ${typeOf(value)}`);
+    prelude.push(`struct Uniforms { ${members.join(', ')} }`);
+    prelude.push(`@group(0) @binding(${binding++}) var<uniform> ${UNIFORMS}: Uniforms;`);
+  }
   if (Object.values(writes).some((operand) => tensorOf(operand).dtype === 'f16')) prelude.push(PACK_HALF);
   prelude.push('');
   // Directives must come before every declaration, so those of the shader file move up.
@@ -150,42 +179,52 @@ export function kernelSource(
     directives.push(line);
     return '';
   });
-  const code = prelude.join('\n') + body + (whole ? '' : entryPoint(entry, all.IN_TURN === 1));
-  const sizes = new Map(Object.entries({ ...reads, ...writes }).map(([name, o]) => [name, lengthOf(o)]));
+  const text = body + (whole ? '' : entryPoint(entry, all.IN_TURN === 1));
+  const code = prelude.join('\n') + (uniforms ? withUniforms(text, Object.keys(uniforms)) : text);
+  const lengths = new Map(Object.entries({ ...reads, ...writes }).map(([name, o]) => [name, lengthOf(o)]));
   return {
     name: dispatch.entry === undefined ? shader : `${shader}.${entry}`,
-    code: [...new Set(directives), checked ? withChecks(code, sizes, binding) : code].join('\n'),
+    code: [...new Set(directives), checked ? withChecks(code, lengths, binding) : code].join('\n'),
     entry: whole ? entry : 'main',
     reads: Object.keys(reads).length,
-    writes: Object.keys(writes).length + Number(checked),
+    writes: Object.keys(writes).length,
+    uniform: uniforms !== undefined,
+    checked,
   };
 }
 
 interface Cache {
   readonly layouts: Map<string, GPUBindGroupLayout>;
   readonly kernels: Map<string, Promise<Kernel>>;
+  readonly uniforms: Map<string, GPUBuffer>;
 }
 const caches = new WeakMap<GPUDevice, Cache>();
 
 function cacheOf(gpu: Gpu): Cache {
   let cache = caches.get(gpu.device);
   if (!cache) {
-    cache = { layouts: new Map(), kernels: new Map() };
+    cache = { layouts: new Map(), kernels: new Map(), uniforms: new Map() };
     caches.set(gpu.device, cache);
   }
   return cache;
 }
 
-function layoutFor(gpu: Gpu, reads: number, writes: number): GPUBindGroupLayout {
+function layoutFor(gpu: Gpu, source: KernelSource): GPUBindGroupLayout {
   const { layouts } = cacheOf(gpu);
-  const key = `${reads}/${writes}`;
+  const types = [
+    ...Array(source.reads).fill('read-only-storage'),
+    ...Array(source.writes).fill('storage'),
+    ...(source.uniform ? ['uniform'] : []),
+    ...(source.checked ? ['storage'] : []),
+  ] as GPUBufferBindingType[];
+  const key = types.join();
   let layout = layouts.get(key);
   if (!layout) {
-    const entries = Array.from({ length: reads + writes }, (_, binding) => ({
+    const entries = types.map((type, binding) => ({
       binding,
       // The number, as the constant's global exists only where the platform defines it.
       visibility: 4 /* GPUShaderStage.COMPUTE */,
-      buffer: { type: binding < reads ? ('read-only-storage' as const) : ('storage' as const) },
+      buffer: { type },
     }));
     layout = gpu.device.createBindGroupLayout({ label: key, entries });
     layouts.set(key, layout);
@@ -193,10 +232,29 @@ function layoutFor(gpu: Gpu, reads: number, writes: number): GPUBindGroupLayout 
   return layout;
 }
 
+/** Two launches with the same key run the same pipeline. */
+export const kernelKey = ({ entry, code }: KernelSource): string => `${entry}\n${code}`;
+
+/** A key of the same kind that needs no text: the shader file, and everything that is written into it. */
+export function kernelId(dispatch: Dispatch, adapter: { software: boolean }): string {
+  const { shader, entry, constants, reads, writes } = dispatch;
+  const uniforms = boundUniforms(dispatch, adapter);
+  const baked = uniforms ? Object.keys(uniforms) : dispatch.uniforms;
+  const elements = 'elements' in dispatch ? dispatch.elements : undefined;
+  const turns = elements && inTurn(elements, workgroupOf(dispatch), adapter);
+  const bindings = [reads, writes].map((operands) =>
+    Object.entries(operands).map(([name, o]) => [name, tensorOf(o).dtype, 'tensor' in o]),
+  );
+  return JSON.stringify([shader, entry, constants, baked, turns, !uniforms && elements, bindings]);
+}
+
+/** Pipelines that were asked for on this device so far. */
+export const pipelineCount = (gpu: Gpu): number => cacheOf(gpu).kernels.size;
+
 /** The pipeline for a kernel, compiled at most once a device. Rejects with the compiler's messages. */
 export function getKernel(gpu: Gpu, source: KernelSource): Promise<Kernel> {
   const { kernels } = cacheOf(gpu);
-  const key = `${source.entry}/${source.reads}/${source.writes}\n${source.code}`;
+  const key = kernelKey(source);
   let kernel = kernels.get(key);
   if (!kernel) {
     kernel = build(gpu, source);
@@ -209,7 +267,29 @@ export function getKernel(gpu: Gpu, source: KernelSource): Promise<Kernel> {
 export const boundTensors = ({ reads, writes }: Dispatch): Tensor[] =>
   [...Object.values(reads), ...Object.values(writes)].map(tensorOf);
 
-/** Binds buffers to a kernel, in the order of its bindings. */
+/** The uniform buffer of a launch, where it reads one: launches with the same values share it. */
+export function uniformBuffer(gpu: Gpu, dispatch: Dispatch): GPUBuffer | undefined {
+  const uniforms = boundUniforms(dispatch, gpu.capabilities);
+  if (!uniforms) return undefined;
+  const { uniforms: buffers } = cacheOf(gpu);
+  const values = Object.values(uniforms).map((value) =>
+    typeof value === 'number' ? value : bitsOf(value.f32),
+  );
+  const key = values.join();
+  let buffer = buffers.get(key);
+  if (!buffer) {
+    const size = Math.ceil(values.length / 4) * 16;
+    buffer = gpu.device.createBuffer({ label: UNIFORMS, size, usage: 0x40 | 0x8 /* UNIFORM | COPY_DST */ });
+    gpu.device.queue.writeBuffer(buffer, 0, Uint32Array.from(values));
+    buffers.set(key, buffer);
+  }
+  return buffer;
+}
+
+/** A float32 as the word that stores it. */
+const bitsOf = (value: number): number => new Uint32Array(Float32Array.of(value).buffer)[0]!;
+
+/** Binds buffers to a kernel, in the order of its bindings: tensors, uniforms, and what a test adds. */
 export const bindBuffers = (
   gpu: Gpu,
   { layout }: Kernel,
@@ -225,7 +305,7 @@ export const bindBuffers = (
 
 async function build(gpu: Gpu, source: KernelSource): Promise<Kernel> {
   const { device } = gpu;
-  const layout = layoutFor(gpu, source.reads, source.writes);
+  const layout = layoutFor(gpu, source);
   const module = device.createShaderModule({ label: source.name, code: source.code });
   try {
     const pipeline = await device.createComputePipelineAsync({

@@ -1,6 +1,7 @@
 /** Times of plans: medians of samples that alternate between what is compared, so that all of it meets the same machine. */
 import type { Gpu } from './gpu.js';
-import { encode, type Plan } from './plan.js';
+import { encode } from './launch.js';
+import type { Plan } from './plan.js';
 
 /** Milliseconds of one run, over samples that are each the mean of `runs` runs. */
 export interface Timing {
@@ -41,6 +42,24 @@ export interface Repetition {
   readonly leastMs: number;
   /** Most runs a sample. */
   readonly mostRuns?: number;
+  /** Milliseconds of the same work before each sample that do not count: `warmUpFor`. Default 0. */
+  readonly warmMs?: number;
+}
+
+/** Clocks of a GPU that rests rise within some ten milliseconds of load: an H200 rests at 345 MHz. */
+export const WARM_UP_MS = 30;
+/** A processor's clocks are nobody's to warm up. */
+export const warmUpFor = ({ adapter }: Gpu): number => (adapter.software ? 0 : WARM_UP_MS);
+
+/** Runs it for so long; the milliseconds of one run at the end. */
+export async function warmUp(runner: Runner, milliseconds: number): Promise<number> {
+  await runner.run(1);
+  let one = await runner.run(1);
+  for (const end = performance.now() + milliseconds; performance.now() < end; ) {
+    const runs = Math.max(1, Math.min(1000, Math.ceil(milliseconds / 4 / Math.max(one, 1e-3))));
+    one = (await runner.run(runs)) / runs;
+  }
+  return one;
 }
 
 /** How many runs make a sample of `leastMs`, when one takes `milliseconds`. */
@@ -56,14 +75,13 @@ export async function alternate(
   repetition: Repetition,
   onSample: (done: number, total: number) => void = () => {},
 ): Promise<Timing[]> {
+  const { warmMs = 0 } = repetition;
   const runs: number[] = [];
-  for (const runner of runners) {
-    await runner.run(1);
-    runs.push(runsFor(await runner.run(1), repetition));
-  }
+  for (const runner of runners) runs.push(runsFor(await warmUp(runner, warmMs), repetition));
   const samples: number[][] = runners.map(() => []);
   for (let round = 0; round < repetition.repeats; round++)
     for (const [i, runner] of runners.entries()) {
+      if (warmMs > 0) await warmUp(runner, warmMs);
       samples[i].push((await runner.run(runs[i])) / runs[i]);
       onSample(round * runners.length + i + 1, repetition.repeats * runners.length);
     }

@@ -18,7 +18,10 @@ export interface OutputSpec {
 /** A constant baked into WGSL: integers become `u32`, booleans `bool`; wrap floats with `float()`. */
 export type Constant = number | boolean | { readonly f32: number };
 /** Marks a constant as `f32` even when its value is whole. */
-export const float = (value: number): Constant => ({ f32: value });
+export const float = (value: number): { readonly f32: number } => ({ f32: value });
+
+/** Data beside the tensors: `u32`, or `f32` where wrapped with `float()`. */
+export type Uniform = Exclude<Constant, boolean>;
 
 /** A tensor bound to a kernel, element by element or four at a time along its last axis. */
 export type Operand = Tensor | { readonly tensor: Tensor; readonly as: 'vec4' };
@@ -44,6 +47,12 @@ export interface Shader {
   /** The function that runs, `main` or `element` unless given. */
   readonly entry?: string;
   readonly constants: Readonly<Record<string, Constant>>;
+  /**
+   * Sizes and factors that the text need not know when it is compiled. On a GPU they are read from a uniform buffer, so
+   * launches that differ in them alone share a pipeline; on a CPU adapter they are constants, from which its compiler gains.
+   * The text writes them like constants, but not in declarations at module scope, lengths of arrays or directives.
+   */
+  readonly uniforms?: Readonly<Record<string, Uniform>>;
 }
 
 /**
@@ -83,7 +92,7 @@ export interface Op<A = unknown> {
   /**
    * A rule of fuse.ts: the inputs, attributes and outputs of a node of this op that does the work of `node` and of
    * `consumer`, which alone reads the first output of `node`, as `tail`; undefined where there is none. Such a node is
-   * only ever run: it is not recorded, and has no gradient and no reference of its own.
+   * only ever run: it is not recorded, and has no gradient.
    */
   absorb?(
     node: GraphNode<A>,

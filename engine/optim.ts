@@ -17,11 +17,8 @@ const sgdOp: Op<SgdOptions> = {
   }) => [
     {
       shader: 'sgd',
-      constants: {
-        MOMENTUM: float(momentum),
-        WEIGHT_DECAY: float(weightDecay),
-        GATED: gate !== undefined,
-      },
+      constants: { GATED: gate !== undefined },
+      uniforms: { MOMENTUM: float(momentum), WEIGHT_DECAY: float(weightDecay) },
       reads: { gradient: gradient!, rate: rate!, ...(gate && { gate }) },
       writes: { parameter: parameter!, velocity: velocity! },
       elements: parameter!.size,
@@ -93,7 +90,8 @@ const clampOp: Op<{ readonly largest: number }> = {
   kernels: ({ inputs: [x], attributes: { largest } }) => [
     {
       shader: 'clamp',
-      constants: { LARGEST: float(largest) },
+      constants: {},
+      uniforms: { LARGEST: float(largest) },
       reads: {},
       writes: { x: x! },
       elements: x!.size,

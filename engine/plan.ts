@@ -5,7 +5,9 @@
 import { FAULT_STRIDE, FAULTS } from './bounds.js';
 import type { Gpu } from './gpu.js';
 import { memoryOf } from './graph.js';
-import { bindBuffers, boundTensors, getKernel, workgroupsOf } from './kernel.js';
+import { bindBuffers, boundTensors, getKernel, kernelKey, uniformBuffer, workgroupsOf } from './kernel.js';
+import { checksOf } from './kernelChecks.js';
+import { encode, type Launch } from './launch.js';
 import { createStorage, hostValues, leafBuffer, Reader } from './memory.js';
 import {
   choicesOf,
@@ -20,18 +22,8 @@ import type { Choose } from './tuning.js';
 export interface CompileOptions extends ScheduleOptions {
   /** Fills every buffer of the plan with NaN first, so that a test sees what a kernel failed to write. */
   readonly poison?: boolean;
-  /** Called as kernels are tuned, where they are. */
-  readonly onTuning?: (done: number, total: number) => void;
   /** Called as pipelines become ready: `done` of `total`. */
   readonly onProgress?: (done: number, total: number) => void;
-}
-
-/** One dispatch of a plan, ready to be encoded. */
-export interface Launch {
-  readonly name: string;
-  readonly pipeline: GPUComputePipeline;
-  readonly bindGroup: GPUBindGroup;
-  readonly workgroups: readonly [number, number, number];
 }
 
 /** A compiled graph on one device. */
@@ -48,15 +40,14 @@ export class Plan {
   }
 
   static async compile(gpu: Gpu, request: PlanRequest, options: CompileOptions = {}): Promise<Plan> {
-    const choose = options.choose ?? (await tuned(gpu, request, options));
-    const schedule = new Schedule(request, gpu.capabilities, { ...options, choose });
+    const schedule = await scheduled(gpu, request, options);
     const sources = schedule.sources();
-    const total = new Set(sources.map((s) => s.code + s.entry)).size;
+    const total = new Set(sources.map(kernelKey)).size;
     const ready = new Set<string>();
     const pipelines = Promise.all(
       sources.map(async (source) => {
         const kernel = await getKernel(gpu, source);
-        const key = source.code + source.entry;
+        const key = kernelKey(source);
         if (!ready.has(key)) options.onProgress?.(ready.add(key).size, total);
         return kernel;
       }),
@@ -76,12 +67,18 @@ export class Plan {
       };
       const groups = new Map<string, GPUBindGroup>();
       const ids = new Map<GPUBuffer, number>();
+      // A node's work, shared out evenly where it has several launches.
+      const flops = schedule.steps.flatMap(({ node, dispatches }) =>
+        dispatches.map(() => (node.op.flops?.(node) ?? 0) / dispatches.length),
+      );
       return schedule.dispatches.map((dispatch, i) => {
         const kernel = kernels[i]!;
-        const buffers = boundTensors(dispatch).map(bufferOf);
+        const uniforms = uniformBuffer(gpu, dispatch);
+        const buffers = [...boundTensors(dispatch).map(bufferOf), ...(uniforms ? [uniforms] : [])];
         const key = [
           faults && i,
           Object.keys(dispatch.reads).length,
+          Object.keys(dispatch.writes).length,
           ...buffers.map((buffer) => ids.get(buffer) ?? ids.set(buffer, ids.size).get(buffer)),
         ].join();
         let bindGroup = groups.get(key);
@@ -91,7 +88,14 @@ export class Plan {
           groups.set(key, bindGroup);
         }
         const workgroups = workgroupsOf(dispatch, gpu.capabilities);
-        return { name: sources[i]!.name, pipeline: kernel.pipeline, bindGroup, workgroups };
+        return {
+          name: sources[i]!.name,
+          pipeline: kernel.pipeline,
+          bindGroup,
+          workgroups,
+          flops: flops[i]!,
+          bytes: [...new Set(boundTensors(dispatch))].reduce((sum, tensor) => sum + tensor.bytes, 0),
+        };
       });
     });
     return new Plan(gpu, schedule, launches, faults);
@@ -153,23 +157,32 @@ export class Plan {
   }
 }
 
-/** The choices of the device's tuner, once it has seen every choice that the plan will ask for. */
-async function tuned(gpu: Gpu, request: PlanRequest, options: CompileOptions): Promise<Choose | undefined> {
-  const { tuning } = gpu;
-  if (!tuning) return undefined;
-  await tuning.prepare(gpu, choicesOf(request, gpu.capabilities, options), options.onTuning);
-  return tuning.choose;
+/** The schedule with the device's choices, of which none computes something wrong on it. */
+async function scheduled(gpu: Gpu, request: PlanRequest, options: CompileOptions): Promise<Schedule> {
+  const { tuning, capabilities } = gpu;
+  const checks = checksOf(gpu);
+  if (!options.choose && tuning) await tuning.prepare(choicesOf(request, capabilities, options));
+  const choose: Choose = options.choose ?? ((tunable) => tuning?.choose(tunable) ?? checks?.choose(tunable));
+  for (;;) {
+    const schedule = new Schedule(request, capabilities, { ...options, choose });
+    prefetch(gpu, schedule);
+    if (!checks || options.choose || (await checks.check(schedule))) return schedule;
+  }
 }
 
-/** Records launches into a pass. */
-export function encode(pass: GPUComputePassEncoder, launches: readonly Launch[]): void {
-  let current: GPUComputePipeline | undefined;
-  for (const { pipeline, bindGroup, workgroups } of launches) {
-    if (pipeline !== current) pass.setPipeline(pipeline);
-    current = pipeline;
-    pass.setBindGroup(0, bindGroup);
-    pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
-  }
+/**
+ * Has the pipelines of a request made while something else goes on, the loading of weights for instance: a plan that is
+ * compiled later finds them. The request needs no data. What does not compile is reported by that plan.
+ */
+export function prefetchPipelines(gpu: Gpu, request: PlanRequest): void {
+  const { tuning, capabilities } = gpu;
+  const checks = checksOf(gpu);
+  const choose: Choose = (tunable) => tuning?.choose(tunable) ?? checks?.choose(tunable);
+  prefetch(gpu, new Schedule(request, capabilities, { choose }));
+}
+
+function prefetch(gpu: Gpu, schedule: Schedule): void {
+  for (const source of schedule.sources()) getKernel(gpu, source).catch(() => {});
 }
 
 function poison(gpu: Gpu, buffer: GPUBuffer): void {

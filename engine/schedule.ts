@@ -2,10 +2,10 @@
 import { fuse } from './fuse.js';
 import type { Capabilities } from './gpu.js';
 import { isView, memoryOf, recordingOrder } from './graph.js';
-import { type KernelSource, kernelSource, tensorOf } from './kernel.js';
+import { type KernelSource, kernelId, kernelKey, kernelSource, tensorOf } from './kernel.js';
 import type { Dispatch } from './op.js';
 import type { GraphNode, Tensor } from './tensor.js';
-import type { Choose, Tunable } from './tuning.js';
+import type { Candidate, Choose, Tunable } from './tuning.js';
 
 export interface PlanRequest {
   /** Tensors to keep after a run, to be read with `read()`. */
@@ -62,6 +62,10 @@ interface Lifetime {
 /** Which nodes run, in which order, and where each tensor lives: everything that needs no device. */
 export class Schedule {
   readonly nodes: readonly GraphNode[];
+  /** The launches of each node that is no view. */
+  readonly steps: readonly { readonly node: GraphNode; readonly dispatches: readonly Dispatch[] }[];
+  /** What there was to choose between, and which candidate it is: by the choices' keys. */
+  readonly picks = new Map<string, { readonly tunable: Tunable; readonly candidate: Candidate }>();
   readonly dispatches: readonly Dispatch[];
   readonly slots: readonly Slot[];
   readonly slotOf = new Map<Tensor, Slot>();
@@ -83,13 +87,19 @@ export class Schedule {
     this.nodes = [...order.filter((n) => !n.op.mutates), ...order.filter((n) => n.op.mutates)];
     const lastUse = this.lastUses();
     const kept = new Set(outputs.map(memoryOf));
-    const dispatches: Dispatch[] = [];
+    const choose: Choose = (tunable) => {
+      const name = options.choose?.(tunable);
+      const candidate = tunable.candidates.find((each) => each.name === name) ?? tunable.candidates[0]!;
+      this.picks.set(tunable.key, { tunable, candidate });
+      return candidate.name;
+    };
+    const steps: { node: GraphNode; dispatches: Dispatch[] }[] = [];
     const lifetimes: Lifetime[] = [];
     this.nodes.forEach((node, step) => {
       if (isView(node)) return;
       const used = node.outputs.map((output) => lastUse.has(output) || kept.has(output));
-      const launches = node.op.kernels!(node, { capabilities, used, choose: options.choose });
-      dispatches.push(...launches);
+      const launches = node.op.kernels!(node, { capabilities, used, choose });
+      steps.push({ node, dispatches: launches });
       const written = new Set(launches.flatMap((d) => Object.values(d.writes).map(tensorOf)));
       for (const tensor of node.outputs)
         if (written.has(tensor)) {
@@ -98,7 +108,8 @@ export class Schedule {
           lifetimes.push({ tensor, from, to });
         }
     });
-    this.dispatches = dispatches;
+    this.steps = steps;
+    this.dispatches = steps.flatMap(({ dispatches }) => dispatches);
     this.slots = this.place(lifetimes);
     const { loss } = request;
     const turn = loss ? this.nodes.findIndex((node) => node.outputs.includes(loss)) : this.nodes.length;
@@ -111,7 +122,14 @@ export class Schedule {
   /** The kernel of each dispatch, written out anew: whole texts, which a schedule that is only looked at does not need. */
   sources(): KernelSource[] {
     const { capabilities, options } = this;
-    return this.dispatches.map((dispatch) => kernelSource(dispatch, capabilities, options.checkBounds));
+    if (options.checkBounds) return this.dispatches.map((each) => kernelSource(each, capabilities, true));
+    const known = new Map<string, KernelSource>();
+    return this.dispatches.map((dispatch) => {
+      const id = kernelId(dispatch, capabilities);
+      const source = known.get(id) ?? kernelSource(dispatch, capabilities);
+      known.set(id, source);
+      return source;
+    });
   }
 
   /** What a run needs, known before anything is allocated. */
@@ -125,7 +143,7 @@ export class Schedule {
     const inSlots = slots.reduce((total, slot) => total + slot.bytes, 0);
     return {
       dispatches: dispatches.length,
-      kernels: new Set(this.sources().map(({ code, entry }) => `${entry}\n${code}`)).size,
+      kernels: new Set(this.sources().map(kernelKey)).size,
       constants,
       variables,
       saved: this.saved,
@@ -176,17 +194,10 @@ export class Schedule {
   }
 }
 
-/** What a plan of `request` will ask a tuner to choose between, each choice once. */
-export function choicesOf(
+/** What a plan of `request` will choose between, each choice once. */
+export const choicesOf = (
   request: PlanRequest,
   capabilities: Capabilities,
   options: ScheduleOptions = {},
-): Tunable[] {
-  const asked = new Map<string, Tunable>();
-  const choose: Choose = (tunable) => {
-    asked.set(tunable.key, tunable);
-    return undefined;
-  };
-  new Schedule(request, capabilities, { ...options, choose });
-  return [...asked.values()];
-}
+): Tunable[] =>
+  [...new Schedule(request, capabilities, options).picks.values()].map(({ tunable }) => tunable);

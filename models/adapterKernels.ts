@@ -44,8 +44,9 @@ function largeProducts(dtype: DType, capabilities: Capabilities): KernelSource[]
       c: input([m, n], 'c', dtype),
     };
     const sizes = { batch: 1, m, n, k, transposeA: false, transposeB: true };
-    return productCandidates({ ...tensors, sizes, epilogue: {} }, capabilities).map(({ dispatch }) =>
-      kernelSource(dispatch(), capabilities),
+    const product = { ...tensors, sizes, epilogue: {} };
+    return productCandidates(product, capabilities).map((candidate) =>
+      kernelSource(candidate.dispatch(product), capabilities),
     );
   });
 }

@@ -10,7 +10,7 @@ import type { Epilogue } from '../engine/product/product.js';
 import { type DType, input } from '../engine/tensor.js';
 import { PORTABLE } from './promptkd/shapes.js';
 
-/** What Metal, Intel, NVIDIA and AMD name, with sums in float32. */
+/** What Metal (both kinds), Intel, NVIDIA and AMD name, with sums in float32; each alone, as one of several is used. */
 const MATRICES: readonly SubgroupMatrixConfig[] = (
   [
     ['f32', 8, 8, 8],
@@ -22,21 +22,19 @@ const MATRICES: readonly SubgroupMatrixConfig[] = (
   ] as const
 ).map(([componentType, M, N, K]) => ({ componentType, resultComponentType: 'f32', M, N, K }));
 
+const ONE_SIZE: Partial<Capabilities> = { subgroupSize: [32, 32] };
+const SEVERAL_SIZES: Partial<Capabilities> = { subgroupSize: [8, 64], subgroupSizeControl: true };
+
 /** Adapters that differ in which kernels they are offered. */
 const ADAPTERS: readonly Partial<Capabilities>[] = [
   { level: 'portable' },
   { level: 'portable', software: true },
   { level: 'subgroups', software: true, subgroupSize: [8, 8] },
   { level: 'subgroups', software: true, subgroupSize: [4, 4] },
-  { level: 'matrix', subgroupMatrix: MATRICES, subgroupSize: [32, 32], f16: true, workgroupMemory: 49152 },
-  {
-    level: 'matrix',
-    subgroupMatrix: MATRICES,
-    subgroupSize: [8, 64],
-    subgroupSizeControl: true,
-    f16: true,
-    workgroupMemory: 49152,
-  },
+  ...MATRICES.map((config, i) => ({
+    ...(i % 2 === 0 ? ONE_SIZE : SEVERAL_SIZES),
+    ...{ level: 'matrix' as const, subgroupMatrix: [config], f16: true, workgroupMemory: 49152 },
+  })),
 ];
 
 /** The kernels of products and of attention that adapters of a level are offered. */
@@ -59,17 +57,22 @@ function productVariants(capabilities: Capabilities): KernelSource[] {
       for (const [m, n, k, dtype, weights] of [
         [136, 200, 72, 'f32', 'f32'],
         [136, 200, 64, 'f16', 'f16'],
-        // What a float16 step multiplies where there are no tensor cores.
+        // What a float16 step multiplies where there are no tensor cores, and a gradient of the residual stream where there are.
         [136, 200, 64, 'f32', 'f16'],
         [33, 35, 37, 'f32', 'f32'],
+        // Few rows.
+        [8, 200, 72, 'f32', 'f32'],
+        [8, 200, 64, 'f16', 'f16'],
+        [8, 200, 64, 'f32', 'f16'],
       ] as const)
         for (const epilogue of epilogues(m, n, dtype)) {
           const a = input(transposeA ? [2, k, m] : [2, m, k], 'a', dtype);
           const b = input(transposeB ? [2, n, k] : [2, k, n], 'b', weights);
           const c = input([2, m, n], 'c', dtype);
           const sizes = { batch: 2, m, n, k, transposeA, transposeB };
-          for (const candidate of productCandidates({ a, b, c, sizes, epilogue }, capabilities))
-            sources.push(kernelSource(candidate.dispatch(), capabilities));
+          const product = { a, b, c, sizes, epilogue, rounded: weights !== dtype };
+          for (const candidate of productCandidates(product, capabilities))
+            sources.push(kernelSource(candidate.dispatch(product), capabilities));
         }
   return sources;
 }
@@ -92,9 +95,11 @@ function attentionVariants(capabilities: Capabilities): KernelSource[] {
         { entry: 'queries', reads: { qkv, o, lse, d_o }, writes: { d_qkv, delta } },
         { entry: 'keys', reads: { qkv, lse, d_o, delta }, writes: { d_qkv } },
       ];
-      for (const launch of launches)
-        for (const candidate of attentionCandidates({ heads, causal, ...launch }, capabilities))
-          sources.push(kernelSource(candidate.dispatch(), capabilities));
+      for (const each of launches) {
+        const launch = { heads, causal, ...each };
+        for (const candidate of attentionCandidates(launch, capabilities))
+          sources.push(kernelSource(candidate.dispatch(launch), capabilities));
+      }
     }
   return sources;
 }

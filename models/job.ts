@@ -18,4 +18,6 @@ export interface Job {
   begin(label: string, total: number): ProgressBar;
   /** A line that the user should see. */
   note(line: string): void;
+  /** Says that the job has come to a moment that is measured, such as its first step. */
+  mark?(name: string, details?: Readonly<Record<string, unknown>>): void;
 }

@@ -3,6 +3,7 @@
  * `engine/` and `models/` import nothing from Node; `cli/platform/` fills this in.
  */
 
+import type { RoundedHalves } from '../engine/half.js';
 import type { DecodedFile, PreparedFile, PrepareRequest } from './datasets/prepare.js';
 
 /** An image as 8-bit RGB, rows top to bottom: `data` is `[height, width, 3]`. */
@@ -22,6 +23,8 @@ export interface Platform {
   stat(path: string): Promise<{ kind: 'file' | 'folder'; size: number } | undefined>;
   /** Bytes `[offset, offset + length)` of a file, or all of it. Throws `UserError` when it cannot be read. */
   read(path: string, offset?: number, length?: number): Promise<Uint8Array>;
+  /** Float32 values of a file, little-endian from byte `offset` on, rounded to float16 beside the main thread's work. */
+  readHalves?(path: string, offset: number, count: number): Promise<RoundedHalves>;
   readText(path: string): Promise<string>;
   /** Entries of a folder sorted by name in ASCII order; hidden ones (leading dot) are left out. */
   list(folder: string): Promise<FileEntry[]>;
@@ -40,8 +43,15 @@ export interface Platform {
   baseName(path: string): string;
   /** Gunzips a buffer. */
   gunzip(data: Uint8Array): Promise<Uint8Array>;
-  /** SHA-256 of a file's content (streamed), lower-case hex. */
-  sha256(path: string): Promise<string>;
+  /**
+   * SHA-256 of a file's content (streamed), lower-case hex.
+   *
+   * @param options `keep`: of a large file, beside other work, and from an earlier time as long as the file has not changed;
+   *   without it the file is read, which finds what a disk has spoilt too
+   */
+  sha256(path: string, options?: { readonly keep?: boolean }): Promise<string>;
+  /** CRC-32 as ZIP defines it, where the machine has a fast one. */
+  crc32?(data: Uint8Array): number;
   /** SHA-256 of bytes, lower-case hex. */
   sha256Bytes(data: Uint8Array): Promise<string>;
   /**

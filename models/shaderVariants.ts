@@ -6,9 +6,7 @@ import { grad } from '../engine/autograd.js';
 import type { Capabilities, Gpu, Level } from '../engine/gpu.js';
 import type { KernelSource } from '../engine/kernel.js';
 import { everyOperation } from '../engine/ops/every.js';
-import { accumulate, clear } from '../engine/optim.js';
 import { type PlanRequest, Schedule } from '../engine/schedule.js';
-import { constant, variable } from '../engine/tensor.js';
 import { peakGraphs } from './benchmarks/peaks.js';
 import { candidateVariants } from './candidateVariants.js';
 import { resampleKernels } from './clip/gpuPreprocess.js';
@@ -40,12 +38,6 @@ export function listShaderVariants(): ShaderVariant[] {
   const requests: PlanRequest[] = [
     { outputs: [...peaks.alu, peaks.copy] },
     { outputs: operations.flatMap(({ output, loss, parameters }) => [output, ...grad(loss, parameters)]) },
-    {
-      updates: [
-        accumulate(variable(undefined, [7]), variable(undefined, [7]), constant(undefined, [1])),
-        clear(variable(undefined, [7])),
-      ],
-    },
     { updates: operations.flatMap(({ updates }) => updates ?? []) },
     teacherRequest(large, { classes: 50, batch: 8 }),
     ...Object.values(studentRequests(large, small, { classes: 100, batch: 8 })),

@@ -1,4 +1,4 @@
-// Layer normalisation of rows of WIDTH elements. With xhat = (x - mean) rstd,
+// Layer normalisation of rows of WIDTH elements, STEPS vectors or numbers. With xhat = (x - mean) rstd,
 // rstd = 1 / sqrt(variance + EPSILON), the variance biased:
 //   forward    y = xhat gamma + beta
 //   gradient   dx = rstd (g - mean of g - xhat (mean of g xhat)) + residual, g = dy gamma
@@ -43,7 +43,6 @@ const LANES = 1u;
 fn total(v: f32) -> f32 { return v; }
 fn first_of(v: f32) -> f32 { return v; }
 //#endif
-const STEPS = WIDTH / LANES;
 
 //#if ALONE
 fn alone(row: u32) {

@@ -8,17 +8,15 @@
 // Values are staged in blocks of 4 x 4: four vector loads along the axis that is contiguous in storage, and a transposition in
 // registers where that axis is k. Where a vector is staged depends on k by an exclusive or, which keeps the stores of such blocks
 // in different banks without padding: a tile of 128 takes 16 KiB, which every adapter has. There are no bounds checks among the multiplications: rows and columns beyond the edge read the last one and are
-// not stored; what lies beyond K is staged as zeros, which costs a branch only where K is no multiple of 16.
+// not stored; what lies beyond K is staged as zeros, which costs a branch only where K is no multiple of 16 (RAGGED_K).
 //
 // A is [BATCH, M, K], or [BATCH, K, M] when A_TRANSPOSED; B is [BATCH, K, N], or [BATCH, N, K] when B_TRANSPOSED.
 // VECTOR_A, VECTOR_B: the contiguous axis is a multiple of four, and the operand is bound as vectors.
 
 //#include matmul_epilogue
 
-const STEP = 16u;
 const ROW = TILE / 4u;
 const STAGE = STEP * ROW;
-const STEPS = (K + STEP - 1u) / STEP;
 const ACROSS = ROW / QUADS_B;
 
 var<workgroup> stage_a: array<vec4f, STAGE>;
@@ -101,7 +99,7 @@ fn fetch(z: u32, origin: vec2u, block: u32, k: u32) -> mat4x4f {
     at = place_of(block, B_TRANSPOSED);
     values = block_b(z, origin.y + 4u * at.x, k + at.y);
   }
-  if (K % STEP != 0u) {
+  if (RAGGED_K) {
     //#unroll q 4
     if (k + at.y + $qu >= K) { values[$q] = vec4f(0.0); }
     //#end
@@ -145,13 +143,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
   //#unroll s BLOCKS
   var next$s = fetch(z, origin, index + $s * INVOCATIONS, 0u);
   //#end
-  for (var step = 0u; step < STEPS; step++) {
+  let steps = (K + STEP - 1u) / STEP;
+  for (var step = 0u; step < steps; step++) {
     workgroupBarrier();
     //#unroll s BLOCKS
     put(index + $s * INVOCATIONS, next$s);
     //#end
     workgroupBarrier();
-    if (step + 1u < STEPS) {
+    if (step + 1u < steps) {
       //#unroll s BLOCKS
       next$s = fetch(z, origin, index + $s * INVOCATIONS, (step + 1u) * STEP);
       //#end

@@ -8,7 +8,7 @@ import { createStorage, Reader, releaseAll } from '../../engine/memory.js';
 import { matmul } from '../../engine/ops/matmul.js';
 import { Plan } from '../../engine/plan.js';
 import { constant } from '../../engine/tensor.js';
-import { type Flags, has, leastMs, log, withReport } from '../command.js';
+import { type Flags, has, log, repetitionOf, withReport } from '../command.js';
 import { inputsOf } from '../peers/cases.js';
 import { expectedAt, placesOf, relativeError } from '../peers/oracle.js';
 import { factor, markdownTable } from '../table.js';
@@ -97,7 +97,7 @@ async function measure(gpu: Gpu, sizes: Sizes, { only, repeats, quick }: Flags):
   if (versions.length === 0) throw new Error(`no version of the product works at ${nameOf(sizes)}`);
   const timings = await alternate(
     versions.map(({ runner }) => runner),
-    { repeats, leastMs: leastMs(quick) },
+    repetitionOf(gpu, { repeats, quick }),
   );
   for (const { destroy } of versions) destroy();
   releaseAll(gpu);

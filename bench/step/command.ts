@@ -2,7 +2,7 @@
 import { type StepFlags, stepSizes } from '../../cli/benchSizes.js';
 import { stepTable } from '../../cli/benchTables.js';
 import { measureSteps, type StepRow } from '../../models/benchmarks/steps.js';
-import { type Flags, leastMs, withReport } from '../command.js';
+import { type Flags, repetitionOf, withReport } from '../command.js';
 import { factor, markdownTable } from '../table.js';
 import { measureNaive, NAIVE, PLANNED } from './naive.js';
 
@@ -18,7 +18,7 @@ export const runStep = (flags: StepCommandFlags): Promise<string> =>
     flags,
     async (gpu) => {
       const sizes = stepSizes(gpu, flags);
-      const repetition = { repeats: flags.repeats, leastMs: leastMs(flags.quick) };
+      const repetition = repetitionOf(gpu, flags);
       const rows = await measureSteps(gpu, sizes, repetition, flags.stage);
       // The smallest operations are float32 only.
       if (!flags.naive || flags.precision === 'f16' || !flags.stage.includes(2)) return rows;

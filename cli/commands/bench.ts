@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import { UserError } from '../../engine/errors.js';
 import type { Gpu } from '../../engine/gpu.js';
-import type { Repetition } from '../../engine/measure.js';
+import { type Repetition, warmUpFor } from '../../engine/measure.js';
 import { measureEncoder } from '../../models/benchmarks/encoder.js';
 import { casesFor } from '../../models/benchmarks/kernelCases.js';
 import { measureKernels } from '../../models/benchmarks/kernels.js';
@@ -86,14 +86,18 @@ interface Measured {
 }
 
 const isSmall = (gpu: Gpu, { quick }: Flags) => quick ?? gpu.capabilities.software;
-const repetition = (small: boolean, { repeats }: Flags): Repetition => ({ repeats, leastMs: small ? 5 : 50 });
+const repetition = (gpu: Gpu, small: boolean, { repeats }: Flags): Repetition => ({
+  repeats,
+  leastMs: small ? 5 : 50,
+  warmMs: warmUpFor(gpu),
+});
 
 const MEASURES: Readonly<Record<Kind, (gpu: Gpu, flags: Flags) => Promise<Measured>>> = {
   async kernels(gpu, flags) {
     const small = isSmall(gpu, flags);
     const rows = await measureKernels(gpu, {
       cases: casesFor(gpu.capabilities, ['f32', 'f16'], small),
-      repetition: repetition(small, flags),
+      repetition: repetition(gpu, small, flags),
     });
     return { rows, table: kernelTable(rows), note: peakLine(rows) };
   },
@@ -107,12 +111,12 @@ const MEASURES: Readonly<Record<Kind, (gpu: Gpu, flags: Flags) => Promise<Measur
       modelNamed(name),
       batches,
       [precision],
-      repetition(isSmall(gpu, flags), flags),
+      repetition(gpu, isSmall(gpu, flags), flags),
     );
     return { rows, table: encoderTable(rows) };
   },
   async step(gpu, flags) {
-    const rows = await measureSteps(gpu, stepSizes(gpu, flags), repetition(isSmall(gpu, flags), flags));
+    const rows = await measureSteps(gpu, stepSizes(gpu, flags), repetition(gpu, isSmall(gpu, flags), flags));
     return { rows, table: stepTable(rows) };
   },
 };

@@ -1,8 +1,8 @@
 /** A worker of `ImagePool`: decodes and crops one file at a time. */
 import sharp from 'sharp';
-import { kTransferable, kValue, Tinypool } from 'tinypool';
 import { UserError } from '../../engine/errors.js';
 import { type PreparedFile, type PrepareRequest, prepareFile } from '../../models/datasets/prepare.js';
+import { moved } from './moved.js';
 import { nodePlatform } from './node.js';
 
 /** Errors lose their class on the way to the main thread, so a mistake of the user's goes as data. */
@@ -18,7 +18,7 @@ export default async function work(request: PrepareRequest): Promise<WorkerResul
     // Shared memory, so that the image can be cropped again by any worker without a copy.
     const result = decoded ? { ...file, decoded: { ...decoded, data: shared(decoded.data) } } : file;
     const transfers = file.images.flatMap(({ source, table }) => [source.buffer, table.buffer]);
-    return Tinypool.move(new Moved(result, transfers)) as unknown as WorkerResult;
+    return moved(result, transfers);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     return { mistake: { message: error.message, mend: error.mend } };
@@ -29,18 +29,4 @@ function shared(bytes: Uint8Array): Uint8Array {
   const copy = new Uint8Array(new SharedArrayBuffer(bytes.length));
   copy.set(bytes);
   return copy;
-}
-
-/** Tinypool's way to say which buffers of a result are moved, not copied. */
-class Moved {
-  constructor(
-    private readonly value: WorkerResult,
-    private readonly transfers: readonly ArrayBuffer[],
-  ) {}
-  get [kTransferable](): object {
-    return this.transfers;
-  }
-  get [kValue](): object {
-    return this.value;
-  }
 }

@@ -1,12 +1,15 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { appendFile, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { gunzip } from 'node:zlib';
+import * as zlib from 'node:zlib';
 import { UserError } from '../../engine/errors.js';
+import { roundHalves } from '../../engine/half.js';
 import type { FileEntry, Platform } from '../../models/platform.js';
 import { cacheFolder } from './cacheFolder.js';
+import { keptHash } from './fileHash.js';
+import { readHalvesInThread } from './halves.js';
+import { hashInPieces } from './hashInPieces.js';
 import { decodeImage, imageDecoder } from './nodeImage.js';
 
 /** Files, hashes and images on Node; see `Platform` for what each member promises. */
@@ -24,6 +27,14 @@ export const nodePlatform: Platform = {
       return await readRange(path, offset ?? 0, length);
     } catch (error) {
       throw unreadable(path, error);
+    }
+  },
+  async readHalves(path, offset, count) {
+    try {
+      return await readHalvesInThread({ path, offset, count });
+    } catch {
+      const bytes = await nodePlatform.read(path, offset, 4 * count);
+      return roundHalves(new Float32Array(bytes.buffer, bytes.byteOffset, count));
     }
   },
   async readText(path) {
@@ -87,20 +98,20 @@ export const nodePlatform: Platform = {
   cacheFolder: cacheFolder(),
   async gunzip(data) {
     try {
-      return await promisify(gunzip)(data);
+      return await promisify(zlib.gunzip)(data);
     } catch (error) {
       throw new UserError(`the gzip data is damaged: ${reason(error)}`, 'Copy or download the file again.');
     }
   },
-  async sha256(path) {
-    const hash = createHash('sha256');
+  async sha256(path, { keep = false } = {}) {
     try {
-      for await (const chunk of createReadStream(path)) hash.update(chunk);
+      return await (keep ? keptHash(path) : hashInPieces(path));
     } catch (error) {
       throw unreadable(path, error);
     }
-    return hash.digest('hex');
   },
+  // Since Node 20.15.
+  ...(zlib.crc32 && { crc32: (bytes: Uint8Array) => zlib.crc32(bytes) }),
   async sha256Bytes(data) {
     return createHash('sha256').update(data).digest('hex');
   },

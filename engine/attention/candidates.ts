@@ -3,9 +3,9 @@ import type { Capabilities } from '../gpu.js';
 import type { Constant, Dispatch, KernelContext } from '../op.js';
 import type { Tensor } from '../tensor.js';
 import { type Candidate, chosenDispatch, type Tunable } from '../tuning.js';
-import { expectedElement } from './expected.js';
 import { type AttentionEntry, type AttentionLaunch, HEAD } from './launch.js';
 import { attentionMatrices, attentionMatrixKernel, attentionMatrixName } from './matrix.js';
+import { attentionTrial, smallAttention } from './trial.js';
 
 /** A text, its own constants, and the rows that a workgroup of it owns. */
 interface AttentionKernel {
@@ -65,8 +65,6 @@ function dispatchOf(
     shader,
     entry,
     constants: {
-      TOKENS: tokens,
-      HEADS: heads,
       CAUSAL: causal,
       FORWARD: entry === 'forward',
       STORE_LSE: 'lse' in writes,
@@ -75,28 +73,31 @@ function dispatchOf(
       BACKWARD: entry !== 'forward',
       ...constants,
     },
+    uniforms: { TOKENS: tokens, HEADS: heads },
     reads: bind(reads),
     writes: bind(writes),
     workgroups: [Math.ceil(tokens / own), heads, batch],
   };
 }
 
-/** Every kernel that can compute `launch`; the first is what an untuned adapter gets. */
-export function attentionCandidates(launch: AttentionLaunch, capabilities: Capabilities): Candidate[] {
+/** Every kernel that can compute `launch`, the one that should be fastest first. */
+export function attentionCandidates(
+  launch: AttentionLaunch,
+  capabilities: Capabilities,
+): Candidate<AttentionLaunch>[] {
   const [, tokens] = launch.reads.qkv.shape as [number, number];
-  const candidate = (name: string, kernel: AttentionKernel): Candidate => ({
+  const candidate = (name: string, kernel: AttentionKernel): Candidate<AttentionLaunch> => ({
     name,
-    dispatch: () => dispatchOf(launch, kernel),
+    dispatch: (work) => dispatchOf(work, kernel),
   });
   const own = cpuKernel(tokens, launch.entry, capabilities);
   if (own) return [candidate(own.shader, own)];
   const portable = candidate('attention', { shader: 'attention', own: OWN, constants: {} });
   if (capabilities.software) return [portable];
-  const matrices = attentionMatrices(launch, capabilities).map((config) => ({
-    ...candidate(attentionMatrixName(config), attentionMatrixKernel(launch.entry, config, capabilities)),
-    experimental: true,
-  }));
-  return [portable, ...matrices];
+  const matrices = attentionMatrices(launch, capabilities).map((config) =>
+    candidate(attentionMatrixName(config), attentionMatrixKernel(launch.entry, config, capabilities)),
+  );
+  return [...matrices, portable];
 }
 
 /** The dispatch that computes a launch. */
@@ -107,8 +108,14 @@ export function chooseAttention(
   const { entry, reads, writes, heads, causal } = launch;
   const [batch, tokens] = reads.qkv.shape as [number, number];
   const shape = `${batch}x${heads}x${tokens}x${HEAD} ${reads.qkv.dtype}`;
-  const key = `attention ${entry} ${shape}${causal ? ' causal' : ''}${'lse' in writes ? ' + lse' : ''}`;
-  const candidates = attentionCandidates(launch, capabilities);
-  const expected: Tunable['expected'] = (values, output, at) => expectedElement(launch, values, output, at);
-  return chosenDispatch({ key, candidates, expected }, choose);
+  const tunable: Tunable<AttentionLaunch> = {
+    key: `attention ${entry} ${shape}${causal ? ' causal' : ''}${'lse' in writes ? ' + lse' : ''}`,
+    work: launch,
+    candidates: attentionCandidates(launch, capabilities),
+    trial: (chosen) => {
+      const work = smallAttention(launch);
+      return attentionTrial(work, chosen.dispatch(work));
+    },
+  };
+  return chosenDispatch(tunable, choose);
 }

@@ -12,7 +12,8 @@ import {
   type AttentionOptions,
   HEAD,
 } from '../attention/launch.js';
-import { call, type Dispatch, type Op, record, type Values } from '../op.js';
+import { attentionBackward, attentionDelta, attentionForward, sizesOf } from '../attention/reference.js';
+import { call, type Dispatch, type Op, record } from '../op.js';
 import type { Tensor } from '../tensor.js';
 import { misfit } from './shape.js';
 
@@ -43,23 +44,8 @@ const op: Op<AttentionOptions> = {
     return [attentionGradient(qkv!, o!, lse!, d_o!, attributes)];
   },
   flops: ({ inputs: [qkv], attributes }) => productsFlops(qkv!, attributes, 2),
-  reference: ({ inputs: [tensor], attributes: { heads, causal } }, [qkv]) => {
-    const [batch, tokens, width] = tensor!.shape as [number, number, number];
-    const o = new Float64Array(qkv!.length / 3);
-    const lse = new Float64Array(batch * heads * tokens);
-    eachHead(batch, heads, (b, h) => {
-      const [q, k, v] = [0, 1, 2].map((part) => rows(qkv!, tokens, width, b, (part * heads + h) * HEAD));
-      const out = rows(o, tokens, width / 3, b, h * HEAD);
-      for (let i = 0; i < tokens; i++) {
-        const scores = Array.from({ length: causal ? i + 1 : tokens }, (_, j) => dot(q![i]!, k![j]!) / 8);
-        const highest = scores.reduce((a, c) => Math.max(a, c));
-        const sum = scores.reduce((a, s) => a + Math.exp(s - highest), 0);
-        lse[(b * heads + h) * tokens + i] = highest + Math.log(sum);
-        scores.forEach((s, j) => {
-          addScaled(out[i]!, Math.exp(s - highest) / sum, v![j]!);
-        });
-      }
-    });
+  reference: ({ inputs: [x], attributes }, [qkv]) => {
+    const { o, lse } = attentionForward(qkv!, sizesOf(x!, attributes));
     return [o, lse];
   },
 };
@@ -92,54 +78,12 @@ const gradientOp: Op<AttentionOptions> = {
   },
   // Scores and dP in both kernels, then dq, dk and dv.
   flops: ({ inputs: [qkv], attributes }) => productsFlops(qkv!, attributes, 7),
-  reference: ({ inputs: [tensor], attributes: { heads, causal } }, [qkv, o, lse, d_o]) => {
-    const [batch, tokens, width] = tensor!.shape as [number, number, number];
-    const dQkv = new Float64Array(qkv!.length);
-    const delta = new Float64Array(lse!.length);
-    eachHead(batch, heads, (b, h) => {
-      const split = (x: Values) =>
-        [0, 1, 2].map((part) => rows(x, tokens, width, b, (part * heads + h) * HEAD));
-      const [q, k, v] = split(qkv!);
-      const [dq, dk, dv] = split(dQkv);
-      const out = rows(o!, tokens, width / 3, b, h * HEAD);
-      const dOut = rows(d_o!, tokens, width / 3, b, h * HEAD);
-      for (let i = 0; i < tokens; i++) {
-        const at = (b * heads + h) * tokens + i;
-        delta[at] = dot(dOut[i]!, out[i]!);
-        for (let j = 0; j < (causal ? i + 1 : tokens); j++) {
-          const p = Math.exp(dot(q![i]!, k![j]!) / 8 - lse![at]!);
-          const ds = (p * (dot(dOut[i]!, v![j]!) - delta[at]!)) / 8;
-          addScaled(dq![i]!, ds, k![j]!);
-          addScaled(dk![j]!, ds, q![i]!);
-          addScaled(dv![j]!, p, dOut[i]!);
-        }
-      }
-    });
-    return [dQkv, delta];
+  reference: ({ inputs: [x], attributes }, [qkv, o, lse, d_o]) => {
+    const sizes = sizesOf(x!, attributes);
+    const delta = attentionDelta(o!, d_o!, sizes);
+    return [attentionBackward({ qkv: qkv!, lse: lse!, d_o: d_o!, delta }, sizes), delta];
   },
 };
-
-/** Views of the rows of one head: `HEAD` values from `column` on, of every token of sequence `b`. */
-function rows(x: Values, tokens: number, width: number, b: number, column: number): Values[] {
-  return Array.from({ length: tokens }, (_, t) => {
-    const start = (b * tokens + t) * width + column;
-    return x.subarray(start, start + HEAD);
-  });
-}
-
-function eachHead(batch: number, heads: number, visit: (b: number, h: number) => void): void {
-  for (let b = 0; b < batch; b++) for (let h = 0; h < heads; h++) visit(b, h);
-}
-
-function dot(a: Values, b: Values): number {
-  let sum = 0;
-  for (let i = 0; i < HEAD; i++) sum += a[i]! * b[i]!;
-  return sum;
-}
-
-function addScaled(target: Values, factor: number, x: Values): void {
-  for (let i = 0; i < HEAD; i++) target[i]! += factor * x[i]!;
-}
 
 /** `qkv` `[batch, tokens, 3 * 64 * heads]` as q | k | v, head by head within each -> `[batch, tokens, 64 * heads]`, of its dtype. */
 export const attention = (qkv: Tensor, options: AttentionOptions): Tensor =>

@@ -17,11 +17,10 @@ function checkShapes(name: string, [x, ...columns]: readonly Tensor[]): void {
     misfit(name, [x, ...columns], 'x must be [batch, n], all others [n]');
 }
 
-const constantsOf = (x: Tensor, epsilon: number, more: Record<string, Constant>) => ({
-  ROWS: x.shape[0]!,
-  WIDTH: x.shape[1]!,
-  EPSILON: float(epsilon),
-  ...more,
+const textOf = (x: Tensor, epsilon: number, constants: Record<string, Constant>) => ({
+  shader: 'batch_norm',
+  constants,
+  uniforms: { ROWS: x.shape[0]!, WIDTH: x.shape[1]!, EPSILON: float(epsilon) },
 });
 
 function normalise([x, gamma, beta, mean, variance]: readonly Values[], epsilon: number): Values {
@@ -46,9 +45,8 @@ const op: Op<Attributes> = {
     const save = used[1]! || used[2]!;
     return [
       {
-        shader: 'batch_norm',
+        ...textOf(x!, attributes.epsilon, { FORWARD: true, SAVE: save }),
         entry: 'forward',
-        constants: constantsOf(x!, attributes.epsilon, { FORWARD: true, SAVE: save }),
         reads: { x: x!, gamma: gamma!, beta: beta! },
         writes: { y: y!, ...(save && { mean: mean!, variance: variance! }) },
         elements: gamma!.size,
@@ -84,9 +82,8 @@ const evalOp: Op<Attributes> = {
   },
   kernels: ({ inputs: [x, gamma, beta, mean, variance], outputs: [y], attributes: { epsilon } }) => [
     {
-      shader: 'batch_norm',
+      ...textOf(x!, epsilon, { EVALUATE: true }),
       entry: 'evaluate',
-      constants: constantsOf(x!, epsilon, { EVALUATE: true }),
       reads: { x: x!, gamma: gamma!, beta: beta!, mean: mean!, variance: variance! },
       writes: { y: y! },
       elements: x!.size,
@@ -117,15 +114,14 @@ const gradientOp: Op<Attributes & { readonly batchStatistics: boolean }> = {
     { used: [wantX, wantGamma, wantBeta] },
   ) => [
     {
-      shader: 'batch_norm',
-      entry: 'gradient',
-      constants: constantsOf(x!, epsilon, {
+      ...textOf(x!, epsilon, {
         GRADIENT: true,
         BATCH_STATISTICS: batchStatistics,
         WANT_X: wantX!,
         WANT_GAMMA: wantGamma!,
         WANT_BETA: wantBeta!,
       }),
+      entry: 'gradient',
       reads: { x: x!, gamma: gamma!, mean: mean!, variance: variance!, dy: dy! },
       writes: { ...(wantX && { dx }), ...(wantGamma && { dgamma }), ...(wantBeta && { dbeta }) },
       elements: gamma!.size,
@@ -172,11 +168,8 @@ const runningOp: Op<RunningAttributes> = {
     {
       shader: 'batch_norm',
       entry: 'running',
-      constants: {
-        RUNNING: true,
-        MOMENTUM: float(momentum),
-        UNBIAS: float(count / (count - 1)),
-      },
+      constants: { RUNNING: true },
+      uniforms: { MOMENTUM: float(momentum), UNBIAS: float(count / (count - 1)) },
       reads: { mean: mean!, variance: variance! },
       writes: { running_mean: runningMean!, running_variance: runningVariance! },
       elements: runningMean!.size,

@@ -15,7 +15,8 @@ const op: Op<Attributes> = {
   kernels: ({ inputs: [x], outputs: [y], attributes: { reduced, inner } }) => [
     {
       shader: 'broadcast',
-      constants: { REDUCED: reduced, INNER: inner },
+      constants: {},
+      uniforms: { REDUCED: reduced, INNER: inner },
       reads: { x: x! },
       writes: { y: y! },
       elements: y!.size,

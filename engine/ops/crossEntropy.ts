@@ -8,11 +8,11 @@ import { logSoftmaxRow } from './softmax.js';
 
 const launch = (x: Tensor, gradient: boolean, { level }: Capabilities) => ({
   shader: 'cross_entropy',
-  ...overRowsOf(x, {
-    SCALE: float(1 / x.shape[0]!),
-    GRADIENT: gradient,
-    SUBGROUPS: level !== 'portable',
-  }),
+  ...overRowsOf(
+    x,
+    { GRADIENT: gradient, SUBGROUPS: level !== 'portable' },
+    { SCALE: float(1 / x.shape[0]!) },
+  ),
 });
 
 const op: Op<null> = {

@@ -9,11 +9,8 @@ export function elementwise(entry: 'add' | 'multiply', a: Tensor, b: Tensor, y: 
   return {
     shader: 'elementwise',
     entry,
-    constants: {
-      B_SIZE: scalar ? 1 : b.size / lanes,
-      B_SCALAR: scalar,
-      VECTOR,
-    },
+    constants: { B_SCALAR: scalar, VECTOR },
+    uniforms: { B_SIZE: scalar ? 1 : b.size / lanes },
     reads: { a: as(a), b: scalar ? b : as(b) },
     writes: { y: as(y) },
     elements: a.size / lanes,

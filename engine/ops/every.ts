@@ -6,7 +6,7 @@
 import { adamW } from '../adamW.js';
 import { clipFactor } from '../clipGradients.js';
 import { scaledGrad } from '../lossScale.js';
-import { clampVariable, sgd } from '../optim.js';
+import { accumulate, clampVariable, clear, sgd } from '../optim.js';
 import { constant, type GraphNode, type Shape, type Tensor, variable } from '../tensor.js';
 import { activation } from './activation.js';
 import { add } from './add.js';
@@ -161,7 +161,51 @@ export function everyOperation(): OperationCall[] {
     );
     if (kind) calls.push(make(`activation ${kind}`, [[3, 7]], (x) => activation(x!, kind)));
   }
-  return [...calls, ...inHalf(), trainingBatchNorm(), scaled(), clippedStep()];
+  return [
+    ...calls,
+    ...asInEncoders(),
+    ...inHalf(),
+    trainingBatchNorm(),
+    ...[8, 7].map(scaled),
+    clippedStep(),
+    accumulatedStep(),
+  ];
+}
+
+/** Vectors a lane of a workgroup that kernels of rows hold (ops/rows.ts), up to rows of 4096 elements. */
+const HELD = [1, 2, 4, 8, 16];
+
+/**
+ * What encoders and losses are made of, as they call it: four elements at a time, rows as wide as theirs, a gradient that goes
+ * round a LayerNorm, one of two inputs frozen.
+ */
+function asInEncoders(): OperationCall[] {
+  const frozen = (...shape: number[]) => constant(undefined, shape, 'frozen');
+  const calls = [
+    make('add vectors', [[3, 8]], (x) => add(x!, frozen(3, 8))),
+    make('add one number', [[1]], (x) => add(x!, frozen(1))),
+    make('gatherRows by vectors', [[5, 8]], (x) => gatherRows(x!, indices([4, 0, 4], [3]))),
+    make('activation relu by vectors', [[3, 8]], (x) => activation(x!, 'relu')),
+    make('sum of many', [[300]], (x) => sum(x!)),
+    make('l1Mean with one frozen', [[3, 11]], (x) => l1Mean(x!, frozen(3, 11))),
+    make('mseMean with one frozen', [[3, 11]], (x) => mseMean(x!, frozen(3, 11))),
+  ];
+  for (const held of HELD) {
+    const classes = 64 * held - 1;
+    const width = 4 * classes;
+    calls.push(
+      make(`klSoftmax of ${classes}`, [[3, classes]], (x) => klSoftmax(frozen(3, classes), x!, 2)),
+      make(`l2Normalize of ${width}`, [[3, width]], (x) => l2Normalize(x!)),
+    );
+    for (const dtype of ['f32', 'f16'] as const) {
+      const normal = (x: Tensor) => cast(layerNorm(x, frozen(width), frozen(width), 1e-5, dtype), 'f32');
+      calls.push(
+        make(`layerNorm of ${width} in ${dtype}`, [[3, width]], (x) => normal(x!)),
+        make(`layerNorm of ${width} in ${dtype} beside a residual`, [[3, width]], (x) => add(x!, normal(x!))),
+      );
+    }
+  }
+  return calls;
 }
 
 /** What takes float16, with float16 inputs and results. */
@@ -199,14 +243,22 @@ function inHalf(): OperationCall[] {
   return calls;
 }
 
-/** A step under a loss scale. */
-function scaled(): OperationCall {
-  const x = variable(undefined, [3, 8], 'scaled');
+/** A step under a loss scale, whose gradients may be checked in vectors or not. */
+function scaled(width: number): OperationCall {
+  const x = variable(undefined, [3, width], 'scaled');
   const loss = sum(x);
   const { gradients, finite, update } = scaledGrad(loss, [x]);
   const rate = constant(undefined, [1], 'rate');
   const { updates } = sgd([x], gradients, rate, { momentum: 0.9, weightDecay: 0 }, finite);
   return { name: 'scaledGrad', output: finite, loss, parameters: [x], updates: [...updates, update] };
+}
+
+/** Gradients that are added up over batches. */
+function accumulatedStep(): OperationCall {
+  const [x, total] = [variable(undefined, [7]), variable(undefined, [7])];
+  const loss = sum(x);
+  const updates = [accumulate(total, x, constant(undefined, [1], 'share')), clear(total)];
+  return { name: 'accumulate', output: loss, loss, parameters: [x], updates };
 }
 
 /** BatchNorm in training with its running statistics, and an optimiser's step on its parameters. */

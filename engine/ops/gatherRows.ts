@@ -24,7 +24,8 @@ const gather: Op<null> = {
       {
         shader: 'gather',
         entry: 'gather',
-        constants: { GATHER: true, WIDTH: row, ROWS: count },
+        constants: { GATHER: true },
+        uniforms: { WIDTH: row, ROWS: count },
         reads: { x: as(x!), indices: indices! },
         writes: { y: as(y!) },
         elements: indices!.size * row,
@@ -69,12 +70,13 @@ const scatter: Op<{ readonly count: number }> = {
     const [m, width] = y!.shape as [number, number];
     const { lanes, VECTOR, as } = vectors(width);
     const row = width / lanes;
-    const constants = { COUNT: m, WIDTH: row, ROWS: count };
+    const uniforms = { COUNT: m, WIDTH: row, ROWS: count };
     return [
       {
         shader: 'gather',
         entry: 'link',
-        constants: { LINK: true, ...constants },
+        constants: { LINK: true },
+        uniforms,
         reads: { indices: indices! },
         writes: { links: links! },
         elements: m,
@@ -82,7 +84,8 @@ const scatter: Op<{ readonly count: number }> = {
       {
         shader: 'gather',
         entry: 'clear',
-        constants: { CLEAR: true, VECTOR, ...constants },
+        constants: { CLEAR: true, VECTOR },
+        uniforms,
         reads: {},
         writes: { x: as(x!) },
         elements: count * row,
@@ -90,7 +93,8 @@ const scatter: Op<{ readonly count: number }> = {
       {
         shader: 'gather',
         entry: 'add',
-        constants: { ADD: true, ...constants },
+        constants: { ADD: true },
+        uniforms,
         reads: { y: as(y!), indices: indices!, links: links! },
         writes: { x: as(x!) },
         elements: m * row,

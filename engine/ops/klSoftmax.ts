@@ -50,13 +50,11 @@ const op: Op<Attributes> = {
   ) => [
     {
       shader: 'kl_softmax',
-      ...overRowsOf(teacher!, {
-        TEMPERATURE: float(temperature),
-        SCALE: float(temperature ** 2 / teacher!.size),
-        TEACHER: wantTeacher!,
-        STUDENT: wantStudent!,
-        ...reading(teacher!.shape[1]!, capabilities),
-      }),
+      ...overRowsOf(
+        teacher!,
+        { TEACHER: wantTeacher!, STUDENT: wantStudent!, ...reading(teacher!.shape[1]!, capabilities) },
+        { TEMPERATURE: float(temperature), SCALE: float(temperature ** 2 / teacher!.size) },
+      ),
       reads: { teacher: teacher!, student: student! },
       writes: { terms: terms!, ...(wantTeacher && { dteacher }), ...(wantStudent && { dstudent }) },
     },

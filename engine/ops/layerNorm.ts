@@ -27,16 +27,19 @@ function launch(
   x: Tensor,
   { capabilities }: KernelContext,
   constants: Readonly<Record<string, Constant>>,
+  epsilon = 0,
 ): { common: Shader & Extent; as: (t: Tensor) => Operand } {
   const { width } = rowsOf(x.shape);
   const { lanes, VECTOR, as } = vectors(width);
   const flags = { ...constants, VECTOR };
   const alone = rowAnInvocation(x, capabilities, flags);
+  const rows = alone ?? overRowsOf(x, { ...flags, ...reading(width / lanes, capabilities) });
   return {
     common: {
       shader: 'layer_norm',
       entry: alone ? 'alone' : 'together',
-      ...(alone ?? overRowsOf(x, { ...flags, ...reading(width / lanes, capabilities) })),
+      ...rows,
+      uniforms: { ...rows.uniforms, STEPS: width / lanes, EPSILON: float(epsilon) },
     },
     as,
   };
@@ -53,7 +56,7 @@ const op: Op<Attributes> = {
   },
   kernels: ({ inputs: [x, gamma, beta], outputs: [y, mean, rstd], attributes: { epsilon } }, context) => {
     const save = context.used[1]! || context.used[2]!;
-    const { common, as } = launch(x!, context, { EPSILON: float(epsilon), SAVE: save });
+    const { common, as } = launch(x!, context, { SAVE: save }, epsilon);
     return [
       {
         ...common,
@@ -118,9 +121,9 @@ const gradientOp: Op<null> = {
       },
     ];
   },
-  reference: ({ inputs }, [x, gamma, mean, rstd, dy]) => {
+  reference: ({ inputs }, [x, gamma, mean, rstd, dy, residual]) => {
     const { rows, width } = rowsOf(inputs[0]!.shape);
-    const dx = new Float64Array(x!.length);
+    const dx = new Float64Array(residual ?? x!.length);
     for (let r = 0; r < rows; r++) {
       const xhat = (i: number) => (x![r * width + i]! - mean![r]!) * rstd![r]!;
       const g = (i: number) => dy![r * width + i]! * gamma![i]!;
@@ -131,7 +134,7 @@ const gradientOp: Op<null> = {
         product += g(i) * xhat(i);
       }
       for (let i = 0; i < width; i++)
-        dx[r * width + i] = rstd![r]! * (g(i) - sum / width - (xhat(i) * product) / width);
+        dx[r * width + i]! += rstd![r]! * (g(i) - sum / width - (xhat(i) * product) / width);
     }
     return [dx];
   },
@@ -154,7 +157,8 @@ const parameterGradientOp: Op<null> = {
       {
         shader: 'layer_norm',
         entry: 'parameters',
-        constants: { PARAMETERS: true, ROWS: rows, WIDTH: width, COLUMNS, LINES },
+        constants: { PARAMETERS: true, COLUMNS, LINES },
+        uniforms: { ROWS: rows, WIDTH: width },
         reads: { x: x!, mean: mean!, rstd: rstd!, dy: dy! },
         writes: { dgamma: dgamma!, dbeta: dbeta! },
         workgroups: [Math.ceil(width / COLUMNS), 1, 1],

@@ -67,8 +67,11 @@ const op: Op<Attributes> = {
     const n = weight!.shape[0]!;
     const { rows, width } = rowsOf(x!.shape);
     const dPre = reshape(activation ? activationGradient(pre!, dy!, activation) : dy!, [rows, n]);
+    // Where a layer's own inputs and weights are float16, for tensor cores, they take its gradient too, which in the residual stream
+    // is float32.
+    const rounded = x!.dtype === 'f16' && weight!.dtype === 'f16';
     return [
-      wantX ? reshape(matmul(dPre, weight!, { dtype: x!.dtype }), x!.shape) : undefined,
+      wantX ? reshape(matmul(dPre, weight!, { dtype: x!.dtype, rounded }), x!.shape) : undefined,
       wantWeight
         ? matmul(dPre, reshape(x!, [rows, width]), { transposeA: true, dtype: weight!.dtype })
         : undefined,

@@ -11,6 +11,8 @@ interface Attributes extends MatmulSizes {
   readonly dtype: DType;
   /** Multiplies by the derivative of this activation at the third input. */
   readonly slope?: Activation;
+  /** An operand in float32 may be rounded to float16. */
+  readonly rounded?: boolean;
 }
 
 const op: Op<Attributes> = {
@@ -18,9 +20,9 @@ const op: Op<Attributes> = {
   half: true,
   outputs: (_, { shape, dtype }) => [{ shape, dtype }],
   kernels: ({ inputs: [a, b, pre], outputs: [c], attributes }, context) => {
-    const { slope } = attributes;
+    const { slope, rounded } = attributes;
     const epilogue = slope && pre ? { slope: { pre, activation: slope } } : {};
-    return [chooseProduct({ a: a!, b: b!, c: c!, sizes: attributes, epilogue }, context)];
+    return [chooseProduct({ a: a!, b: b!, c: c!, sizes: attributes, epilogue, rounded }, context)];
   },
   absorb: ({ inputs, attributes }, consumer, tail) => {
     const found = attributes.slope ? undefined : slopeOf(consumer, tail);
@@ -51,11 +53,12 @@ const op: Op<Attributes> = {
 /**
  * `a` `[..., m, k]` times `b` `[..., k, n]` -> `[..., m, n]`; a transposed operand is stored with its last two axes
  * swapped. Leading axes must be equal. The result is float32 unless `dtype` says f16; sums are float32 in any case.
+ * With `rounded`, a kernel for tensor cores may round a float32 operand to float16, which they take alone.
  */
 export function matmul(
   a: Tensor,
   b: Tensor,
-  options: { transposeA?: boolean; transposeB?: boolean; dtype?: DType } = {},
+  options: { transposeA?: boolean; transposeB?: boolean; dtype?: DType; rounded?: boolean } = {},
 ): Tensor {
   const { transposeA = false, transposeB = false, dtype = 'f32' } = options;
   const lead = a.shape.slice(0, -2);
@@ -66,5 +69,7 @@ export function matmul(
   if (a.shape.length < 2 || b.shape.length < 2 || !sameShape(lead, b.shape.slice(0, -2)) || k !== inner)
     misfit('matmul', [a, b], 'the inner sizes and all leading axes must be equal');
   const shape = [...lead, m, n];
-  return call(op, [a, b], { batch: sizeOf(lead), m, n, k, transposeA, transposeB, shape, dtype });
+  // Of two operands in float16 there is nothing to round, so such products are all alike.
+  const rounded = options.rounded && (a.dtype === 'f32' || b.dtype === 'f32') ? true : undefined;
+  return call(op, [a, b], { batch: sizeOf(lead), m, n, k, transposeA, transposeB, shape, dtype, rounded });
 }

@@ -26,10 +26,8 @@ const op: Op<Attributes> = {
       {
         shader: 'mean_difference',
         entry: 'terms_of',
-        ...overRows(
-          { rows, width: 1 },
-          { SIZE: a!.size, GROUPS: rows, SCALE: float(1 / a!.size), SQUARED: squared, GRADIENT: false },
-        ),
+        ...overRows({ rows, width: 1 }, { SQUARED: squared, GRADIENT: false }),
+        uniforms: { SIZE: a!.size, GROUPS: rows, SCALE: float(1 / a!.size) },
         reads: { a: a!, b: b! },
         writes: { terms: terms! },
       },
@@ -61,12 +59,12 @@ const gradientOp: Op<Attributes> = {
       shader: 'mean_difference',
       entry: 'gradient',
       constants: {
-        SCALE: float(1 / a!.size),
         SQUARED: squared,
         GRADIENT: true,
         WANT_A: wantA!,
         WANT_B: wantB!,
       },
+      uniforms: { SCALE: float(1 / a!.size) },
       reads: { a: a!, b: b!, upstream: upstream! },
       writes: { ...(wantA && { da }), ...(wantB && { db }) },
       elements: a!.size,

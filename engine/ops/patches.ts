@@ -24,13 +24,8 @@ function dispatch(
   const { lanes, as } = vectors(patch);
   return {
     shader: 'patches',
-    constants: {
-      CHANNELS: channels,
-      GRID: resolution / patch,
-      PATCH: patch,
-      PATCH_X: patch / lanes,
-      ASSEMBLE: assemble,
-    },
+    constants: { ASSEMBLE: assemble },
+    uniforms: { CHANNELS: channels, GRID: resolution / patch, PATCH: patch, PATCH_X: patch / lanes },
     reads: { x: as(x) },
     writes: { y: as(y) },
     elements: x.size / lanes,

@@ -1,6 +1,6 @@
 /** Launches of row-wise kernels: one workgroup a row of the last axis. */
 import type { Capabilities } from '../gpu.js';
-import { type Constant, type Dispatch, type Extent, grid, type Shader } from '../op.js';
+import { type Constant, type Dispatch, type Extent, grid, type Shader, type Uniform } from '../op.js';
 import type { Tensor } from '../tensor.js';
 import { rowsOf } from './shape.js';
 
@@ -11,16 +11,21 @@ const SIDE = 8;
 export function overRows(
   { rows, width }: { rows: number; width: number },
   constants: Readonly<Record<string, Constant>> = {},
-): Pick<Shader, 'constants'> & Extent {
+  uniforms: Readonly<Record<string, Uniform>> = {},
+): Pick<Shader, 'constants' | 'uniforms'> & Extent {
   return {
-    constants: { WORKGROUP: SIDE * SIDE, SIDE, ROWS: rows, WIDTH: width, ...constants },
+    constants: { WORKGROUP: SIDE * SIDE, SIDE, ...constants },
+    uniforms: { ROWS: rows, WIDTH: width, ...uniforms },
     workgroups: grid(rows),
   };
 }
 
 /** `overRows` for the rows of a tensor. */
-export const overRowsOf = (x: Tensor, constants?: Readonly<Record<string, Constant>>) =>
-  overRows(rowsOf(x.shape), constants);
+export const overRowsOf = (
+  x: Tensor,
+  constants?: Readonly<Record<string, Constant>>,
+  uniforms?: Readonly<Record<string, Uniform>>,
+) => overRows(rowsOf(x.shape), constants, uniforms);
 
 /** Elements (or vectors) of a row that an invocation keeps in registers, at the most. */
 const MOST_HELD = 16;
@@ -30,7 +35,8 @@ const MOST_HELD = 16;
  * registers. On CPU adapters it does not, as every load that is written out takes them long to compile.
  */
 export function reading(steps: number, { software, level }: Capabilities): Record<string, Constant> {
-  const held = Math.ceil(steps / (SIDE * SIDE));
+  // A power of two, so that models of several widths share a pipeline; what is beyond a row is skipped.
+  const held = 2 ** Math.ceil(Math.log2(Math.ceil(steps / (SIDE * SIDE))));
   const holds = !software && held <= MOST_HELD;
   return { SUBGROUPS: level !== 'portable', HOLDS: holds, HELD: holds ? held : 0 };
 }
@@ -47,12 +53,13 @@ export function rowAnInvocation(
   { software }: { software: boolean },
   constants: Readonly<Record<string, Constant>>,
   group = 1,
-): (Pick<Shader, 'constants'> & Extent) | undefined {
+): (Pick<Shader, 'constants' | 'uniforms'> & Extent) | undefined {
   const { rows, width } = rowsOf(x.shape);
   if (!software || (group * width) % 4 !== 0 || rows % group !== 0 || width > WIDEST_ROW) return undefined;
   const workgroup = 16;
   return {
-    constants: { WORKGROUP: workgroup, ROWS: rows, WIDTH: width, GROUP: group, ALONE: true, ...constants },
+    constants: { WORKGROUP: workgroup, GROUP: group, ALONE: true, ...constants },
+    uniforms: { ROWS: rows, WIDTH: width },
     elements: rows / group,
   };
 }
@@ -65,13 +72,13 @@ const MANY_TERMS = 256;
  */
 export function sumOver(x: Tensor, y: Tensor, outer: number, reduced: number, inner: number): Dispatch {
   const columns = reduced < MANY_TERMS;
-  const constants = { OUTER: outer, REDUCED: reduced, INNER: inner };
   return {
     shader: 'reduce',
     entry: columns ? 'columns' : 'whole',
     ...(columns
-      ? { constants: { ...constants, COLUMNS: true }, elements: outer * inner }
-      : { constants: { ...constants, WORKGROUP: SIDE * SIDE, SIDE }, workgroups: grid(outer * inner) }),
+      ? { constants: { COLUMNS: true }, elements: outer * inner }
+      : { constants: { WORKGROUP: SIDE * SIDE, SIDE }, workgroups: grid(outer * inner) }),
+    uniforms: { OUTER: outer, REDUCED: reduced, INNER: inner },
     reads: { x },
     writes: { y },
   };

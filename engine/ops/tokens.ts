@@ -24,15 +24,14 @@ function dispatch(entry: string, { at, n }: Attributes, y: Tensor, x: Tensor, ro
   return {
     shader: 'tokens',
     entry,
-    constants: {
+    constants: { VECTOR, MERGE: rows !== undefined },
+    uniforms: {
       BATCH: batch,
       X_TOKENS: tokens,
       Y_TOKENS: y.shape[y.shape.length - 2]!,
       WIDTH: width / lanes,
       AT: at,
       COUNT: n,
-      VECTOR,
-      MERGE: rows !== undefined,
     },
     reads: { x: as(x), ...(rows && { rows: as(rows) }) },
     writes: { y: as(y) },

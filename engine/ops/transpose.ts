@@ -22,7 +22,8 @@ const op: Op<null> = {
     return [
       {
         shader: 'transpose',
-        constants: { ROWS: rows, COLUMNS: columns },
+        constants: {},
+        uniforms: { ROWS: rows, COLUMNS: columns },
         reads: { x: x! },
         writes: { y: y! },
         elements: x!.size,

@@ -3,10 +3,13 @@ import type { Capabilities } from '../gpu.js';
 import type { Dispatch, KernelContext } from '../op.js';
 import { type Candidate, chosenDispatch, type Tunable } from '../tuning.js';
 import { broadcastDispatch, broadcastTiles } from './broadcast.js';
-import { matrixDispatch, matrixName, matrixTiles } from './matrix.js';
-import { expectedResults, type Product } from './product.js';
+import { matrixDispatch, matrixName } from './matrix.js';
+import type { Product } from './product.js';
 import { registersDispatch } from './registers.js';
-import { STAGED_TILES, stagedDispatch, stagedTile } from './staged.js';
+import { hasFewRows, rowsDispatch } from './rows.js';
+import { matrixTiles, stagedTiles } from './rules.js';
+import { STAGED_TILES, type StagedTile, stagedDispatch, stagedTile } from './staged.js';
+import { productTrial, smallProduct } from './trial.js';
 
 /** Lanes of a subgroup, where they are known before a kernel runs and are a CPU's vector. */
 function cpuLanes({ level, software, subgroupSize }: Capabilities): number | undefined {
@@ -16,40 +19,40 @@ function cpuLanes({ level, software, subgroupSize }: Capabilities): number | und
 }
 
 /**
- * Every kernel that can compute `product`. The first one is what an untuned adapter gets: on a CPU the one that loads least,
- * on a GPU the staged one with tiles that fill it. Subgroup matrices wait for a tuner's word.
+ * The kernels that can compute `product`, in the order of preference: on a CPU the one that loads least first, on a GPU the one for
+ * a few rows, or subgroup matrices with the tile that should take the least time (rules.ts). The others are for where a kernel is
+ * found to be wrong.
  */
-export function productCandidates(product: Product, capabilities: Capabilities): Candidate[] {
-  const registers = { name: 'registers', dispatch: () => registersDispatch(product) };
+export function productCandidates(product: Product, capabilities: Capabilities): Candidate<Product>[] {
+  const registers = { name: 'registers', dispatch: registersDispatch };
   const lanes = cpuLanes(capabilities);
   if (lanes !== undefined)
     return [
       ...broadcastTiles(product, lanes).map((tile) => ({
         name: `broadcast ${tile.rows}x${4 * tile.vectors}, k by ${tile.steps}`,
-        dispatch: () => broadcastDispatch(product, lanes, tile),
+        dispatch: (work: Product) => broadcastDispatch(work, lanes, tile),
       })),
       registers,
     ];
-  const best = stagedTile(product.sizes);
-  const staged = [best, ...STAGED_TILES.filter((tile) => tile !== best)].map((tile) => ({
-    name: `staged ${tile}`,
-    dispatch: () => stagedDispatch(product, tile),
+  if (capabilities.software) {
+    const best = stagedTile(product.sizes);
+    return [registers, ...[best, ...STAGED_TILES.filter((tile) => tile !== best)].map(staged)];
+  }
+  const matrix = matrixTiles(product, capabilities).map((tile) => ({
+    name: matrixName(tile),
+    dispatch: (work: Product) => matrixDispatch(work, tile, capabilities),
   }));
-  if (capabilities.software) return [registers, ...staged];
-  const matrix = capabilities.level === 'matrix' ? matrixTiles(product, capabilities) : [];
-  return [
-    ...staged,
-    registers,
-    ...matrix.map((tile) => ({
-      name: matrixName(tile),
-      experimental: true,
-      dispatch: () => matrixDispatch(product, tile, capabilities),
-    })),
-  ];
+  const plain = stagedTiles(product, capabilities).map(staged);
+  const rows = hasFewRows(product) ? [{ name: 'rows', dispatch: rowsDispatch }] : [];
+  return [...rows, ...matrix, ...(matrix.length > 0 ? plain.slice(0, 1) : plain), registers];
+
+  function staged(tile: StagedTile): Candidate<Product> {
+    return { name: `staged ${tile}`, dispatch: (work) => stagedDispatch(work, tile) };
+  }
 }
 
 /** What identifies a product to a tuner: sizes, layout, types and what follows. */
-export function productKey({ a, b, c, sizes, epilogue }: Product): string {
+export function productKey({ a, b, c, sizes, epilogue, rounded }: Product): string {
   const { batch, m, n, k, transposeA, transposeB } = sizes;
   const { bias, activation, pre, residual, slope } = epilogue;
   const layout = `${transposeA ? 'T' : 'N'}${transposeB ? 'T' : 'N'}`;
@@ -59,6 +62,7 @@ export function productKey({ a, b, c, sizes, epilogue }: Product): string {
     activation,
     slope && `slope of ${slope.activation}`,
     residual && 'residual',
+    rounded && 'rounded',
   ].filter(Boolean);
   return [
     `product ${layout} ${batch}x${m}x${n}x${k} ${a.dtype} ${b.dtype} ${c.dtype}`,
@@ -68,8 +72,14 @@ export function productKey({ a, b, c, sizes, epilogue }: Product): string {
 
 /** The launch that computes a product. */
 export function chooseProduct(product: Product, { capabilities, choose }: KernelContext): Dispatch {
-  const candidates = productCandidates(product, capabilities);
-  const expected: Tunable['expected'] = (values, output, at) =>
-    expectedResults(product, values, at)[output as 'c' | 'pre'];
-  return chosenDispatch({ key: productKey(product), candidates, expected }, choose);
+  const tunable: Tunable<Product> = {
+    key: productKey(product),
+    work: product,
+    candidates: productCandidates(product, capabilities),
+    trial: (candidate) => {
+      const work = smallProduct(product);
+      return productTrial(work, candidate.dispatch(work));
+    },
+  };
+  return chosenDispatch(tunable, choose);
 }

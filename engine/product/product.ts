@@ -1,7 +1,7 @@
 /** A matrix product and what follows it, as every kernel of the family sees it. */
 
 import { type Constant, type Dispatch, MAX_GROUPS, type Operand, type Values } from '../op.js';
-import { type Activation, activationDerivative, activationValue } from '../ops/activation.js';
+import type { Activation } from '../ops/activation.js';
 import type { Tensor } from '../tensor.js';
 
 export interface MatmulSizes {
@@ -34,6 +34,8 @@ export interface Product {
   readonly c: Tensor;
   readonly sizes: MatmulSizes;
   readonly epilogue: Epilogue;
+  /** Operands in float32 may be rounded to float16, where the kernel multiplies those alone. */
+  readonly rounded?: boolean;
 }
 
 /** A multiplication and an addition a term. */
@@ -52,27 +54,6 @@ export function multiplyMatrices(a: Values, b: Values, sizes: MatmulSizes): Valu
           c[row + j]! += left * b[z * k * n + (transposeB ? j * k + l : l * n + j)]!;
       }
   return c;
-}
-
-/** Element `at` of the result, and of the value before the activation where that is stored, in float64. */
-export function expectedResults(
-  { sizes, epilogue }: Pick<Product, 'sizes' | 'epilogue'>,
-  values: Readonly<Record<string, ArrayLike<number>>>,
-  at: number,
-): { c: number; pre: number } {
-  const { m, n, k, transposeA, transposeB } = sizes;
-  const { activation, slope } = epilogue;
-  const [column, row, z] = [at % n, Math.floor(at / n) % m, Math.floor(at / n / m)];
-  const { a, b, bias, residual, slope: before } = values;
-  let pre = bias?.[column] ?? 0;
-  for (let l = 0; l < k; l++)
-    pre +=
-      a![z * m * k + (transposeA ? l * m + row : row * k + l)]! *
-      b![z * k * n + (transposeB ? column * k + l : l * n + column)]!;
-  let c = pre;
-  if (slope) c *= activationDerivative(before![at]!, slope.activation);
-  else if (activation) c = activationValue(pre, activation);
-  return { c: c + (residual?.[at] ?? 0), pre };
 }
 
 /** What a kernel of the family decides for itself. */
@@ -106,16 +87,9 @@ export function productDispatch(shader: string, product: Product, choice: TileCh
   return {
     shader,
     constants: {
-      BATCH: batch,
-      M: m,
-      N: n,
-      K: k,
       A_TRANSPOSED: transposeA,
       B_TRANSPOSED: transposeB,
-      TILES_M: Math.ceil(m / choice.tileM),
-      TILES_N: Math.ceil(n / choice.tileN),
       BAND: choice.band,
-      GRID_X: gridX,
       FOLDED: gridX * folds !== tiles,
       QUADS: quads,
       RESIDUAL: residual !== undefined,
@@ -127,6 +101,15 @@ export function productDispatch(shader: string, product: Product, choice: TileCh
       RELU: activation === 'relu',
       IDENTITY: activation === undefined,
       ...choice.constants,
+    },
+    uniforms: {
+      BATCH: batch,
+      M: m,
+      N: n,
+      K: k,
+      TILES_M: Math.ceil(m / choice.tileM),
+      TILES_N: Math.ceil(n / choice.tileN),
+      GRID_X: gridX,
     },
     reads: {
       a: choice.vectorA ? vec4(a) : a,

@@ -7,7 +7,7 @@ import { type PlanRequest, Schedule } from '../../engine/schedule.js';
 import type { Tensor } from '../../engine/tensor.js';
 import type { Family, KernelCase } from './kernelCases.js';
 import { peakGraphs } from './peaks.js';
-import { randomWeight, seededValues, seedOf } from './values.js';
+import { randomHalfWeight, randomWeight, seededHalves, seededValues, seedOf } from './values.js';
 
 export interface KernelRow {
   readonly family: Family;
@@ -19,13 +19,13 @@ export interface KernelRow {
   readonly flops: number;
   /** Inputs and outputs once: what has to be moved at least. */
   readonly bytes: number;
-  /** Measured in turns with the row: operations and bytes a millisecond. */
-  readonly peak: { readonly flops: number; readonly bytes: number };
+  /** Measured in turns with the row: operations and bytes a millisecond. No operations where a kernel does more than was measured. */
+  readonly peak: { readonly flops?: number; readonly bytes: number };
 }
 
 /** Operations a second of a row over the adapter's own peak; undefined where a row has none. */
 export const aluShare = ({ flops, timing, peak }: KernelRow): number | undefined =>
-  flops > 0 ? flops / timing.median / peak.flops : undefined;
+  flops > 0 && peak.flops !== undefined ? flops / timing.median / peak.flops : undefined;
 
 /** Bytes a second over a copy's. Above 1 where the data fit into caches that the copy does not. */
 export const copyShare = ({ bytes, timing, peak }: KernelRow): number => bytes / timing.median / peak.bytes;
@@ -42,10 +42,13 @@ export function fillLeaves(gpu: Gpu, request: PlanRequest): void {
 }
 
 function fill(gpu: Gpu, leaf: Tensor): void {
-  if (leaf.dtype === 'i32') write(gpu, leaf, new Int32Array(leaf.size));
-  else if (/\.(weight|bias|in_proj_\w+)$|proj/.test(leaf.label))
-    write(gpu, leaf, randomWeight(leaf.label, leaf.shape));
-  else write(gpu, leaf, seededValues(seedOf(`${leaf.label} ${leaf.shape}`), leaf.size));
+  const { label, shape, size, dtype } = leaf;
+  const isWeight = /\.(weight|bias|in_proj_\w+)$|proj/.test(label);
+  const seed = seedOf(`${label} ${shape}`);
+  if (dtype === 'i32') write(gpu, leaf, new Int32Array(size));
+  else if (dtype === 'f16')
+    write(gpu, leaf, isWeight ? randomHalfWeight(label, shape) : seededHalves(seed, size));
+  else write(gpu, leaf, isWeight ? randomWeight(label, shape) : seededValues(seed, size));
 }
 
 /** Measures family by family: within one, every case and both peaks take their turns. */
@@ -91,10 +94,10 @@ async function measureGroup(
   releaseAll(gpu);
   const rate = (i: number, unit: 'flops' | 'bytes') => sizes[i][unit] / timings[i].median;
   const first = cases.length;
-  const peak = {
-    flops: Math.max(rate(first, 'flops'), rate(first + 1, 'flops')),
-    bytes: rate(first + 2, 'bytes'),
-  };
+  const alu = Math.max(rate(first, 'flops'), rate(first + 1, 'flops'));
+  // A share of what is no peak says nothing: tensor cores, or a measure that is not the most that the adapter can do.
+  const holds = cases.every((_, i) => rate(i, 'flops') <= alu);
+  const peak = { ...(holds && { flops: alu }), bytes: rate(first + 2, 'bytes') };
   return cases.map(({ family, name, model, dtype }, i) => ({
     family,
     name,

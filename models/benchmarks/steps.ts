@@ -1,8 +1,16 @@
 /** Training steps of both stages with random weights and images: what a run of these sizes will take. */
 import type { Gpu } from '../../engine/gpu.js';
-import { alternate, median, planRunner, type Repetition, type Timing } from '../../engine/measure.js';
+import {
+  alternate,
+  median,
+  planRunner,
+  type Repetition,
+  type Timing,
+  warmUpFor,
+} from '../../engine/measure.js';
 import { releaseAll } from '../../engine/memory.js';
 import { Plan } from '../../engine/plan.js';
+import { type KernelTime, profile } from '../../engine/profile.js';
 import type { PlanRequest } from '../../engine/schedule.js';
 import { activationDtype, type Precision } from '../clip/precision.js';
 import { type StepShape, studentRequests, teacherRequest } from '../promptkd/shapes.js';
@@ -81,6 +89,37 @@ export async function measureSteps(
       bytes: total,
       hostMicroseconds,
     });
+    plan.destroy();
+    releaseAll(gpu);
+  }
+  return rows;
+}
+
+export interface ProfileRow extends Omit<StepRow, 'timing' | 'hostMicroseconds' | 'mode'> {
+  /** Most time first. */
+  readonly kernels: readonly KernelTime[];
+  /** Of whole steps, one after the other. */
+  readonly step: Timing;
+}
+
+/** Where the time of a step of each stage asked for goes. */
+export async function profileSteps(
+  gpu: Gpu,
+  options: StepOptions,
+  repeats: number,
+  wanted: readonly number[] = [1, 2],
+): Promise<ProfileRow[]> {
+  const { batch, classes, precision = 'f32' } = options.shape;
+  const rows: ProfileRow[] = [];
+  for (const { stage, models, request } of stages(gpu, options).filter((s) => wanted.includes(s.stage))) {
+    fillLeaves(gpu, request);
+    const plan = await Plan.compile(gpu, request);
+    const [step] = await alternate([planRunner(gpu, plan)], { repeats, leastMs: 1, warmMs: warmUpFor(gpu) });
+    const kernels = await profile(gpu, plan, repeats);
+    const { flops, dispatches, total } = plan.describe();
+    const activations = activationDtype(precision, gpu.capabilities);
+    const sizes = { batch, classes, dtype: precision, activations, flops, dispatches, bytes: total };
+    rows.push({ stage, models, ...sizes, kernels, step: step! });
     plan.destroy();
     releaseAll(gpu);
   }

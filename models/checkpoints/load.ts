@@ -22,7 +22,10 @@ export interface ClipCheckpoint {
   readonly metadata: Readonly<Record<string, string>>;
   /** Whether nothing says which activation it has: neither a config beside it nor its own metadata. */
   readonly activationAssumed: boolean;
-  /** SHA-256 in hex of the file at `path`, or of the hashes of an index and its shards; reads all of them, once. */
+  /**
+   * SHA-256 in hex of the file at `path`, or of the hashes of an index and its shards; reads all of them, once. Ask for it before
+   * the weights are loaded and await it behind them.
+   */
   sha256(): Promise<string>;
   /** "ViT-B/16" and the like when the file is one that OpenAI published; reads all of it, once. */
   officialName(): Promise<string | undefined>;
@@ -42,7 +45,11 @@ export async function loadCheckpoint(platform: Platform, path: string): Promise<
   const state = canonicalState({ ...opened, ...(config && { config }) });
   let hash: Promise<string> | undefined;
   const sha256 = () => {
-    hash ??= hashOf(platform, [file, ...(opened.parts ?? [])]);
+    if (!hash) {
+      hash = hashOf(platform, [file, ...(opened.parts ?? [])]);
+      // Who asked ahead may have met another failure before it awaits this one.
+      hash.catch(() => undefined);
+    }
     return hash;
   };
   return {
@@ -61,7 +68,7 @@ export async function loadCheckpoint(platform: Platform, path: string): Promise<
 
 async function hashOf(platform: Platform, files: readonly string[]): Promise<string> {
   const hashes: string[] = [];
-  for (const file of files) hashes.push(await platform.sha256(file));
+  for (const file of files) hashes.push(await platform.sha256(file, { keep: true }));
   return hashes.length === 1 ? hashes[0]! : platform.sha256Bytes(new TextEncoder().encode(hashes.join('\n')));
 }
 

@@ -24,6 +24,7 @@ export async function openPyTorch(platform: Platform, path: string): Promise<Che
   return checkpointOf(path, root, {
     size: (key) => entryOf(key)?.size,
     read: (key, offset, length) => zip.readRange(entryOf(key)!, offset, length),
+    readsParts: (key) => entryOf(key)!.method === 0,
   });
 }
 

@@ -42,6 +42,7 @@ export async function openLegacyPyTorch(platform: Platform, path: string): Promi
     size: (key) => places.get(key)?.size,
     read: async (key, offset, length) =>
       length === 0 ? new Uint8Array(0) : platform.read(path, places.get(key)!.at + offset, length),
+    readsParts: () => true,
   });
   return { ...checkpoint, format: `${checkpoint.format} of the form before 1.6` };
 }

@@ -1,5 +1,5 @@
-import { Float16Array } from '@petamoriken/float16';
 import { UserError } from '../../engine/errors.js';
+import { toHalf } from '../../engine/half.js';
 import type { Platform } from '../platform.js';
 import { isRecord, parseLimitedJson } from './json.js';
 import {
@@ -42,15 +42,18 @@ export async function openSafetensors(platform: Platform, path: string): Promise
   const tensors = new Map<string, StoredTensor>();
   for (const entry of entries) {
     const { name, dtype, shape, begin, end } = entry;
-    const bytes = async () =>
-      begin === end ? new Uint8Array(0) : platform.read(path, start + begin, end - begin);
+    const range = async (offset: number, length: number) =>
+      length === 0 ? new Uint8Array(0) : platform.read(path, start + begin + offset, length);
+    const bytes = () => range(0, end - begin);
+    const halves = () => platform.readHalves!(path, start + begin, elementCount(shape));
+    const rounds = dtype === 'F32' && begin < end && platform.readHalves !== undefined;
     const fail = (problem: string): never => {
       throw new UserError(
         `${path}: ${readable(`tensor "${name}" ${problem}`)}`,
         'Check that this is the file you meant.',
       );
     };
-    tensors.set(name, storedTensor({ name, dtype, shape, bytes, fail }));
+    tensors.set(name, storedTensor({ name, dtype, shape, bytes, range, ...(rounds && { halves }), fail }));
   }
   return { path, format: 'safetensors', tensors, metadata };
 }
@@ -190,17 +193,17 @@ function encodeHeader(tensors: readonly Described[], metadata: Readonly<Record<s
 }
 
 function rawBytes({ dtype, data }: TensorToWrite): Uint8Array {
-  const converted =
-    dtype === 'F16'
-      ? data instanceof Uint16Array
-        ? data
-        : new Float16Array(data)
-      : dtype === 'F32'
-        ? Float32Array.from(data)
-        : dtype === 'I32'
-          ? Int32Array.from(data)
-          : Uint8Array.from(data);
+  const converted = convert(dtype, data);
   return new Uint8Array(converted.buffer, converted.byteOffset, converted.byteLength);
+}
+
+/** Values that are of the type already are taken as they lie there. */
+function convert(dtype: TensorToWrite['dtype'], data: TensorToWrite['data']): TensorToWrite['data'] {
+  const floats = () => (data instanceof Float32Array ? data : Float32Array.from(data));
+  if (dtype === 'F16') return data instanceof Uint16Array ? data : toHalf(floats());
+  if (dtype === 'F32') return floats();
+  if (dtype === 'I32') return data instanceof Int32Array ? data : Int32Array.from(data);
+  return data instanceof Uint8Array ? data : Uint8Array.from(data);
 }
 
 function pair(key: string, value: unknown): string {

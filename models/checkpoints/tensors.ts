@@ -1,5 +1,5 @@
 import { UserError } from '../../engine/errors.js';
-import { fromHalf, toHalf } from '../../engine/half.js';
+import { fromHalf, type RoundedHalves, roundHalves } from '../../engine/half.js';
 
 /** How a checkpoint stores numbers. */
 export type StoredDType = 'F32' | 'F16' | 'BF16' | 'F64' | 'I64' | 'I32' | 'I16' | 'U8' | 'I8' | 'BOOL';
@@ -27,7 +27,9 @@ export interface StoredTensor {
    * float64 is rounded. Throws `UserError` when the file cannot be read.
    */
   read(): Promise<Float32Array>;
-  /** The same as the bits of float16 values. Throws `UserError` when one is too large for it. */
+  /** Rows `[first, first + count)` by the first axis, where no more than these has to be read. */
+  readonly readRows?: (first: number, count: number) => Promise<Float32Array>;
+  /** All values as the bits of float16. Throws `UserError` when one is too large for it. */
   readHalf(): Promise<Uint16Array>;
   /** The values of an integer tensor, row-major. Throws `UserError` for other dtypes and beyond 32 bits. */
   readInts(): Promise<Int32Array>;
@@ -55,6 +57,10 @@ export interface TensorSource {
   readonly shape: readonly number[];
   /** Little-endian values in row-major order. */
   bytes(): Promise<Uint8Array>;
+  /** Some of these bytes, where the file can be read so. */
+  range?(offset: number, length: number): Promise<Uint8Array>;
+  /** All values of a float32 tensor as float16, where they can be rounded beside other work. */
+  halves?(): Promise<RoundedHalves>;
   /** Throws the format's own error for a wrong use; it knows file and tensor. */
   fail(problem: string): never;
 }
@@ -62,12 +68,18 @@ export interface TensorSource {
 /** Makes a `StoredTensor` of raw bytes. */
 export function storedTensor(source: TensorSource): StoredTensor {
   const { name, dtype, shape } = source;
+  const range = source.range?.bind(source);
+  const rowBytes = elementCount(shape.slice(1)) * DTYPE_BYTES[dtype];
   return {
     name,
     dtype,
     shape,
     read: async () => toFloat32(dtype, await source.bytes()),
+    ...(range && {
+      readRows: async (first, count) => toFloat32(dtype, await range(first * rowBytes, count * rowBytes)),
+    }),
     readHalf: async () => {
+      if (source.halves) return checkedHalves(await source.halves(), name);
       const bytes = await source.bytes();
       return dtype === 'F16' ? view(bytes, Uint16Array) : roundToHalf(toFloat32(dtype, bytes), name);
     },
@@ -80,18 +92,18 @@ export function storedTensor(source: TensorSource): StoredTensor {
 }
 
 const LARGEST_HALF = 65_504;
-/** From here on, rounding gives infinity. */
-const TOO_LARGE = 65_520;
 
 /** Float16 of finite values. Throws `UserError` for those that it cannot hold. */
-export function roundToHalf(values: Float32Array, name: string): Uint16Array {
-  const lost = values.find((value) => Math.abs(value) >= TOO_LARGE && Number.isFinite(value));
-  if (lost !== undefined)
+export const roundToHalf = (values: Float32Array, name: string): Uint16Array =>
+  checkedHalves(roundHalves(values), name);
+
+function checkedHalves({ halves, overflow }: RoundedHalves, name: string): Uint16Array {
+  if (overflow !== undefined)
     throw new UserError(
-      `tensor "${name}" holds ${lost}, and float16 ends at ${LARGEST_HALF}`,
+      `tensor "${name}" holds ${overflow}, and float16 ends at ${LARGEST_HALF}`,
       'keep it in float32',
     );
-  return toHalf(values);
+  return halves;
 }
 
 /** A message fit for one line of a terminal: names in damaged files may hold anything, at any length. */
@@ -195,6 +207,7 @@ export function renamed(tensor: StoredTensor, name: string, shape = tensor.shape
     dtype: tensor.dtype,
     shape,
     read: () => tensor.read(),
+    ...(shape === tensor.shape && tensor.readRows && { readRows: tensor.readRows }),
     readHalf: () => tensor.readHalf(),
     readInts: () => tensor.readInts(),
   };

@@ -24,6 +24,8 @@ export interface Storages {
   /** Bytes of the storage called `key`; undefined when there is none. */
   size(key: string): number | undefined;
   read(key: string, offset: number, length: number): Promise<Uint8Array>;
+  /** Whether `read` reads no more than it is asked for. */
+  readsParts(key: string): boolean;
 }
 
 /** What `unpickle` needs to read PyTorch's objects; `onStorage` hears of every storage that a pickle names. */
@@ -210,7 +212,9 @@ function toStored(path: string, storages: Storages, name: string, tensor: Tensor
     const raw = await storages.read(storage.key, offset * item, span * item);
     return isDense ? raw : gather(raw, shape, strides, item);
   };
-  return storedTensor({ name, dtype, shape, bytes, fail });
+  const parts = isDense && storages.readsParts(storage.key);
+  const range = (at: number, length: number) => storages.read(storage.key, offset * item + at, length);
+  return storedTensor({ name, dtype, shape, bytes, ...(parts && { range }), fail });
 }
 
 function isSize(value: unknown): value is number {

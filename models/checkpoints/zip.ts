@@ -64,7 +64,7 @@ export class ZipArchive {
     const packed = await this.readPacked(entry, 0, entry.packedSize);
     const bytes = entry.method === 0 ? packed : await this.inflate(entry, packed);
     // PyTorch can be told to write no checksums; the field is zero then.
-    if (entry.crc32 !== 0 && crc32(bytes) !== entry.crc32)
+    if (entry.crc32 !== 0 && (this.platform.crc32 ?? crc32)(bytes) !== entry.crc32)
       throw damaged(this.path, `the checksum of "${entry.name}" is wrong`);
     return bytes;
   }

@@ -34,6 +34,7 @@ export function resampleKernels(size: number): { across: KernelSource; down: Ker
     entry,
     reads: 3,
     writes: 1,
+    uniform: false,
   });
   return { across: kernel('across'), down: kernel('down') };
 }

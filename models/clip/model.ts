@@ -1,12 +1,13 @@
-/** A CLIP model on a device: weights uploaded one tensor at a time, what the host needs kept there. */
+/** A CLIP model on a device: weights uploaded tensor by tensor, what the host needs left in the file until it does. */
 import { UserError } from '../../engine/errors.js';
 import type { Gpu } from '../../engine/gpu.js';
-import { release, write } from '../../engine/memory.js';
+import { release } from '../../engine/memory.js';
 import { constant, type Tensor, variable } from '../../engine/tensor.js';
 import type { ClipCheckpoint } from '../checkpoints/load.js';
 import type { StoredTensor } from '../checkpoints/tensors.js';
 import type { ClipConfig } from './config.js';
 import { activationDtype, type Precision, weightDtype } from './precision.js';
+import { uploadWeights, type WeightSource } from './upload.js';
 import { Weights } from './weights.js';
 
 /** Looked up on the host (the table) or folded into a scalar (the scale): never uploaded. */
@@ -21,8 +22,8 @@ export interface ClipGraph {
 }
 
 export interface ClipModel extends ClipGraph {
-  /** Token embeddings `[vocabulary, text width]`, row-major; absent in checkpoints without them. */
-  readonly tokenTable?: Float32Array;
+  /** Token embeddings `[vocabulary, text width]`, of which a class set needs few rows; absent in checkpoints without them. */
+  readonly tokenTable?: StoredTensor;
   readonly checkpoint: ClipCheckpoint;
   /** Frees the weights of the text tower, once every text feature is there. */
   releaseText(): void;
@@ -60,25 +61,23 @@ export async function loadModel(
   const wanted = [...checkpoint.tensors].filter(
     ([name]) => !HOST_ONLY.has(name) && (name.startsWith('visual.') ? vision : text),
   );
-  for (const [name, stored] of wanted) {
+  const sources = wanted.map(([name, stored]): WeightSource => {
     const dtype = weightDtype(name, stored.shape, stores);
     const leaf = trainable
       ? variable(undefined, stored.shape, name)
       : constant(undefined, stored.shape, name, dtype);
-    const source = replaced?.get(name) ?? stored;
-    const data = await (dtype === 'f16' ? source.readHalf() : source.read());
-    await gpu.scoped(`the weight ${name}`, () => write(gpu, leaf, data));
     tensors.set(name, leaf);
-    onProgress?.(tensors.size, wanted.length);
-  }
+    const source = replaced?.get(name) ?? stored;
+    return { leaf, read: () => (dtype === 'f16' ? source.readHalf() : source.read()) };
+  });
+  await uploadWeights(gpu, sources, (done) => onProgress?.(done, sources.length));
   const scale = await checkpoint.tensors.get('logit_scale')?.read();
   if (!scale)
     throw new UserError(`${checkpoint.path}: logit_scale is missing`, 'use a complete CLIP checkpoint');
-  const tokenTable = text ? await checkpoint.tensors.get('token_embedding.weight')?.read() : undefined;
   return {
     config: checkpoint.config,
     weights: new Weights(tensors, activationDtype(stores, gpu.capabilities)),
-    tokenTable,
+    ...(text && { tokenTable: checkpoint.tensors.get('token_embedding.weight') }),
     logitScale: Math.exp(scale[0]!),
     checkpoint,
     releaseText: () => {

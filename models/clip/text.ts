@@ -9,6 +9,7 @@ import { keep } from '../../engine/ops/keep.js';
 import { matmul } from '../../engine/ops/matmul.js';
 import { replaceTokens } from '../../engine/ops/tokens.js';
 import { constant, type Tensor } from '../../engine/tensor.js';
+import type { StoredTensor } from '../checkpoints/tensors.js';
 import { block, norm } from './block.js';
 import type { ClipConfig } from './config.js';
 import type { Weights } from './weights.js';
@@ -46,22 +47,57 @@ export function trimTokens(sequences: readonly ArrayLike<number>[], length?: num
   };
 }
 
+/** Rows of the token table by their tokens. */
+export type TokenRows = ReadonlyMap<number, Float32Array>;
+
+/** Rows to read with those that are wanted, so that neighbours come in one piece; and pieces that are read at a time. */
+const NEAR = 16;
+const TOGETHER = 16;
+
 /**
- * Rows of the token table for every token, `[count, length, width]`: looked up on the host, since the table
- * of a large model is wider than the largest binding of some adapters and is needed nowhere else.
+ * The rows that these tokens need, read where they are needed: on the host, since the table of a large model is wider than the
+ * largest binding of some adapters, and from the file, since a class set uses a hundredth of it.
+ *
+ * @throws UserError when a token is not in the table
  */
-export function lookUp(table: Float32Array, width: number, tokens: Int32Array): Float32Array {
-  const rows = new Float32Array(tokens.length * width);
-  const vocabulary = table.length / width;
-  tokens.forEach((token, i) => {
+export async function readTokenRows(
+  table: StoredTensor,
+  sequences: readonly ArrayLike<number>[],
+): Promise<TokenRows> {
+  const [vocabulary, width] = table.shape as [number, number];
+  const wanted = Int32Array.from(new Set(sequences.flatMap((tokens) => Array.from(tokens)))).sort();
+  for (const token of wanted)
     if (token < 0 || token >= vocabulary)
       throw new UserError(
         `token id ${token} is outside the model's vocabulary of ${vocabulary}`,
         "use the tokenizer of the model's own folder",
       );
-    rows.set(table.subarray(token * width, (token + 1) * width), i * width);
-  });
+  const pieces: { first: number; last: number }[] = [];
+  for (const token of wanted) {
+    const piece = pieces.at(-1);
+    if (piece && token - piece.last <= NEAR) piece.last = token;
+    else pieces.push({ first: token, last: token });
+  }
+  const whole = table.readRows ? undefined : await table.read();
+  const rows = new Map<number, Float32Array>();
+  for (let start = 0; start < pieces.length; start += TOGETHER)
+    await Promise.all(
+      pieces.slice(start, start + TOGETHER).map(async ({ first, last }) => {
+        const values = whole
+          ? whole.subarray(first * width, (last + 1) * width)
+          : await table.readRows!(first, last + 1 - first);
+        for (let token = first; token <= last; token++)
+          rows.set(token, values.subarray((token - first) * width, (token + 1 - first) * width));
+      }),
+    );
   return rows;
+}
+
+/** The row of every token, `[count, length, width]`. */
+export function lookUp(rows: TokenRows, width: number, tokens: Int32Array): Float32Array {
+  const embedded = new Float32Array(tokens.length * width);
+  for (let i = 0; i < tokens.length; i++) embedded.set(rows.get(tokens[i]!)!, i * width);
+  return embedded;
 }
 
 /** The positional embedding of a sequence that is shorter than the context. */

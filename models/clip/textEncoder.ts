@@ -4,14 +4,15 @@ import type { Gpu } from '../../engine/gpu.js';
 import { write } from '../../engine/memory.js';
 import { Plan } from '../../engine/plan.js';
 import { input, type Tensor } from '../../engine/tensor.js';
+import type { StoredTensor } from '../checkpoints/tensors.js';
 import type { ClipModel } from './model.js';
-import { encodeText, lookUp, trimTokens } from './text.js';
+import { encodeText, lookUp, readTokenRows, trimTokens } from './text.js';
 
 /** Sequences of one run: bounds the memory of large class sets without starving the GPU. */
 const CHUNK = 64;
 
 /** The token table of a model that has a text tower. */
-export function tokenTable(model: ClipModel): Float32Array {
+export function tokenTable(model: ClipModel): StoredTensor {
   if (!model.tokenTable)
     throw new UserError(
       `${model.checkpoint.path} has no token embeddings, so it cannot encode text`,
@@ -32,7 +33,9 @@ export async function encodeSequences(
   prompts: readonly Tensor[] = [],
   onProgress?: (done: number, total: number) => void,
 ): Promise<Float32Array> {
-  const table = tokenTable(model);
+  const reading = readTokenRows(tokenTable(model), sequences);
+  // Awaited when the pipelines are compiled.
+  reading.catch(() => undefined);
   const { width } = model.config.text;
   const { embed } = model.config;
   const length = trimTokens(sequences).length;
@@ -41,6 +44,7 @@ export async function encodeSequences(
   const endRows = input([count], 'end-of-text rows', 'i32');
   const features = encodeText(model.weights, model.config, embedded, endRows, prompts);
   const plan = await Plan.compile(gpu, { outputs: [features] });
+  const table = await reading;
   const result = new Float32Array(sequences.length * embed);
   for (let start = 0; start < sequences.length; start += count) {
     const chunk = sequences.slice(start, start + count);

@@ -2,6 +2,7 @@
 import { UserError } from '../../engine/errors.js';
 import { loadCheckpoint } from '../checkpoints/load.js';
 import { tokenizeClasses } from '../clip/classPrompts.js';
+import type { ClipConfig } from '../clip/config.js';
 import { type ClipModel, loadModel } from '../clip/model.js';
 import { PLAIN_TEMPLATE } from '../clip/templates.js';
 import { encodeSequences } from '../clip/textEncoder.js';
@@ -29,6 +30,8 @@ export interface Teacher {
 export interface Towers {
   readonly vision?: boolean;
   readonly text?: boolean;
+  /** Told the architecture before the weights are read, which takes long: kernels can be made meanwhile. */
+  readonly onConfig?: (config: ClipConfig) => void;
 }
 
 /** Plain CLIP as a teacher: no prompts. */
@@ -40,11 +43,14 @@ export async function loadPlainClip(
     template = PLAIN_TEMPLATE,
     vision,
     text,
+    onConfig,
   }: { tokenizer?: string; template?: string } & Towers = {},
 ): Promise<Teacher> {
   const checkpoint = await loadCheckpoint(job.platform, clip);
+  const hashing = checkpoint.sha256();
+  onConfig?.(checkpoint.config);
   const model = await loadModel(job.gpu, checkpoint, { precision: job.precision, vision, text });
-  const clipHash = await checkpoint.sha256();
+  const clipHash = await hashing;
   return {
     model,
     prompts: { text: [], vision: [] },

@@ -9,6 +9,7 @@ import { constant, input, type Tensor, variable } from '../../engine/tensor.js';
 import { type ClipConfig, expectedShapes } from '../clip/config.js';
 import type { ClipGraph } from '../clip/model.js';
 import { activationDtype, type Precision, weightDtype } from '../clip/precision.js';
+import { encodeText } from '../clip/text.js';
 import { Weights } from '../clip/weights.js';
 import { METHOD_DEFAULTS } from './defaults.js';
 import { PROJECTION_LAYERS, projectionShapes } from './projection.js';
@@ -115,6 +116,17 @@ export function teacherRequest(config: ClipConfig, shape: StepShape): PlanReques
     },
   );
   return { outputs: [losses.total], updates: optimiser.updates, loss: losses.total };
+}
+
+/** The text encoder over the prompts of a class set, as a request without data. */
+export function textRequest(config: ClipConfig, shape: StepShape): PlanRequest {
+  const { classes, textLength = USUAL_TEXT_LENGTH, depth = 0 } = shape;
+  const { weights } = shapeOnlyModel(config, shape);
+  const { width, layers } = config.text;
+  const embedded = input([classes, textLength, width], 'embedded tokens');
+  const endRows = input([classes], 'end-of-text rows', 'i32');
+  const prompts = promptLeaves(Math.min(depth, layers), width);
+  return { outputs: [encodeText(weights, config, embedded, endRows, prompts)] };
 }
 
 /** The step of stage 2 and the student's evaluation, as requests without data. */

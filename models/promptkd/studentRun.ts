@@ -20,6 +20,7 @@ import { pickClasses } from './classifier.js';
 import { encodeClassVectors } from './classVectors.js';
 import { checkEmbeddings, PAPER_BATCH, resolveStudent, schedule } from './defaults.js';
 import { loadTeacher } from './loadTeacher.js';
+import { studentPipelinesAhead } from './pipelinesAhead.js';
 import { initialProjection, layersOf, projectionStatistics, projectionVariables } from './projection.js';
 import { checkPromptShape, initialPrompts, promptVariables } from './prompts.js';
 import type { StudentSettings } from './settings.js';
@@ -39,7 +40,9 @@ export async function runStudent(
   const job: Job = { ...surroundings, precision };
   const { gpu, platform } = job;
   const checkpoint = await loadCheckpoint(platform, given.clip);
-  await noteOfficial(job, checkpoint);
+  // Awaited behind the weights: a hash of gigabytes takes as long as uploading them.
+  const noted = noteOfficial(job, checkpoint);
+  noted.catch(() => undefined);
   const data = await loadDataset(platform, given.data, { dataset: given.dataset });
   const settings = resolveStudent(given, checkpoint.config);
   const items = distillationImages(data, settings);
@@ -57,10 +60,25 @@ export async function runStudent(
     ...(settings.views > 0 && { views: settings.views }),
   });
   const folder = await RunFolder.open(platform, out, 'student', settings, resume);
+  const tuned = settings.train === 'all';
+  const { config } = checkpoint;
+  // Both at once, as each waits for its files; before any kernel is tuned, which uploads would disturb.
+  const loading = loadModel(gpu, checkpoint, { text: false, trainable: tuned, precision });
+  loading.catch(() => undefined);
   const teacher = await loadTeacher(job, settings.teacher, settings.teacherClip, {
     vision: !settings.teacherCache,
     text: settings.classVectors === undefined,
+    onConfig: (known) => studentPipelinesAhead(job, known, config, settings, data.classNames.length),
+  }).catch((error) => {
+    loading.then(
+      (loaded) => loaded.release(),
+      () => undefined,
+    );
+    throw error;
   });
+  const model = await loading;
+  await noted;
+  job.mark?.('weights');
   const shared = await teacherClasses(job, settings, data, teacher);
   teacher.model.releaseText();
   const own =
@@ -68,10 +86,7 @@ export async function runStudent(
       ? await studentClasses(job, settings, checkpoint, shared.classNames)
       : undefined;
   const classes = own ?? shared;
-  const { config } = checkpoint;
   checkEmbeddings(settings, config.embed, classes.embed);
-  const tuned = settings.train === 'all';
-  const model = await loadModel(gpu, checkpoint, { text: false, trainable: tuned, precision });
 
   const random = Random.of(settings.seed, 'student');
   const variables: StudentVariables = {
@@ -88,6 +103,9 @@ export async function runStudent(
     size: config.vision.resolution,
     crops: cropCount(loader, items, settings),
   });
+  const images = loader.with(supply.needs);
+  // Decoded while kernels are compiled.
+  if (!resume) images.start(1);
   const compiling = job.begin('compiling stage 2', 1);
   const step = await StudentStep.create(
     gpu,
@@ -103,6 +121,7 @@ export async function runStudent(
     batch: settings.batch,
   });
   compiling.end();
+  job.mark?.('compiled', { dispatches: step.plan.describe().dispatches });
 
   const { prompts, projection, weights = [] } = variables;
   const statistics = projectionStatistics(layersOf(projection)).map((name) => projection[name]!);
@@ -118,7 +137,7 @@ export async function runStudent(
   await train(job, folder, {
     label: 'stage 2: distilling the student',
     epochs: settings.epochs,
-    loader: loader.with(supply.needs),
+    loader: images,
     accumulate: settings.accumulate,
     batch: settings.batch,
     flops: step.plan.describe().flops,

@@ -20,7 +20,7 @@ import type { Optimiser } from '../../engine/optim.js';
 import { type CompileOptions, Plan } from '../../engine/plan.js';
 import { constant, type GraphNode, input, scalar, type Tensor } from '../../engine/tensor.js';
 import type { ClipGraph, ClipModel } from '../clip/model.js';
-import { encodeText, lookUp, trimTokens } from '../clip/text.js';
+import { encodeText, lookUp, readTokenRows, trimTokens } from '../clip/text.js';
 import { tokenTable } from '../clip/textEncoder.js';
 import { encodeImages } from '../clip/vision.js';
 import { descend } from './descend.js';
@@ -152,7 +152,7 @@ export class TeacherStep {
   ): Promise<TeacherStep> {
     const { embed, text } = model.config;
     const { tokens, endRows, count, length } = trimTokens(classTokens);
-    const rows = lookUp(tokenTable(model), text.width, tokens);
+    const rows = lookUp(await readTokenRows(tokenTable(model), [tokens]), text.width, tokens);
     const classes = {
       embedded: constant(rows, [count, length, text.width], 'embedded classes'),
       endRows: constant(endRows, [count], 'end-of-text rows'),

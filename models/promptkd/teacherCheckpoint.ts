@@ -38,15 +38,17 @@ export async function loadTeacherCheckpoint(
   const template = metadata.template ?? contextWords(tokenizer, CONTEXT_INIT, length).template;
   const values = async (tower: 'text' | 'vision') =>
     Promise.all(prompts![tower].map((tensor) => tensor.read()));
-  const tokenTable = await donor.tensors.get('token_embedding.weight')!.read();
+  const tokenTable = donor.tensors.get('token_embedding.weight')!;
+  const hashing = [donor.sha256(), checkpoint.sha256()] as const;
+  towers.onConfig?.(config);
   const model = await loadModel(job.gpu, checkpoint, { precision: job.precision, ...towers });
   return {
     model: { ...model, tokenTable },
     prompts: promptVariables({ text: await values('text'), vision: await values('vision') }, config),
     template,
     clip,
-    clipHash: await donor.sha256(),
-    hash: await checkpoint.sha256(),
+    clipHash: await hashing[0],
+    hash: await hashing[1],
   };
 }
 

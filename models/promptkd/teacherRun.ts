@@ -8,7 +8,7 @@ import { tokenizeClasses } from '../clip/classPrompts.js';
 import { GpuPreprocessor } from '../clip/gpuPreprocess.js';
 import { type ClipModel, loadModel } from '../clip/model.js';
 import { PROMPTSRC_TEMPLATES } from '../clip/templates.js';
-import { lookUp } from '../clip/text.js';
+import { lookUp, readTokenRows } from '../clip/text.js';
 import { encodeSequences, tokenTable } from '../clip/textEncoder.js';
 import type { Tokenizer } from '../clip/tokenizer.js';
 import { baseNovelSplit, type Dataset, loadDataset, selectClasses } from '../datasets/dataset.js';
@@ -22,6 +22,7 @@ import { stateOf } from '../runs/trainingState.js';
 import { meanOverTemplates } from './classVectors.js';
 import { METHOD_DEFAULTS, resolveTeacher, schedule } from './defaults.js';
 import { openTokenizer } from './openTokenizer.js';
+import { teacherPipelinesAhead } from './pipelinesAhead.js';
 import { runPlainTeacher } from './plainTeacher.js';
 import { gaussianWeights, PromptAverage } from './promptAverage.js';
 import { checkPromptShape, initialPrompts, promptVariables } from './prompts.js';
@@ -61,7 +62,9 @@ export async function runTeacher(
   if (method === 'clip') return runPlainTeacher(job, given, out, { resume });
   const { gpu, platform } = job;
   const checkpoint = await loadCheckpoint(platform, given.clip);
-  await noteOfficial(job, checkpoint);
+  // Awaited behind the weights: a hash of gigabytes takes as long as uploading them.
+  const noted = noteOfficial(job, checkpoint);
+  noted.catch(() => undefined);
   const settings = resolveTeacher({ ...given, method }, checkpoint.config);
   checkPromptShape(settings, checkpoint.config);
   const tokenizer = await openTokenizer(platform, given);
@@ -86,7 +89,10 @@ export async function runTeacher(
     ...(settings.views > 0 && { views: settings.views }),
   });
   const folder = await RunFolder.open(platform, out, 'teacher', settings, resume);
+  teacherPipelinesAhead(job, config, settings, classNames.length);
   const model = await loadModel(gpu, checkpoint, { precision });
+  await noted;
+  job.mark?.('weights');
 
   const frozenText =
     method === 'promptsrc' ? await meanTemplateFeatures(job, model, tokenize, classNames) : undefined;
@@ -105,9 +111,12 @@ export async function runTeacher(
     settings,
     config,
     Random.of(settings.seed, 'teacher prompts'),
-    initialTokens && lookUp(tokenTable(model), config.text.width, initialTokens),
+    initialTokens &&
+      lookUp(await readTokenRows(tokenTable(model), [initialTokens]), config.text.width, initialTokens),
   );
   const prompts = promptVariables(initial, config);
+  // Decoded while kernels are compiled.
+  if (!resume) loader.start(1);
   const compiling = job.begin('compiling stage 1', 1);
   const step = await TeacherStep.create(
     gpu,
@@ -125,6 +134,7 @@ export async function runTeacher(
     batch: settings.batch,
   });
   compiling.end();
+  job.mark?.('compiled', { dispatches: step.plan.describe().dispatches });
   const weights = gaussianWeights(settings.epochs, settings.averageMean, settings.averageDeviation);
 
   const rates = schedule(settings, METHOD_DEFAULTS[method].batch);

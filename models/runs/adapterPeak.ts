@@ -1,6 +1,6 @@
 /** The most float32 arithmetic that an adapter does in WGSL, measured: what a step's FLOPs are compared with. */
 import type { Gpu } from '../../engine/gpu.js';
-import { kernelRunner, runsFor } from '../../engine/measure.js';
+import { kernelRunner, runsFor, warmUp, warmUpFor } from '../../engine/measure.js';
 import { Plan } from '../../engine/plan.js';
 import { multiplyAdd } from '../benchmarks/peaks.js';
 
@@ -31,8 +31,7 @@ async function measure(gpu: Gpu): Promise<number> {
     const plan = await Plan.compile(gpu, { outputs: [multiplyAdd({ ...size, wide })] });
     const { flops } = plan.describe();
     const runner = kernelRunner(gpu, plan);
-    await runner.run(1); // Some adapters compile in the first dispatch.
-    const runs = runsFor(await runner.run(1), { repeats: SAMPLES, leastMs: LEAST_MS });
+    const runs = runsFor(await warmUp(runner, warmUpFor(gpu)), { repeats: SAMPLES, leastMs: LEAST_MS });
     for (let i = 0; i < SAMPLES; i++) peak = Math.max(peak, (runs * flops * 1000) / (await runner.run(runs)));
     plan.destroy();
   }

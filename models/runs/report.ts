@@ -80,7 +80,13 @@ function timingTable(timing: ReportContent['timing']): string {
   const percent = (value: unknown) => `${(100 * Number(value)).toFixed(1)} %`;
   const rows = timing.map((line) => {
     const waits = line.waits as Readonly<Record<string, number>>;
-    const cells = [line.epoch, line.imagesPerSecond, line.msPerStep, line.gflops, percent(line.peakShare)];
+    const cells = [
+      line.epoch,
+      line.imagesPerSecond,
+      line.msPerStep,
+      line.gflops,
+      line.peakShare === undefined ? '–' : percent(line.peakShare),
+    ];
     const shares = [waits.gpu, waits.decode, waits.host].map(percent);
     return `<tr>${[...cells, ...shares].map((cell) => `<td>${escapeHtml(String(cell))}</td>`).join('')}</tr>`;
   });

@@ -71,7 +71,10 @@ export interface Work {
   readonly peak: number;
 }
 
-/** A timing as it is logged. `peakShare`: of the adapter's measured float32 peak (adapterPeak.ts). */
+/**
+ * A timing as it is logged. `peakShare`: of the adapter's measured float32 peak (adapterPeak.ts); absent where the loop does more
+ * than that, on tensor cores for instance.
+ */
 export function timingRecord({ images, steps, seconds, waits }: Timing, { flops, peak }: Work) {
   const rounded = (value: number) => Number(value.toPrecision(4));
   const rate = (steps * flops) / seconds;
@@ -82,7 +85,7 @@ export function timingRecord({ images, steps, seconds, waits }: Timing, { flops,
     imagesPerSecond: rounded(images / seconds),
     msPerStep: rounded((1000 * seconds) / steps),
     gflops: rounded(rate / 1e9),
-    peakShare: rounded(rate / peak),
+    ...(rate <= peak && { peakShare: rounded(rate / peak) }),
     waits: {
       decode: rounded(waits.decode / seconds),
       host: rounded(waits.host / seconds),
@@ -96,8 +99,8 @@ export function timingLine(timing: Timing, work: Work): string {
   const { imagesPerSecond, msPerStep, gflops, peakShare, waits } = timingRecord(timing, work);
   const percent = (share: number) => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
   return (
-    `${short(imagesPerSecond)} images/s, ${short(msPerStep)} ms a step, ${short(gflops)} GFLOP/s ` +
-    `(${percent(peakShare)} of this adapter's measured float32 peak of ${short(work.peak / 1e9)}); ` +
+    `${short(imagesPerSecond)} images/s, ${short(msPerStep)} ms a step, ${short(gflops)} GFLOP/s` +
+    `${peakShare === undefined ? '' : ` (${percent(peakShare)} of this adapter's measured float32 peak of ${short(work.peak / 1e9)})`}; ` +
     `time: GPU ${percent(waits.gpu)}, images ${percent(waits.decode)}, host ${percent(waits.host)}`
   );
 }

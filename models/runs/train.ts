@@ -4,7 +4,7 @@ import type { Batch } from '../datasets/loader.js';
 import type { Job } from '../job.js';
 import { adapterPeak } from './adapterPeak.js';
 import type { RunFolder } from './runFolder.js';
-import { addTimings, NO_TIME, StopWatch, short, timingLine, timingRecord } from './timing.js';
+import { addTimings, NO_TIME, StopWatch, short, timingLine, timingRecord, type Work } from './timing.js';
 import { encodeState, restoreState, type StateTensors } from './trainingState.js';
 
 type Losses = Readonly<Record<string, number>> & { readonly loss: number };
@@ -57,9 +57,8 @@ export async function train<B = Batch>(
   loop: TrainingLoop<B>,
 ): Promise<number | undefined> {
   const finished = await restore(job, folder, loop);
-  const { epochs, loader, flops } = loop;
+  const { epochs, loader } = loop;
   if (finished >= epochs) return undefined;
-  const work = { flops, peak: await adapterPeak(job.gpu) };
   const perEpoch = loader.batchesPerEpoch;
   const bar = job.begin(loop.label, epochs * perEpoch);
   let mean: number | undefined;
@@ -68,7 +67,8 @@ export async function train<B = Batch>(
     bar.update(finished * perEpoch);
     for (let epoch = finished + 1; epoch <= epochs; epoch++) {
       const note = (text: string) => bar.update(epoch * perEpoch, `epoch ${epoch}/${epochs}  ${text}`);
-      const ran = await runEpoch(folder, loop, epoch, (step, loss, speed) =>
+      const first = epoch === finished + 1 ? job.mark : undefined;
+      const ran = await runEpoch(folder, loop, epoch, first, (step, loss, speed) =>
         bar.update(
           (epoch - 1) * perEpoch + step,
           `epoch ${epoch}/${epochs}  loss ${loss.toFixed(4)}  ${short(speed)} images/s`,
@@ -76,7 +76,7 @@ export async function train<B = Batch>(
       );
       mean = ran.mean;
       timing = addTimings(timing, ran.timing);
-      folder.logTiming({ epoch, ...timingRecord(ran.timing, work) });
+      folder.logTiming({ epoch, ...timingRecord(ran.timing, await workOf(job, loop)) });
       // Nothing is written yet: the last moment for a broken image to leave nothing behind.
       if (epoch === 1) await loader.decodeLeftOut?.(epoch);
       await loop.endEpoch?.(epoch, note);
@@ -86,15 +86,26 @@ export async function train<B = Batch>(
   } finally {
     bar.end();
   }
-  job.note(`${loop.label}: ${timingLine(timing, work)}`);
+  job.note(`${loop.label}: ${timingLine(timing, await workOf(job, loop))}`);
   return mean;
 }
 
-/** One epoch; several steps are always under way, and each one's losses are read while later ones run. */
+/** Measured behind the first epoch, not before it: nobody waits for it then, and the device has left its idle clocks. */
+const workOf = async ({ gpu }: Job, { flops }: { readonly flops: number }): Promise<Work> => ({
+  flops,
+  peak: await adapterPeak(gpu),
+});
+
+/**
+ * One epoch; several steps are always under way, and each one's losses are read while later ones run.
+ *
+ * @param mark hears of the first of them, where that is measured
+ */
 async function runEpoch<B>(
   folder: RunFolder,
   loop: TrainingLoop<B>,
   epoch: number,
+  mark: Job['mark'],
   progress: (step: number, loss: number, imagesPerSecond: number) => void,
 ) {
   const { loader, accumulate = 1, epochs } = loop;
@@ -102,6 +113,7 @@ async function runEpoch<B>(
   const watch = new StopWatch();
   const pending: Promise<Losses>[] = [];
   let total = 0;
+  let started = 0;
   let step = 0;
   let update: Losses[] = [];
   const settle = async () => {
@@ -126,6 +138,13 @@ async function runEpoch<B>(
       loop.step(next.batch, epoch, rate);
       watch.step(loop.batch);
       const losses = loop.losses();
+      if (started++ === 0) {
+        mark?.('first step queued');
+        losses.then(
+          () => mark?.('first step done'),
+          () => undefined,
+        );
+      }
       // Awaited in its turn; until then a failure of another wait must not make it an unhandled rejection.
       losses.catch(() => undefined);
       pending.push(losses);

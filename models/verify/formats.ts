@@ -153,7 +153,7 @@ async function textFeatures(
   prompts: Prompts['text'] = [],
 ): Promise<Float32Array> {
   const donor = complete.find(({ config }) => config.text.width === model.config.text.width);
-  const table = model.tokenTable ?? (await donor?.tensors.get('token_embedding.weight')?.read());
+  const table = model.tokenTable ?? donor?.tensors.get('token_embedding.weight');
   const tokens = await reference.sequences('given.tokens');
   return encodeSequences(gpu, { ...model, ...(table && { tokenTable: table }) }, tokens, prompts);
 }

@@ -10,7 +10,7 @@ const folder = temporaryFolder('bench');
 const run = promisify(execFile);
 
 describe('npm run bench', () => {
-  it.each(['kernels', 'ladder gemm', 'encoder', 'step', 'host', 'loader', 'distill'])(
+  it.each(['kernels', 'ladder gemm', 'encoder', 'step', 'host', 'loader', 'distill', 'start'])(
     '%s prints a table and keeps its rows',
     async (command) => {
       const words = command.split(' ');

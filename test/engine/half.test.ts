@@ -1,8 +1,9 @@
 /** Float16 storage: what each operation that takes it makes of it, against the float64 reference on the rounded inputs. */
+import { Float16Array } from '@petamoriken/float16';
 import { describe, expect, it } from 'vitest';
 import { grad } from '../../engine/autograd.js';
 import type { Capabilities } from '../../engine/gpu.js';
-import { fromHalf, toHalf } from '../../engine/half.js';
+import { fromHalf, roundHalves, toHalf } from '../../engine/half.js';
 import { readLeaf, write } from '../../engine/memory.js';
 import { activation } from '../../engine/ops/activation.js';
 import { add } from '../../engine/ops/add.js';
@@ -43,7 +44,7 @@ describe('conversion on the host', () => {
       2 ** -25,
       NaN,
     ];
-    expect([...fromHalf(toHalf(values))]).toEqual([
+    expect([...fromHalf(toHalf(Float32Array.from(values)))]).toEqual([
       0,
       -0,
       1,
@@ -63,6 +64,56 @@ describe('conversion on the host', () => {
     const back = toHalf(fromHalf(bits));
     const wrong = bits.filter((b) => back[b] !== b && !Number.isNaN(fromHalf(Uint16Array.of(b))[0]));
     expect([...wrong]).toEqual([]);
+  });
+});
+
+/** Float32 values by their bits. */
+const ofBits = (words: Uint32Array<ArrayBuffer>) => new Float32Array(words.buffer);
+
+describe('rounding in bulk, against @petamoriken/float16', () => {
+  const library = (values: Float32Array) => new Uint16Array(new Float16Array(values).buffer);
+  const same = (values: Float32Array) => {
+    const [ours, theirs] = [toHalf(values), library(values)];
+    const wrong = ours.findIndex((half, i) => half !== theirs[i]);
+    expect(wrong < 0 ? 'the same' : `${values[wrong]}: ${ours[wrong]}, not ${theirs[wrong]}`).toBe(
+      'the same',
+    );
+  };
+
+  it('agrees beside every float16, half way between any two, and one float32 to either side', () => {
+    const words: number[] = [];
+    for (let half = 0; half < 0x7c00; half++) {
+      const [below, above] = fromHalf(Uint16Array.of(half, half + 1)) as unknown as [number, number];
+      const middle = Number.isFinite(above) ? (below + above) / 2 : 65_520;
+      for (const value of [below, middle]) {
+        const word = new Uint32Array(Float32Array.of(value).buffer)[0]!;
+        for (const near of [word - 1, word, word + 1])
+          if (near >= 0) words.push(near, (near | 0x80000000) >>> 0);
+      }
+    }
+    same(ofBits(Uint32Array.from(words)));
+  });
+  it('agrees at every exponent, with the shortest and longest fractions and some between', () => {
+    const fractions = [0, 1, 0xfff, 0x1000, 0x1001, 0x1fff, 0x2000, 0x3000, 0x400000, 0x7fe000, 0x7fffff];
+    const words: number[] = [];
+    for (let exponent = 0; exponent < 512; exponent++)
+      // A NaN whose first bit of the fraction is 0 may be changed by a mere copy.
+      for (const fraction of fractions)
+        if (exponent % 256 < 255 || fraction === 0 || fraction >= 0x400000)
+          words.push(((exponent << 23) | fraction) >>> 0);
+    same(ofBits(Uint32Array.from(words)));
+  });
+  it('agrees on random bits', () => {
+    const random = new TestRandom(7);
+    const words = Uint32Array.from({ length: 200_000 }, () => Math.floor(random.next() * 2 ** 32));
+    same(ofBits(words).map((value) => (Number.isNaN(value) ? 0 : value)));
+  });
+  it('names the first finite value that is too large, and no other', () => {
+    expect(roundHalves(Float32Array.of(1, Infinity, NaN, 65_519)).overflow).toBe(undefined);
+    expect(roundHalves(Float32Array.of(1, -Infinity, -65_520, 1e9)).overflow).toBe(-65_520);
+  });
+  it('reads a part of a buffer from where it begins', () => {
+    expect([...fromHalf(toHalf(Float32Array.of(9, 1, 2, 9).subarray(1, 3)))]).toEqual([1, 2]);
   });
 });
 
@@ -91,7 +142,7 @@ describe('float16 tensors', () => {
     const read = [...(await plan.read(y))];
     expect(read.slice(0, 6)).toEqual([65_504, Infinity, -Infinity, Infinity, -Infinity, 0]);
     expect(Number.isFinite(read[6])).toBe(false);
-    expect(read[7]).toBe(fromHalf(toHalf([0.1]))[0]);
+    expect(read[7]).toBe(fromHalf(toHalf(Float32Array.of(0.1)))[0]);
     plan.destroy();
   });
 });

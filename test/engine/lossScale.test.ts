@@ -8,7 +8,9 @@ import { sgd } from '../../engine/optim.js';
 import { Plan } from '../../engine/plan.js';
 import { evaluate } from '../../engine/reference.js';
 import { constant, input, variable } from '../../engine/tensor.js';
-import { checkForward, TestRandom, testGpu } from '../helpers/check.js';
+import { checkForward, TestRandom, testGpu, withCapabilities } from '../helpers/check.js';
+
+const checkBounds = process.env.PROMPTKD_CHECK_BOUNDS === '1';
 
 describe('allFinite', () => {
   it('sees one infinity or NaN among many values, wherever it is', async () => {
@@ -34,6 +36,42 @@ describe('allFinite', () => {
     }
     plan.destroy();
   });
+
+  // Sizes that no vector divides, and vectors; fewer tensors than one launch takes, and more, with a last launch that is not full.
+  for (const software of [false, true])
+    for (const sizes of [
+      [1, 3, 67, 12289],
+      [4, 8, 260, 4100, 4096, 16, 36, 64, 12, 40004, 20, 128, 4, 768, 3072, 44],
+    ])
+      it(`sees it at the first, the last and an odd place of each of ${sizes.length} tensors (software: ${software})`, async () => {
+        const gpu = withCapabilities(await testGpu(), { software });
+        const leaves = sizes.map((size) => input([size], 'x'));
+        const finite = allFinite(leaves);
+        const plan = await Plan.compile(gpu, { outputs: [finite] }, { poison: true, checkBounds });
+        // Two kernels, of which one runs as often as bindings ask for.
+        const names = plan.launches.map(({ name }) => name);
+        expect(names.filter((name) => name === 'finite.check').length).toBe(Math.ceil(sizes.length / 7));
+        expect(names.filter((name) => name === 'finite.every').length).toBe(1);
+        const judged = async () => {
+          plan.run();
+          return (await plan.read(finite))[0];
+        };
+        for (const leaf of leaves) write(gpu, leaf, new Float32Array(leaf.size).fill(-3.4e38));
+        expect(await judged()).toBe(1);
+        for (const [t, leaf] of leaves.entries()) {
+          const values = new Float32Array(leaf.size).fill(3.4e38);
+          const odd = Math.floor(leaf.size / 3) | 1;
+          for (const [i, at] of [0, leaf.size - 1, Math.min(odd, leaf.size - 1)].entries()) {
+            const bad = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY][(t + i) % 3]!;
+            write(gpu, leaf, values.with(at, bad));
+            expect(await judged(), `${bad} at ${at} of tensor ${t}`).toBe(0);
+          }
+          write(gpu, leaf, values);
+        }
+        expect(await judged()).toBe(1);
+        if (checkBounds) expect(await plan.outside()).toEqual([]);
+        plan.destroy();
+      });
 });
 
 describe('scaledGrad', () => {

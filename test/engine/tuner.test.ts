@@ -5,151 +5,102 @@ import { matmul } from '../../engine/ops/matmul.js';
 import { Plan } from '../../engine/plan.js';
 import { evaluate } from '../../engine/reference.js';
 import { choicesOf } from '../../engine/schedule.js';
-import { Tuner } from '../../engine/tuner.js';
+import { type TunedChoice, Tuner } from '../../engine/tuner.js';
 import type { Candidate, Tunable } from '../../engine/tuning.js';
-import { relativeError, TestRandom, testGpu } from '../helpers/check.js';
+import { relativeError, TestRandom, testGpu, withCapabilities } from '../helpers/check.js';
 
-/** A store that counts. */
 function memoryStore() {
-  const names = new Map<string, string>();
+  const found = new Map<string, TunedChoice>();
   return {
-    names,
-    get: (key: string) => names.get(key),
-    set: (key: string, name: string) => names.set(key, name),
+    found,
+    get: (key: string) => found.get(key),
+    set: (key: string, choice: TunedChoice) => void found.set(key, choice),
   };
 }
 
-/** What a plan of one product asks a tuner. */
-async function askedOf(gpu: Gpu): Promise<Tunable> {
+/** A small product as it is asked for on a GPU, whose kernels do not depend on sizes. */
+async function askedOf(): Promise<{ gpu: Gpu; asked: Tunable }> {
+  const gpu = withCapabilities(await testGpu(), { software: false, level: 'portable' });
   const random = new TestRandom(1);
   const c = matmul(random.variable([9, 12]), random.variable([12, 8]));
-  return choicesOf({ outputs: [c] }, gpu.capabilities)[0]!;
+  const [asked] = choicesOf({ outputs: [c] }, gpu.capabilities);
+  return { gpu, asked: asked! };
 }
 
-const withConstants = (candidate: Candidate, changed: Record<string, number | boolean>, name: string) => ({
+const changed = (candidate: Candidate, uniforms: Record<string, number>, name: string): Candidate => ({
   name,
-  dispatch: () => {
-    const dispatch = candidate.dispatch();
-    return { ...dispatch, constants: { ...dispatch.constants, ...changed } };
+  dispatch: (work) => {
+    const dispatch = candidate.dispatch(work);
+    return { ...dispatch, uniforms: { ...dispatch.uniforms, ...uniforms } };
   },
 });
+const quick = { repeats: 1, leastMs: 0 };
 
 describe('the tuner', () => {
-  it('never picks a candidate whose results differ, that writes too little or that does not compile', async () => {
-    const gpu = await testGpu();
-    const asked = await askedOf(gpu);
+  it('times only what gives right results', async () => {
+    const { gpu, asked } = await askedOf();
     const right = asked.candidates.at(-1)!;
-    const candidates = [
-      withConstants(right, { K: 11 }, 'stops before the end'),
-      { name: 'writes nothing', dispatch: () => ({ ...right.dispatch(), workgroups: [0, 0, 0] as const }) },
-      { name: 'no such file', dispatch: () => ({ ...right.dispatch(), entry: 'nowhere' }) },
-      right,
-    ];
+    const wrong: Candidate = {
+      ...changed(right, { K: 8 }, 'stops before the end'),
+      dispatch: (work) => ({ ...changed(right, { K: 8 }, '').dispatch(work), entry: 'nowhere' }),
+    };
     const store = memoryStore();
-    const notes: string[] = [];
-    const tuner = new Tuner(store, { repeats: 1, leastMs: 0, onNote: (note) => notes.push(note) });
-    await tuner.prepare(gpu, [{ ...asked, candidates }]);
-    expect(tuner.choose({ ...asked, candidates })).toBe(right.name);
-    expect(store.names.size).toBe(1);
-    expect(notes.filter((note) => note.includes('is not used')).map((note) => note.split(': ')[1])).toEqual([
-      'stops before the end is not used',
-      'writes nothing is not used',
-      'no such file is not used',
-    ]);
+    const tunable = { ...asked, candidates: [wrong, right] };
+    await new Tuner(gpu, store, quick).prepare([tunable]);
+    expect(store.found.get(asked.key)!.name).toBe(right.name);
+    expect(Object.keys(store.found.get(asked.key)!.milliseconds)).toEqual([right.name]);
   });
 
-  it('refuses an adapter on which nothing agrees, and keeps nothing', async () => {
-    const gpu = await testGpu();
-    const asked = await askedOf(gpu);
-    const right = asked.candidates.at(-1)!;
-    const candidates = [
-      withConstants(right, { K: 11 }, 'wrong'),
-      withConstants(right, { K: 10 }, 'wrong too'),
-    ];
-    const store = memoryStore();
-    const tuner = new Tuner(store, { repeats: 1, leastMs: 0 });
-    await expect(tuner.prepare(gpu, [{ ...asked, candidates }])).rejects.toThrow(
-      /no kernel computes product NN .* right on .*\(wrong too: its results differ by/,
-    );
-    expect(store.names.size).toBe(0);
-  });
-
-  it('leaves a choice open where nothing could be tried', async () => {
-    const gpu = await testGpu();
-    const asked = await askedOf(gpu);
-    const broken = (name: string) => ({
-      name,
-      dispatch: () => ({ ...asked.candidates[0]!.dispatch(), entry: 'nowhere' }),
-    });
-    const tunable = { ...asked, candidates: [broken('one'), broken('two')] };
-    const store = memoryStore();
-    const tuner = new Tuner(store, { repeats: 1, leastMs: 0 });
-    await tuner.prepare(gpu, [tunable]);
-    expect(store.names.size).toBe(0);
-    expect(tuner.choose(tunable)).toBeUndefined();
-  });
-
-  it('judges a kernel again whose constants have changed under the same name', async () => {
-    const gpu = await testGpu();
-    const asked = await askedOf(gpu);
-    const store = memoryStore();
-    const tuner = new Tuner(store, { repeats: 1, leastMs: 0 });
-    await tuner.prepare(gpu, [asked]);
-    const chosen = tuner.choose(asked)!;
-    const candidates = asked.candidates.map((candidate) =>
-      candidate.name === chosen ? withConstants(candidate, { K: 11 }, chosen) : candidate,
-    );
-    expect(tuner.choose({ ...asked, candidates })).toBeUndefined();
-    await tuner.prepare(gpu, [{ ...asked, candidates }]);
-    expect(tuner.choose({ ...asked, candidates })).not.toBe(chosen);
-  });
-
-  it('picks the faster of two that agree, and asks no more once the store knows', async () => {
-    const gpu = await testGpu();
-    const asked = await askedOf(gpu);
+  it('picks the faster of two that are right, asks no more once the store knows, and follows no name that is gone', async () => {
+    const { gpu, asked } = await askedOf();
     const right = asked.candidates.at(-1)!;
     // The same tile, computed again and again by more and more workgroups.
-    const slow = {
+    const slow: Candidate = {
       name: 'slow',
-      dispatch: () => {
-        const dispatch = right.dispatch();
-        const workgroups = [workgroupsOf(dispatch, gpu.capabilities)[0], 20000, 1] as const;
-        return { ...dispatch, workgroups, constants: { ...dispatch.constants, GRID_X: 0 } };
+      dispatch: (work) => {
+        const dispatch = changed(right, { GRID_X: 0 }, 'slow').dispatch(work);
+        return { ...dispatch, workgroups: [workgroupsOf(dispatch, gpu.capabilities)[0], 20000, 1] as const };
       },
     };
     const tunable = { ...asked, candidates: [slow, right] };
     const store = memoryStore();
-    let judged = 0;
-    const tuner = new Tuner(store, { repeats: 3, leastMs: 1, onNote: () => judged++ });
-    await tuner.prepare(gpu, [tunable]);
+    const notes: string[] = [];
+    const tuner = new Tuner(gpu, store, { repeats: 3, leastMs: 1, onNote: (note) => notes.push(note) });
+    expect(await tuner.prepare([tunable])).toBe(true);
     expect(tuner.choose(tunable)).toBe(right.name);
-    expect(judged).toBe(1);
-    await tuner.prepare(gpu, [tunable]);
-    expect(judged).toBe(1);
-    // A name that an older version stored is not followed.
-    store.set(tunable.key, 'gone');
+    expect(Object.keys(store.found.get(asked.key)!.milliseconds)).toEqual(['slow', right.name]);
+    await tuner.prepare([tunable]);
+    expect(notes).toHaveLength(1);
+    store.set(tunable.key, { name: 'gone', milliseconds: {} });
     expect(tuner.choose(tunable)).toBeUndefined();
   });
 
-  it('prepares the choices of a plan before it is scheduled', async () => {
-    const gpu = await testGpu();
-    const random = new TestRandom(2);
-    const [a, b] = [random.variable([33, 20]), random.variable([20, 36])];
-    const c = matmul(a, b);
+  it('keeps within its time, and says when that did not suffice', async () => {
+    const { gpu, asked } = await askedOf();
     const store = memoryStore();
-    const tuned = Object.create(gpu, {
-      tuning: { value: new Tuner(store, { repeats: 1, leastMs: 0 }) },
-    }) as Gpu;
+    const tuner = new Tuner(gpu, store, { seconds: 0 });
+    const many = Array.from({ length: 3 }, (_, i) => ({ ...asked, key: `${asked.key} ${i}` }));
+    const started = performance.now();
+    expect(await tuner.prepare(many)).toBe(false);
+    expect(performance.now() - started).toBeLessThan(1000);
+    expect(store.found.size).toBe(0);
+  });
+
+  it('makes the choices of a plan before it is compiled', async () => {
+    const { gpu } = await askedOf();
+    const random = new TestRandom(2);
+    const c = matmul(random.variable([33, 20]), random.variable([20, 36]));
+    const store = memoryStore();
     const seen: string[] = [];
-    const plan = await Plan.compile(
-      tuned,
-      { outputs: [c] },
-      { poison: true, onTuning: (done, total) => seen.push(`${done}/${total}`) },
-    );
+    gpu.tuning = new Tuner(gpu, store, {
+      ...quick,
+      onProgress: (done, total) => seen.push(`${done}/${total}`),
+    });
+    const plan = await Plan.compile(gpu, { outputs: [c] }, { poison: true });
     plan.run();
     expect(relativeError(await plan.read(c), evaluate([c]).get(c)!)).toBeLessThan(1e-5);
     plan.destroy();
-    expect([...store.names.keys()]).toEqual(['product NN 1x33x36x20 f32 f32 f32']);
+    expect([...store.found.keys()]).toEqual(['product NN 1x33x36x20 f32 f32 f32']);
     expect(seen).toEqual(['0/1', '1/1']);
   });
 });

@@ -17,7 +17,14 @@ export interface RandomClip extends ClipGraph {
 
 export function textInputs({ config, table }: RandomClip, sequences: readonly Int32Array[]) {
   const { tokens, endRows, count, length } = trimTokens(sequences);
-  const rows = lookUp(table, config.text.width, tokens);
+  const { width, vocabulary } = config.text;
+  const tokenRows = new Map(
+    Array.from({ length: vocabulary }, (_, token) => [
+      token,
+      table.subarray(token * width, (token + 1) * width),
+    ]),
+  );
+  const rows = lookUp(tokenRows, width, tokens);
   return {
     embedded: constant(rows, [count, length, config.text.width]),
     endRows: constant(endRows, [count]),

@@ -1,6 +1,6 @@
 /** This project, as one of the processes that are compared. */
 
-import { startTuning } from '../../../cli/tuning.js';
+import { attachKernels } from '../../../cli/kernelStore.js';
 import { grad } from '../../../engine/autograd.js';
 import { type Gpu, type Level, openGpu } from '../../../engine/gpu.js';
 import { planRunner } from '../../../engine/measure.js';
@@ -74,7 +74,7 @@ function graph(gpu: Gpu, work: PeerCase, variant: string): { outputs: Tensor[]; 
 }
 
 const gpu = await openGpu({ level: process.argv[2] as Level | undefined });
-if (!gpu.adapter.software) startTuning(gpu);
+attachKernels(gpu);
 const prepared = new Map<string, Prepared>();
 
 await serve({

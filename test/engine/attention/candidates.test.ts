@@ -1,18 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { attentionCandidates } from '../../../engine/attention/candidates.js';
-import { expectedElement } from '../../../engine/attention/expected.js';
-import type { AttentionEntry, AttentionLaunch } from '../../../engine/attention/launch.js';
+import type { AttentionLaunch } from '../../../engine/attention/launch.js';
 import { grad } from '../../../engine/autograd.js';
 import type { Capabilities } from '../../../engine/gpu.js';
+import type { Dispatch } from '../../../engine/op.js';
 import { attention, attentionGradient } from '../../../engine/ops/attention.js';
 import { cast } from '../../../engine/ops/cast.js';
 import { multiply } from '../../../engine/ops/multiply.js';
 import { sum } from '../../../engine/ops/reduce.js';
-import { evaluate } from '../../../engine/reference.js';
 import { choicesOf } from '../../../engine/schedule.js';
 import { constant, input, type Tensor } from '../../../engine/tensor.js';
-import { Tuner } from '../../../engine/tuner.js';
-import type { Choose, Tunable } from '../../../engine/tuning.js';
+import { judge } from '../../../engine/trial.js';
+import type { Candidate, Choose, Tunable } from '../../../engine/tuning.js';
 import { checkForward, TestRandom, testGpu, withCapabilities } from '../../helpers/check.js';
 
 const { capabilities: own } = await testGpu();
@@ -22,7 +21,7 @@ const GPU: Partial<Capabilities> = { software: false };
 /** What plans ask for an attention and its gradient: forward, queries, keys. */
 function askedOf(qkv: Tensor, heads: number, causal: boolean, capabilities: Capabilities): Tunable[] {
   const o = attention(qkv, { heads, causal });
-  const d_o = input(o.shape, 'd_o', 'f16');
+  const d_o = input(o.shape, 'd_o', qkv.dtype);
   const gradient = attentionGradient(qkv, o, o.node!.outputs[1]!, d_o, { heads, causal });
   return choicesOf({ outputs: [o, gradient] }, capabilities);
 }
@@ -45,12 +44,10 @@ describe('the candidates of attention', () => {
     };
   };
   const names = (dtype: 'f16' | 'f32', capabilities: Capabilities) =>
-    attentionCandidates(launchOf(dtype), capabilities).map(({ name, experimental }) =>
-      experimental ? `${name} (experimental)` : name,
-    );
+    attentionCandidates(launchOf(dtype), capabilities).map(({ name }) => name);
 
-  it('are matrices only as experiments, only for float16, and only those that fit', () => {
-    expect(names('f16', cards)).toEqual(['attention', 'matrix f16 16x16x16 (experimental)']);
+  it('are matrices first, only for float16, and only those that fit', () => {
+    expect(names('f16', cards)).toEqual(['matrix f16 16x16x16', 'attention']);
     expect(names('f32', cards)).toEqual(['attention']);
     for (const changed of [
       { software: true },
@@ -65,85 +62,44 @@ describe('the candidates of attention', () => {
       expect(names('f16', { ...cards, ...changed }).some((name) => name.startsWith('matrix'))).toBe(false);
   });
 
-  it('are expected to give what the reference gives, element by element', () => {
-    const [batch, tokens, heads] = [2, 5, 2];
-    const random = new TestRandom(5);
-    for (const causal of [false, true]) {
-      const qkv = random.variable([batch, tokens, 192 * heads], 'qkv', 2);
-      const o = attention(qkv, { heads, causal });
-      const lse = o.node!.outputs[1]!;
-      const d_o = random.variable(o.shape, 'd_o');
-      const d_qkv = attentionGradient(qkv, o, lse, d_o, { heads, causal });
-      const delta = d_qkv.node!.outputs[1]!;
-      const values = evaluate([o, lse, d_qkv, delta]);
-      const inputs = {
-        qkv: qkv.leaf!.data as Float32Array,
-        d_o: d_o.leaf!.data as Float32Array,
-        o: values.get(o)!,
-        lse: values.get(lse)!,
-        delta: values.get(delta)!,
-      };
-      const check = (entry: AttentionEntry, output: string, tensor: Tensor) => {
-        const launch = { entry, heads, causal, reads: { qkv }, writes: {} };
-        let written = 0;
-        values.get(tensor)!.forEach((value, at) => {
-          const expected = expectedElement(launch, inputs, output, at);
-          if (expected === undefined) return;
-          expect(expected).toBeCloseTo(value, 10);
-          written++;
-        });
-        return written / tensor.size;
-      };
-      expect(check('forward', 'o', o)).toBe(1);
-      expect(check('forward', 'lse', lse)).toBe(1);
-      expect(check('queries', 'delta', delta)).toBe(1);
-      expect(check('queries', 'd_qkv', d_qkv)).toBeCloseTo(1 / 3);
-      expect(check('keys', 'd_qkv', d_qkv)).toBeCloseTo(2 / 3);
-    }
-  });
-
-  it('agree with each other before a tuner, as far as this adapter runs them', async () => {
+  it('are accepted by their trials, as far as this adapter runs them', async () => {
     const gpu = withCapabilities(await testGpu(), GPU);
-    const names = new Map<string, string>();
-    const notes: string[] = [];
-    const tuner = new Tuner(
-      { get: (key) => names.get(key), set: (key, name) => names.set(key, name) },
-      { repeats: 1, leastMs: 0, onNote: (note) => notes.push(note) },
-    );
-    const asked = askedOf(new TestRandom(1).halves([2, 19, 192], 'qkv', 2), 1, true, gpu.capabilities);
-    expect(asked.map(({ key }) => key.split(' ')[1])).toEqual(['forward', 'queries', 'keys']);
-    // A tuner does not ask where there is nothing to choose from: the same kernel twice is a choice.
-    const doubled = asked.map((tunable) => {
-      const [first, ...rest] = tunable.candidates;
-      return { ...tunable, candidates: [first!, ...rest, { ...first!, name: 'the first again' }] };
-    });
-    await tuner.prepare(gpu, doubled);
-    expect(notes.filter((note) => note.includes('is not used'))).toEqual([]);
-    expect(names.size).toBe(3);
+    for (const dtype of ['f32', 'f16'] as const)
+      for (const causal of [false, true]) {
+        const random = new TestRandom(1);
+        const qkv =
+          dtype === 'f16' ? random.halves([2, 19, 192], 'qkv') : random.variable([2, 19, 192], 'qkv');
+        const asked = askedOf(qkv, 1, causal, gpu.capabilities);
+        expect(asked.map(({ key }) => key.split(' ')[1])).toEqual(['forward', 'queries', 'keys']);
+        for (const tunable of asked) {
+          const trials = tunable.candidates.map((candidate) => tunable.trial(candidate));
+          expect(await judge(gpu, trials), tunable.key).toEqual(trials.map(() => undefined));
+        }
+      }
   });
 
-  it('are refused by a tuner when an entry writes what is another entry’s, or leaves its own', async () => {
+  it('are refused by their trials when an entry leaves what is its own, or sees a token too few', async () => {
     const gpu = withCapabilities(await testGpu(), { ...GPU, level: 'portable' });
-    const asked = askedOf(new TestRandom(1).halves([1, 9, 192], 'qkv', 2), 1, false, gpu.capabilities);
-    const notes: string[] = [];
-    const tuner = new Tuner(
-      { get: () => undefined, set: () => {} },
-      { repeats: 1, leastMs: 0, onNote: (n) => notes.push(n) },
-    );
-    for (const { key, candidates, expected } of asked.slice(1)) {
-      const right = candidates[0]!;
-      const lazy = {
-        name: 'lazy',
-        dispatch: () => ({ ...right.dispatch(), workgroups: [0, 0, 0] as const }),
-      };
-      await tuner.prepare(gpu, [{ key, candidates: [right, lazy], expected }]);
-      // The same kernel, said to write everything: what it leaves is missing then.
-      const greedy: Tunable['expected'] = (values, output, at) => expected(values, output, at) ?? 0;
-      const all = { key: `${key}, greedy`, candidates: [right, right], expected: greedy };
-      await expect(tuner.prepare(gpu, [all])).rejects.toThrow('no kernel computes');
+    const asked = askedOf(new TestRandom(1).variable([1, 9, 192], 'qkv'), 1, false, gpu.capabilities);
+    for (const tunable of asked) {
+      const right = tunable.candidates[0]!;
+      const changed = (change: (dispatch: Dispatch) => object): Candidate => ({
+        name: 'changed',
+        dispatch: (work) => ({ ...right.dispatch(work), ...change(right.dispatch(work)) }) as Dispatch,
+      });
+      const lazy = changed((dispatch) => {
+        const [x, y, z] = 'workgroups' in dispatch ? dispatch.workgroups : [0, 0, 0];
+        return { workgroups: [x, y - 1, z] };
+      });
+      const blind = changed(({ uniforms }) => ({
+        uniforms: { ...uniforms, TOKENS: (uniforms!.TOKENS as number) - 1 },
+      }));
+      const faults = await judge(gpu, [tunable.trial(lazy), tunable.trial(blind)]);
+      expect(
+        faults.every((fault) => fault !== undefined),
+        `${tunable.key}: ${faults}`,
+      ).toBe(true);
     }
-    expect(notes.filter((note) => note.includes('lazy is not used'))).toHaveLength(2);
-    expect(notes.filter((note) => note.includes('greedy: attention is not used'))).toHaveLength(4);
   });
 });
 

@@ -5,6 +5,7 @@ import { add } from '../../../engine/ops/add.js';
 import { linear } from '../../../engine/ops/linear.js';
 import { matmul } from '../../../engine/ops/matmul.js';
 import { productCandidates } from '../../../engine/product/candidates.js';
+import type { Product } from '../../../engine/product/product.js';
 import { constant, input, type Tensor } from '../../../engine/tensor.js';
 import type { Choose } from '../../../engine/tuning.js';
 import { checkForward, TestRandom, testGpu } from '../../helpers/check.js';
@@ -92,22 +93,24 @@ describe('the candidates of a product', () => {
 
   // lavapipe of Mesa 26 has matrices of 8 x 8 x 8 (scripts/mesa-matrix.sh); other adapters here only compile these kernels.
   if (own.level === 'matrix')
-    for (const fragments of [4, 2])
-      it(`subgroup matrices, ${fragments} a side, agree with the reference in every layout`, async () => {
-        const random = new TestRandom(fragments);
-        const choose: Choose = ({ candidates }) => {
-          const name = candidates.find(({ name }) => name.endsWith(`${fragments} a side`))?.name;
-          expect(name).toBeDefined();
-          return name;
-        };
-        for (const layout of layouts) {
-          const [transposeA, transposeB] = layout;
-          // No multiple of a tile, and a last step over k that is not full.
-          const [a, b] = operands(random, [2, 72, 88, 40], layout, true);
-          const product = matmul(a, b, { transposeA, transposeB });
-          await checkForward([product], { capabilities: { software: false }, choose });
-        }
-      });
+    it('every tile on subgroup matrices that is offered agrees with the reference', async () => {
+      const random = new TestRandom(2);
+      const [transposeA, transposeB] = [false, true];
+      const [batch, m, n, k] = [2, 72, 88, 40] as const;
+      const [a, b] = operands(random, [batch, m, n, k], [transposeA, transposeB], true);
+      const gpu = { software: false } as const;
+      const sizes = { batch, m, n, k, transposeA, transposeB };
+      const product = { a, b, c: input([batch, m, n]), sizes, epilogue: {} };
+      const names = productCandidates(product, { ...own, ...gpu })
+        .map(({ name }) => name)
+        .filter((name) => name.startsWith('matrix'));
+      expect(names.length).toBeGreaterThan(1);
+      for (const name of names)
+        await checkForward([matmul(a, b, { transposeA, transposeB })], {
+          capabilities: gpu,
+          choose: named(name),
+        });
+    });
 
   it('every kernel finishes a result the same way: bias, activation, residual, and what it was before', async () => {
     const random = new TestRandom(3);
@@ -133,33 +136,39 @@ describe('the candidates of a product', () => {
     await checkForward([matmul(a, b)], { capabilities: { level: 'portable', software: true } });
   });
 
-  it('offers a GPU the largest tile that gives it enough workgroups, and matrices only as experiments', async () => {
+  it('offers a GPU subgroup matrices first, and one plain kernel of each kind after them', async () => {
     const { capabilities } = await testGpu();
-    const config = { componentType: 'f16', resultComponentType: 'f32', M: 16, N: 16, K: 16 };
+    const config = (M: number, N: number, K: number) => ({
+      ...{ componentType: 'f16', resultComponentType: 'f32' },
+      ...{ M, N, K },
+    });
     const gpu: Capabilities = {
       ...capabilities,
-      ...{ software: false, level: 'matrix', f16: true, subgroupMatrix: [config] },
+      ...{ software: false, level: 'matrix', f16: true, units: 132 },
+      subgroupMatrix: [config(16, 8, 8), config(16, 8, 16), config(16, 16, 16)],
       ...{ subgroupSize: [32, 32], workgroupMemory: 49152 },
     };
-    const first = (m: number, n: number) => productCandidates(productOf(m, n, 768), gpu)[0]!.name;
-    expect([first(1576, 3072), first(1024, 768), first(64, 768)]).toEqual([
+    const names = (product: Product) => productCandidates(product, gpu).map(({ name }) => name);
+    const half = (m: number, n: number, k: number) => ({
+      ...productOf(m, n, k),
+      a: input([m, k], 'a', 'f16'),
+      b: input([n, k], 'b', 'f16'),
+    });
+    expect(names(half(4096, 4096, 4096))).toEqual([
+      'matrix f16 16x16x16, 4x2 of 64x64, k by 16, two stages',
+      'matrix f16 16x16x16, 2x2 of 64x64, k by 32',
+      'matrix f16 16x16x16, 2x2 of 64x48, k by 32',
+      'matrix f16 16x16x16, 1x4 of 64x32, k by 64',
+      'matrix f16 16x16x16, 2x2 of 32x32, k by 32',
       'staged 128',
-      'staged 64',
-      'staged 32',
+      'registers',
     ]);
-    const halves = {
-      ...productOf(1576, 768, 768),
-      a: input([1576, 768], 'a', 'f16'),
-      b: input([768, 768], 'b', 'f16'),
-    };
-    const experiments = productCandidates(halves, gpu).filter(({ experimental }) => experimental);
-    expect(experiments.map(({ name }) => name)).toEqual([
-      'matrix f16 16x16x16, 4 a side',
-      'matrix f16 16x16x16, 2 a side',
-    ]);
-    // Float32 operands are not rounded to float16 to use a faster unit.
-    expect(productCandidates(productOf(1576, 768, 768), gpu).some(({ experimental }) => experimental)).toBe(
-      false,
-    );
+    // The axis that is contiguous in storage must be a multiple of 16 bytes.
+    expect(names(half(64, 64, 36))[0]).toBe('staged 32');
+    // Float32 operands are rounded to float16 to use a faster unit only where a product says that they may be.
+    const mixed = { ...half(1576, 768, 768), a: input([1576, 768]) };
+    expect(names(mixed).filter((name) => name.startsWith('matrix'))).toEqual([]);
+    expect(names({ ...mixed, rounded: true })[0]).toMatch(/^matrix/);
+    expect(names(productOf(2088, 3072, 1024))).toEqual(['staged 64', 'staged 32', 'staged 128', 'registers']);
   });
 });

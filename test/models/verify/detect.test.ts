@@ -8,7 +8,7 @@ import { constant } from '../../../engine/tensor.js';
 import { loadCheckpoint } from '../../../models/checkpoints/load.js';
 import { encodeSafetensors, type TensorToWrite } from '../../../models/checkpoints/safetensors.js';
 import { boxCrop, cropOnCpu, testCrop } from '../../../models/clip/preprocess.js';
-import { encodeText, lookUp, trimTokens } from '../../../models/clip/text.js';
+import { encodeText, lookUp, readTokenRows, trimTokens } from '../../../models/clip/text.js';
 import { loadTokenizer } from '../../../models/clip/tokenizer.js';
 import { encodeImages } from '../../../models/clip/vision.js';
 import { Weights } from '../../../models/clip/weights.js';
@@ -84,7 +84,7 @@ describe('a formats folder', () => {
       tokenizer.tokenize(text, config.text.contextLength),
     );
     const { tokens, endRows, count, length } = trimTokens(sequences);
-    const table = await checkpoint.tensors.get('token_embedding.weight')!.read();
+    const table = await readTokenRows(checkpoint.tensors.get('token_embedding.weight')!, [tokens]);
     const embedded = constant(lookUp(table, config.text.width, tokens), [count, length, config.text.width]);
     const image = encodeImages(weights, config, constant(images, [2, 3, resolution, resolution]));
     const text = encodeText(weights, config, embedded, constant(endRows, [count]));

@@ -1,0 +1,18 @@
+/** `bench pipelines`: how many pipelines a command makes, which on a GPU decides how long it takes to its first step. */
+import { countPipelines, type PipelineRow } from '../models/benchmarks/pipelines.js';
+import { markdownTable } from './table.js';
+
+/** Needs no adapter, and keeps nothing: the same everywhere. */
+export const runPipelines = async (): Promise<string> => renderPipelines(countPipelines());
+
+const renderPipelines = (rows: readonly PipelineRow[]): string =>
+  markdownTable({
+    head: ['command', 'models', 'adapter', 'precision', 'phases', 'pipelines', 'dispatches'],
+    text: 5,
+    rows: rows.map(({ command, models, adapter, dtype, phases, pipelines, dispatches }) => [
+      ...[command, models, adapter, dtype],
+      phases.map(({ name, pipelines: count }) => `${name} ${count}`).join(', '),
+      String(pipelines),
+      String(dispatches),
+    ]),
+  });

@@ -1,0 +1,229 @@
+/** `bench start`: from a command to its first training step, with caches that are empty and full. */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { emojiClipFolder } from '../../cli/demo/emoji.js';
+import { UserError } from '../../engine/errors.js';
+import { median } from '../../engine/measure.js';
+import { type Flags as Common, log, withReport } from '../command.js';
+import { rootFolder } from '../environment.js';
+import { drawPhotos } from '../photos.js';
+import { markdownTable } from '../table.js';
+import { writeRandomClip } from './models.js';
+import type { Found } from './probe.js';
+
+export interface Flags extends Common {
+  /** Teacher and student; the demo's where they are left out. */
+  readonly models?: readonly string[];
+  readonly commands: readonly string[];
+  readonly precision: string;
+}
+
+export interface StartRow {
+  readonly command: string;
+  readonly models: string;
+  readonly precision: string;
+  /** The program's own cache and the driver's: empty, or as the first start left them. */
+  readonly caches: 'empty' | 'full';
+  /** Until which mark. */
+  readonly until: string;
+  /** Medians of the starts, from before the process was made. */
+  readonly seconds: number;
+  /** Of the main thread, without waits (hostTime.ts). */
+  readonly hostMilliseconds: number;
+  readonly pipelines: number;
+  /** Milliseconds of the process at what it passes on its way. */
+  readonly marks: Readonly<Record<string, number>>;
+  readonly starts: number;
+}
+
+interface Case {
+  readonly command: string;
+  readonly models: string;
+  readonly until: string;
+  readonly args: (out: string) => readonly string[];
+}
+
+const CLASSES = 4;
+const EACH = 8;
+const GOLDENS = join(rootFolder(), '..', 'shared', 'goldens', 'tiny');
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+export const runStart = (flags: Flags): Promise<string> =>
+  withReport('start', flags, () => measureStarts(flags), renderStarts);
+
+export function renderStarts(rows: readonly StartRow[]): string {
+  const seconds = (ms: number | undefined) => (ms === undefined ? '' : (ms / 1000).toFixed(2));
+  return markdownTable({
+    head: [
+      ...['command', 'models', 'precision', 'caches', 'until'],
+      ...['s', 'adapter at', 'weights at', 'compiled at', 'host ms', 'pipelines', 'starts'],
+    ],
+    text: 5,
+    rows: rows.map(({ command, models, precision, caches, until, marks, ...row }) => [
+      ...[command, models, precision, caches, until],
+      row.seconds.toFixed(2),
+      ...[seconds(marks.adapter), seconds(marks.weights), seconds(marks.compiled)],
+      row.hostMilliseconds.toFixed(0),
+      String(row.pipelines),
+      String(row.starts),
+    ]),
+  });
+}
+
+async function measureStarts({
+  models,
+  commands: given,
+  precision,
+  repeats,
+  quick,
+}: Flags): Promise<StartRow[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'promptkd-start-'));
+  try {
+    const commands = quick ? ['distill'] : given;
+    // A first step with an empty cache takes a software adapter minutes.
+    const cases = await prepare(folder, models, precision, quick ? 'weights' : 'first step done');
+    const unknown = commands.find((name) => !cases.some(({ command }) => command === name));
+    if (unknown !== undefined)
+      throw new UserError(
+        `the start of ${unknown} cannot be measured here`,
+        `choose from ${cases.map(({ command }) => command).join(', ')}`,
+      );
+    const rows: StartRow[] = [];
+    for (const one of cases.filter(({ command }) => commands.includes(command))) {
+      const found: Record<'empty' | 'full', (Found & { seconds: number })[]> = { empty: [], full: [] };
+      for (let i = 0; i < repeats; i++) {
+        const caches = join(folder, `caches of ${one.command} ${i}`);
+        for (const state of ['empty', 'full'] as const) {
+          found[state].push(await start(folder, one.args(join(folder, 'run')), one.until, caches));
+          log(`${one.command}, caches ${state}: ${found[state].at(-1)!.seconds.toFixed(2)} s`);
+        }
+      }
+      for (const caches of ['empty', 'full'] as const) {
+        const all = found[caches];
+        const of = (value: (one: (typeof all)[number]) => number) => median(all.map(value));
+        rows.push({
+          ...{ command: one.command, models: one.models, precision, caches, until: one.until },
+          seconds: of((f) => f.seconds),
+          hostMilliseconds: of((f) => f.hostMilliseconds),
+          pipelines: of((f) => f.pipelines),
+          marks: Object.fromEntries(
+            Object.keys(all[0]!.marks).map((name) => [name, of((f) => f.marks[name] ?? 0)]),
+          ),
+          starts: all.length,
+        });
+      }
+    }
+    return rows;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Images, models and a plain teacher, and what can be started with them. */
+async function prepare(
+  folder: string,
+  models: readonly string[] | undefined,
+  precision: string,
+  step: string,
+): Promise<Case[]> {
+  const data = join(folder, 'data');
+  for (let i = 0; i < CLASSES; i++) await drawPhotos(join(data, 'train', `class ${i}`), EACH, i * EACH);
+  const clip = { teacher: join(emojiClipFolder(), 'teacher'), student: join(emojiClipFolder(), 'student') };
+  if (models) {
+    const [teacher, student] = models;
+    if (!teacher || !student || models.length > 2)
+      throw new UserError('--models needs two names', 'give a teacher and a student: ViT-L/14,ViT-B/16');
+    for (const [role, model] of [['teacher', teacher] as const, ['student', student] as const]) {
+      log(`writing a random ${model}`);
+      clip[role] = join(folder, role);
+      await writeRandomClip(clip[role], model);
+    }
+  }
+  const [teacher, student] = models ?? ['emoji-teacher', 'emoji-student'];
+  const plain = join(folder, 'plain');
+  const common = ['--precision', precision];
+  const setUp = ['teacher', '--method', 'clip', '--clip', clip.teacher, '--data', data, '--out', plain];
+  const code = await run(setUp, process.env).ended;
+  if (code !== 0) throw new Error(`promptkd ${setUp.join(' ')} ended with ${code}`);
+  return [
+    {
+      ...{ command: 'demo', models: 'emoji', until: step },
+      args: (out) => ['demo', '--out', out, ...common],
+    },
+    ...(existsSync(GOLDENS)
+      ? [{ command: 'verify', models: 'tiny', until: 'end', args: () => ['verify', GOLDENS, ...common] }]
+      : []),
+    {
+      ...{ command: 'teacher', models: teacher!, until: step },
+      args: (out) => [
+        'teacher',
+        '--clip',
+        clip.teacher,
+        '--data',
+        data,
+        '--shots',
+        '4',
+        '--out',
+        out,
+        ...common,
+      ],
+    },
+    {
+      ...{ command: 'distill', models: `${teacher} to ${student}`, until: step },
+      args: (out) => [
+        ...['distill', '--teacher', plain, '--clip', clip.student, '--data', data],
+        ...['--out', out, ...common],
+      ],
+    },
+  ];
+}
+
+/** One start with the caches in `caches`; what it has written before its first step is removed. */
+async function start(
+  folder: string,
+  args: readonly string[],
+  until: string,
+  caches: string,
+): Promise<Found & { seconds: number }> {
+  const file = join(folder, 'found.json');
+  for (const path of [file, join(folder, 'run')]) rmSync(path, { recursive: true, force: true });
+  // Of this program, of Mesa and of NVIDIA's driver, which makes no folder by itself.
+  for (const name of ['user', 'mesa', 'nvidia']) mkdirSync(join(caches, name), { recursive: true });
+  const began = Date.now();
+  const child = run(
+    args,
+    {
+      ...process.env,
+      XDG_CACHE_HOME: join(caches, 'user'),
+      MESA_SHADER_CACHE_DIR: join(caches, 'mesa'),
+      __GL_SHADER_DISK_CACHE_PATH: join(caches, 'nvidia'),
+      PROMPTKD_UNTIL: until,
+      PROMPTKD_FOUND: file,
+    },
+    ['--import', here('./probe.js')],
+  );
+  await child.ended;
+  if (!existsSync(file)) throw new Error(`promptkd ${args.join(' ')} ended early\n${child.output()}`);
+  const found = JSON.parse(readFileSync(file, 'utf8')) as Found;
+  return { ...found, seconds: (found.time - began) / 1000 };
+}
+
+/** The command line as users have it. */
+function run(args: readonly string[], env: NodeJS.ProcessEnv, node: readonly string[] = []) {
+  const child = spawn(process.execPath, [...node, here('../../cli/main.js'), ...args], {
+    env,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let text = '';
+  child.stderr.setEncoding('utf8').on('data', (more: string) => {
+    text += more;
+  });
+  const ended = new Promise<number | null>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', resolve);
+  });
+  return { ended, output: () => text };
+}

@@ -1,0 +1,39 @@
+/** CLIPs with random weights as files: what a start reads, without a download. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { nodePlatform } from '../../cli/platform/node.js';
+import { UserError } from '../../engine/errors.js';
+import { randomWeight } from '../../models/benchmarks/values.js';
+import { streamSafetensors } from '../../models/checkpoints/safetensors.js';
+import { expectedShapes } from '../../models/clip/config.js';
+import { isKnownModel, KNOWN_MODELS } from '../../models/promptkd/shapes.js';
+
+/** Writes a published model with random float32 weights, as most files have them, and a vocabulary of its size. */
+export async function writeRandomClip(folder: string, model: string): Promise<void> {
+  if (!isKnownModel(model))
+    throw new UserError(
+      `no published model is called ${model}`,
+      `choose one of ${Object.keys(KNOWN_MODELS).join(', ')}`,
+    );
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'bpe_simple_vocab_16e6.txt'), mergeList());
+  const tensors = [...expectedShapes(KNOWN_MODELS[model])].map(([name, shape]) => ({
+    name,
+    dtype: 'F32' as const,
+    shape,
+    bytes: async () => new Uint8Array(randomWeight(name, shape).buffer as ArrayBuffer),
+  }));
+  await nodePlatform.write(join(folder, 'model.safetensors'), streamSafetensors(tensors));
+}
+
+/** Merges of CLIP's vocabulary. */
+const MERGES = 49152 - 256 - 2;
+
+/** As many merges as CLIP has, of letters that no text holds in this order: pairs of all printable ones, then triples. */
+function mergeList(): string {
+  const letters = Array.from({ length: 94 }, (_, i) => String.fromCharCode(33 + i));
+  const merges = letters.flatMap((a) => letters.map((b) => `${a} ${b}`));
+  for (let i = 0; merges.length < MERGES; i++)
+    merges.push(`${merges[Math.floor(i / letters.length)]!.replace(' ', '')} ${letters[i % letters.length]}`);
+  return ['a random vocabulary', ...merges].join('\n');
+}

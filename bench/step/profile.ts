@@ -1,0 +1,39 @@
+/** `bench profile`: where the time of a training step goes, kernel by kernel. */
+import { type StepFlags, stepSizes } from '../../cli/benchSizes.js';
+import { number, percent } from '../../cli/numbers.js';
+import { type ProfileRow, profileSteps } from '../../models/benchmarks/steps.js';
+import { type Flags, withReport } from '../command.js';
+import { markdownTable } from '../table.js';
+
+export interface ProfileFlags extends Flags, StepFlags {
+  readonly stage: readonly number[];
+}
+
+export const runProfile = (flags: ProfileFlags): Promise<string> =>
+  withReport(
+    'profile',
+    flags,
+    (gpu) => profileSteps(gpu, stepSizes(gpu, flags), flags.repeats, flags.stage),
+    renderProfiles,
+  );
+
+/** A table a step. */
+export const renderProfiles = (rows: readonly ProfileRow[]): string =>
+  rows
+    .map(({ stage, models, batch, classes, dtype, activations, kernels, step }) => {
+      const total = kernels.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
+      const table = markdownTable({
+        head: ['kernel', 'launches', 'ms', 'share', 'TFLOP/s', 'GB/s'],
+        rows: kernels.map(({ name, launches, milliseconds, flops, bytes }) => [
+          name,
+          String(launches),
+          number(milliseconds),
+          percent(milliseconds / total),
+          flops > 0 ? number(flops / milliseconds / 1e9) : '',
+          number(bytes / milliseconds / 1e6),
+        ]),
+      });
+      const title = `stage ${stage}, ${models}, batch ${batch}, ${classes} classes, ${dtype} (activations ${activations})`;
+      return `${title}: kernels ${number(total)} ms, the step ${number(step.median)} ms\n\n${table}`;
+    })
+    .join('\n');

@@ -1,0 +1,168 @@
+/**
+ * What is known of the kernels on an adapter, in the user's cache: verdicts (engine/kernelChecks.ts) and timed choices
+ * (engine/tuner.ts). One file an adapter, driver and level.
+ */
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import * as v from 'valibot';
+import type { Gpu, Level } from '../engine/gpu.js';
+import { KernelChecks, type VerdictStore } from '../engine/kernelChecks.js';
+import { type TunedChoice, Tuner, type TuningStore } from '../engine/tuner.js';
+import { shaderSources } from '../shaders/generated.js';
+import { cacheFolder } from './platform/cacheFolder.js';
+
+const STORED = v.object({
+  adapter: v.string(),
+  driver: v.string(),
+  level: v.string(),
+  /** Of WebGPU's implementation and of all kernel texts: what another version of them says does not count. */
+  version: v.string(),
+  verdicts: v.record(v.string(), v.string()),
+  choices: v.record(
+    v.string(),
+    v.object({ name: v.string(), milliseconds: v.record(v.string(), v.number()) }),
+  ),
+});
+export type StoredKernels = v.InferOutput<typeof STORED>;
+
+/** The version of the npm package that compiles the kernels. */
+function compilerVersion(): string {
+  try {
+    const path = new URL(import.meta.resolve('webgpu/package.json'));
+    return String(JSON.parse(readFileSync(path, 'utf8')).version);
+  } catch {
+    return 'unknown';
+  }
+}
+
+const currentVersion = (): string => {
+  const texts = createHash('sha256').update(JSON.stringify(shaderSources)).digest('hex');
+  return `webgpu ${compilerVersion()}, kernels ${texts.slice(0, 16)}`;
+};
+
+/**
+ * The file for an adapter: its name to read, and a hash of what decides which kernels there are. What is found at a lower level
+ * must not take the place of what is found at the adapter's own.
+ */
+export function kernelFile(
+  { name, driver, backend }: Gpu['adapter'],
+  level: Level,
+  env: NodeJS.ProcessEnv = process.env,
+): string {
+  const text = [name, driver, backend, level].join('\n');
+  const identity = createHash('sha256').update(text).digest('hex').slice(0, 8);
+  const plain = name
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-+|-+$/g, '');
+  return join(cacheFolder(env), 'kernels', `${plain}-${identity}.json`);
+}
+
+/** A store in a file, for both. */
+export class KernelStore {
+  readonly stored: StoredKernels;
+  private failed = false;
+
+  /** @param note told once where a file cannot be read or written; the run goes on without it */
+  constructor(
+    readonly path: string,
+    about: Pick<StoredKernels, 'adapter' | 'driver' | 'level'>,
+    private readonly note: (text: string) => void,
+  ) {
+    const fresh = { ...about, version: currentVersion(), verdicts: {}, choices: {} };
+    const found = this.read();
+    this.stored = found?.version === fresh.version ? found : fresh;
+  }
+
+  readonly verdicts: VerdictStore = {
+    get: (hash) => own(this.stored.verdicts, hash),
+    set: (verdicts) => {
+      Object.assign(this.stored.verdicts, verdicts);
+      this.write();
+    },
+  };
+
+  readonly choices: TuningStore = {
+    get: (key): TunedChoice | undefined => own(this.stored.choices, key),
+    set: (key, { name, milliseconds }) => {
+      this.stored.choices[key] = { name, milliseconds: { ...milliseconds } };
+      this.write();
+    },
+  };
+
+  /** Drops the timed choices; verdicts stay. */
+  forgetChoices(): void {
+    for (const key of Object.keys(this.stored.choices)) delete this.stored.choices[key];
+    this.write();
+  }
+
+  private read(): StoredKernels | undefined {
+    let text: string;
+    try {
+      text = readFileSync(this.path, 'utf8');
+    } catch {
+      return undefined;
+    }
+    try {
+      return v.parse(STORED, JSON.parse(text));
+    } catch (error) {
+      this.note(
+        `what is known of the kernels is found out again: ${this.path} cannot be read (${(error as Error).message})`,
+      );
+      return undefined;
+    }
+  }
+
+  /** Under a temporary name that is renamed, so that a run that is killed leaves a whole file. */
+  private write(): void {
+    if (this.failed) return;
+    const temporary = `${this.path}.${process.pid}`;
+    try {
+      mkdirSync(dirname(this.path), { recursive: true });
+      writeFileSync(temporary, `${JSON.stringify(this.stored, null, 1)}\n`);
+      renameSync(temporary, this.path);
+    } catch (error) {
+      this.failed = true;
+      this.note(`what is found out about the kernels is not kept: ${(error as Error).message}`);
+    }
+  }
+}
+
+const own = <T>(record: Record<string, T>, key: string): T | undefined =>
+  Object.hasOwn(record, key) ? record[key] : undefined;
+
+const note = (text: string) => void process.stderr.write(`${text}\n`);
+
+/** What is known of the kernels on a device. */
+export function openKernelStore({ adapter, capabilities }: Gpu, env = process.env): KernelStore {
+  const { name, driver } = adapter;
+  const { level } = capabilities;
+  return new KernelStore(kernelFile(adapter, level, env), { adapter: name, driver, level }, note);
+}
+
+/** Has kernels checked before they are used, on a GPU, and those that people have timed chosen. */
+export function attachKernels(gpu: Gpu, env: NodeJS.ProcessEnv = process.env): KernelStore | undefined {
+  if (gpu.adapter.software) return undefined;
+  const store = openKernelStore(gpu, env);
+  gpu.checks = new KernelChecks(gpu, store.verdicts, { onNote: note });
+  if (Object.keys(store.stored.choices).length > 0)
+    gpu.tuning = new Tuner(gpu, store.choices, { seconds: 0, onNote: env.DEBUG ? note : undefined });
+  return store;
+}
+
+/** Times the kernels of every plan from now on, for so many seconds in all. */
+export function startTuning(gpu: Gpu, seconds: number, env: NodeJS.ProcessEnv = process.env): void {
+  const store = openKernelStore(gpu, env);
+  gpu.checks ??= new KernelChecks(gpu, store.verdicts, { onNote: note });
+  let announced = false;
+  gpu.tuning = new Tuner(gpu, store.choices, {
+    seconds,
+    onProgress: (_, total) => {
+      if (!announced)
+        note(`timing the kernels of ${total} products, ${seconds} s at the most; kept in ${store.path}`);
+      announced = true;
+    },
+    onNote: env.DEBUG ? note : undefined,
+  });
+}

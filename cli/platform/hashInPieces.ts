@@ -1,0 +1,9 @@
+/** SHA-256 of a file that need not fit into memory. */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+
+export async function hashInPieces(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const piece of createReadStream(path, { highWaterMark: 2 ** 20 })) hash.update(piece);
+  return hash.digest('hex');
+}

@@ -1,0 +1,52 @@
+/** Trials of kernels that have no alternative: one of every operation's calls in every.ts, each node by itself. */
+import { grad } from '../autograd.js';
+import type { Capabilities } from '../gpu.js';
+import { kernelId, tensorOf } from '../kernel.js';
+import type { Dispatch } from '../op.js';
+import { Schedule } from '../schedule.js';
+import type { GraphNode, Tensor } from '../tensor.js';
+import { type Expected, largestOf, type Trial, ULP } from '../trial.js';
+import { everyOperation } from './every.js';
+
+/** What functions of a few ulps and sums over a row may add up to, relative to the largest result. */
+const ROUNDING = 2 ** -16;
+
+/** By the id of each kernel that the calls run on an adapter: a trial that runs it. */
+export function operationTrials(capabilities: Capabilities): ReadonlyMap<string, Trial> {
+  const trials = new Map<string, Trial>();
+  for (const { output, loss, parameters, updates } of everyOperation())
+    for (const outputs of [[output], [output, ...grad(loss, parameters)]]) {
+      const { steps } = new Schedule({ outputs, updates }, capabilities);
+      for (const { node, dispatches } of steps) {
+        const trial = trialOf(node, dispatches);
+        for (const dispatch of dispatches) {
+          const id = kernelId(dispatch, capabilities);
+          if (!trials.has(id)) trials.set(id, trial);
+        }
+      }
+    }
+  return trials;
+}
+
+/** A node of its own: its inputs are random values, whatever made them in its graph. */
+function trialOf(node: GraphNode, dispatches: readonly Dispatch[]): Trial {
+  return {
+    dispatches,
+    inputs: node.inputs,
+    expected: (inputOf) => {
+      const results = node.op.reference(node, node.inputs.map(inputOf));
+      const tensors = [...node.outputs, ...(node.op.mutates ?? []).map((i) => node.inputs[i]!)];
+      const written = new Set(dispatches.flatMap(({ writes }) => Object.values(writes).map(tensorOf)));
+      const expected = new Map<Tensor, Expected>();
+      const specs = node.op.outputs(node.inputs, node.attributes);
+      tensors.forEach((tensor, i) => {
+        const values = results[i];
+        // Scratch is between launches: what they make of it is compared.
+        if (!values || !written.has(tensor) || specs[i]?.scratch) return;
+        const tolerance = largestOf(values) * (ULP[tensor.dtype] + ROUNDING);
+        expected.set(tensor, { values, tolerance });
+      });
+      return expected;
+    },
+  };
+}

@@ -1,0 +1,76 @@
+/** What a product kernel is checked with: a product of the same kind, small and odd, and its results in float64. */
+import type { Dispatch, Values } from '../op.js';
+import { activationDerivative, activationValue } from '../ops/activation.js';
+import { type Shape, Tensor } from '../tensor.js';
+import { type Expected, largestOf, summationError, type Trial, ULP } from '../trial.js';
+import { multiplyMatrices, type Product } from './product.js';
+
+/**
+ * A size that is odd where it may be: as divisible by powers of two as `size`, as kernels tell apart what their vectors and steps
+ * divide, and no multiple of anything larger.
+ */
+function small(size: number, near: number): number {
+  const power = Math.min(64, size & -size);
+  const count = Math.max(1, Math.round(near / power));
+  return Math.min(size, power * (count % 2 === 0 ? count + 1 : count));
+}
+
+/** The same kind of product: more than one tile of every kernel in each direction, more than two of its steps over k. */
+export function smallProduct(product: Product): Product {
+  const { a, b, c, sizes, epilogue } = product;
+  const batch = Math.min(sizes.batch, 2);
+  const m = small(sizes.m, 131);
+  const n = small(sizes.n, 197);
+  const k = small(sizes.k, 190);
+  const like = (tensor: Tensor, shape: Shape) =>
+    new Tensor(shape, tensor.dtype, undefined, undefined, tensor.label);
+  const result = (tensor: Tensor | undefined) => tensor && like(tensor, [batch, m, n]);
+  const { bias, pre, residual, slope } = epilogue;
+  return {
+    ...product,
+    a: like(a, sizes.transposeA ? [batch, k, m] : [batch, m, k]),
+    b: like(b, sizes.transposeB ? [batch, n, k] : [batch, k, n]),
+    c: like(c, [batch, m, n]),
+    sizes: { ...sizes, batch, m, n, k },
+    epilogue: {
+      ...epilogue,
+      bias: bias && like(bias, [n]),
+      pre: result(pre),
+      residual: result(residual),
+      slope: slope && { ...slope, pre: like(slope.pre, [batch, m, n]) },
+    },
+  };
+}
+
+/** @param dispatch a launch that computes `product` */
+export function productTrial(product: Product, dispatch: Dispatch): Trial {
+  const { a, b, c, sizes, epilogue } = product;
+  const { bias, pre, residual, slope, activation } = epilogue;
+  const inputs = [a, b, bias, residual, slope?.pre].filter((tensor) => tensor !== undefined);
+  return {
+    dispatches: [dispatch],
+    inputs: [...new Set(inputs)],
+    rounded: product.rounded ? [a, b].filter(({ dtype }) => dtype === 'f32') : [],
+    expected: (inputOf) => {
+      const add = (to: Values, from: Tensor | undefined) => {
+        const terms = from && inputOf(from);
+        if (terms) for (let i = 0; i < to.length; i++) to[i]! += terms[i % terms.length]!;
+      };
+      const sums = multiplyMatrices(inputOf(a), inputOf(b), sizes);
+      add(sums, bias);
+      const results = slope
+        ? sums.map((x, i) => x * activationDerivative(inputOf(slope.pre)[i]!, slope.activation))
+        : sums.map((x) => (activation ? activationValue(x, activation) : x));
+      add(results, residual);
+      // Derivatives of the activations stay below 1.13.
+      const terms =
+        1.13 * largestOf(multiplyMatrices(inputOf(a).map(Math.abs), inputOf(b).map(Math.abs), sizes)) + 2;
+      const rounding = summationError(sizes.k, terms);
+      const expect = (values: Values, { dtype }: Tensor): Expected => ({
+        values,
+        tolerance: ULP[dtype] * largestOf(values) + rounding,
+      });
+      return new Map([[c, expect(results, c)], ...(pre ? [[pre, expect(sums, pre)] as const] : [])]);
+    },
+  };
+}

@@ -1,0 +1,58 @@
+/**
+ * Pipelines of both stages, asked for as soon as the architectures are known: a GPU's compiler takes some 90 ms for each, one after
+ * the other, while the host reads and uploads weights. They do not depend on sizes, so a guess of what is not known yet will do.
+ */
+import { prefetchPipelines } from '../../engine/plan.js';
+import type { ClipConfig } from '../clip/config.js';
+import type { Job } from '../job.js';
+import type { ResolvedStudent, ResolvedTeacher } from './defaults.js';
+import { type StepShape, studentRequests, teacherRequest, textRequest } from './shapes.js';
+
+/** Classes where a data set names none. */
+const SOME_CLASSES = 100;
+
+/** For stage 1: the text encoder over the templates of the frozen features, then the step. */
+export function teacherPipelinesAhead(
+  { gpu, precision }: Job,
+  config: ClipConfig,
+  { batch, method, recompute, accumulate }: ResolvedTeacher,
+  classes: number,
+): void {
+  // CPU adapters compile for each size, on the cores that load the weights.
+  if (gpu.adapter.software) return;
+  const { capabilities } = gpu;
+  const shape: StepShape = { batch, classes, precision, capabilities, method, recompute, accumulate };
+  if (method === 'promptsrc') prefetchPipelines(gpu, textRequest(config, shape));
+  prefetchPipelines(gpu, teacherRequest(config, shape));
+}
+
+/** For stage 2: the text encoder where class vectors are not given, then the step. */
+export function studentPipelinesAhead(
+  { gpu, precision }: Job,
+  teacher: ClipConfig,
+  student: ClipConfig,
+  settings: ResolvedStudent,
+  classes: number,
+): void {
+  if (gpu.adapter.software) return;
+  const { capabilities } = gpu;
+  const { batch, train, projectionLayers, textFeatures, kdLoss, recompute, accumulate, visionDepth } =
+    settings;
+  const shape: StepShape = {
+    ...{
+      batch,
+      train,
+      projectionLayers,
+      textFeatures,
+      kdLoss,
+      recompute,
+      accumulate,
+      precision,
+      capabilities,
+    },
+    classes: classes || SOME_CLASSES,
+    ...(train === 'prompts' && { depth: visionDepth }),
+  };
+  if (settings.classVectors === undefined) prefetchPipelines(gpu, textRequest(teacher, shape));
+  prefetchPipelines(gpu, studentRequests(teacher, student, shape).train);
+}

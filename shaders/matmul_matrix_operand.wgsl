@@ -1,0 +1,45 @@
+// How matmul_matrix.wgsl reads and stages one of its operands, $x: rows of A or columns of B ($COUNT of them, $TILE a tile) by K.
+// A row of the stage goes along the axis that is contiguous in storage: k where ALONG_K_$X, else the rows (columns).
+
+// Units in a row of the stage, in all of it, and from one row to the next.
+const ACROSS_$X = select($TILE, STEP, ALONG_K_$X) / UNIT;
+const UNITS_$X = $TILE * STEP / UNIT;
+const STRIDE_$X = ACROSS_$X + 1u;
+const STAGE_$X = UNITS_$X / ACROSS_$X * STRIDE_$X;
+
+//#if ROUND_$X
+// Float32 that is rounded to float16, but only when it is staged: rounding would wait for what was fetched.
+alias Fetched_$X = mat2x4f;
+fn unit_$x(at: u32) -> Fetched_$X { return Fetched_$X(load_$x(at / 4u), load_$x(at / 4u + 1u)); }
+fn staged_$x(unit: Fetched_$X) -> Unit {
+  return vec4u(bitcast<vec2u>(vec4<f16>(unit[0])), bitcast<vec2u>(vec4<f16>(unit[1])));
+}
+//#else
+alias Fetched_$X = Unit;
+fn staged_$x(unit: Fetched_$X) -> Unit { return unit; }
+//#if HALF
+fn unit_$x(at: u32) -> Fetched_$X { return vec4u($x[at / 4u], $x[at / 4u + 1u]); }
+//#else
+fn unit_$x(at: u32) -> Fetched_$X { return load_$x(at / 4u); }
+//#endif
+//#endif
+
+// Unit `unit` of a step: of the tile that begins at `first`, from k on.
+fn fetch_$x(z: u32, first: u32, k: u32, unit: u32) -> Fetched_$X {
+  let row = unit / ACROSS_$X;
+  let along = unit % ACROSS_$X * UNIT;
+  //#if ALONG_K_$X
+  let at = (z * $COUNT + min(first + row, $COUNT - 1u)) * K + min(k + along, K - UNIT);
+  let inside = k + along < K;
+  //#else
+  let at = (z * K + min(k + row, K - 1u)) * $COUNT + min(first + along, $COUNT - UNIT);
+  let inside = k + row < K;
+  //#endif
+  if (RAGGED_K && !inside) { return Fetched_$X(); }
+  return unit_$x(at);
+}
+
+fn put_$x(begin: u32, unit: u32, value: Fetched_$X) {
+  if (UNITS_$X % INVOCATIONS != 0u && unit >= UNITS_$X) { return; }
+  stage[begin + unit / ACROSS_$X * STRIDE_$X + unit % ACROSS_$X] = staged_$x(value);
+}

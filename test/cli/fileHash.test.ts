@@ -1,0 +1,91 @@
+/** Hashes of large files: taken in a thread, kept, and never those of another content. */
+import { createHash } from 'node:crypto';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, it } from 'vitest';
+import { type HashOptions, keptHash } from '../../cli/platform/fileHash.js';
+import { temporaryFolder } from '../helpers/files.js';
+
+const root = temporaryFolder('file-hash');
+/** The thread runs the compiled file, as users have it. */
+const script = fileURLToPath(new URL('../../dist/cli/platform/hashWorker.js', import.meta.url));
+const hashOf = (text: string) => createHash('sha256').update(text).digest('hex');
+
+function place(name: string) {
+  const folder = join(root, name, 'hashes');
+  const file = join(root, name, 'model.bin');
+  mkdirSync(join(root, name));
+  /** As if an hour had passed since the file was written. */
+  const later: HashOptions = { folder, large: 1, script, now: () => Date.now() + 3_600_000 };
+  const kept = () => {
+    try {
+      return readdirSync(folder).map((name) => join(folder, name));
+    } catch {
+      return [];
+    }
+  };
+  return { file, folder, later, kept };
+}
+
+it('keeps the hash of a large file, and reads it no more', async () => {
+  const { file, later, kept } = place('kept');
+  writeFileSync(file, 'weights');
+  expect(await keptHash(file, later)).toBe(hashOf('weights'));
+  const [entry] = kept();
+  // What is kept is what is answered: the file is not read.
+  const changed = readFileSync(entry!, 'utf8').replace(hashOf('weights'), hashOf('not read'));
+  writeFileSync(entry!, changed);
+  expect(await keptHash(file, later)).toBe(hashOf('not read'));
+});
+
+it('keeps none of a small file, nor of one that has just been written', async () => {
+  const { file, later, kept } = place('not kept');
+  writeFileSync(file, 'weights');
+  expect(await keptHash(file, { ...later, large: 100 })).toBe(hashOf('weights'));
+  expect(await keptHash(file, { ...later, now: Date.now })).toBe(hashOf('weights'));
+  expect(kept()).toEqual([]);
+});
+
+it('takes it anew when the content changes, also at the same size, place and time', async () => {
+  const { file, later } = place('changed');
+  writeFileSync(file, 'weights');
+  const { atime, mtime } = statSync(file);
+  await keptHash(file, later);
+  writeFileSync(file, 'WEIGHTS');
+  utimesSync(file, atime, mtime);
+  expect(await keptHash(file, later)).toBe(hashOf('WEIGHTS'));
+  writeFileSync(`${file}.new`, 'replaced');
+  renameSync(`${file}.new`, file);
+  expect(await keptHash(file, later)).toBe(hashOf('replaced'));
+});
+
+it('does without what it finds in the cache, and without a cache', async () => {
+  const { file, folder, later, kept } = place('damaged');
+  writeFileSync(file, 'weights');
+  await keptHash(file, later);
+  for (const text of ['', '{', '{}', 'null', JSON.stringify({ path: file, sha256: 'x' })]) {
+    writeFileSync(kept()[0]!, text);
+    expect(await keptHash(file, later)).toBe(hashOf('weights'));
+  }
+  writeFileSync(join(folder, 'a file'), '');
+  expect(await keptHash(file, { ...later, folder: join(folder, 'a file') })).toBe(hashOf('weights'));
+});
+
+it('hashes by itself where there is no compiled thread, and fails as the file does', async () => {
+  const { file, later, kept } = place('alone');
+  writeFileSync(file, 'weights');
+  expect(await keptHash(file, { ...later, script: join(root, 'none.js') })).toBe(hashOf('weights'));
+  expect(kept().length).toBe(1);
+  await expect(keptHash(join(root, 'nothing'), later)).rejects.toThrow('ENOENT');
+  mkdirSync(join(root, 'folder'));
+  await expect(keptHash(join(root, 'folder'), later)).rejects.toThrow('EISDIR');
+});

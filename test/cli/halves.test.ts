@@ -1,0 +1,57 @@
+/** Float32 weights rounded by threads: the same bits, and the same mistakes as without. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, it } from 'vitest';
+import { readHalvesInThread } from '../../cli/platform/halves.js';
+import { nodePlatform } from '../../cli/platform/node.js';
+import { toHalf } from '../../engine/half.js';
+import { encodeSafetensors, openSafetensors } from '../../models/checkpoints/safetensors.js';
+import type { Platform } from '../../models/platform.js';
+import { TestRandom } from '../helpers/check.js';
+import { temporaryFolder } from '../helpers/files.js';
+
+const folder = temporaryFolder('halves');
+/** Threads run the compiled file, as users have it. */
+const script = fileURLToPath(new URL('../../dist/cli/platform/halfWorker.js', import.meta.url));
+const platform: Platform = {
+  ...nodePlatform,
+  readHalves: (path, offset, count) => readHalvesInThread({ path, offset, count }, script),
+};
+const random = new TestRandom(3);
+const path = join(folder, 'model.safetensors');
+const large = random.array(40_000);
+const small = random.array(12, 1e-5);
+writeFileSync(
+  path,
+  encodeSafetensors([
+    { name: 'large', dtype: 'F32', shape: [200, 200], data: large },
+    { name: 'small', dtype: 'F32', shape: [3, 4], data: small },
+    { name: 'none', dtype: 'F32', shape: [0, 4], data: new Float32Array(0) },
+    { name: 'too large', dtype: 'F32', shape: [2], data: Float32Array.of(Infinity, -1e6) },
+    { name: 'half', dtype: 'F16', shape: [2], data: Float32Array.of(1, 2) },
+  ]),
+);
+
+it.each<[string, Platform]>([
+  ['in threads', platform],
+  ['without them', nodePlatform],
+])('rounds as the library of numbers does, %s', async (_, { ...platform }) => {
+  const { tensors } = await openSafetensors(platform, path);
+  // Several at once, and a small one behind a large one, whose memory a thread uses again.
+  const read = await Promise.all(
+    ['large', 'small', 'large', 'none', 'half'].map((name) => tensors.get(name)!.readHalf()),
+  );
+  expect(read).toEqual([large, small, large, [], [1, 2]].map((values) => toHalf(Float32Array.from(values))));
+  await expect(tensors.get('too large')!.readHalf()).rejects.toThrow(
+    'tensor "too large" holds -1000000, and float16 ends at 65504',
+  );
+});
+
+it('says what is wrong with a file in the words of any other reader', async () => {
+  await expect(readHalvesInThread({ path, offset: 0, count: 2 ** 20 }, script)).rejects.toThrow('ended');
+  await expect(nodePlatform.readHalves!(path, 0, 2 ** 20)).rejects.toThrow(
+    /model\.safetensors cannot be read/,
+  );
+  await expect(nodePlatform.readHalves!(join(folder, 'none'), 0, 1)).rejects.toThrow('does not exist');
+});

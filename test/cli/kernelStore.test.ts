@@ -1,0 +1,97 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { KernelStore, kernelFile } from '../../cli/kernelStore.js';
+import type { AdapterSummary } from '../../engine/gpu.js';
+
+const summary: AdapterSummary = {
+  name: 'Some GPU (TM) 3',
+  vendor: 'some',
+  architecture: '',
+  driver: 'driver 1',
+  backend: 'vulkan',
+  software: false,
+  features: [],
+  limits: {},
+};
+const about = { adapter: summary.name, driver: summary.driver, level: 'matrix' };
+const choice = { name: 'staged 64', milliseconds: { 'staged 128': 2, 'staged 64': 1 } };
+
+let folder: string;
+let path: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'promptkd-kernels-'));
+  path = kernelFile(summary, 'matrix', { XDG_CACHE_HOME: folder });
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const notes: string[] = [];
+const open = () => {
+  notes.length = 0;
+  return new KernelStore(path, about, (note) => notes.push(note));
+};
+
+describe('the file of what is known of kernels', () => {
+  it('is named by adapter and driver', () => {
+    expect(path).toMatch(/promptkd[/\\]kernels[/\\]some-gpu-tm-3-[0-9a-f]{8}\.json$/);
+    const other = kernelFile({ ...summary, driver: 'driver 2' }, 'matrix', { XDG_CACHE_HOME: folder });
+    expect(other).not.toBe(path);
+  });
+
+  it('is another one at another level, whose kernels are fewer', () => {
+    expect(kernelFile(summary, 'portable', { XDG_CACHE_HOME: folder })).not.toBe(path);
+  });
+
+  it('keeps verdicts and choices from one process to the next, and leaves nothing else', () => {
+    const store = open();
+    expect(store.verdicts.get('abc')).toBeUndefined();
+    store.verdicts.set({ abc: '', def: 'its results differ' });
+    store.choices.set('product NN', choice);
+    const again = open();
+    expect([again.verdicts.get('abc'), again.verdicts.get('def')]).toEqual(['', 'its results differ']);
+    expect(again.choices.get('product NN')).toEqual(choice);
+    expect([again.verdicts.get('toString'), again.choices.get('toString')]).toEqual([undefined, undefined]);
+    expect(readdirSync(dirname(path))).toHaveLength(1);
+    expect(notes).toEqual([]);
+  });
+
+  it('drops choices and keeps verdicts when asked to forget', () => {
+    const store = open();
+    store.verdicts.set({ abc: '' });
+    store.choices.set('product NN', choice);
+    store.forgetChoices();
+    expect([open().verdicts.get('abc'), open().choices.get('product NN')]).toEqual(['', undefined]);
+  });
+
+  it('forgets what was found out with another version of the kernels or of their compiler, without a word', () => {
+    open().verdicts.set({ abc: '' });
+    const stored = JSON.parse(readFileSync(path, 'utf8'));
+    expect(stored.version).toMatch(/^webgpu \d+\.\d+\.\d+, kernels [0-9a-f]{16}$/);
+    writeFileSync(path, JSON.stringify({ ...stored, version: 'webgpu 0.1.0' }));
+    expect(open().verdicts.get('abc')).toBeUndefined();
+    expect(notes).toEqual([]);
+  });
+
+  it('ignores a broken file with a note, and replaces it with the next verdict', () => {
+    mkdirSync(dirname(path), { recursive: true });
+    for (const text of ['{"version": "a", "verd', '{"version": 1}', '[]']) {
+      writeFileSync(path, text);
+      const store = open();
+      expect(store.verdicts.get('abc')).toBeUndefined();
+      expect(notes).toHaveLength(1);
+      expect(notes[0]).toContain('is found out again');
+      store.verdicts.set({ abc: '' });
+      expect(open().verdicts.get('abc')).toBe('');
+    }
+  });
+
+  it('goes on without a cache that cannot be written, with one note', () => {
+    writeFileSync(join(folder, 'promptkd'), 'a file where the folder should be');
+    const store = open();
+    store.verdicts.set({ a: '' });
+    store.verdicts.set({ b: 'wrong' });
+    expect([store.verdicts.get('a'), store.verdicts.get('b')]).toEqual(['', 'wrong']);
+    expect(notes).toHaveLength(1);
+  });
+});
