@@ -113,11 +113,8 @@ describe('attention', () => {
   it('takes float16 and gives it, on GPUs without tensor cores', async () => {
     const random = new TestRandom(8);
     const capabilities = { software: false, level: 'portable' } as const;
-    for (const [tokens, causal] of [
-      [33, true],
-      [97, false],
-    ] as const) {
-      const options = { heads: 2, causal };
+    const options = { heads: 2, causal: true };
+    for (const tokens of [33, 97]) {
       const qkv = random.halves([1, tokens, 384], 'qkv', 2);
       const o = attention(qkv, options);
       const d_o = random.halves(o.shape, 'd_o');
