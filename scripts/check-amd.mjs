@@ -1,7 +1,8 @@
 /**
  * `npm run check:amd`: compiles every kernel for five AMD chips, from GCN 5 to RDNA 4, with Mesa's own compiler and without such
  * a chip, and says what each needs: registers, memory, waves a SIMD, cycles. Fails where a kernel is refused, where one spills
- * registers, and where attention leaves room for too few waves. Needs Mesa 25 (scripts/install-lavapipe.sh) and a C compiler.
+ * registers, and where the portable attention leaves room for too few waves. Needs Mesa 25 (scripts/install-lavapipe.sh) and a C
+ * compiler; without them it is skipped.
  *
  *   --all           a row for each kernel on each chip
  *   --json FILE     every figure
@@ -19,11 +20,11 @@ import { read } from './amd/statistics.mjs';
 import { summary } from './summary.mjs';
 
 /**
- * What the driver calls a chip, and the waves that attention must leave room for. A SIMD of GCN has waves of 64 lanes and 256
- * registers a lane for all of them: four waves there are as many lanes as eight of RDNA's, which have 32.
+ * What the driver calls a chip, and the waves a SIMD that the portable attention must leave room for. On GCN eight waves would have
+ * 32 registers each, fewer than a lane's tile of sums and the operands of one step.
  */
 const CHIPS = {
-  vega20: { generation: 'GCN 5', leastWaves: 4 },
+  vega20: { generation: 'GCN 5', leastWaves: 2 },
   navi10: { generation: 'RDNA 1', leastWaves: 8 },
   navi21: { generation: 'RDNA 2', leastWaves: 8 },
   navi31: { generation: 'RDNA 3', leastWaves: 8 },
@@ -111,9 +112,10 @@ function compile(chip) {
 function faultOf({ chip, kernel, error, ...figures }) {
   if (error !== undefined) return error;
   if (figures.vgprs === undefined) return 'the driver gave no statistics';
-  if (spillsOf(figures) > 0) return `spills ${spillsOf(figures)} registers`;
+  const spills = spillsOf(figures);
+  if (spills > 0) return `spills ${spills} registers`;
   const { leastWaves } = CHIPS[chip];
-  if (/^attention/.test(kernel) && figures.waves < leastWaves)
+  if (/^attention\./.test(kernel) && figures.waves < leastWaves)
     return `${figures.waves} waves a SIMD, of ${leastWaves} that there should be`;
   return undefined;
 }

@@ -17,18 +17,22 @@ import {
 } from '../../helpers/check.js';
 import { plainAttention } from '../../helpers/plainAttention.js';
 
-/** [batch, tokens, heads, causal]: around the 16 rows of a workgroup and the 64 of a chunk, and CLIP's own lengths. */
+/** [batch, tokens, heads, causal]: around the 32 rows of a workgroup and the 64 of a chunk, and CLIP's own lengths. */
 const shapes = [
   [1, 1, 1, false],
   [3, 2, 2, true],
   [2, 3, 3, false],
   [1, 7, 1, true],
   [2, 17, 2, true],
+  [1, 31, 2, false],
+  [1, 32, 1, true],
+  [2, 33, 2, true],
   [2, 41, 2, false],
   [1, 63, 1, true],
   [1, 64, 1, false],
   [2, 65, 2, true],
   [1, 77, 3, true],
+  [1, 97, 1, true],
   [1, 129, 1, false],
   [1, 201, 2, false],
   [1, 577, 1, false],
@@ -89,8 +93,10 @@ describe('attention', () => {
 
     for (const [batch, tokens, heads, causal] of [
       [2, 7, 1, true],
+      [1, 31, 1, true],
       [2, 33, 2, false],
       [2, 65, 2, true],
+      [1, 97, 1, false],
       [1, 129, 1, false],
       [1, 261, 1, false],
       [1, 577, 1, false],
@@ -103,6 +109,19 @@ describe('attention', () => {
         await checkForward(grad(sum(multiply(o, weights)), [qkv]), { capabilities });
       });
   }
+
+  it('takes float16 and gives it, on GPUs without tensor cores', async () => {
+    const random = new TestRandom(8);
+    const capabilities = { software: false, level: 'portable' } as const;
+    const options = { heads: 2, causal: true };
+    for (const tokens of [33, 97]) {
+      const qkv = random.halves([1, tokens, 384], 'qkv', 2);
+      const o = attention(qkv, options);
+      const d_o = random.halves(o.shape, 'd_o');
+      const d_qkv = attentionGradient(qkv, o, lseOf(o), d_o, options);
+      await checkForward([o, lseOf(o), d_qkv], { capabilities, tolerance: 1e-3 });
+    }
+  });
 
   it('agrees with plain operations that write the scores out, on the device, forward and backward', async () => {
     const random = new TestRandom(7);
