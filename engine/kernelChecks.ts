@@ -92,16 +92,12 @@ export class KernelChecks {
     return right;
   }
 
-  /** Tries the candidates of a choice that are not known yet; gives those that are right. */
-  async rightOnes(tunable: Tunable): Promise<Candidate[]> {
-    const { capabilities } = this.gpu;
-    const trials = new Map<string, Trial>();
-    for (const candidate of tunable.candidates) {
-      const id = kernelId(candidate.dispatch(tunable.work), capabilities);
-      if (!this.verdicts.has(id)) trials.set(id, tunable.trial(candidate));
-    }
-    await this.run(trials);
-    return tunable.candidates.filter((candidate) => !this.faultOf(candidate.dispatch(tunable.work)));
+  /** Whether the kernel of a candidate is right; tries it where that is not known. */
+  async isRight(tunable: Tunable, candidate: Candidate): Promise<boolean> {
+    const dispatch = candidate.dispatch(tunable.work);
+    const id = kernelId(dispatch, this.gpu.capabilities);
+    if (!this.verdicts.has(id)) await this.run(new Map([[id, tunable.trial(candidate)]]));
+    return !this.faultOf(dispatch);
   }
 
   private async run(trials: ReadonlyMap<string, Trial>): Promise<void> {
