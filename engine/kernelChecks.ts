@@ -5,7 +5,7 @@
  */
 import { UserError } from './errors.js';
 import type { Gpu } from './gpu.js';
-import { kernelId, kernelKey, kernelSource } from './kernel.js';
+import { type KernelSource, kernelId, kernelKey, kernelSource } from './kernel.js';
 import type { Dispatch } from './op.js';
 import { operationTrials } from './ops/trials.js';
 import type { Schedule } from './schedule.js';
@@ -100,10 +100,36 @@ export class KernelChecks {
     return !this.faultOf(dispatch);
   }
 
+  /**
+   * The same for kernels that are no operation's.
+   *
+   * @param fault tries them on the device: what is wrong, or undefined
+   * @throws UserError when something is
+   */
+  async tryOnce(
+    what: string,
+    sources: readonly KernelSource[],
+    fault: () => Promise<string | undefined>,
+  ): Promise<void> {
+    const hash = hashOf(sources.map(kernelKey));
+    let verdict = this.store.get(hash);
+    if (verdict === undefined) {
+      const started = performance.now();
+      verdict = (await fault()) ?? RIGHT;
+      this.store.set({ [hash]: verdict });
+      this.tried++;
+      this.milliseconds += performance.now() - started;
+    }
+    if (verdict) throw this.refusal(what, verdict);
+  }
+
   private async run(trials: ReadonlyMap<string, Trial>): Promise<void> {
     const started = performance.now();
     // A trial of several launches stands for each of their kernels.
-    const hashes = new Map([...new Set(trials.values())].map((trial) => [trial, hashOf(trial, this.gpu)]));
+    const { capabilities } = this.gpu;
+    const textsOf = ({ dispatches }: Trial) =>
+      dispatches.map((dispatch) => kernelKey(kernelSource(dispatch, capabilities)));
+    const hashes = new Map([...new Set(trials.values())].map((trial) => [trial, hashOf(textsOf(trial))]));
     const found = new Map([...hashes].map(([trial, hash]) => [trial, this.store.get(hash)]));
     const open = [...found.keys()].filter((trial) => found.get(trial) === undefined);
     const faults = open.length > 0 ? await judge(this.gpu, open) : [];
@@ -136,8 +162,8 @@ export function checksOf(gpu: Gpu): KernelChecks | undefined {
 }
 
 /** Of the texts that a trial runs: 53 bits (cyrb53). */
-function hashOf({ dispatches }: Trial, { capabilities }: Gpu): string {
-  const text = dispatches.map((dispatch) => kernelKey(kernelSource(dispatch, capabilities))).join('\n');
+function hashOf(texts: readonly string[]): string {
+  const text = texts.join('\n');
   let [a, b] = [0xdeadbeef, 0x41c6ce57];
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
