@@ -132,7 +132,7 @@ function boundUniforms(
   dispatch: Dispatch,
   { software }: { software: boolean },
 ): Readonly<Record<string, Uniform>> | undefined {
-  if (software) return undefined;
+  if (software && !dispatch.uniformOnCpu) return undefined;
   const uniforms = { ...dispatch.uniforms, ...('elements' in dispatch && { SIZE: dispatch.elements }) };
   return Object.keys(uniforms).length > 0 ? uniforms : undefined;
 }

@@ -64,11 +64,14 @@ export class KernelChecks {
     for (const pick of schedule.picks.values()) {
       const id = kernelId(pick.candidate.dispatch(pick.tunable.work), capabilities);
       picked.set(id, pick);
-      if (!this.verdicts.has(id) && !trials.has(id)) trials.set(id, pick.tunable.trial(pick.candidate));
+      if (this.verdicts.has(id) || trials.has(id)) continue;
+      const trial = pick.tunable.trial(pick.candidate);
+      // Where sizes are in a text, a small one is another kernel.
+      if (trial.dispatches.some((small) => kernelId(small, capabilities) === id)) trials.set(id, trial);
     }
     for (const dispatch of schedule.dispatches) {
       const id = kernelId(dispatch, capabilities);
-      if (picked.has(id) || this.verdicts.has(id) || trials.has(id)) continue;
+      if (capabilities.software || picked.has(id) || this.verdicts.has(id) || trials.has(id)) continue;
       this.operations ??= operationTrials(capabilities);
       const trial = this.operations.get(id);
       if (trial) trials.set(id, trial);
@@ -152,8 +155,9 @@ export class KernelChecks {
 }
 
 /**
- * The checks of a device: on a GPU there always are some. A CPU adapter's kernels have their sizes in their texts, so another size
- * is another kernel; the tests run all of them there. Dawn's null backend computes nothing.
+ * The checks of a device: on a GPU there always are some. Most of a CPU adapter's kernels have their sizes in their texts, so another
+ * size is another kernel; there only products are tried, and only where somebody attached checks. The tests run all kernels on
+ * CPU adapters. Dawn's null backend computes nothing.
  */
 export function checksOf(gpu: Gpu): KernelChecks | undefined {
   const { software, backend } = gpu.adapter;

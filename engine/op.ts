@@ -52,10 +52,12 @@ export interface Shader {
   readonly constants: Readonly<Record<string, Constant>>;
   /**
    * Sizes and factors that the text need not know when it is compiled. On a GPU they are read from a uniform buffer, so
-   * launches that differ in them alone share a pipeline; on a CPU adapter they are constants, from which its compiler gains.
+   * launches that differ in them alone share a pipeline; on a CPU adapter they are constants, from which most kernels gain there.
    * The text writes them like constants, but not in declarations at module scope, lengths of arrays or directives.
    */
   readonly uniforms?: Readonly<Record<string, Uniform>>;
+  /** CPU adapters read them from the buffer too: their compilers gain nothing from constants, and take long for each text. */
+  readonly uniformOnCpu?: boolean;
 }
 
 /**

@@ -113,6 +113,7 @@ export function productDispatch(shader: string, product: Product, choice: TileCh
       IDENTITY: activation === undefined,
       ...choice.constants,
     },
+    uniformOnCpu: true,
     uniforms: {
       BATCH: batch,
       M: m,
