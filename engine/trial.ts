@@ -2,6 +2,7 @@
  * A trial: launches on random values at a small size, and what they must give in float64. `judge` runs many of them at once and
  * says what is wrong with each.
  */
+import { UserError } from './errors.js';
 import type { Gpu } from './gpu.js';
 import { fromHalf, toHalf } from './half.js';
 import {
@@ -60,11 +61,17 @@ interface Prepared {
   readonly launches: readonly Launch[];
 }
 
-/** For each trial what is wrong with it, or undefined where its results are right. */
+/**
+ * For each trial what is wrong with it, or undefined where its results are right.
+ *
+ * @throws UserError when the device has no room for them, which says nothing about a kernel
+ */
 export async function judge(gpu: Gpu, trials: readonly Trial[]): Promise<(string | undefined)[]> {
-  const prepared = await Promise.all(
-    trials.map((trial, i) => prepare(gpu, trial, i).catch((error: Error) => error.message.split('\n')[0]!)),
-  );
+  const refused = (error: unknown): string => {
+    if (error instanceof UserError) throw error;
+    return String((error as Error).message).split('\n')[0]!;
+  };
+  const prepared = await Promise.all(trials.map((trial, i) => prepare(gpu, trial, i).catch(refused)));
   const ready = prepared.filter((p): p is Prepared => typeof p !== 'string');
   if (ready.length === 0) return prepared as string[];
   const reader = new Reader(gpu);
