@@ -1,4 +1,8 @@
 /** A dispatch with its pipeline and its buffers. */
+import type { Gpu } from './gpu.js';
+import { bindBuffers, boundTensors, type Kernel, uniformBuffer, workgroupsOf } from './kernel.js';
+import type { Dispatch } from './op.js';
+import type { Tensor } from './tensor.js';
 
 /** Ready to be encoded. */
 export interface Launch {
@@ -9,6 +13,19 @@ export interface Launch {
   /** What it does at the least: multiplications and additions where they matter, and bytes of every tensor that it binds, once. */
   readonly flops?: number;
   readonly bytes?: number;
+}
+
+/** A dispatch on a device by itself, with a buffer for each of its tensors. */
+export function makeLaunch(
+  gpu: Gpu,
+  dispatch: Dispatch,
+  { name, pipeline, ...kernel }: Kernel & { readonly name: string },
+  bufferOf: (tensor: Tensor) => GPUBuffer,
+): Launch {
+  const uniforms = uniformBuffer(gpu, dispatch);
+  const buffers = [...boundTensors(dispatch).map(bufferOf), ...(uniforms ? [uniforms] : [])];
+  const bindGroup = bindBuffers(gpu, { pipeline, ...kernel }, buffers);
+  return { name, pipeline, bindGroup, workgroups: workgroupsOf(dispatch, gpu.capabilities) };
 }
 
 /** Records launches into a pass. */

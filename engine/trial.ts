@@ -5,16 +5,8 @@
 import { UserError } from './errors.js';
 import type { Gpu } from './gpu.js';
 import { fromHalf, toHalf } from './half.js';
-import {
-  bindBuffers,
-  boundTensors,
-  getKernel,
-  kernelSource,
-  tensorOf,
-  uniformBuffer,
-  workgroupsOf,
-} from './kernel.js';
-import { encode, type Launch } from './launch.js';
+import { getKernel, kernelSource, tensorOf } from './kernel.js';
+import { encode, type Launch, makeLaunch } from './launch.js';
 import { createStorage, hostValues, Reader } from './memory.js';
 import type { Dispatch, Values } from './op.js';
 import type { DType, Tensor } from './tensor.js';
@@ -124,16 +116,9 @@ async function prepare(gpu: Gpu, trial: Trial, seed: number): Promise<Prepared> 
         gpu.device.queue.writeBuffer(buffer, 0, new Uint32Array(buffer.size / 4).fill(0x7fff7fff));
       }
     }
-    const launches = dispatches.map((dispatch, i): Launch => {
-      const uniforms = uniformBuffer(gpu, dispatch);
-      const bound = boundTensors(dispatch).map((tensor) => buffers.get(tensor)!);
-      return {
-        name: sources[i]!.name,
-        pipeline: kernels[i]!.pipeline,
-        bindGroup: bindBuffers(gpu, kernels[i]!, [...bound, ...(uniforms ? [uniforms] : [])]),
-        workgroups: workgroupsOf(dispatch, gpu.capabilities),
-      };
-    });
+    const launches = dispatches.map((dispatch, i) =>
+      makeLaunch(gpu, dispatch, { ...kernels[i]!, name: sources[i]!.name }, (tensor) => buffers.get(tensor)!),
+    );
     const outputs = [...new Set(dispatches.flatMap(({ writes }) => Object.values(writes).map(tensorOf)))];
     return { trial, buffers, values, outputs, launches };
   });

@@ -3,17 +3,9 @@
  * the best on an adapter, or at a shape that nobody measured. Only kernels that give right results (kernelChecks.ts) are timed.
  */
 import type { Gpu } from './gpu.js';
-import {
-  bindBuffers,
-  boundTensors,
-  getKernel,
-  kernelSource,
-  tensorOf,
-  uniformBuffer,
-  workgroupsOf,
-} from './kernel.js';
+import { getKernel, kernelSource, tensorOf } from './kernel.js';
 import { checksOf, KernelChecks } from './kernelChecks.js';
-import type { Launch } from './launch.js';
+import { type Launch, makeLaunch } from './launch.js';
 import { kernelRunner, median, type Runner, runsFor, warmUp, warmUpFor } from './measure.js';
 import { createStorage } from './memory.js';
 import { patternOf } from './pattern.js';
@@ -130,23 +122,18 @@ export class Tuner {
     const source = kernelSource(dispatch, gpu.capabilities);
     const kernel = await gpu.wait(getKernel(gpu, source));
     const reads = new Set(Object.values(dispatch.reads).map(tensorOf));
-    return gpu.scoped('the tensors of a timed kernel', () => {
-      const bound = boundTensors(dispatch).map((tensor) => {
-        let buffer = buffers.get(tensor);
-        if (!buffer) {
-          buffer = createStorage(gpu, tensor.bytes, tensor.label);
-          if (reads.has(tensor)) gpu.device.queue.writeBuffer(buffer, 0, patternOf(tensor));
-          buffers.set(tensor, buffer);
-        }
-        return buffer;
-      });
-      const uniforms = uniformBuffer(gpu, dispatch);
-      return {
-        name: source.name,
-        pipeline: kernel.pipeline,
-        bindGroup: bindBuffers(gpu, kernel, [...bound, ...(uniforms ? [uniforms] : [])]),
-        workgroups: workgroupsOf(dispatch, gpu.capabilities),
-      };
-    });
+    const bufferOf = (tensor: Tensor) => {
+      let buffer = buffers.get(tensor);
+      if (!buffer) {
+        buffer = createStorage(gpu, tensor.bytes, tensor.label);
+        if (reads.has(tensor))
+          gpu.device.queue.writeBuffer(buffer, 0, patternOf(tensor) as GPUAllowSharedBufferSource);
+        buffers.set(tensor, buffer);
+      }
+      return buffer;
+    };
+    return gpu.scoped('the tensors of a timed kernel', () =>
+      makeLaunch(gpu, dispatch, { ...kernel, name: source.name }, bufferOf),
+    );
   }
 }
