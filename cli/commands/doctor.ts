@@ -4,6 +4,7 @@ import pc from 'picocolors';
 import { type AdapterSummary, type Gpu, listAdapters } from '../../engine/gpu.js';
 import { type SelfCheck, selfCheck } from '../../engine/selfCheck.js';
 import { adapterReason, addGpuOptions, commandGpu, driverMend, type GpuFlags } from '../gpu.js';
+import { openKernelStore } from '../kernelStore.js';
 import { MARKER, type VulkanState, vulkanState } from '../platform/relaunch.js';
 
 const SHOWN_LIMITS = [
@@ -23,6 +24,8 @@ interface Report {
   readonly capabilities: Gpu['capabilities'];
   readonly limits: Readonly<Record<string, number>>;
   readonly check: SelfCheck;
+  /** What is known of the kernels on the adapter (cli/kernelStore.ts). */
+  readonly kernels: { path: string; tried: number; refused: readonly string[]; timed: number };
   readonly mends: readonly string[];
 }
 
@@ -54,8 +57,16 @@ async function examine(gpu: Gpu, flags: GpuFlags): Promise<Report> {
     capabilities: gpu.capabilities,
     limits: Object.fromEntries(SHOWN_LIMITS.map((limit) => [limit, limits[limit]])),
     check,
+    kernels: kernelsOf(gpu),
     mends: mends(gpu, check),
   };
+}
+
+function kernelsOf(gpu: Gpu): Report['kernels'] {
+  const { path, stored } = openKernelStore(gpu);
+  const verdicts = Object.values(stored.verdicts);
+  const refused = verdicts.filter((verdict) => verdict !== '');
+  return { path, tried: verdicts.length, refused, timed: Object.keys(stored.choices).length };
 }
 
 function mends({ adapter, capabilities }: Gpu, check: SelfCheck): string[] {
@@ -75,7 +86,7 @@ function mends({ adapter, capabilities }: Gpu, check: SelfCheck): string[] {
 }
 
 function format(report: Report): string {
-  const { chosen, capabilities, check } = report;
+  const { chosen, capabilities, check, kernels } = report;
   const yes = (ok: boolean) => (ok ? pc.green('yes') : pc.dim('no'));
   const size = capabilities.subgroupSize?.join(' to ');
   const matrices = capabilities.subgroupMatrix.map(
@@ -99,6 +110,11 @@ function format(report: Report): string {
       `${check.ok ? pc.green('ok') : pc.red('WRONG')}, largest relative error ${check.error.toExponential(1)}, ` +
         `${check.milliseconds.toFixed(1)} ms`,
     ],
+    [
+      'kernels',
+      `${kernels.tried} tried before their first use, ${kernels.refused.length} refused; ${kernels.timed} choices timed (${kernels.path})`,
+    ],
+    ...kernels.refused.map((fault): [string, string] => ['', fault]),
     ...report.mends.map((mend): [string, string] => ['mend', mend]),
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
