@@ -1,6 +1,6 @@
 /**
  * `node bench/gpu/pack.mjs [--out FOLDER] [--goldens FOLDER] [--built]`: everything that a rented Linux x64 machine needs for
- * bench/gpu/run.sh, in one folder below 64 MiB: Node, Dawn, the built project with its dependencies, the tests of the engine,
+ * bench/gpu/run.sh, in one folder below 58 MiB: Node, Dawn, the built project with its dependencies, the tests of the engine,
  * libraries that NVIDIA's Vulkan driver loads, and onnxruntime-node for the comparison. Nothing is built or fetched there. The machine
  * itself needs a GPU driver, a shell, tar, and xz or Python. Without arguments it writes bench/gpu/kit/.
  *
@@ -27,11 +27,16 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 
-const LIMIT = 64 * 2 ** 20;
+/** So that it travels with a checkout, which is 5 MiB, where 64 MiB may. */
+const LIMIT = 58 * 2 ** 20;
 /** Not needed there: compilers, downloads, the software adapter. */
 const LEFT_OUT = /^node_modules\/(@huggingface|@sparticuz|@typescript|bare-\w+|tar-fs)(\/|$)/;
+/** Declarations and what explains a file. */
+const NOT_RUN = /\.(d\.[cm]?ts|map|md)$/;
 /** What the tests of the engine import, as the lock file names it; their own dependencies come along. */
 const TEST_TOOLS = ['vitest', 'fast-check', '@petamoriken/float16'];
+/** Large, and imported by vite only for style sheets. */
+const NOT_FOR_TESTS = /^node_modules\/lightningcss/;
 /** NVIDIA's driver is linked with them, and a container with a GPU often has the driver alone. */
 const LIBRARIES = [
   ...['libvulkan1', 'libglvnd0', 'libglx0', 'libegl1', 'libx11-6', 'libxext6', 'libxcb1', 'libxau6'],
@@ -111,7 +116,8 @@ function stageTests() {
   ];
   for (const name of sources) copy(name, folder);
   const there = new Set(dependencies());
-  for (const name of closure(TEST_TOOLS)) if (!there.has(name)) copy(name, folder);
+  for (const name of closure(TEST_TOOLS))
+    if (!there.has(name) && !NOT_FOR_TESTS.test(name)) copy(name, folder);
   return folder;
 }
 
@@ -178,7 +184,8 @@ function stage(name) {
 
 function copy(name, folder) {
   mkdirSync(dirname(join(folder, name)), { recursive: true });
-  cpSync(join(root, name), join(folder, name), { recursive: true, dereference: true });
+  const filter = (path) => !NOT_RUN.test(path);
+  cpSync(join(root, name), join(folder, name), { recursive: true, dereference: true, filter });
 }
 
 /** Folders of what the project needs when it runs, by the lock file: those that are installed for this system. */
@@ -227,7 +234,7 @@ function strip(file) {
 /** An archive with xz's largest window and its filter for x86 code, as the whole kit has to stay small. */
 async function compress(name, folder, files) {
   const part = join(out, `${name}.part`);
-  const xz = 'xz -T1 --x86 --lzma2=preset=9';
+  const xz = 'xz -T1 --x86 --lzma2=preset=9e';
   await promisify(execFile)('tar', ['-cf', part, '-I', xz, '--owner=0', '--group=0', '-C', folder, ...files]);
   renameSync(part, join(out, name));
 }

@@ -4,8 +4,8 @@
 #   OUT=results ./run.sh           ends after BUDGET seconds (default 350), whatever is not done then is skipped
 #   OUT=results QUICK=1 ./run.sh   small sizes and much patience, to see that everything runs; also on a software adapter
 #
-# OUT gets report.md (every table), results.json (every sample) and parts/ (what each step printed). All of them are whole after
-# every step and while the next one runs, so that a call that is ended from outside loses that step alone.
+# OUT gets three files, as the way back may be narrow: report.md (every table), results.json (every sample) and log.txt (every message
+# so far). They are whole after every step and while the next one runs, so that a call that is ended from outside loses that step alone.
 # STEPS="doctor kernels demo" runs only those, STEPS="kernels-f16" only one of a kind.
 set -uo pipefail
 
@@ -16,16 +16,17 @@ wanted=${STEPS:-doctor step pytorch start profile kernels encoder peers demo tes
 patience=${QUICK:+5}
 patience=${patience:-1}
 budget=${BUDGET:-$((350 * patience))}
-parts=$out/parts
-mkdir -p "$parts"
+mkdir -p "$out"
 out=$(cd "$out" && pwd)
-parts=$out/parts
-rm -f "$parts"/*
+log=$out/log.txt
+: >"$log"
 work=${WORK:-}
 if [[ -z $work ]]; then
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
 fi
+parts=$work/parts
+mkdir -p "$parts"
 
 unpack() { # unpack FILE FOLDER
   mkdir -p "$2"
@@ -83,7 +84,7 @@ mkdir -p "$__GL_SHADER_DISK_CACHE_PATH"
   echo "| Vulkan | VK_DRIVER_FILES=${VK_DRIVER_FILES:-}, carried libraries in use: $(echo ${carried:-none}) |"
   echo "| budget | $budget s, $SECONDS s of them for unpacking |"
 } >"$parts/header.md"
-nvidia-smi >"$parts/nvidia-smi.txt" 2>&1
+nvidia-smi >>"$log" 2>&1
 
 names=()
 declare -A results=() texts=()
@@ -139,7 +140,7 @@ section() {
 
 # step NAME markdown|text SECONDS COMMAND…: runs it if asked for, keeps what it prints, goes on whatever happens.
 step() {
-  local name=$1 kind=$2 limit=$(($3 * patience)) left=$((budget - SECONDS)) began=$SECONDS status
+  local name=$1 kind=$2 limit=$(($3 * patience)) left=$((budget - SECONDS)) began=$SECONDS before status
   shift 3
   [[ " $wanted " == *" $name "* || " $wanted " == *" ${name%%-*} "* ]] || return 0
   names+=("$name")
@@ -152,10 +153,12 @@ step() {
   # The last seconds are for a process that does not end when it is told to.
   ((limit > left - 3)) && limit=$((left - 3))
   results[$name]='running, or ended from outside | '
-  echo "== $name"
+  echo "== $name" | tee -a "$log"
   write_report
-  (cd "$work/app" && exec timeout -k 2 "$limit" "$@") >"$parts/$name.txt" 2>"$parts/$name.err"
+  before=$(wc -l <"$log")
+  (cd "$work/app" && exec timeout -k 2 "$limit" "$@") >"$parts/$name.txt" 2>>"$log"
   status=$?
+  tail -n "+$((before + 1))" "$log" >"$parts/$name.err"
   texts[$name]=$kind
   case $status in
     0) results[$name]='done' ;;
