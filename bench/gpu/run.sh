@@ -86,6 +86,9 @@ mkdir -p "$__GL_SHADER_DISK_CACHE_PATH"
 } >"$parts/header.md"
 nvidia-smi >>"$log" 2>&1
 
+# Whoever gave the machine may end the call early.
+child= ended=
+trap 'ended="ended from outside"; [[ -n $child ]] && kill "$child" 2>/dev/null' TERM INT
 names=()
 declare -A results=() texts=()
 
@@ -131,10 +134,11 @@ section() {
     fenced <"$printed"
   fi
   if [[ ${results[$1]} != done* && -s $parts/$1.err ]]; then
-    echo
+    [[ -s $printed ]] && echo
     echo 'The last of its messages:'
     echo
-    tail -n 12 "$parts/$1.err" | cut -c -400 | fenced
+    # Dawn warns of limits that nothing here uses.
+    grep -v '^Warning: max' "$parts/$1.err" | tail -n 12 | cut -c -400 | fenced
   fi
 }
 
@@ -144,8 +148,8 @@ step() {
   shift 3
   [[ " $wanted " == *" $name "* || " $wanted " == *" ${name%%-*} "* ]] || return 0
   names+=("$name")
-  if ((left < 4)); then
-    results[$name]='skipped: the budget is spent | 0'
+  if [[ -n $ended ]] || ((left < 4)); then
+    results[$name]="skipped: ${ended:-the budget is spent} | 0"
     echo "== $name: skipped"
     write_report
     return 0
@@ -156,13 +160,17 @@ step() {
   echo "== $name" | tee -a "$log"
   write_report
   before=$(wc -l <"$log")
-  (cd "$work/app" && exec timeout -k 2 "$limit" "$@") >"$parts/$name.txt" 2>>"$log"
+  (cd "$work/app" && exec timeout -k 2 "$limit" "$@") >"$parts/$name.txt" 2>>"$log" &
+  child=$!
+  wait "$child"
   status=$?
+  # A signal interrupts the wait.
+  [[ -n $ended ]] && wait "$child"
   tail -n "+$((before + 1))" "$log" >"$parts/$name.err"
   texts[$name]=$kind
   case $status in
     0) results[$name]='done' ;;
-    124 | 137) results[$name]="stopped after $limit s, its limit or the rest of the budget: what is here is incomplete" ;;
+    124 | 137 | 143) results[$name]="stopped${ended:+, $ended,} after $((SECONDS - began)) of $limit s: what is here is incomplete" ;;
     *) results[$name]="failed with exit code $status" ;;
   esac
   echo "== $name: ${results[$name]}, $((SECONDS - began)) s"
