@@ -56,7 +56,7 @@ export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$work/lib
 
 # A driver without a manifest is not found by the loader: NVIDIA's containers often have only the library.
 manifests=(/usr/share/vulkan/icd.d /etc/vulkan/icd.d /usr/local/share/vulkan/icd.d)
-if [[ -z ${VK_DRIVER_FILES:-} ]] && ! find "${manifests[@]}" -name '*nvidia*.json' 2>/dev/null | grep -q . &&
+if [[ -z ${VK_DRIVER_FILES:-} && -z $(find "${manifests[@]}" -name '*nvidia*.json' 2>/dev/null) ]] &&
   command -v nvidia-smi >/dev/null; then
   found=/usr/local/nvidia/share/vulkan/icd.d/nvidia_icd.json
   [[ -f $found ]] || found=$(find /usr/local/nvidia /usr -name 'nvidia_icd*.json' 2>/dev/null | head -n 1)
