@@ -141,14 +141,13 @@ export function openKernelStore({ adapter, capabilities }: Gpu, env = process.en
   return new KernelStore(kernelFile(adapter, level, env), { adapter: name, driver, level }, note);
 }
 
-/** Has kernels checked before they are used, on a GPU, and those that people have timed chosen. */
-export function attachKernels(gpu: Gpu, env: NodeJS.ProcessEnv = process.env): KernelStore | undefined {
-  if (gpu.adapter.software) return undefined;
+/** Has kernels checked before they are used, on a GPU, and those that somebody has timed chosen. */
+export function attachKernels(gpu: Gpu, env: NodeJS.ProcessEnv = process.env): void {
   const store = openKernelStore(gpu, env);
-  gpu.checks = new KernelChecks(gpu, store.verdicts, { onNote: note });
+  if (!gpu.adapter.software) gpu.checks = new KernelChecks(gpu, store.verdicts, { onNote: note });
+  // Without any time of its own it follows what is stored.
   if (Object.keys(store.stored.choices).length > 0)
-    gpu.tuning = new Tuner(gpu, store.choices, { seconds: 0, onNote: env.DEBUG ? note : undefined });
-  return store;
+    gpu.tuning = new Tuner(gpu, store.choices, { seconds: 0 });
 }
 
 /** Times the kernels of every plan from now on, for so many seconds in all. */

@@ -5,7 +5,7 @@
  */
 import { UserError } from './errors.js';
 import type { Gpu } from './gpu.js';
-import { kernelId, kernelKey, kernelSource } from './kernel.js';
+import { type KernelSource, kernelId, kernelKey, kernelSource } from './kernel.js';
 import type { Dispatch } from './op.js';
 import { operationTrials } from './ops/trials.js';
 import type { Schedule } from './schedule.js';
@@ -92,22 +92,44 @@ export class KernelChecks {
     return right;
   }
 
-  /** Tries the candidates of a choice that are not known yet; gives those that are right. */
-  async rightOnes(tunable: Tunable): Promise<Candidate[]> {
-    const { capabilities } = this.gpu;
-    const trials = new Map<string, Trial>();
-    for (const candidate of tunable.candidates) {
-      const id = kernelId(candidate.dispatch(tunable.work), capabilities);
-      if (!this.verdicts.has(id)) trials.set(id, tunable.trial(candidate));
+  /** Whether the kernel of a candidate is right; tries it where that is not known. */
+  async isRight(tunable: Tunable, candidate: Candidate): Promise<boolean> {
+    const dispatch = candidate.dispatch(tunable.work);
+    const id = kernelId(dispatch, this.gpu.capabilities);
+    if (!this.verdicts.has(id)) await this.run(new Map([[id, tunable.trial(candidate)]]));
+    return !this.faultOf(dispatch);
+  }
+
+  /**
+   * The same for kernels that are no operation's.
+   *
+   * @param fault tries them on the device: what is wrong, or undefined
+   * @throws UserError when something is
+   */
+  async tryOnce(
+    what: string,
+    sources: readonly KernelSource[],
+    fault: () => Promise<string | undefined>,
+  ): Promise<void> {
+    const hash = hashOf(sources.map(kernelKey));
+    let verdict = this.store.get(hash);
+    if (verdict === undefined) {
+      const started = performance.now();
+      verdict = (await fault()) ?? RIGHT;
+      this.store.set({ [hash]: verdict });
+      this.tried++;
+      this.milliseconds += performance.now() - started;
     }
-    await this.run(trials);
-    return tunable.candidates.filter((candidate) => !this.faultOf(candidate.dispatch(tunable.work)));
+    if (verdict) throw this.refusal(what, verdict);
   }
 
   private async run(trials: ReadonlyMap<string, Trial>): Promise<void> {
     const started = performance.now();
     // A trial of several launches stands for each of their kernels.
-    const hashes = new Map([...new Set(trials.values())].map((trial) => [trial, hashOf(trial, this.gpu)]));
+    const { capabilities } = this.gpu;
+    const textsOf = ({ dispatches }: Trial) =>
+      dispatches.map((dispatch) => kernelKey(kernelSource(dispatch, capabilities)));
+    const hashes = new Map([...new Set(trials.values())].map((trial) => [trial, hashOf(textsOf(trial))]));
     const found = new Map([...hashes].map(([trial, hash]) => [trial, this.store.get(hash)]));
     const open = [...found.keys()].filter((trial) => found.get(trial) === undefined);
     const faults = open.length > 0 ? await judge(this.gpu, open) : [];
@@ -131,16 +153,17 @@ export class KernelChecks {
 
 /**
  * The checks of a device: on a GPU there always are some. A CPU adapter's kernels have their sizes in their texts, so another size
- * is another kernel; the tests run all of them there.
+ * is another kernel; the tests run all of them there. Dawn's null backend computes nothing.
  */
 export function checksOf(gpu: Gpu): KernelChecks | undefined {
-  if (!gpu.checks && !gpu.adapter.software) gpu.checks = new KernelChecks(gpu);
+  const { software, backend } = gpu.adapter;
+  if (!gpu.checks && !software && backend !== 'null') gpu.checks = new KernelChecks(gpu);
   return gpu.checks;
 }
 
 /** Of the texts that a trial runs: 53 bits (cyrb53). */
-function hashOf({ dispatches }: Trial, { capabilities }: Gpu): string {
-  const text = dispatches.map((dispatch) => kernelKey(kernelSource(dispatch, capabilities))).join('\n');
+function hashOf(texts: readonly string[]): string {
+  const text = texts.join('\n');
   let [a, b] = [0xdeadbeef, 0x41c6ce57];
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);

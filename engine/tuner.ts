@@ -76,9 +76,8 @@ export class Tuner {
     for (const [i, tunable] of open.entries()) {
       onProgress?.(i, open.length);
       if (performance.now() > this.deadline) return false;
-      const candidates = await this.checks.rightOnes(tunable);
-      const choice = await this.fastest(tunable, candidates);
-      if (!choice) continue;
+      const choice = await this.fastest(tunable);
+      if (!choice) return false;
       this.store.set(tunable.key, choice);
       onNote?.(`${tunable.key}: ${choice.name}, ${choice.milliseconds[choice.name]!.toFixed(3)} ms`);
     }
@@ -86,36 +85,36 @@ export class Tuner {
     return true;
   }
 
-  /** Undefined where the time is up before every candidate has a sample. */
-  private async fastest(
-    tunable: Tunable,
-    candidates: readonly Candidate[],
-  ): Promise<TunedChoice | undefined> {
-    const { repeats = 5, leastMs = 5 } = this.options;
+  private get late(): boolean {
+    return performance.now() > this.deadline;
+  }
+
+  /** Of the candidates that are right; undefined where the time is up before each of them has a sample. */
+  private async fastest(tunable: Tunable): Promise<TunedChoice | undefined> {
+    const { gpu, options } = this;
+    const { repeats = 5, leastMs = 5 } = options;
     const buffers = new Map<Tensor, GPUBuffer>();
     try {
-      const runners: Runner[] = [];
-      for (const candidate of candidates)
-        runners.push(kernelRunner(this.gpu, { launches: [await this.launch(tunable, candidate, buffers)] }));
-      const samples: number[][] = runners.map(() => []);
-      for (let round = 0; round < repeats; round++)
-        for (const [i, runner] of runners.entries()) {
-          if (performance.now() > this.deadline && samples[runners.length - 1]!.length === 0)
-            return undefined;
-          if (performance.now() > this.deadline) continue;
-          const runs = runsFor(await warmUp(runner, warmUpFor(this.gpu)), {
-            repeats,
-            leastMs,
-          });
-          samples[i]!.push((await runner.run(runs)) / runs);
+      const timed: { candidate: Candidate; runner: Runner; samples: number[] }[] = [];
+      for (const candidate of tunable.candidates) {
+        if (this.late) return undefined;
+        if (!(await this.checks.isRight(tunable, candidate))) continue;
+        const launches = [await this.launch(tunable, candidate, buffers)];
+        timed.push({ candidate, runner: kernelRunner(gpu, { launches }), samples: [] });
+      }
+      for (let round = 0; round < repeats && !(round > 0 && this.late); round++)
+        for (const { runner, samples } of timed) {
+          if (this.late && samples.length === 0) return undefined;
+          const one = await warmUp(runner, warmUpFor(gpu));
+          const runs = runsFor(one, { repeats, leastMs });
+          samples.push((await runner.run(runs)) / runs);
         }
-      const times = samples.map(median);
-      let best = 0;
-      times.forEach((time, i) => {
-        if (time < times[best]! && time < times[0]! * (1 - WORTH)) best = i;
-      });
-      const milliseconds = Object.fromEntries(candidates.map(({ name }, i) => [name, times[i]!]));
-      return { name: candidates[best]!.name, milliseconds };
+      const results = timed.map(({ candidate, samples }) => ({ name: candidate.name, ms: median(samples) }));
+      const [shipped] = results;
+      if (!shipped) return undefined;
+      const gains = results.filter(({ ms }) => ms < shipped.ms * (1 - WORTH));
+      const best = gains.reduce((least, each) => (each.ms < least.ms ? each : least), shipped);
+      return { name: best.name, milliseconds: Object.fromEntries(results.map(({ name, ms }) => [name, ms])) };
     } finally {
       for (const buffer of buffers.values()) buffer.destroy();
     }

@@ -1,7 +1,9 @@
 /** `promptkd tune`: times the kernels of both stages at one's own shapes, and keeps what is faster than the shipped rules. */
 import { writeFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { UserError } from '../../engine/errors.js';
 import type { Gpu } from '../../engine/gpu.js';
+import { KernelChecks } from '../../engine/kernelChecks.js';
 import { choicesOf } from '../../engine/schedule.js';
 import { type TunedChoice, Tuner } from '../../engine/tuner.js';
 import type { Tunable } from '../../engine/tuning.js';
@@ -59,6 +61,7 @@ export function register(program: Command): void {
     const store = openKernelStore(gpu);
     if (flags.forget) store.forgetChoices();
     else if (!flags.show) {
+      gpu.checks ??= new KernelChecks(gpu, store.verdicts);
       const tunables = tunablesOf(gpu, flags);
       const bar = createProgress().begin('timing the kernels of products', tunables.length);
       const tuner = new Tuner(gpu, store.choices, {
@@ -75,9 +78,20 @@ export function register(program: Command): void {
     const { choices } = store.stored;
     process.stdout.write(choicesTable(choices));
     process.stdout.write(`kept in ${store.path}\n`);
-    if (flags.out) writeFileSync(flags.out, `${JSON.stringify(store.stored, null, 1)}\n`);
+    if (flags.out) keep(flags.out, `${JSON.stringify(store.stored, null, 1)}\n`);
     gpu.destroy();
   });
+}
+
+function keep(path: string, text: string): void {
+  try {
+    writeFileSync(path, text);
+  } catch (error) {
+    throw new UserError(
+      `${path} cannot be written: ${(error as Error).message}`,
+      'give another file to --out',
+    );
+  }
 }
 
 function tunablesOf({ capabilities }: Gpu, flags: Flags): Tunable[] {

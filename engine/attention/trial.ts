@@ -7,7 +7,7 @@ import { attentionBackward, attentionDelta, attentionForward, sizesOf } from './
 
 /** A prime: more than one tile of rows and more than two blocks of the other side, the last ones ragged. */
 const TOKENS = 67;
-const HEADS = 3;
+const HEADS = 2;
 const BATCH = 2;
 
 /** The same launch for few heads of a few tokens. */

@@ -142,6 +142,16 @@ const gradientOp: Op<Attributes & { readonly batchStatistics: boolean }> = {
       const shared = batchStatistics ? (dbeta[c]! + xhat[i]! * dgamma[c]!) / batch : 0;
       return gamma![c]! * rstd[c]! * (g - shared);
     });
+    // As the kernel does: nothing where the statistics are those of x.
+    if (batchStatistics) {
+      const rest = new Float64Array(n);
+      dx.forEach((value, i) => {
+        rest[i % n]! += value / batch;
+      });
+      dx.forEach((value, i) => {
+        dx[i] = value - rest[i % n]!;
+      });
+    }
     return [dx, dgamma, dbeta];
   },
 };

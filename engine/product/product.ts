@@ -46,13 +46,24 @@ export function multiplyMatrices(a: Values, b: Values, sizes: MatmulSizes): Valu
   const { batch, m, n, k, transposeA, transposeB } = sizes;
   const c = new Float64Array(batch * m * n);
   for (let z = 0; z < batch; z++)
-    for (let i = 0; i < m; i++)
+    for (let i = 0; i < m; i++) {
+      // Along k where B lies along it, else along n: the memory of B is read in its order.
+      if (transposeB) {
+        for (let j = 0; j < n; j++) {
+          const column = (z * n + j) * k;
+          let sum = 0;
+          for (let l = 0; l < k; l++)
+            sum += a[z * m * k + (transposeA ? l * m + i : i * k + l)]! * b[column + l]!;
+          c[(z * m + i) * n + j] = sum;
+        }
+        continue;
+      }
       for (let l = 0; l < k; l++) {
         const left = a[z * m * k + (transposeA ? l * m + i : i * k + l)]!;
         const row = (z * m + i) * n;
-        for (let j = 0; j < n; j++)
-          c[row + j]! += left * b[z * k * n + (transposeB ? j * k + l : l * n + j)]!;
+        for (let j = 0; j < n; j++) c[row + j]! += left * b[z * k * n + l * n + j]!;
       }
+    }
   return c;
 }
 

@@ -2,9 +2,11 @@
 import { UserError } from '../../engine/errors.js';
 import type { Gpu } from '../../engine/gpu.js';
 import { bindBuffers, getKernel, type Kernel, type KernelSource } from '../../engine/kernel.js';
+import { checksOf } from '../../engine/kernelChecks.js';
 import { shaderSources } from '../../shaders/generated.js';
 import type { PreparedImage } from './preparedImage.js';
 import { IMAGE_DEVIATION, IMAGE_MEAN } from './preprocess.js';
+import { preprocessFault } from './preprocessFault.js';
 
 /** Words of `struct Image` in the shader, and the invocations of a workgroup along x and y. */
 const IMAGE_WORDS = 9;
@@ -78,8 +80,11 @@ export class GpuPreprocessor {
   /** Compiles both passes and makes the buffers. */
   static async create(gpu: Gpu, options: GpuPreprocessorOptions): Promise<GpuPreprocessor> {
     const { across, down } = resampleKernels(options.size);
-    const kernels = { across: await getKernel(gpu, across), down: await getKernel(gpu, down) };
-    return new GpuPreprocessor(gpu, options, kernels);
+    const made = await gpu.wait(Promise.all([getKernel(gpu, across), getKernel(gpu, down)]));
+    const preprocessor = new GpuPreprocessor(gpu, options, { across: made[0], down: made[1] });
+    const fault = () => preprocessFault(gpu, preprocessor, options);
+    await checksOf(gpu)?.tryOnce('the image transform', [across, down], fault);
+    return preprocessor;
   }
 
   /** How many times a buffer had to be replaced by a larger one. */

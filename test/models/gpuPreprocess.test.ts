@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UserError } from '../../engine/errors.js';
 import { type Gpu, openGpu } from '../../engine/gpu.js';
+import { KernelChecks } from '../../engine/kernelChecks.js';
 import { GpuPreprocessor } from '../../models/clip/gpuPreprocess.js';
-import { prepareImage } from '../../models/clip/preparedImage.js';
+import { type PreparedImage, prepareImage } from '../../models/clip/preparedImage.js';
 import {
   boxCrop,
   type Crop,
@@ -13,6 +14,7 @@ import {
   sampleTrainCrop,
   testCrop,
 } from '../../models/clip/preprocess.js';
+import { preprocessFault } from '../../models/clip/preprocessFault.js';
 import type { RgbImage } from '../../models/platform.js';
 import { Random } from '../../models/random.js';
 import { countCreations } from '../helpers/creations.js';
@@ -53,6 +55,29 @@ describe.skipIf(!gpu)('GpuPreprocessor', () => {
     target.destroy();
     return result;
   }
+
+  it('is tried once on a device with checks, and refused when it makes another image', async () => {
+    const kept: Record<string, string> = {};
+    const store = {
+      get: (hash: string) => kept[hash],
+      set: (more: object) => void Object.assign(kept, more),
+    };
+    const checked = Object.create(gpu!, { checks: { value: new KernelChecks(gpu!, store) } }) as Gpu;
+    const preprocessor = await GpuPreprocessor.create(checked, { size: 24, batch: 2 });
+    expect([checked.checks!.tried, Object.values(kept)]).toEqual([1, ['']]);
+    (await GpuPreprocessor.create(checked, { size: 24, batch: 3 })).destroy();
+    expect(checked.checks!.tried).toBe(1);
+    // The same image, but as another crop of it.
+    const wrong = {
+      submit: (images: readonly PreparedImage[], target: GPUBuffer) => {
+        const { source } = images[0]!;
+        preprocessor.submit([{ ...images[0]!, source: source.map((byte) => byte ^ 1) }], target);
+      },
+    };
+    expect(await preprocessFault(gpu!, wrong, { size: 24, batch: 2 })).toMatch(/^byte \d+/);
+    expect(await preprocessFault(gpu!, preprocessor, { size: 24, batch: 2 })).toBeUndefined();
+    preprocessor.destroy();
+  });
 
   it('equals the reference for odd sizes, up and down, in one batch', async () => {
     const random = new Random(7);
@@ -210,6 +235,6 @@ class Bench {
         return typeof value === 'function' ? value.bind(real) : value;
       },
     });
-    return { device, wait: this.gpu.wait.bind(this.gpu) } as unknown as Gpu;
+    return Object.create(this.gpu, { device: { value: device } }) as Gpu;
   }
 }

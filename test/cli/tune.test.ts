@@ -1,0 +1,52 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { StoredKernels } from '../../cli/kernelStore.js';
+import { promptkdAsync } from '../helpers/cli.js';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'promptkd-tune-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const SIZES = ['--teacher', 'emoji-teacher', '--student', 'emoji-student', '--batch', '2', '--classes', '4'];
+const tune = (...args: string[]) =>
+  promptkdAsync(['tune', ...args], { env: { XDG_CACHE_HOME: join(folder, 'cache') } });
+
+describe('promptkd tune', () => {
+  it('times within its bound, keeps what it found, shows it, writes it to a file and forgets it', async () => {
+    const file = join(folder, 'found.json');
+    const timed = await tune(...SIZES, '--seconds', '20', '--out', file);
+    expect(timed.status, timed.stderr).toBe(0);
+    const found = JSON.parse(readFileSync(file, 'utf8')) as StoredKernels;
+    const [key, choice] = Object.entries(found.choices)[0]!;
+    expect(key).toMatch(/^product /);
+    expect(Object.keys(choice.milliseconds)).toContain(choice.name);
+    expect(timed.stdout).toContain(key);
+
+    const shown = await tune('--show');
+    expect(shown.stdout).toContain(key);
+    const forgotten = await tune('--forget');
+    expect(forgotten.stdout).toContain('the shipped choices hold');
+    expect((await tune('--show')).stdout).toContain('the shipped choices hold');
+  });
+
+  it.each([
+    [['--seconds', '0'], '--help'],
+    [['--teacher', 'ViT-X'], '--help'],
+  ])('refuses %j', async (args, mend) => {
+    const { status, stderr } = await tune(...args);
+    expect(status, stderr).toBe(2);
+    expect(stderr.split('mend:')[1]).toContain(mend);
+  });
+
+  it('says when a file cannot be written', async () => {
+    const file = join(folder, 'nowhere', 'found.json');
+    const { status, stderr } = await tune('--show', '--out', file);
+    expect(status, stderr).toBe(2);
+    expect(stderr).toContain(`${file} cannot be written`);
+    expect(existsSync(file)).toBe(false);
+  });
+});
