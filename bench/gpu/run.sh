@@ -69,6 +69,8 @@ fi
 # Of the program and of the driver, so that a second call meets what the first one met. The driver makes no folder by itself.
 export XDG_CACHE_HOME=$work/cache __GL_SHADER_DISK_CACHE_PATH=$work/cache/nvidia
 mkdir -p "$__GL_SHADER_DISK_CACHE_PATH"
+# vitest colours what it writes to a file.
+export NO_COLOR=1
 
 {
   echo '# Measurements on a GPU'
@@ -80,7 +82,7 @@ mkdir -p "$__GL_SHADER_DISK_CACHE_PATH"
   echo "| card, driver | ${cards:-no nvidia-smi here; see doctor} |"
   echo "| date | $(date -u +%Y-%m-%dT%H:%M:%SZ) |"
   echo "| commit of the kit | $(cat "$kit/COMMIT") |"
-  echo "| machine | $(nproc) cores, $(uname -sr) |"
+  echo "| machine | $(nproc) cores, $(uname -s) |"
   echo "| Vulkan | VK_DRIVER_FILES=${VK_DRIVER_FILES:-}, carried libraries in use: $(echo ${carried:-none}) |"
   echo "| budget | $budget s, $SECONDS s of them for unpacking |"
 } >"$parts/header.md"
