@@ -22,20 +22,25 @@ export function has(parts: readonly string[] | undefined, text: string): boolean
   return parts === undefined || parts.some((part) => plain(text).includes(plain(part)));
 }
 
-/** Opens the adapter, measures, and writes the report. */
+/**
+ * Opens the adapter, measures, and writes the report.
+ *
+ * @param measure may also give rows while it goes on, so that a command that is stopped keeps what it measured
+ */
 export async function withReport<Row>(
   name: string,
   { out, level }: Flags,
-  measure: (gpu: Gpu) => Promise<readonly Row[]>,
+  measure: (gpu: Gpu, keep: (rows: readonly Row[]) => void) => Promise<readonly Row[]>,
   render: (rows: readonly Row[]) => string,
 ): Promise<string> {
   const gpu = await openGpu({ level });
   // As the command line does.
   attachKernels(gpu);
   try {
-    const rows = await measure(gpu);
-    const report = { name, date: new Date().toISOString(), environment: environmentOf(gpu), rows };
-    return writeReport(report, render, { out });
+    const environment = environmentOf(gpu);
+    const keep = (rows: readonly Row[]) =>
+      writeReport({ name, date: new Date().toISOString(), environment, rows }, render, { out });
+    return keep(await measure(gpu, keep));
   } finally {
     gpu.destroy();
   }

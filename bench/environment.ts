@@ -20,8 +20,10 @@ export function packageVersion(name: string, folder = rootFolder()): string {
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }
 
-/** The commit of the checkout, with a `+` where files differ from it; undefined outside of one. */
+/** The commit of the checkout, with a `+` where files differ from it; of bench/gpu's kit, which is none, as it was packed. */
 function commit(): string | undefined {
+  const packed = join(rootFolder(), 'COMMIT');
+  if (existsSync(packed)) return readFileSync(packed, 'utf8').trim();
   const git = (...args: string[]) =>
     execFileSync('git', args, {
       cwd: rootFolder(),

@@ -2,23 +2,24 @@
 import { encoderTable, kernelTable, peakLine, weightedLines } from '../cli/benchTables.js';
 import { measureEncoder } from '../models/benchmarks/encoder.js';
 import { casesFor } from '../models/benchmarks/kernelCases.js';
-import { measureKernels } from '../models/benchmarks/kernels.js';
+import { type KernelRow, measureKernels } from '../models/benchmarks/kernels.js';
 import { modelNamed } from '../models/benchmarks/models.js';
 import type { Precision } from '../models/clip/precision.js';
 import { type Flags, has, log, repetitionOf, withReport } from './command.js';
 import { markdownTable } from './table.js';
 
 export const runKernels = (flags: Flags & { readonly precision: readonly Precision[] }): Promise<string> =>
-  withReport(
+  withReport<KernelRow>(
     'kernels',
     flags,
-    (gpu) =>
+    (gpu, keep) =>
       measureKernels(gpu, {
         cases: casesFor(gpu.capabilities, flags.precision, flags.quick === true).filter(
           ({ family, name }) => has(flags.only, family) && has(flags.shapes, name),
         ),
         repetition: repetitionOf(gpu, flags),
         onProgress: log,
+        onRows: keep,
       }),
     (rows) =>
       [peakLine(rows), markdownTable(kernelTable(rows)), weightedLines(rows)].filter(Boolean).join('\n'),

@@ -1,16 +1,17 @@
-"""PromptKD's stage-2 step and its largest kernels in eager PyTorch, with random weights: what the engine is compared with on an
-NVIDIA GPU. The student is CLIP ViT-B/16 with deep vision prompts and a projection, the teacher CLIP ViT-L/14 with deep vision
-prompts (forward only), the class vectors are stored, the loss is KL, the optimiser SGD with momentum.
+"""PromptKD's stage-2 step, its largest kernels and its image encoder in eager PyTorch, with random weights: what the engine is
+compared with on an NVIDIA GPU. The student is CLIP ViT-B/16 with deep vision prompts and a projection, the teacher CLIP ViT-L/14
+with deep vision prompts (forward only), the class vectors are stored, the loss is KL, the optimiser SGD with momentum.
 
-It has been run on a processor with --quick (PyTorch 1.13), on no GPU yet.
+    python3 pytorch_step.py [--only step,kernels,encoder] [--json FILE] [--batch 8] [--classes 100] [--repeats 5] [--quick]
+                            [--device cuda|cpu]
 
-    python3 pytorch_step.py [--json FILE] [--batch 8] [--classes 100] [--repeats 5] [--quick] [--device cuda|cpu]
-
-Times are medians of samples that alternate between precisions; CUDA is synchronised around each sample.
+Times are medians of samples that alternate between precisions; CUDA is synchronised around each sample. The file is written, and
+the table printed, after each group: a call that is stopped keeps what it measured.
 """
 
 import argparse
 import json
+import os
 import statistics
 import time
 
@@ -59,7 +60,7 @@ def attention(q, k, v):
 class ImageEncoder(nn.Module):
     """CLIP's image encoder; prompt 0 behind the patches, prompt i in their place at the input of block i."""
 
-    def __init__(self, width, layers, patch, resolution, embed):
+    def __init__(self, width, layers, patch, resolution, embed, prompted=True):
         super().__init__()
         self.tokens = (resolution // patch) ** 2 + 1
         self.conv = nn.Conv2d(3, width, patch, patch, bias=False)
@@ -70,7 +71,7 @@ class ImageEncoder(nn.Module):
         self.ln_post = nn.LayerNorm(width)
         self.projection = nn.Parameter(torch.randn(width, embed) * width**-0.5)
         self.requires_grad_(False)
-        depth = min(PROMPT_DEPTH, layers)
+        depth = min(PROMPT_DEPTH, layers) if prompted else 0
         self.prompts = nn.ParameterList(
             nn.Parameter(torch.randn(PROMPT_LENGTH, width) * 0.02) for _ in range(depth)
         )
@@ -79,7 +80,8 @@ class ImageEncoder(nn.Module):
         x = self.conv(images).flatten(2).transpose(1, 2)
         batch = x.shape[0]
         x = torch.cat([self.class_embedding.expand(batch, 1, -1), x], dim=1) + self.positions
-        x = torch.cat([x, self.prompts[0].expand(batch, -1, -1)], dim=1)
+        if len(self.prompts) > 0:
+            x = torch.cat([x, self.prompts[0].expand(batch, -1, -1)], dim=1)
         x = self.ln_pre(x)
         for i, block in enumerate(self.blocks):
             if 0 < i < len(self.prompts):
@@ -136,40 +138,100 @@ def synchronise(device):
 
 
 def measure(cases, repeats, least, device):
-    """Rows of every case; the cases take their turns."""
-    samplers = [(name, flops, sample(run, least, device)) for name, flops, run in cases]
+    """Rows of every case, `(what it is, FLOPs, run)`; the cases take their turns."""
+    samplers = [(what, flops, sample(run, least, device)) for what, flops, run in cases]
     times = [[] for _ in samplers]
     for _ in range(repeats):
         for i, (_, _, one) in enumerate(samplers):
             times[i].append(one())
     rows = []
-    for (name, flops, _), samples in zip(samplers, times):
+    for (what, flops, _), samples in zip(samplers, times):
         median = statistics.median(samples)
-        rows.append(dict(case=name, ms=median, samples=samples, tflops=flops / median / 1e9 if flops else None))
+        rows.append(dict(what, ms=median, samples=samples, tflops=flops / median / 1e9 if flops else None))
     return rows
 
 
+def short(dtype):
+    return "f16" if dtype == torch.float16 else "f32"
+
+
 def kernel_cases(dtypes, device, quick):
+    """The products of both models as `bench kernels` has them: with the weight as models store it (nt), and of the gradient (nn)."""
+    # Rows, width, batch, tokens.
+    models = [(34, 128, 2, 17)] if quick else [(1576, 768, 8, 197), (1028, 1024, 4, 257)]
     cases = []
-    shapes = [(64, 64, 64)] if quick else [(4096, 4096, 4096), (1576, 768, 768), (1576, 768, 2304), (1576, 768, 3072),
-                                           (1576, 3072, 768), (1028, 1024, 1024), (1028, 1024, 3072),
-                                           (1028, 1024, 4096), (1028, 4096, 1024)]
-    attended = (2, 2, 17, 64) if quick else (8, 12, 197, 64)
     for dtype in dtypes:
-        name = str(dtype).replace("torch.", "")
-        for m, k, n in shapes:
-            a, b = torch.randn(m, k, device=device, dtype=dtype), torch.randn(k, n, device=device, dtype=dtype)
-            cases.append((f"GEMM {m} x {k} x {n} {name}", 2 * m * k * n, lambda a=a, b=b: a @ b))
-        q, k, v = (torch.randn(*attended, device=device, dtype=dtype) for _ in range(3))
-        batch, heads, tokens, width = attended
-        label = " x ".join(map(str, attended))
-        cases.append((f"attention {label} {name}", 4 * batch * heads * tokens**2 * width,
-                      lambda q=q, k=k, v=v: attention(q, k, v)))
+
+        def leaf(*shape):
+            return torch.randn(*shape, device=device, dtype=dtype)
+
+        def product(layout, m, k, n, bias=True):
+            x, w = leaf(m, k), leaf(n, k) if layout == "nt" else leaf(k, n)
+            b = leaf(n) if bias and layout == "nt" else None
+            run = (lambda: F.linear(x, w, b)) if layout == "nt" else (lambda: x @ w)
+            what = dict(kind="gemm", layout=layout, sizes=[m, k, n], dtype=short(dtype))
+            cases.append((what, 2 * m * k * n, run))
+
+        for rows, width, batch, tokens in models:
+            for k, n in [(width, 3 * width), (width, width), (width, 4 * width), (4 * width, width)]:
+                product("nt", rows, k, n)
+                product("nn", rows, n, k)
+            sizes = [batch, width // 64, tokens, 64]
+            q, k, v = (leaf(*sizes).requires_grad_() for _ in range(3))
+            what = dict(kind="attention", sizes=sizes, dtype=short(dtype))
+            flops = 4 * batch * width * tokens**2
+            cases.append((dict(what, direction="forward"), flops, lambda q=q, k=k, v=v: attended(q, k, v)))
+            y = attention(q, k, v)
+            dy = torch.randn_like(y)
+            cases.append((dict(what, direction="backward"), None, lambda inputs=(q, k, v), y=y, dy=dy: torch.autograd.grad(
+                y, inputs, dy, retain_graph=True)))
+        if not quick:
+            for layout in ["nt", "nn"]:
+                product(layout, 4096, 4096, 4096, bias=False)
     return cases
+
+
+def attended(q, k, v):
+    with torch.no_grad():
+        attention(q, k, v)
+
+
+def step_cases(dtypes, device, options):
+    student, teacher = ("small", "small") if options.quick else ("ViT-B/16", "ViT-L/14")
+    what = dict(kind="step", models=f"{teacher} to {student}", batch=options.batch, classes=options.classes)
+    return [(dict(what, dtype=short(dtype)), None,
+             Step(student, teacher, options.batch, options.classes, dtype, device).run) for dtype in dtypes]
+
+
+def encoder_cases(dtypes, device, batch, quick):
+    model = "small" if quick else "ViT-B/16"
+    side = VISION[model]["resolution"]
+    cases = []
+    for dtype in dtypes:
+        encoder = ImageEncoder(**VISION[model], prompted=False).to(device, dtype)
+        images = torch.randn(batch, 3, side, side, device=device, dtype=dtype)
+        what = dict(kind="encoder", model=model, batch=batch, dtype=short(dtype))
+        cases.append((what, None, lambda encoder=encoder, images=images: forward(encoder, images)))
+    return cases
+
+
+def name_of(row):
+    sizes = " x ".join(map(str, row.get("sizes", [])))
+    if row["kind"] == "gemm":
+        return f"GEMM {row['layout']} {sizes} {row['dtype']}"
+    if row["kind"] == "attention":
+        return f"attention {row['direction']} {sizes} {row['dtype']}"
+    if row["kind"] == "step":
+        return f"stage-2 step, {row['models']}, batch {row['batch']}, {row['classes']} classes, {row['dtype']}"
+    return f"{row['model']} encoder, batch {row['batch']}, {row['dtype']}"
+
+
+GROUPS = ["step", "kernels", "encoder"]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default=",".join(GROUPS), help="groups, separated by commas: " + ", ".join(GROUPS))
     parser.add_argument("--json")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--classes", type=int, default=100)
@@ -177,32 +239,40 @@ def main():
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args()
+    wanted = options.only.split(",")
+    for group in wanted:
+        if group not in GROUPS:
+            parser.error(f"there is no group {group}: choose from {', '.join(GROUPS)}")
     device = options.device
     # float16 arithmetic on a processor is missing or slow.
-    dtypes = [torch.float32, torch.float16] if device == "cuda" else [torch.float32]
+    dtypes = [torch.float16, torch.float32] if device == "cuda" else [torch.float32]
     least = 2 if options.quick else 50
-    rows = measure(kernel_cases(dtypes, device, options.quick), options.repeats, least, device)
-
-    student, teacher = ("small", "small") if options.quick else ("ViT-B/16", "ViT-L/14")
-    steps = [Step(student, teacher, options.batch, options.classes, dtype, device) for dtype in dtypes]
-    cases = [(f"stage-2 step, {teacher} to {student}, batch {options.batch}, {str(dtype).replace('torch.', '')}", None, step.run)
-             for dtype, step in zip(dtypes, steps)]
-    rows += measure(cases, options.repeats, least, device)
-    for batch in ([2] if options.quick else [1, 64]):
-        images = [torch.randn_like(step.images[:1]).repeat(batch, 1, 1, 1) for step in steps]
-        encoders = [(f"{student} encoder, batch {batch}, {str(dtype).replace('torch.', '')}", None,
-                     lambda step=step, x=x: forward(step.student, x)) for dtype, step, x in zip(dtypes, steps, images)]
-        rows += measure(encoders, options.repeats, least, device)
-
     name = torch.cuda.get_device_name() if device == "cuda" else "processor"
     print(f"PyTorch {torch.__version__}, {name}, eager\n")
-    print("| case | ms | least | most | TFLOP/s |\n|---|---:|---:|---:|---:|")
-    for row in rows:
-        tflops = f"{row['tflops']:.1f}" if row["tflops"] else ""
-        print(f"| {row['case']} | {row['ms']:.3f} | {min(row['samples']):.3f} | {max(row['samples']):.3f} | {tflops} |")
-    if options.json:
-        with open(options.json, "w") as file:
-            json.dump(dict(torch=torch.__version__, device=name, rows=rows), file)
+    print("| case | ms | least | most | TFLOP/s |\n|---|---:|---:|---:|---:|", flush=True)
+    rows = []
+
+    def keep(cases):
+        found = measure(cases, options.repeats, least, device)
+        for row in found:
+            tflops = f"{row['tflops']:.1f}" if row["tflops"] else ""
+            print(f"| {name_of(row)} | {row['ms']:.3f} | {min(row['samples']):.3f} | {max(row['samples']):.3f} | {tflops} |", flush=True)
+        rows.extend(found)
+        if options.json:
+            # In one go, as a limit may end this program at any moment.
+            with open(options.json + ".part", "w") as file:
+                json.dump(dict(torch=torch.__version__, device=name, rows=rows), file)
+            os.replace(options.json + ".part", options.json)
+
+    if "step" in wanted:
+        keep(step_cases(dtypes, device, options))
+    if "kernels" in wanted:
+        # A precision at a time: the first one is kept when the other does not fit into the time.
+        for dtype in dtypes:
+            keep(kernel_cases([dtype], device, options.quick))
+    if "encoder" in wanted:
+        for batch in [2] if options.quick else [1, 64]:
+            keep(encoder_cases(dtypes, device, batch, options.quick))
 
 
 def forward(encoder, images):

@@ -54,7 +54,7 @@ const GOLDENS = join(rootFolder(), '..', 'shared', 'goldens', 'tiny');
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 export const runStart = (flags: Flags): Promise<string> =>
-  withReport('start', flags, () => measureStarts(flags), renderStarts);
+  withReport('start', flags, (_, keep) => measureStarts(flags, keep), renderStarts);
 
 export function renderStarts(rows: readonly StartRow[]): string {
   const seconds = (ms: number | undefined) => (ms === undefined ? '' : (ms / 1000).toFixed(2));
@@ -76,13 +76,11 @@ export function renderStarts(rows: readonly StartRow[]): string {
   });
 }
 
-async function measureStarts({
-  models,
-  commands: given,
-  precision,
-  repeats,
-  quick,
-}: Flags): Promise<StartRow[]> {
+/** @param keep called after each start, with the rows so far: with large models each takes long */
+async function measureStarts(
+  { models, commands: given, precision, repeats, quick }: Flags,
+  keep: (rows: readonly StartRow[]) => void,
+): Promise<StartRow[]> {
   const folder = mkdtempSync(join(tmpdir(), 'promptkd-start-'));
   try {
     const commands = quick ? ['distill'] : given;
@@ -96,34 +94,46 @@ async function measureStarts({
       );
     const rows: StartRow[] = [];
     for (const one of cases.filter(({ command }) => commands.includes(command))) {
-      const found: Record<'empty' | 'full', (Found & { seconds: number })[]> = { empty: [], full: [] };
+      const found: Record<StartRow['caches'], (Found & { seconds: number })[]> = { empty: [], full: [] };
       for (let i = 0; i < repeats; i++) {
         const caches = join(folder, `caches of ${one.command} ${i}`);
         for (const state of ['empty', 'full'] as const) {
           found[state].push(await start(folder, one.args(join(folder, 'run')), one.until, caches));
           log(`${one.command}, caches ${state}: ${found[state].at(-1)!.seconds.toFixed(2)} s`);
+          keep([...rows, ...rowsOf(one, precision, found)]);
         }
       }
-      for (const caches of ['empty', 'full'] as const) {
-        const all = found[caches];
-        const of = (value: (one: (typeof all)[number]) => number) => median(all.map(value));
-        rows.push({
-          ...{ command: one.command, models: one.models, precision, caches, until: one.until },
-          seconds: of((f) => f.seconds),
-          hostMilliseconds: of((f) => f.hostMilliseconds),
-          processorMilliseconds: of((f) => f.processorMilliseconds ?? 0),
-          pipelines: of((f) => f.pipelines),
-          marks: Object.fromEntries(
-            Object.keys(all[0]!.marks).map((name) => [name, of((f) => f.marks[name] ?? 0)]),
-          ),
-          starts: all.length,
-        });
-      }
+      rows.push(...rowsOf(one, precision, found));
     }
     return rows;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Of the starts so far; none where there was none. */
+function rowsOf(
+  { command, models, until }: Case,
+  precision: string,
+  found: Readonly<Record<StartRow['caches'], readonly (Found & { seconds: number })[]>>,
+): StartRow[] {
+  return (['empty', 'full'] as const)
+    .filter((caches) => found[caches].length > 0)
+    .map((caches) => {
+      const all = found[caches];
+      const of = (value: (one: (typeof all)[number]) => number) => median(all.map(value));
+      return {
+        ...{ command, models, precision, caches, until },
+        seconds: of((f) => f.seconds),
+        hostMilliseconds: of((f) => f.hostMilliseconds),
+        processorMilliseconds: of((f) => f.processorMilliseconds ?? 0),
+        pipelines: of((f) => f.pipelines),
+        marks: Object.fromEntries(
+          Object.keys(all[0]!.marks).map((name) => [name, of((f) => f.marks[name] ?? 0)]),
+        ),
+        starts: all.length,
+      };
+    });
 }
 
 /** Images, models and a plain teacher, and what can be started with them. */

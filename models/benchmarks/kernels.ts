@@ -34,6 +34,8 @@ export interface KernelOptions {
   readonly cases: readonly KernelCase[];
   readonly repetition: Repetition;
   readonly onProgress?: (text: string) => void;
+  /** Called after each group with all rows so far. */
+  readonly onRows?: (rows: readonly KernelRow[]) => void;
 }
 
 /** Fills every leaf of a request that has no data: weights as `randomWeight` does, whole numbers with 0. */
@@ -53,7 +55,7 @@ function fill(gpu: Gpu, leaf: Tensor): void {
 
 /** Measures family by family: within one, every case and both peaks take their turns. */
 export async function measureKernels(gpu: Gpu, options: KernelOptions): Promise<KernelRow[]> {
-  const { cases, repetition, onProgress = () => {} } = options;
+  const { cases, repetition, onProgress = () => {}, onRows = () => {} } = options;
   const groups = new Map<string, KernelCase[]>();
   for (const work of cases) {
     const key = `${work.family}, ${work.model}`;
@@ -63,6 +65,7 @@ export async function measureKernels(gpu: Gpu, options: KernelOptions): Promise<
   for (const [name, group] of groups) {
     onProgress(name);
     rows.push(...(await measureGroup(gpu, group, repetition)));
+    onRows(rows);
   }
   return rows;
 }
