@@ -113,7 +113,8 @@ export function productDispatch(shader: string, product: Product, choice: TileCh
       IDENTITY: activation === undefined,
       ...choice.constants,
     },
-    uniformOnCpu: true,
+    // With an activation lavapipe takes 1.09 times as long, without one 0.87 to 1.03 times.
+    uniformOnCpu: activation === undefined,
     uniforms: {
       BATCH: batch,
       M: m,
