@@ -29,9 +29,9 @@ export const addPrecisionOption = (command: Command): Command =>
       .default('f32'),
   );
 
-/** Adds `--adapter`, `--level` and `--tune`. */
-export function addGpuOptions(command: Command): Command {
-  return command
+/** Adds `--adapter` and `--level`, and `--tune` to a command that has use for it. */
+export function addGpuOptions(command: Command, { tune = true } = {}): Command {
+  command
     .addOption(
       new Option(
         '--adapter <name>',
@@ -44,15 +44,16 @@ export function addGpuOptions(command: Command): Command {
         'subgroups',
         'matrix',
       ]),
-    )
-    .addOption(
-      new Option(
-        '--tune [seconds]',
-        'time the kernels of each matrix product first and keep the fastest right one (default: 60 s at the most)',
-      )
-        .preset(60)
-        .argParser(seconds),
     );
+  if (!tune) return command;
+  return command.addOption(
+    new Option(
+      '--tune [seconds]',
+      'time the kernels of each matrix product first and keep the fastest right one (default: 60 s at the most)',
+    )
+      .preset(60)
+      .argParser(seconds),
+  );
 }
 
 /**

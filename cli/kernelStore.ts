@@ -3,7 +3,7 @@
  * (engine/tuner.ts). One file an adapter, driver and level.
  */
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as v from 'valibot';
 import type { Gpu, Level } from '../engine/gpu.js';
@@ -71,8 +71,7 @@ export class KernelStore {
     private readonly note: (text: string) => void,
   ) {
     const fresh = { ...about, version: currentVersion(), verdicts: {}, choices: {} };
-    const found = this.read();
-    this.stored = found?.version === fresh.version ? found : fresh;
+    this.stored = this.readCurrent(fresh.version) ?? fresh;
   }
 
   readonly verdicts: VerdictStore = {
@@ -94,7 +93,12 @@ export class KernelStore {
   /** Drops the timed choices; verdicts stay. */
   forgetChoices(): void {
     for (const key of Object.keys(this.stored.choices)) delete this.stored.choices[key];
-    this.write();
+    this.write({ choices: false });
+  }
+
+  private readCurrent(version: string): StoredKernels | undefined {
+    const found = this.read();
+    return found?.version === version ? found : undefined;
   }
 
   private read(): StoredKernels | undefined {
@@ -114,15 +118,23 @@ export class KernelStore {
     }
   }
 
-  /** Under a temporary name that is renamed, so that a run that is killed leaves a whole file. */
-  private write(): void {
+  /**
+   * Under a temporary name that is renamed, so that a run that is killed leaves a whole file. What another process has found out
+   * meanwhile is kept.
+   */
+  private write({ choices = true } = {}): void {
     if (this.failed) return;
-    const temporary = `${this.path}.${process.pid}`;
+    const { stored, path } = this;
+    const there = existsSync(path) ? this.readCurrent(stored.version) : undefined;
+    Object.assign(stored.verdicts, { ...there?.verdicts, ...stored.verdicts });
+    if (choices) Object.assign(stored.choices, { ...there?.choices, ...stored.choices });
+    const temporary = `${path}.${process.pid}`;
     try {
-      mkdirSync(dirname(this.path), { recursive: true });
-      writeFileSync(temporary, `${JSON.stringify(this.stored, null, 1)}\n`);
-      renameSync(temporary, this.path);
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(temporary, `${JSON.stringify(stored, null, 1)}\n`);
+      renameSync(temporary, path);
     } catch (error) {
+      if (existsSync(temporary)) rmSync(temporary);
       this.failed = true;
       this.note(`what is found out about the kernels is not kept: ${(error as Error).message}`);
     }
@@ -134,16 +146,25 @@ const own = <T>(record: Record<string, T>, key: string): T | undefined =>
 
 const note = (text: string) => void process.stderr.write(`${text}\n`);
 
-/** What is known of the kernels on a device. */
-export function openKernelStore({ adapter, capabilities }: Gpu, env = process.env): KernelStore {
-  const { name, driver } = adapter;
-  const { level } = capabilities;
-  return new KernelStore(kernelFile(adapter, level, env), { adapter: name, driver, level }, note);
+const stores = new WeakMap<GPUDevice, KernelStore>();
+
+/** What is known of the kernels on a device: one store for all that use it. */
+export function kernelStoreOf({ device, adapter, capabilities }: Gpu, env = process.env): KernelStore {
+  let store = stores.get(device);
+  if (!store) {
+    const { name, driver } = adapter;
+    const { level } = capabilities;
+    store = new KernelStore(kernelFile(adapter, level, env), { adapter: name, driver, level }, note);
+    stores.set(device, store);
+  }
+  return store;
 }
 
 /** Has kernels checked before they are used, and those that somebody has timed chosen. */
-export function attachKernels(gpu: Gpu, env: NodeJS.ProcessEnv = process.env): void {
-  const store = openKernelStore(gpu, env);
+export function attachKernels(gpu: Gpu): void {
+  // Dawn's null backend computes nothing.
+  if (gpu.adapter.backend === 'null') return;
+  const store = kernelStoreOf(gpu);
   gpu.checks = new KernelChecks(gpu, store.verdicts, { onNote: note });
   // Without any time of its own it follows what is stored.
   if (Object.keys(store.stored.choices).length > 0)
@@ -152,16 +173,16 @@ export function attachKernels(gpu: Gpu, env: NodeJS.ProcessEnv = process.env): v
 
 /** Times the kernels of every plan from now on, for so many seconds in all. */
 export function startTuning(gpu: Gpu, seconds: number, env: NodeJS.ProcessEnv = process.env): void {
-  const store = openKernelStore(gpu, env);
-  gpu.checks ??= new KernelChecks(gpu, store.verdicts, { onNote: note });
+  const store = kernelStoreOf(gpu);
   let announced = false;
   gpu.tuning = new Tuner(gpu, store.choices, {
     seconds,
-    onProgress: (_, total) => {
-      if (!announced)
-        note(`timing the kernels of ${total} products, ${seconds} s at the most; kept in ${store.path}`);
+    onProgress: () => {
+      if (!announced) note(`timing the kernels of products, ${seconds} s at the most; kept in ${store.path}`);
       announced = true;
     },
+    onLate: () =>
+      note(`${seconds} s were not enough to time all products: the others keep the shipped choice`),
     onNote: env.DEBUG ? note : undefined,
   });
 }

@@ -127,7 +127,7 @@ export class Gpu {
   readonly device: GPUDevice;
   readonly adapter: AdapterSummary;
   readonly capabilities: Capabilities;
-  /** Tries kernels before plans use them; without it they are trusted. */
+  /** Tries kernels before plans use them; a GPU gets some with its first plan (kernelChecks.ts). */
   checks?: KernelChecks;
   /** Chooses kernels by times; without it, each operation's own rule does. */
   tuning?: Tuner;

@@ -245,7 +245,9 @@ export const kernelKey = ({ entry, code }: KernelSource): string => `${entry}\n$
 export function kernelId(dispatch: Dispatch, adapter: { software: boolean }): string {
   const { shader, entry, constants, reads, writes } = dispatch;
   const uniforms = boundUniforms(dispatch, adapter);
-  const baked = uniforms ? Object.keys(uniforms) : dispatch.uniforms;
+  const baked = uniforms
+    ? Object.entries(uniforms).map(([name, value]) => [name, typeOf(value)])
+    : dispatch.uniforms;
   const elements = 'elements' in dispatch ? dispatch.elements : undefined;
   const turns = elements && inTurn(elements, workgroupOf(dispatch), adapter);
   const bindings = [reads, writes].map((operands) =>
@@ -309,20 +311,24 @@ export const bindBuffers = (
     })),
   });
 
+/** A kernel that the device does not take: its compiler's messages. */
+export class KernelRefused extends Error {}
+
 async function build(gpu: Gpu, source: KernelSource): Promise<Kernel> {
   const { device } = gpu;
   const layout = layoutFor(gpu, source);
+  // What is wrong with a text is this kernel's failure, not one of the device.
+  device.pushErrorScope('validation');
   const module = device.createShaderModule({ label: source.name, code: source.code });
-  try {
-    const pipeline = await device.createComputePipelineAsync({
-      label: source.name,
-      layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-      compute: { module, entryPoint: source.entry },
-    });
-    return { pipeline, layout };
-  } catch (error) {
-    const info = await module.getCompilationInfo();
-    const messages = info.messages.map((m) => `${source.name}:${m.lineNum}:${m.linePos} ${m.message}`);
-    throw new Error(`kernel ${source.name} does not compile\n${messages.join('\n') || error}`);
-  }
+  const making = device.createComputePipelineAsync({
+    label: source.name,
+    layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+    compute: { module, entryPoint: source.entry },
+  });
+  const [made] = await Promise.allSettled([making, device.popErrorScope()]);
+  if (made.status === 'fulfilled') return { pipeline: made.value, layout };
+  const info = await module.getCompilationInfo();
+  const messages = info.messages.map((m) => `${source.name}:${m.lineNum}:${m.linePos} ${m.message}`);
+  gpu.check();
+  throw new KernelRefused(`kernel ${source.name} does not compile\n${messages.join('\n') || made.reason}`);
 }

@@ -26,9 +26,21 @@ export interface KernelChecksOptions {
 
 const RIGHT = '';
 
+/** The trial of a candidate. */
+interface PickTrial {
+  /** Id of the kernel that the candidate runs, and of the one that its trial does. */
+  readonly kernel: string;
+  readonly id: string;
+  readonly same: boolean;
+  get(): Trial;
+}
+
 export class KernelChecks {
   /** By the id of a kernel. */
   private readonly verdicts = new Map<string, string>();
+  /** Ids that the store knows nothing of. */
+  private readonly unknown = new Set<string>();
+  private readonly picks = new Map<string, PickTrial>();
   /** Kernels that ran without a trial, as none is known for them; a test sees to it that no stage has any. */
   readonly untried = new Set<string>();
   private operations: ReadonlyMap<string, Trial> | undefined;
@@ -43,12 +55,12 @@ export class KernelChecks {
   ) {}
 
   /** The first candidate that is not known to be wrong. */
-  readonly choose: Choose = ({ candidates, work }) =>
-    candidates.find((candidate) => !this.faultOf(candidate.dispatch(work)))?.name;
+  readonly choose: Choose = (tunable) =>
+    tunable.candidates.find((candidate) => !this.faultOf(tunable, candidate))?.name;
 
-  /** What is wrong with the kernel of a launch, as far as it is known. */
-  faultOf(dispatch: Dispatch): string | undefined {
-    return this.verdicts.get(kernelId(dispatch, this.gpu.capabilities)) || undefined;
+  /** What is wrong with the kernel of a candidate, as far as it is known here or from an earlier process. */
+  faultOf(tunable: Tunable, candidate: Candidate): string | undefined {
+    return this.verdictOf(this.trialOf(tunable, candidate)) || undefined;
   }
 
   /**
@@ -59,48 +71,80 @@ export class KernelChecks {
    */
   async check(schedule: Schedule): Promise<boolean> {
     const { capabilities } = this.gpu;
+    const picks = [...schedule.picks.values()].map((pick) => ({
+      ...pick,
+      trial: this.trialOf(pick.tunable, pick.candidate),
+    }));
     const trials = new Map<string, Trial>();
-    const picked = new Map<string, { tunable: Tunable; candidate: Candidate }>();
-    for (const pick of schedule.picks.values()) {
-      const id = kernelId(pick.candidate.dispatch(pick.tunable.work), capabilities);
-      picked.set(id, pick);
-      if (this.verdicts.has(id) || trials.has(id)) continue;
-      const trial = pick.tunable.trial(pick.candidate);
+    for (const { trial } of picks) {
       // Where sizes are in a text, a small one is another kernel.
-      if (trial.dispatches.some((small) => kernelId(small, capabilities) === id)) trials.set(id, trial);
+      if (trial.same) trials.set(trial.id, trial.get());
+      else if (!capabilities.software) this.untried.add(trial.id);
     }
-    for (const dispatch of schedule.dispatches) {
+    const picked = new Set(picks.map(({ trial }) => trial.kernel));
+    const others = new Map<string, Dispatch>();
+    for (const dispatch of capabilities.software ? [] : schedule.dispatches) {
       const id = kernelId(dispatch, capabilities);
-      if (capabilities.software || picked.has(id) || this.verdicts.has(id) || trials.has(id)) continue;
+      if (!picked.has(id)) others.set(id, dispatch);
+    }
+    for (const id of others.keys()) {
+      if (this.verdicts.has(id)) continue;
       this.operations ??= operationTrials(capabilities);
       const trial = this.operations.get(id);
       if (trial) trials.set(id, trial);
-      else this.untried.add(`${dispatch.shader}.${dispatch.entry ?? 'main'}`);
+      else this.untried.add(id);
     }
     await this.run(trials);
-    let right = true;
-    for (const [id, { tunable, candidate }] of picked) {
+    for (const [id, { shader, entry = 'main' }] of others) {
       const fault = this.verdicts.get(id);
+      if (fault) throw this.refusal(`${shader}.${entry}`, fault);
+    }
+    let right = true;
+    for (const { tunable, candidate, trial } of picks) {
+      const fault = this.verdictOf(trial);
       if (!fault) continue;
       right = false;
       this.options.onNote?.(`${tunable.key}: ${candidate.name} is not used: ${fault}`);
-      if (tunable.candidates.every((each) => this.faultOf(each.dispatch(tunable.work))))
+      if (tunable.candidates.every((each) => this.faultOf(tunable, each)))
         throw this.refusal(tunable.key, fault);
-    }
-    for (const dispatch of schedule.dispatches) {
-      const id = kernelId(dispatch, capabilities);
-      if (!picked.has(id) && this.verdicts.get(id))
-        throw this.refusal(`${dispatch.shader}.${dispatch.entry ?? 'main'}`, this.verdicts.get(id)!);
     }
     return right;
   }
 
   /** Whether the kernel of a candidate is right; tries it where that is not known. */
   async isRight(tunable: Tunable, candidate: Candidate): Promise<boolean> {
-    const dispatch = candidate.dispatch(tunable.work);
-    const id = kernelId(dispatch, this.gpu.capabilities);
-    if (!this.verdicts.has(id)) await this.run(new Map([[id, tunable.trial(candidate)]]));
-    return !this.faultOf(dispatch);
+    const trial = this.trialOf(tunable, candidate);
+    if (this.verdictOf(trial) === undefined) await this.run(new Map([[trial.id, trial.get()]]));
+    return !this.verdictOf(trial);
+  }
+
+  /** The trial of a candidate, which is made when it is asked for, and the ids of its kernel and of the candidate's own. */
+  private trialOf(tunable: Tunable, candidate: Candidate): PickTrial {
+    const { capabilities } = this.gpu;
+    const kernel = kernelId(candidate.dispatch(tunable.work), capabilities);
+    let known = this.picks.get(kernel);
+    if (!known) {
+      const trial = tunable.trial(candidate);
+      const ids = trial.dispatches.map((dispatch) => kernelId(dispatch, capabilities));
+      known = { kernel, id: ids.join(), same: ids.includes(kernel), get: () => trial };
+      this.picks.set(kernel, known);
+    }
+    return known;
+  }
+
+  private verdictOf({ id, get }: PickTrial): string | undefined {
+    let verdict = this.verdicts.get(id);
+    if (verdict === undefined && !this.unknown.has(id)) {
+      verdict = this.store.get(this.hashOf(get()));
+      if (verdict === undefined) this.unknown.add(id);
+      else this.verdicts.set(id, verdict);
+    }
+    return verdict;
+  }
+
+  private hashOf({ dispatches }: Trial): string {
+    const { capabilities } = this.gpu;
+    return hashOf(dispatches.map((dispatch) => kernelKey(kernelSource(dispatch, capabilities))));
   }
 
   /**
@@ -129,17 +173,15 @@ export class KernelChecks {
   private async run(trials: ReadonlyMap<string, Trial>): Promise<void> {
     const started = performance.now();
     // A trial of several launches stands for each of their kernels.
-    const { capabilities } = this.gpu;
-    const textsOf = ({ dispatches }: Trial) =>
-      dispatches.map((dispatch) => kernelKey(kernelSource(dispatch, capabilities)));
-    const hashes = new Map([...new Set(trials.values())].map((trial) => [trial, hashOf(textsOf(trial))]));
+    const wanted = [...trials].filter(([id]) => !this.verdicts.has(id));
+    const hashes = new Map([...new Set(wanted.map(([, trial]) => trial))].map((t) => [t, this.hashOf(t)]));
     const found = new Map([...hashes].map(([trial, hash]) => [trial, this.store.get(hash)]));
     const open = [...found.keys()].filter((trial) => found.get(trial) === undefined);
     const faults = open.length > 0 ? await judge(this.gpu, open) : [];
     open.forEach((trial, i) => {
       found.set(trial, faults[i] ?? RIGHT);
     });
-    for (const [id, trial] of trials) this.verdicts.set(id, found.get(trial)!);
+    for (const [id, trial] of wanted) this.verdicts.set(id, found.get(trial)!);
     if (open.length === 0) return;
     this.store.set(Object.fromEntries(open.map((trial) => [hashes.get(trial)!, found.get(trial)!])));
     this.tried += open.length;

@@ -81,7 +81,7 @@ export interface KernelContext {
   readonly capabilities: Capabilities;
   /** For each output: does anything read it? Kernels may skip the ones that nothing reads. */
   readonly used: readonly boolean[];
-  /** What a tuner found; absent where nothing was tuned. */
+  /** Chooses between kernels that do the same work; without it the first is taken. */
   readonly choose?: Choose;
 }
 

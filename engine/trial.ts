@@ -2,10 +2,9 @@
  * A trial: launches on random values at a small size, and what they must give in float64. `judge` runs many of them at once and
  * says what is wrong with each.
  */
-import { UserError } from './errors.js';
 import type { Gpu } from './gpu.js';
 import { fromHalf, toHalf } from './half.js';
-import { getKernel, kernelSource, tensorOf } from './kernel.js';
+import { getKernel, KernelRefused, kernelSource, tensorOf } from './kernel.js';
 import { encode, type Launch, makeLaunch } from './launch.js';
 import { createStorage, hostValues, Reader } from './memory.js';
 import type { Dispatch, Values } from './op.js';
@@ -56,37 +55,45 @@ interface Prepared {
 /**
  * For each trial what is wrong with it, or undefined where its results are right.
  *
- * @throws UserError when the device has no room for them, which says nothing about a kernel
+ * @throws Error when the device fails or has no room, which says nothing about a kernel
  */
 export async function judge(gpu: Gpu, trials: readonly Trial[]): Promise<(string | undefined)[]> {
-  const refused = (error: unknown): string => {
-    if (error instanceof UserError) throw error;
-    return String((error as Error).message).split('\n')[0]!;
-  };
-  const prepared = await Promise.all(trials.map((trial, i) => prepare(gpu, trial, i).catch(refused)));
-  const ready = prepared.filter((p): p is Prepared => typeof p !== 'string');
-  if (ready.length === 0) return prepared as string[];
+  const settled = await Promise.allSettled(trials.map((trial, i) => prepare(gpu, trial, i)));
+  const ready = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
   const reader = new Reader(gpu);
   try {
-    const { device } = gpu;
-    const encoder = device.createCommandEncoder();
-    for (const { launches } of ready) {
-      const pass = encoder.beginComputePass();
-      encode(pass, launches);
-      pass.end();
-    }
-    device.queue.submit([encoder.finish()]);
-    const wanted = ready.flatMap(({ buffers, outputs }) =>
-      outputs.map((tensor) => ({ buffer: buffers.get(tensor)!, bytes: buffers.get(tensor)!.size })),
+    for (const one of settled)
+      if (one.status === 'rejected' && !(one.reason instanceof KernelRefused)) throw one.reason;
+    const found = new Map<Trial, string | undefined>();
+    if (ready.length > 0) await compare(gpu, reader, ready, found);
+    return settled.map((one, i) =>
+      one.status === 'fulfilled' ? found.get(trials[i]!) : String(one.reason.message).split('\n')[0],
     );
-    const bytes = await reader.readTogether(wanted);
-    const faults = new Map<Prepared, string | undefined>();
-    for (const p of ready) faults.set(p, faultOf(p, bytes.splice(0, p.outputs.length)));
-    return prepared.map((p) => (typeof p === 'string' ? p : faults.get(p)));
   } finally {
     for (const { buffers } of ready) for (const buffer of buffers.values()) buffer.destroy();
     reader.destroy();
   }
+}
+
+/** Runs what is prepared, with one wait for all of it, and says what is wrong with each. */
+async function compare(
+  gpu: Gpu,
+  reader: Reader,
+  ready: readonly Prepared[],
+  found: Map<Trial, string | undefined>,
+): Promise<void> {
+  const encoder = gpu.device.createCommandEncoder();
+  for (const { launches } of ready) {
+    const pass = encoder.beginComputePass();
+    encode(pass, launches);
+    pass.end();
+  }
+  gpu.device.queue.submit([encoder.finish()]);
+  const wanted = ready.flatMap(({ buffers, outputs }) =>
+    outputs.map((tensor) => ({ buffer: buffers.get(tensor)!, bytes: buffers.get(tensor)!.size })),
+  );
+  const bytes = await reader.readTogether(wanted);
+  for (const one of ready) found.set(one.trial, faultOf(one, bytes.splice(0, one.outputs.length)));
 }
 
 async function prepare(gpu: Gpu, trial: Trial, seed: number): Promise<Prepared> {
@@ -99,8 +106,8 @@ async function prepare(gpu: Gpu, trial: Trial, seed: number): Promise<Prepared> 
       Object.entries({ ...reads, ...writes }).map(([name, operand]) => [tensorOf(operand), name] as const),
     ),
   );
-  return gpu.scoped('the trial of a kernel', () => {
-    const buffers = new Map<Tensor, GPUBuffer>();
+  const buffers = new Map<Tensor, GPUBuffer>();
+  const made = gpu.scoped('the trial of a kernel', () => {
     const values = new Map<Tensor, Values>();
     for (const tensor of new Set([...inputs, ...names.keys()])) {
       const buffer = createStorage(gpu, tensor.bytes, tensor.label);
@@ -121,6 +128,10 @@ async function prepare(gpu: Gpu, trial: Trial, seed: number): Promise<Prepared> 
     );
     const outputs = [...new Set(dispatches.flatMap(({ writes }) => Object.values(writes).map(tensorOf)))];
     return { trial, buffers, values, outputs, launches };
+  });
+  return made.catch((error) => {
+    for (const buffer of buffers.values()) buffer.destroy();
+    throw error;
   });
 }
 

@@ -2,6 +2,7 @@
  * Timed choices between kernels that do the same work, for who asks for them: where the rules that ship with the project are not
  * the best on an adapter, or at a shape that nobody measured. Only kernels that give right results (kernelChecks.ts) are timed.
  */
+import { UserError } from './errors.js';
 import type { Gpu } from './gpu.js';
 import { getKernel, kernelSource, tensorOf } from './kernel.js';
 import { checksOf, KernelChecks } from './kernelChecks.js';
@@ -34,6 +35,8 @@ export interface TunerOptions {
   readonly leastMs?: number;
   /** Called as choices are made, the first time with `done` 0. */
   readonly onProgress?: (done: number, total: number) => void;
+  /** Told once, when the time does not suffice for a choice. */
+  readonly onLate?: () => void;
   /** Told about kernels that are wrong, and about each choice. */
   readonly onNote?: (note: string) => void;
 }
@@ -42,43 +45,66 @@ export interface TunerOptions {
 const WORTH = 0.03;
 
 export class Tuner {
-  private readonly deadline: number;
   private readonly checks: KernelChecks;
+  /** Milliseconds that are left, and since when they run: only the tuner's own work counts. */
+  private left: number;
+  private since = 0;
+  private wasLate = false;
 
   constructor(
     private readonly gpu: Gpu,
     private readonly store: TuningStore,
     private readonly options: TunerOptions = {},
   ) {
-    this.deadline = performance.now() + 1000 * (options.seconds ?? Number.POSITIVE_INFINITY);
+    this.left = 1000 * (options.seconds ?? Number.POSITIVE_INFINITY);
     this.checks = checksOf(gpu) ?? new KernelChecks(gpu, undefined, options);
   }
 
   /** A choice counts as long as its kernel is offered and right. */
-  readonly choose: Choose = ({ key, candidates, work }) => {
-    const name = this.store.get(key)?.name;
-    const found = candidates.find((candidate) => candidate.name === name);
-    return found && !this.checks.faultOf(found.dispatch(work)) ? name : undefined;
+  readonly choose: Choose = (tunable) => {
+    const name = this.store.get(tunable.key)?.name;
+    const found = tunable.candidates.find((candidate) => candidate.name === name);
+    return found && !this.checks.faultOf(tunable, found) ? name : undefined;
   };
 
   /** Makes the choices that the store does not know; false where the time did not suffice for all. */
   async prepare(tunables: readonly Tunable[]): Promise<boolean> {
-    const { onProgress, onNote } = this.options;
+    const { onProgress, onLate } = this.options;
     const open = tunables.filter((each) => each.candidates.length > 1 && this.choose(each) === undefined);
-    for (const [i, tunable] of open.entries()) {
-      onProgress?.(i, open.length);
-      if (performance.now() > this.deadline) return false;
+    this.since = performance.now();
+    try {
+      for (const [i, tunable] of open.entries()) {
+        onProgress?.(i, open.length);
+        if (this.late || !(await this.decide(tunable))) {
+          if (!this.wasLate) onLate?.();
+          this.wasLate = true;
+          return false;
+        }
+      }
+      if (open.length > 0) onProgress?.(open.length, open.length);
+      return true;
+    } finally {
+      this.left -= performance.now() - this.since;
+    }
+  }
+
+  /** False where the time is up. Where memory does not suffice to time it, the shipped choice holds. */
+  private async decide(tunable: Tunable): Promise<boolean> {
+    const { onNote } = this.options;
+    try {
       const choice = await this.fastest(tunable);
-      if (!choice) return false;
+      if (!choice) return !this.late;
       this.store.set(tunable.key, choice);
       onNote?.(`${tunable.key}: ${choice.name}, ${choice.milliseconds[choice.name]!.toFixed(3)} ms`);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      onNote?.(`${tunable.key}: ${error.message}`);
     }
-    if (open.length > 0) onProgress?.(open.length, open.length);
     return true;
   }
 
   private get late(): boolean {
-    return performance.now() > this.deadline;
+    return performance.now() - this.since >= this.left;
   }
 
   /** Of the candidates that are right; undefined where the time is up before each of them has a sample. */

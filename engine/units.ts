@@ -6,7 +6,8 @@
 
 /** Longer names stand before those that they contain. */
 const BY_NAME: readonly (readonly [name: RegExp, units: number])[] = [
-  [/\b(H200|H100 SXM|H100 80GB HBM3|GH200|H800|H20)\b/i, 132],
+  [/\b(H200|H100 SXM|H100 80GB HBM3|GH200|H800)\b/i, 132],
+  [/\bH20\b/i, 78],
   [/\bH100\b/i, 114],
   [/\b(B200|B100|GB200)\b/i, 148],
   [/\b(A100|A800)\b/i, 108],

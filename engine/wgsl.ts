@@ -64,6 +64,7 @@ function unroll(lines: readonly string[], constants: Constants): string[] {
       if (inner?.[1] === 'end') depth--;
     }
     const count = Number(constants[found[3]!] ?? found[3]);
+    if (!Number.isInteger(count)) throw new Error(`//#unroll ${found[2]}: ${found[3]} is no constant`);
     const body = lines.slice(at + 1, end);
     for (let i = 0; i < count; i++)
       result.push(

@@ -1,4 +1,4 @@
-/** Every kernel that a tuner may choose, of every level and layout, for checks that compile without running. */
+/** Every kernel that products and attention may get, of every level and layout, for checks that compile without running. */
 
 import type { SubgroupMatrixConfig } from '../engine/adapter.js';
 import { attentionCandidates } from '../engine/attention/candidates.js';

@@ -1,6 +1,6 @@
 // Attention (the maths is in attention.wgsl) on subgroup matrices (tensor cores): everything is float16 in storage, sums are
 // float32, and the weights P and slopes dS are rounded to float16 as operands.
-// EXPERIMENTAL: compiled by every test run, but chosen only on an adapter where it agreed with the reference.
+// Used only on an adapter where it gave right results (engine/kernelChecks.ts).
 //
 // Each of four subgroups owns MAT_M rows of a head (queries, or keys in `keys`), held as left operands in registers. The
 // workgroup walks over the other side in blocks of BLOCK rows, staged in workgroup memory as they are stored; the layout of the

@@ -1,5 +1,4 @@
 // The gradient of attention_matrix.wgsl, which says how it works. P is made again from the scores and lse.
-// EXPERIMENTAL, as that is.
 
 //#include attention_matrix_parts
 

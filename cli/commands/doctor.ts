@@ -4,7 +4,7 @@ import pc from 'picocolors';
 import { type AdapterSummary, type Gpu, listAdapters } from '../../engine/gpu.js';
 import { type SelfCheck, selfCheck } from '../../engine/selfCheck.js';
 import { adapterReason, addGpuOptions, commandGpu, driverMend, type GpuFlags } from '../gpu.js';
-import { openKernelStore } from '../kernelStore.js';
+import { kernelStoreOf } from '../kernelStore.js';
 import { MARKER, type VulkanState, vulkanState } from '../platform/relaunch.js';
 
 const SHOWN_LIMITS = [
@@ -35,6 +35,7 @@ export function register(program: Command): void {
       .command('doctor')
       .description('show the adapters, the one that is used and why, and check that it calculates rightly')
       .option('--json', 'print the report for programs'),
+    { tune: false },
   ).action(async (flags: GpuFlags & { json?: boolean }) => {
     const gpu = await commandGpu(flags);
     const report = await examine(gpu, flags);
@@ -63,7 +64,7 @@ async function examine(gpu: Gpu, flags: GpuFlags): Promise<Report> {
 }
 
 function kernelsOf(gpu: Gpu): Report['kernels'] {
-  const { path, stored } = openKernelStore(gpu);
+  const { path, stored } = kernelStoreOf(gpu);
   const verdicts = Object.values(stored.verdicts);
   const refused = verdicts.filter((verdict) => verdict !== '');
   return { path, tried: verdicts.length, refused, timed: Object.keys(stored.choices).length };

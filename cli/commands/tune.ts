@@ -3,7 +3,6 @@ import { writeFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { UserError } from '../../engine/errors.js';
 import type { Gpu } from '../../engine/gpu.js';
-import { KernelChecks } from '../../engine/kernelChecks.js';
 import { choicesOf } from '../../engine/schedule.js';
 import { type TunedChoice, Tuner } from '../../engine/tuner.js';
 import type { Tunable } from '../../engine/tuning.js';
@@ -11,7 +10,7 @@ import { MODEL_NAMES, modelNamed } from '../../models/benchmarks/models.js';
 import type { Precision } from '../../models/clip/precision.js';
 import { type StepShape, studentRequests, teacherRequest } from '../../models/promptkd/shapes.js';
 import { addGpuOptions, addPrecisionOption, commandGpu, type GpuFlags, type PrecisionFlags } from '../gpu.js';
-import { openKernelStore } from '../kernelStore.js';
+import { kernelStoreOf } from '../kernelStore.js';
 import { number } from '../numbers.js';
 import { createProgress } from '../progress.js';
 import { formatTable } from '../table.js';
@@ -56,31 +55,39 @@ export function register(program: Command): void {
     .option('--show', 'print what was found before, and time nothing')
     .option('--forget', 'drop what was found before, and time nothing: the shipped choices hold again')
     .option('--out <file>', 'write what was found as JSON, to keep it or to send it in with an issue');
-  addPrecisionOption(addGpuOptions(command)).action(async (flags: Flags) => {
+  addPrecisionOption(addGpuOptions(command, { tune: false })).action(async (flags: Flags) => {
+    if ([flags.forget, flags.show].filter(Boolean).length > 1)
+      throw new UserError('--show and --forget contradict each other', 'give one of them');
     const gpu = await commandGpu(flags);
-    const store = openKernelStore(gpu);
-    if (flags.forget) store.forgetChoices();
-    else if (!flags.show) {
-      gpu.checks ??= new KernelChecks(gpu, store.verdicts);
-      const tunables = tunablesOf(gpu, flags);
-      const bar = createProgress().begin('timing the kernels of products', tunables.length);
-      const tuner = new Tuner(gpu, store.choices, {
-        seconds: flags.seconds,
-        onProgress: (done, total) => bar.update(tunables.length - total + done),
-      });
-      const done = await tuner.prepare(tunables);
-      bar.end();
-      if (!done)
-        process.stderr.write(
-          `${flags.seconds} s were not enough for all products; the same command goes on where it stopped\n`,
-        );
+    try {
+      await run(gpu, flags);
+    } finally {
+      gpu.destroy();
     }
-    const { choices } = store.stored;
-    process.stdout.write(choicesTable(choices));
-    process.stdout.write(`kept in ${store.path}\n`);
-    if (flags.out) keep(flags.out, `${JSON.stringify(store.stored, null, 1)}\n`);
-    gpu.destroy();
   });
+}
+
+async function run(gpu: Gpu, flags: Flags): Promise<void> {
+  const store = kernelStoreOf(gpu);
+  if (flags.forget) store.forgetChoices();
+  else if (!flags.show) {
+    const tunables = tunablesOf(gpu, flags);
+    const bar = createProgress().begin('timing the kernels of products', tunables.length);
+    const tuner = new Tuner(gpu, store.choices, {
+      seconds: flags.seconds,
+      onProgress: (done, total) => bar.update(tunables.length - total + done),
+    });
+    const done = await tuner.prepare(tunables);
+    bar.end();
+    if (!done)
+      process.stderr.write(
+        `${flags.seconds} s were not enough for all products; the same command goes on where it stopped\n`,
+      );
+  }
+  const { choices } = store.stored;
+  process.stdout.write(choicesTable(choices));
+  process.stdout.write(`kept in ${store.path}\n`);
+  if (flags.out) keep(flags.out, `${JSON.stringify(store.stored, null, 1)}\n`);
 }
 
 function keep(path: string, text: string): void {

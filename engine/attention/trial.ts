@@ -5,7 +5,7 @@ import { type Expected, largestOf, summationError, type Trial, ULP } from '../tr
 import { type AttentionLaunch, HEAD } from './launch.js';
 import { attentionBackward, attentionDelta, attentionForward, sizesOf } from './reference.js';
 
-/** A prime: more than one tile of rows and more than two blocks of the other side, the last ones ragged. */
+/** A prime: a ragged rest behind whole tiles of rows, and behind a whole chunk of the other side. */
 const TOKENS = 67;
 const HEADS = 2;
 const BATCH = 2;

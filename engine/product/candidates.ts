@@ -51,7 +51,7 @@ export function productCandidates(product: Product, capabilities: Capabilities):
   }
 }
 
-/** What identifies a product to a tuner: sizes, layout, types and what follows. */
+/** What identifies a choice: sizes, layout, types and what follows. */
 export function productKey({ a, b, c, sizes, epilogue, rounded }: Product): string {
   const { batch, m, n, k, transposeA, transposeB } = sizes;
   const { bias, activation, pre, residual, slope } = epilogue;
@@ -77,7 +77,7 @@ export function chooseProduct(product: Product, { capabilities, choose }: Kernel
     work: product,
     candidates: productCandidates(product, capabilities),
     trial: (candidate) => {
-      const work = smallProduct(product);
+      const work = smallProduct(product, candidate.dispatch(product));
       return productTrial(work, candidate.dispatch(work));
     },
   };

@@ -1,5 +1,5 @@
 /** What a product kernel is checked with: a product of the same kind, small and odd, and its results in float64. */
-import type { Dispatch, Values } from '../op.js';
+import type { Constant, Dispatch, Values } from '../op.js';
 import { activationDerivative, activationValue } from '../ops/activation.js';
 import { type Shape, Tensor } from '../tensor.js';
 import { type Expected, largestOf, summationError, type Trial, ULP } from '../trial.js';
@@ -15,12 +15,18 @@ function small(size: number, near: number): number {
   return Math.min(size, power * (count % 2 === 0 ? count + 1 : count));
 }
 
-/** The same kind of product: more than one tile of every kernel in each direction, more than two of its steps over k. */
-export function smallProduct(product: Product): Product {
+/**
+ * The same kind of product: more than one tile in each direction, more than two steps over k.
+ *
+ * @param dispatch of the kernel that is tried, for the edges of its tile
+ */
+export function smallProduct(product: Product, dispatch?: Dispatch): Product {
   const { a, b, c, sizes, epilogue } = product;
+  const { TILE, TILE_M = TILE, TILE_N = TILE } = dispatch?.constants ?? {};
+  const beyond = (edge: Constant | undefined, least: number) => Math.max(least, Number(edge ?? 0) + 3);
   const batch = Math.min(sizes.batch, 2);
-  const m = small(sizes.m, 131);
-  const n = small(sizes.n, 197);
+  const m = small(sizes.m, beyond(TILE_M, 131));
+  const n = small(sizes.n, beyond(TILE_N, 197));
   // Where there are few rows many invocations share k, so that two of their steps take this much.
   const k = small(sizes.k, sizes.m <= 16 ? 2100 : 190);
   const like = (tensor: Tensor, shape: Shape) =>

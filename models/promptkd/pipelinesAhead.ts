@@ -1,8 +1,10 @@
 /**
  * Pipelines of both stages, asked for as soon as the architectures are known: a GPU's compiler takes some 90 ms for each, one after
- * the other, while the host reads and uploads weights. They do not depend on sizes, so a guess of what is not known yet will do.
+ * the other, while the host reads and uploads weights. They hardly depend on sizes, so a guess of what is not known yet will do.
  */
+import type { Gpu } from '../../engine/gpu.js';
 import { prefetchPipelines } from '../../engine/plan.js';
+import type { PlanRequest } from '../../engine/schedule.js';
 import type { ClipConfig } from '../clip/config.js';
 import type { Job } from '../job.js';
 import type { ResolvedStudent, ResolvedTeacher } from './defaults.js';
@@ -18,12 +20,12 @@ export function teacherPipelinesAhead(
   { batch, method, recompute, accumulate }: ResolvedTeacher,
   classes: number,
 ): void {
-  // CPU adapters compile for each size, on the cores that load the weights.
-  if (gpu.adapter.software) return;
   const { capabilities } = gpu;
   const shape: StepShape = { batch, classes, precision, capabilities, method, recompute, accumulate };
-  if (method === 'promptsrc') prefetchPipelines(gpu, textRequest(config, shape));
-  prefetchPipelines(gpu, teacherRequest(config, shape));
+  ahead(gpu, [
+    ...(method === 'promptsrc' ? [() => textRequest(config, shape)] : []),
+    () => teacherRequest(config, shape),
+  ]);
 }
 
 /** For stage 2: the text encoder where class vectors are not given, then the step. */
@@ -34,7 +36,6 @@ export function studentPipelinesAhead(
   settings: ResolvedStudent,
   classes: number,
 ): void {
-  if (gpu.adapter.software) return;
   const { capabilities } = gpu;
   const { batch, train, projectionLayers, textFeatures, kdLoss, recompute, accumulate, visionDepth } =
     settings;
@@ -53,6 +54,19 @@ export function studentPipelinesAhead(
     classes: classes || SOME_CLASSES,
     ...(train === 'prompts' && { depth: visionDepth }),
   };
-  if (settings.classVectors === undefined) prefetchPipelines(gpu, textRequest(teacher, shape));
-  prefetchPipelines(gpu, studentRequests(teacher, student, shape).train);
+  ahead(gpu, [
+    ...(settings.classVectors === undefined ? [() => textRequest(teacher, shape)] : []),
+    () => studentRequests(teacher, student, shape).train,
+  ]);
+}
+
+/** What does not fit together is reported by the job itself, in better words. */
+function ahead(gpu: Gpu, requests: readonly (() => PlanRequest)[]): void {
+  // CPU adapters compile for each size, on the cores that load the weights.
+  if (gpu.adapter.software) return;
+  try {
+    for (const request of requests) prefetchPipelines(gpu, request());
+  } catch {
+    // Nothing is lost but time.
+  }
 }

@@ -64,6 +64,18 @@ describe('the file of what is known of kernels', () => {
     expect([open().verdicts.get('abc'), open().choices.get('product NN')]).toEqual(['', undefined]);
   });
 
+  it('keeps what another process has found out meanwhile', () => {
+    const [one, other] = [open(), open()];
+    one.verdicts.set({ abc: '' });
+    other.choices.set('product NN', choice);
+    one.verdicts.set({ def: '' });
+    const found = open();
+    expect([found.verdicts.get('abc'), found.verdicts.get('def')]).toEqual(['', '']);
+    expect(found.choices.get('product NN')).toEqual(choice);
+    found.forgetChoices();
+    expect(open().choices.get('product NN')).toBeUndefined();
+  });
+
   it('forgets what was found out with another version of the kernels or of their compiler, without a word', () => {
     open().verdicts.set({ abc: '' });
     const stored = JSON.parse(readFileSync(path, 'utf8'));

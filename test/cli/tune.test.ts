@@ -25,6 +25,7 @@ describe('promptkd tune', () => {
     expect(key).toMatch(/^product /);
     expect(Object.keys(choice.milliseconds)).toContain(choice.name);
     expect(timed.stdout).toContain(key);
+    expect(Object.keys(found.verdicts).length).toBeGreaterThan(0);
 
     const shown = await tune('--show');
     expect(shown.stdout).toContain(key);
@@ -36,6 +37,7 @@ describe('promptkd tune', () => {
   it.each([
     [['--seconds', '0'], '--help'],
     [['--teacher', 'ViT-X'], '--help'],
+    [['--show', '--forget'], 'one of them'],
   ])('refuses %j', async (args, mend) => {
     const { status, stderr } = await tune(...args);
     expect(status, stderr).toBe(2);

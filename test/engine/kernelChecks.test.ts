@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Capabilities, Gpu } from '../../engine/gpu.js';
+import { type Capabilities, type Gpu, openGpu } from '../../engine/gpu.js';
 import { KernelChecks, type VerdictStore } from '../../engine/kernelChecks.js';
 import type { Dispatch } from '../../engine/op.js';
 import { matmul } from '../../engine/ops/matmul.js';
@@ -12,7 +12,7 @@ import { evaluate } from '../../engine/reference.js';
 import { choicesOf, Schedule } from '../../engine/schedule.js';
 import { type DType, input } from '../../engine/tensor.js';
 import { judge } from '../../engine/trial.js';
-import type { Candidate } from '../../engine/tuning.js';
+import type { Candidate, Tunable } from '../../engine/tuning.js';
 import { shaderSources } from '../../shaders/generated.js';
 import { kernelWays, relativeError, TestRandom, testGpu, withCapabilities } from '../helpers/check.js';
 
@@ -225,23 +225,63 @@ describe('a plan on a device with checks', () => {
   it('takes the next kernel where one is known to be wrong, and refuses the adapter where all are', async () => {
     const gpu = withCapabilities(await testGpu(), GPU);
     const [tunable] = choicesOf({ outputs: [graph()] }, gpu.capabilities);
-    const notes: string[] = [];
     let wrong = 1;
     const verdicts: VerdictStore = {
       get: () => (wrong-- > 0 ? 'its results differ' : ''),
       set: () => {},
     };
-    gpu.checks = new KernelChecks(gpu, verdicts, { onNote: (note) => notes.push(note) });
+    gpu.checks = new KernelChecks(gpu, verdicts);
     const c = graph();
     const plan = await Plan.compile(gpu, { outputs: [c] });
     plan.run();
     expect(relativeError(await plan.read(c), evaluate([c]).get(c)!)).toBeLessThan(1e-5);
     plan.destroy();
-    expect(notes).toEqual([expect.stringContaining(`${tunable!.candidates[0]!.name} is not used`)]);
     expect(gpu.checks.choose(tunable!)).toBe(tunable!.candidates[1]!.name);
 
     gpu.checks = new KernelChecks(gpu, { get: () => 'its results differ', set: () => {} });
     await expect(Plan.compile(gpu, { outputs: [graph()] })).rejects.toThrow(/no kernel computes product NN/);
+  });
+
+  it('takes the next kernel where one does not compile, and the device goes on', async () => {
+    const gpu = withCapabilities(await testGpu(), GPU);
+    const random = new TestRandom(5);
+    const product: Product = {
+      a: random.variable([40, 64], 'a'),
+      b: random.variable([36, 64], 'b'),
+      c: input([40, 36], 'c'),
+      sizes: { batch: 1, m: 40, n: 36, k: 64, transposeA: false, transposeB: true },
+      epilogue: {},
+    };
+    const right = productCandidates(product, gpu.capabilities).find(({ name }) => name === 'staged 32')!;
+    const broken = withText(right, (text) => `${text}\nfn broken() -> u32 { return nothing; }`, 'broken');
+    const { kept, verdicts } = store();
+    const checks = new KernelChecks(gpu, verdicts);
+    const trial = (candidate: Candidate) => {
+      const work = smallProduct(product);
+      return productTrial(work, candidate.dispatch(work));
+    };
+    const tunable: Tunable = {
+      key: 'product',
+      work: product,
+      candidates: [broken, right] as Candidate[],
+      trial,
+    };
+    expect(await checks.isRight(tunable, tunable.candidates[0]!)).toBe(false);
+    expect(Object.values(kept)).toEqual([expect.stringContaining('does not compile')]);
+    expect(await checks.isRight(tunable, tunable.candidates[1]!)).toBe(true);
+    expect(checks.choose(tunable)).toBe('staged 32');
+    gpu.check();
+    // Another process learns it from the store, before it compiles anything.
+    expect(new KernelChecks(gpu, verdicts).choose(tunable)).toBe('staged 32');
+  });
+
+  it('keeps no verdict of a device that is lost', async () => {
+    const gpu = await openGpu();
+    const { kept, verdicts } = store();
+    gpu.checks = new KernelChecks(gpu, verdicts);
+    gpu.device.destroy();
+    await expect(Plan.compile(gpu, { outputs: [graph()] })).rejects.toThrow(/lost|destroyed/);
+    expect(kept).toEqual({});
   });
 
   it('has the same pipeline for products that differ in sizes alone', async () => {

@@ -2,7 +2,7 @@
 // Four subgroups of LANES, two by two, compute 128 x 128 results; each holds SIDE x SIDE matrices of sums, so that a fragment
 // which is read from workgroup memory is multiplied SIDE times. Operands are staged as they lie in storage, 16 bytes at a
 // time, with 16 bytes of padding a row against bank conflicts, and fetched one step ahead.
-// EDGE and LANES are the adapter's, 16 and 32 on many. Experimental: no GPU has run it yet.
+// EDGE and LANES are the adapter's, 16 and 32 on many.
 
 enable subgroups;
 enable f16;
