@@ -5,7 +5,8 @@
  */
 import { UserError } from './errors.js';
 import type { Gpu } from './gpu.js';
-import { type KernelSource, kernelId, kernelKey, kernelSource } from './kernel.js';
+import { pipelineCount } from './kernel.js';
+import { type KernelSource, kernelId, kernelKey, kernelSource } from './kernelSource.js';
 import type { Dispatch } from './op.js';
 import { operationTrials } from './ops/trials.js';
 import type { Schedule } from './schedule.js';
@@ -206,6 +207,13 @@ export function checksOf(gpu: Gpu): KernelChecks | undefined {
   if (!gpu.checks && !software && backend !== 'null') gpu.checks = new KernelChecks(gpu);
   return gpu.checks;
 }
+
+/** What kernels have cost on a device so far: pipelines asked for, trials, and the milliseconds of these with what they compiled. */
+export const kernelWork = (gpu: Gpu) => ({
+  pipelines: pipelineCount(gpu),
+  tried: gpu.checks?.tried ?? 0,
+  trialMilliseconds: Math.round(gpu.checks?.milliseconds ?? 0),
+});
 
 /** Of the texts that a trial runs: 53 bits (cyrb53). */
 function hashOf(texts: readonly string[]): string {

@@ -1,6 +1,7 @@
 /** A dispatch with its pipeline and its buffers. */
 import type { Gpu } from './gpu.js';
-import { bindBuffers, boundTensors, type Kernel, uniformBuffer, workgroupsOf } from './kernel.js';
+import { bindBuffers, type Kernel, uniformBuffer } from './kernel.js';
+import { boundTensors, workgroupsOf } from './kernelSource.js';
 import type { Dispatch } from './op.js';
 import type { Tensor } from './tensor.js';
 

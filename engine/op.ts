@@ -62,12 +62,12 @@ export interface Shader {
 
 /**
  * How often it runs: `workgroups` of an entry point that the file declares itself, or once for each of so many `elements`, if
- * what it declares is a function of an element's index, `fn entry(i: u32)`. Around that kernel.ts writes the entry point.
+ * what it declares is a function of an element's index, `fn entry(i: u32)`. Around that kernelSource.ts writes the entry point.
  */
 export type Extent = { readonly workgroups: Grid } | { readonly elements: number };
 
 /**
- * One kernel launch. The prelude that kernel.ts generates declares every constant, then every binding under its
+ * One kernel launch. The prelude that kernelSource.ts generates declares every constant, then every binding under its
  * name here: `reads` as `var<storage, read>`, `writes` as `var<storage, read_write>`. It also declares `load_NAME(i)` and, for
  * writes, `store_NAME(i, value)`, in float32 (`f32` or `vec4f`) however the tensor is stored.
  */

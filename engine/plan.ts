@@ -5,8 +5,9 @@
 import { FAULT_STRIDE, FAULTS } from './bounds.js';
 import type { Gpu } from './gpu.js';
 import { memoryOf } from './graph.js';
-import { bindBuffers, boundTensors, getKernel, kernelKey, uniformBuffer, workgroupsOf } from './kernel.js';
+import { bindBuffers, getKernel, uniformBuffer } from './kernel.js';
 import { checksOf } from './kernelChecks.js';
+import { boundTensors, kernelKey, workgroupsOf } from './kernelSource.js';
 import { encode, type Launch } from './launch.js';
 import { createStorage, hostValues, leafBuffer, Reader } from './memory.js';
 import {

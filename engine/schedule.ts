@@ -2,7 +2,7 @@
 import { fuse } from './fuse.js';
 import type { Capabilities } from './gpu.js';
 import { isView, memoryOf, recordingOrder } from './graph.js';
-import { type KernelSource, kernelId, kernelKey, kernelSource, tensorOf } from './kernel.js';
+import { type KernelSource, kernelId, kernelKey, kernelSource, tensorOf } from './kernelSource.js';
 import type { Dispatch } from './op.js';
 import type { GraphNode, Tensor } from './tensor.js';
 import type { Candidate, Choose, Tunable } from './tuning.js';

@@ -4,7 +4,8 @@
  */
 import type { Gpu } from './gpu.js';
 import { fromHalf, toHalf } from './half.js';
-import { getKernel, KernelRefused, kernelSource, tensorOf } from './kernel.js';
+import { getKernel, KernelRefused } from './kernel.js';
+import { kernelSource, tensorOf } from './kernelSource.js';
 import { encode, type Launch, makeLaunch } from './launch.js';
 import { createStorage, hostValues, Reader } from './memory.js';
 import type { Dispatch, Values } from './op.js';

@@ -4,8 +4,9 @@
  */
 import { UserError } from './errors.js';
 import type { Gpu } from './gpu.js';
-import { getKernel, kernelSource, tensorOf } from './kernel.js';
+import { getKernel } from './kernel.js';
 import { checksOf, KernelChecks } from './kernelChecks.js';
+import { kernelSource, tensorOf } from './kernelSource.js';
 import { type Launch, makeLaunch } from './launch.js';
 import { kernelRunner, median, type Runner, runsFor, warmUp, warmUpFor } from './measure.js';
 import { createStorage } from './memory.js';

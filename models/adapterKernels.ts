@@ -1,7 +1,7 @@
 /** Every kernel that an adapter with given capabilities may run, for checks that compile without running. */
 
 import type { Capabilities } from '../engine/gpu.js';
-import { type KernelSource, kernelSource } from '../engine/kernel.js';
+import { type KernelSource, kernelSource } from '../engine/kernelSource.js';
 import { productCandidates } from '../engine/product/candidates.js';
 import { Schedule } from '../engine/schedule.js';
 import { type DType, input } from '../engine/tensor.js';

@@ -4,7 +4,7 @@ import type { SubgroupMatrixConfig } from '../engine/adapter.js';
 import { attentionCandidates } from '../engine/attention/candidates.js';
 import type { AttentionLaunch } from '../engine/attention/launch.js';
 import type { Capabilities, Level } from '../engine/gpu.js';
-import { type KernelSource, kernelSource } from '../engine/kernel.js';
+import { type KernelSource, kernelSource } from '../engine/kernelSource.js';
 import { productCandidates } from '../engine/product/candidates.js';
 import type { Epilogue } from '../engine/product/product.js';
 import { type DType, input } from '../engine/tensor.js';

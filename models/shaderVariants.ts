@@ -4,7 +4,7 @@
  */
 import { grad } from '../engine/autograd.js';
 import type { Capabilities, Gpu, Level } from '../engine/gpu.js';
-import type { KernelSource } from '../engine/kernel.js';
+import type { KernelSource } from '../engine/kernelSource.js';
 import { everyOperation } from '../engine/ops/every.js';
 import { type PlanRequest, Schedule } from '../engine/schedule.js';
 import { peakGraphs } from './benchmarks/peaks.js';

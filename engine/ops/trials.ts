@@ -1,7 +1,7 @@
 /** Trials of kernels that have no alternative: one of every operation's calls in every.ts, each node by itself. */
 import { grad } from '../autograd.js';
 import type { Capabilities } from '../gpu.js';
-import { kernelId, tensorOf } from '../kernel.js';
+import { kernelId, tensorOf } from '../kernelSource.js';
 import type { Dispatch } from '../op.js';
 import { Schedule } from '../schedule.js';
 import type { GraphNode, Tensor } from '../tensor.js';

@@ -1,6 +1,6 @@
 /** How many pipelines each command makes on a kind of adapter: known without one, from the graphs alone. */
 import type { Capabilities } from '../../engine/gpu.js';
-import { kernelId } from '../../engine/kernel.js';
+import { kernelId } from '../../engine/kernelSource.js';
 import { accumulate } from '../../engine/optim.js';
 import { type PlanRequest, Schedule } from '../../engine/schedule.js';
 import { input, variable } from '../../engine/tensor.js';

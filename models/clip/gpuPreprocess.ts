@@ -1,8 +1,9 @@
 /** CLIP's image transform on the GPU: raw bytes in, normalised planes out, equal to Pillow (shaders/resample.wgsl). */
 import { UserError } from '../../engine/errors.js';
 import type { Gpu } from '../../engine/gpu.js';
-import { bindBuffers, getKernel, type Kernel, type KernelSource } from '../../engine/kernel.js';
+import { bindBuffers, getKernel, type Kernel } from '../../engine/kernel.js';
 import { checksOf } from '../../engine/kernelChecks.js';
+import type { KernelSource } from '../../engine/kernelSource.js';
 import { shaderSources } from '../../shaders/generated.js';
 import type { PreparedImage } from './preparedImage.js';
 import { IMAGE_DEVIATION, IMAGE_MEAN } from './preprocess.js';

@@ -1,5 +1,6 @@
 /** Stage 2 as a job: a tuned teacher, a small CLIP and unlabelled images in, a run folder with the student out. */
 import { UserError } from '../../engine/errors.js';
+import { kernelWork } from '../../engine/kernelChecks.js';
 import { leafBuffer, readLeaf } from '../../engine/memory.js';
 import { cosineRate } from '../../engine/optim.js';
 import type { Tensor } from '../../engine/tensor.js';
@@ -121,7 +122,7 @@ export async function runStudent(
     batch: settings.batch,
   });
   compiling.end();
-  job.mark?.('compiled', { dispatches: step.plan.describe().dispatches });
+  job.mark?.('compiled', { dispatches: step.plan.describe().dispatches, ...kernelWork(gpu) });
 
   const { prompts, projection, weights = [] } = variables;
   const statistics = projectionStatistics(layersOf(projection)).map((name) => projection[name]!);

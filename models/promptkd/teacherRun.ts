@@ -1,5 +1,6 @@
 /** Stage 1 as a job: data and model in, a run folder with the tuned prompts out. */
 import { UserError } from '../../engine/errors.js';
+import { kernelWork } from '../../engine/kernelChecks.js';
 import { leafBuffer, readLeaf, write } from '../../engine/memory.js';
 import { cosineRate } from '../../engine/optim.js';
 import { loadCheckpoint } from '../checkpoints/load.js';
@@ -134,7 +135,7 @@ export async function runTeacher(
     batch: settings.batch,
   });
   compiling.end();
-  job.mark?.('compiled', { dispatches: step.plan.describe().dispatches });
+  job.mark?.('compiled', { dispatches: step.plan.describe().dispatches, ...kernelWork(gpu) });
   const weights = gaussianWeights(settings.epochs, settings.averageMean, settings.averageDeviation);
 
   const rates = schedule(settings, METHOD_DEFAULTS[method].batch);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Gpu } from '../../engine/gpu.js';
-import { workgroupsOf } from '../../engine/kernel.js';
+import { workgroupsOf } from '../../engine/kernelSource.js';
 import { matmul } from '../../engine/ops/matmul.js';
 import { Plan } from '../../engine/plan.js';
 import { evaluate } from '../../engine/reference.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Capabilities } from '../../engine/gpu.js';
-import { kernelId } from '../../engine/kernel.js';
+import { kernelId } from '../../engine/kernelSource.js';
 import { operationTrials } from '../../engine/ops/trials.js';
 import { type PlanRequest, Schedule } from '../../engine/schedule.js';
 import { modelNamed } from '../../models/benchmarks/models.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Capabilities } from '../../../engine/gpu.js';
-import { kernelSource } from '../../../engine/kernel.js';
+import { kernelSource } from '../../../engine/kernelSource.js';
 import { activationGradient } from '../../../engine/ops/activation.js';
 import { add } from '../../../engine/ops/add.js';
 import { linear } from '../../../engine/ops/linear.js';
