@@ -33,7 +33,7 @@ interface PickTrial {
   readonly kernel: string;
   readonly id: string;
   readonly same: boolean;
-  get(): Trial;
+  readonly trial: Trial;
 }
 
 export class KernelChecks {
@@ -74,15 +74,15 @@ export class KernelChecks {
     const { capabilities } = this.gpu;
     const picks = [...schedule.picks.values()].map((pick) => ({
       ...pick,
-      trial: this.trialOf(pick.tunable, pick.candidate),
+      known: this.trialOf(pick.tunable, pick.candidate),
     }));
     const trials = new Map<string, Trial>();
-    for (const { trial } of picks) {
+    for (const { known } of picks) {
       // Where sizes are in a text, a small one is another kernel.
-      if (trial.same) trials.set(trial.id, trial.get());
-      else if (!capabilities.software) this.untried.add(trial.id);
+      if (known.same) trials.set(known.id, known.trial);
+      else if (!capabilities.software) this.untried.add(known.id);
     }
-    const picked = new Set(picks.map(({ trial }) => trial.kernel));
+    const picked = new Set(picks.map(({ known }) => known.kernel));
     const others = new Map<string, Dispatch>();
     for (const dispatch of capabilities.software ? [] : schedule.dispatches) {
       const id = kernelId(dispatch, capabilities);
@@ -101,8 +101,8 @@ export class KernelChecks {
       if (fault) throw this.refusal(`${shader}.${entry}`, fault);
     }
     let right = true;
-    for (const { tunable, candidate, trial } of picks) {
-      const fault = this.verdictOf(trial);
+    for (const { tunable, candidate, known } of picks) {
+      const fault = this.verdictOf(known);
       if (!fault) continue;
       right = false;
       this.options.onNote?.(`${tunable.key}: ${candidate.name} is not used: ${fault}`);
@@ -114,12 +114,12 @@ export class KernelChecks {
 
   /** Whether the kernel of a candidate is right; tries it where that is not known. */
   async isRight(tunable: Tunable, candidate: Candidate): Promise<boolean> {
-    const trial = this.trialOf(tunable, candidate);
-    if (this.verdictOf(trial) === undefined) await this.run(new Map([[trial.id, trial.get()]]));
-    return !this.verdictOf(trial);
+    const known = this.trialOf(tunable, candidate);
+    if (this.verdictOf(known) === undefined) await this.run(new Map([[known.id, known.trial]]));
+    return !this.verdictOf(known);
   }
 
-  /** The trial of a candidate, which is made when it is asked for, and the ids of its kernel and of the candidate's own. */
+  /** The trial of a candidate, made once for its kernel, and the ids of its kernel and of the candidate's own. */
   private trialOf(tunable: Tunable, candidate: Candidate): PickTrial {
     const { capabilities } = this.gpu;
     const kernel = kernelId(candidate.dispatch(tunable.work), capabilities);
@@ -127,16 +127,16 @@ export class KernelChecks {
     if (!known) {
       const trial = tunable.trial(candidate);
       const ids = trial.dispatches.map((dispatch) => kernelId(dispatch, capabilities));
-      known = { kernel, id: ids.join(), same: ids.includes(kernel), get: () => trial };
+      known = { kernel, id: ids.join(), same: ids.includes(kernel), trial };
       this.picks.set(kernel, known);
     }
     return known;
   }
 
-  private verdictOf({ id, get }: PickTrial): string | undefined {
+  private verdictOf({ id, trial }: PickTrial): string | undefined {
     let verdict = this.verdicts.get(id);
     if (verdict === undefined && !this.unknown.has(id)) {
-      verdict = this.store.get(this.hashOf(get()));
+      verdict = this.store.get(this.hashOf(trial));
       if (verdict === undefined) this.unknown.add(id);
       else this.verdicts.set(id, verdict);
     }

@@ -163,7 +163,7 @@ async function scheduled(gpu: Gpu, request: PlanRequest, options: CompileOptions
   const { tuning, capabilities } = gpu;
   const checks = checksOf(gpu);
   if (!options.choose && tuning) await tuning.prepare(choicesOf(request, capabilities, options));
-  const choose: Choose = options.choose ?? ((tunable) => tuning?.choose(tunable) ?? checks?.choose(tunable));
+  const choose = options.choose ?? deviceChoice(gpu);
   for (;;) {
     const schedule = new Schedule(request, capabilities, { ...options, choose });
     prefetch(gpu, schedule);
@@ -176,10 +176,13 @@ async function scheduled(gpu: Gpu, request: PlanRequest, options: CompileOptions
  * compiled later finds them. The request needs no data. What does not compile is reported by that plan.
  */
 export function prefetchPipelines(gpu: Gpu, request: PlanRequest): void {
-  const { tuning, capabilities } = gpu;
+  prefetch(gpu, new Schedule(request, gpu.capabilities, { choose: deviceChoice(gpu) }));
+}
+
+/** What was found fastest on the device, or else what its checks have put in the place of a shipped choice. */
+function deviceChoice(gpu: Gpu): Choose {
   const checks = checksOf(gpu);
-  const choose: Choose = (tunable) => tuning?.choose(tunable) ?? checks?.choose(tunable);
-  prefetch(gpu, new Schedule(request, capabilities, { choose }));
+  return (tunable) => gpu.tuning?.choose(tunable) ?? checks?.choose(tunable);
 }
 
 function prefetch(gpu: Gpu, schedule: Schedule): void {

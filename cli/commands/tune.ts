@@ -1,6 +1,6 @@
 /** `promptkd tune`: times the kernels of both stages at one's own shapes, and keeps what is faster than the shipped rules. */
 import { writeFileSync } from 'node:fs';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { UserError } from '../../engine/errors.js';
 import type { Gpu } from '../../engine/gpu.js';
 import { choicesOf } from '../../engine/schedule.js';
@@ -13,6 +13,7 @@ import { addGpuOptions, addPrecisionOption, commandGpu, type GpuFlags, type Prec
 import { kernelStoreOf } from '../kernelStore.js';
 import { number } from '../numbers.js';
 import { createProgress } from '../progress.js';
+import { parseCount } from '../settings.js';
 import { formatTable } from '../table.js';
 
 interface Flags extends GpuFlags, PrecisionFlags {
@@ -27,20 +28,14 @@ interface Flags extends GpuFlags, PrecisionFlags {
   readonly out?: string;
 }
 
-const count = (text: string): number => {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('give a whole number above 0.');
-  return value;
-};
-
 export function register(program: Command): void {
   const command = program
     .command('tune')
     .description('time the kernels of a training step at your own shapes and keep the fastest right ones')
     .addOption(new Option('--teacher <model>', 'the large CLIP').choices(MODEL_NAMES).default('ViT-L/14'))
     .addOption(new Option('--student <model>', 'the small CLIP').choices(MODEL_NAMES).default('ViT-B/16'))
-    .option('--batch <n>', 'images a step', count, 8)
-    .option('--classes <n>', 'classes of the data set', count, 100)
+    .option('--batch <n>', 'images a step', parseCount, 8)
+    .option('--classes <n>', 'classes of the data set', parseCount, 100)
     .addOption(
       new Option('--stage <stage>', 'whose kernels')
         .choices(['teacher', 'distill', 'both'])
@@ -49,7 +44,7 @@ export function register(program: Command): void {
     .option(
       '--seconds <n>',
       'what it may take at the most; what is still open keeps the shipped choice',
-      count,
+      parseCount,
       60,
     )
     .option('--show', 'print what was found before, and time nothing')

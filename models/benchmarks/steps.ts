@@ -61,36 +61,35 @@ function stages({ capabilities }: Gpu, { teacher, student, shape: given }: StepO
   ];
 }
 
-/** Times a step of each stage asked for (default: both), one stage after the other: large models need the whole memory. */
+/**
+ * The compiled step of each stage asked for, with what its row says of it. One after the other, each released before the
+ * next: large models need the whole memory.
+ */
+async function* compiledSteps(gpu: Gpu, options: StepOptions, wanted: readonly number[]) {
+  const { batch, classes, precision = 'f32' } = options.shape;
+  const activations = activationDtype(precision, gpu.capabilities);
+  for (const { stage, models, request } of stages(gpu, options).filter((s) => wanted.includes(s.stage))) {
+    fillLeaves(gpu, request);
+    const plan = await Plan.compile(gpu, request);
+    const { flops, dispatches, total } = plan.describe();
+    const sizes = { batch, classes, dtype: precision, activations, flops, dispatches, bytes: total };
+    yield { plan, row: { stage, models, ...sizes } };
+    plan.destroy();
+    releaseAll(gpu);
+  }
+}
+
+/** Times a step of each stage asked for (default: both). */
 export async function measureSteps(
   gpu: Gpu,
   options: StepOptions,
   repetition: Repetition,
   wanted: readonly number[] = [1, 2],
 ): Promise<StepRow[]> {
-  const { batch, classes, precision = 'f32' } = options.shape;
   const rows: StepRow[] = [];
-  for (const { stage, models, request } of stages(gpu, options).filter((s) => wanted.includes(s.stage))) {
-    fillLeaves(gpu, request);
-    const plan = await Plan.compile(gpu, request);
+  for await (const { plan, row } of compiledSteps(gpu, options, wanted)) {
     const [timing] = await alternate([planRunner(gpu, plan)], repetition);
-    const hostMicroseconds = await hostCost(plan, 9);
-    const { flops, dispatches, total } = plan.describe();
-    rows.push({
-      stage,
-      models,
-      batch,
-      classes,
-      dtype: precision,
-      activations: activationDtype(precision, gpu.capabilities),
-      timing,
-      flops,
-      dispatches,
-      bytes: total,
-      hostMicroseconds,
-    });
-    plan.destroy();
-    releaseAll(gpu);
+    rows.push({ ...row, timing, hostMicroseconds: await hostCost(plan, 9) });
   }
   return rows;
 }
@@ -109,19 +108,11 @@ export async function profileSteps(
   repeats: number,
   wanted: readonly number[] = [1, 2],
 ): Promise<ProfileRow[]> {
-  const { batch, classes, precision = 'f32' } = options.shape;
   const rows: ProfileRow[] = [];
-  for (const { stage, models, request } of stages(gpu, options).filter((s) => wanted.includes(s.stage))) {
-    fillLeaves(gpu, request);
-    const plan = await Plan.compile(gpu, request);
+  for await (const { plan, row } of compiledSteps(gpu, options, wanted)) {
     const [step] = await alternate([planRunner(gpu, plan)], { repeats, leastMs: 1, warmMs: warmUpFor(gpu) });
     const kernels = await profile(gpu, plan, repeats);
-    const { flops, dispatches, total } = plan.describe();
-    const activations = activationDtype(precision, gpu.capabilities);
-    const sizes = { batch, classes, dtype: precision, activations, flops, dispatches, bytes: total };
-    rows.push({ stage, models, ...sizes, kernels, step: step! });
-    plan.destroy();
-    releaseAll(gpu);
+    rows.push({ ...row, kernels, step: step! });
   }
   return rows;
 }

@@ -147,3 +147,11 @@ export async function checkGradient(
 
 /** Sizes that break tiles: 1, primes, powers of two and their neighbours. */
 export const oddSizes = [1, 2, 3, 5, 7, 8, 9, 13, 16, 17, 31, 32, 33, 63, 64, 65, 67, 127, 128, 129] as const;
+
+/** Which of the two operands of a product lie transposed. */
+export const layouts = [
+  [false, false],
+  [false, true],
+  [true, false],
+  [true, true],
+] as const;

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { matmul } from '../../../engine/ops/matmul.js';
 import { evaluate } from '../../../engine/reference.js';
 import { constant } from '../../../engine/tensor.js';
-import { checkForward, checkGradient, TestRandom } from '../../helpers/check.js';
+import { checkForward, checkGradient, layouts, TestRandom } from '../../helpers/check.js';
 
 /** [batch, m, n, k]: ones, primes, around the tiles of 2, 4 and 8 and the vectors of 4, and around a workgroup. */
 const shapes = [
@@ -18,12 +18,6 @@ const shapes = [
   [1, 65, 68, 60],
   [1, 129, 131, 33],
   [2, 130, 132, 36],
-] as const;
-const layouts = [
-  [false, false],
-  [false, true],
-  [true, false],
-  [true, true],
 ] as const;
 
 describe('matmul', () => {

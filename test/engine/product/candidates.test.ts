@@ -8,14 +8,7 @@ import { productCandidates } from '../../../engine/product/candidates.js';
 import type { Product } from '../../../engine/product/product.js';
 import { constant, input, type Tensor } from '../../../engine/tensor.js';
 import type { Choose } from '../../../engine/tuning.js';
-import { checkForward, TestRandom, testGpu } from '../../helpers/check.js';
-
-const layouts = [
-  [false, false],
-  [false, true],
-  [true, false],
-  [true, true],
-] as const;
+import { checkForward, layouts, TestRandom, testGpu } from '../../helpers/check.js';
 
 const { capabilities: own } = await testGpu();
 /** The adapter of this test run, and the same as a GPU in plain WGSL. */

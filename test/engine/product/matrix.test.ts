@@ -17,7 +17,7 @@ import {
 } from '../../../engine/product/product.js';
 import { evaluate } from '../../../engine/reference.js';
 import { constant, type DType, type Shape, sizeOf, type Tensor } from '../../../engine/tensor.js';
-import { TestRandom, testGpu, withCapabilities } from '../../helpers/check.js';
+import { layouts, TestRandom, testGpu, withCapabilities } from '../../helpers/check.js';
 
 const own = await testGpu();
 const gpu = withCapabilities(own, { software: false, workgroupInvocations: 1024 });
@@ -128,12 +128,6 @@ const shapes: readonly MatrixShape[] = [
   { subgroups: [4, 2], part: [8, 16], step: 16, stages: 2 },
   { subgroups: [4, 1], part: [8, 8], step: 64, stages: 2 },
 ];
-const layouts = [
-  [false, false],
-  [false, true],
-  [true, false],
-  [true, true],
-] as const;
 const describeShape = ({ subgroups, step, stages }: MatrixShape) =>
   `${subgroups.join('x')} subgroups, k by ${step}, ${stages} stage(s)`;
 
