@@ -62,13 +62,13 @@ export function addGpuOptions(command: Command, { tune = true } = {}): Command {
  *
  * @throws UserError when there is no adapter, with what to install on this system
  */
-export async function commandGpu(flags: GpuFlags): Promise<Gpu> {
+export async function commandGpu(flags: GpuFlags, { announce = true } = {}): Promise<Gpu> {
   await relaunchIfNeeded(flags.adapter);
   const gpu = await open(flags);
   attachKernels(gpu);
   if (flags.tune !== undefined) startTuning(gpu, flags.tune);
   mark('adapter', { adapter: gpu.adapter.name });
-  if (gpu.adapter.software) process.stderr.write(`${announcement(gpu)}\n`);
+  if (announce && gpu.adapter.software) process.stderr.write(`${announcement(gpu)}\n`);
   return gpu;
 }
 

@@ -36,13 +36,19 @@ export async function withJob<T>(
   flags: JobFlags & PrecisionFlags,
   work: (job: Job) => Promise<T>,
 ): Promise<T> {
-  const gpu = await commandGpu(flags);
+  let gpu = await commandGpu(flags);
   const progress = createProgress();
   const workers = flags.workers ?? defaultWorkers(gpu.capabilities.software);
   const images = openImagePool(nodePlatform, workers);
   try {
     return await work({
-      gpu,
+      get gpu() {
+        return gpu;
+      },
+      reopen: async () => {
+        gpu.destroy();
+        gpu = await commandGpu(flags, { announce: false });
+      },
       platform: images.platform,
       precision: flags.precision,
       begin: (label, total) => progress.begin(label, total),

@@ -13,7 +13,7 @@ import {
   TeacherSettingsSchema,
 } from '../models/promptkd/settings.js';
 import { checkFields, presetFields } from '../models/reproduce/preset.js';
-import { readYaml } from '../models/runs/runFolder.js';
+import { CONFIG, readYaml } from '../models/runs/runFolder.js';
 import { loadPreset, presetHelp } from './presets.js';
 
 export type Field = keyof TeacherSettings | keyof StudentSettings;
@@ -103,6 +103,7 @@ export interface SettingsFlags {
   readonly config?: string;
   readonly out: string;
   readonly resume?: boolean;
+  readonly checkpointMinutes?: number;
 }
 
 /** The settings of a stage, in the order in which help lists them. */
@@ -118,6 +119,21 @@ export function settingOption(stage: Stage, field: Field, shown = ''): Option {
   return isNumber(STAGES[stage].entries, field) ? option.argParser(parseNumber) : option;
 }
 
+/** `--checkpoint-minutes`, no setting of a run: it changes nothing in what comes out. */
+export const checkpointOption = (): Option =>
+  new Option(
+    '--checkpoint-minutes <n>',
+    'write a checkpoint within an epoch when the last one is so many minutes old; one is written after each epoch anyway',
+  )
+    .argParser(parseMinutes)
+    .default(10);
+
+function parseMinutes(text: string): number {
+  const value = parseNumber(text);
+  if (value < 0) throw new InvalidArgumentError('Give a number from 0.');
+  return value;
+}
+
 /** Adds a flag for every setting of the stage, and `--preset`, `--config`, `--out`, `--resume`. */
 export function addSettingsOptions(command: Command, stage: Stage): Command {
   const defaults = v.getDefaults(STAGES[stage]) as Record<string, unknown>;
@@ -126,7 +142,8 @@ export function addSettingsOptions(command: Command, stage: Stage): Command {
     .addHelpText('after', presetHelp)
     .option('--out <folder>', 'run folder to make')
     .option('--config <file>', 'settings from a YAML file, such as the config.yaml of a run; flags go first')
-    .option('--resume', 'continue the run in --out; settings that are not given are taken from it');
+    .option('--resume', 'continue the run in --out; settings that are not given are taken from it')
+    .addOption(checkpointOption());
   for (const field of fieldsOf(stage)) {
     const fallback = defaults[field] ?? (stage === 'teacher' ? methodDefault(field) : undefined);
     command.addOption(settingOption(stage, field, fallback === undefined ? '' : ` (default: ${fallback})`));
@@ -149,8 +166,9 @@ export async function readSettings<S extends Stage>(
     throw new UserError('--out is missing: the run folder to make', 'give --out FOLDER');
   const schema = STAGES[stage];
   const fields = Object.keys(schema.entries);
-  const own = platform.join(flags.out, 'config.yaml');
-  const file = flags.config ?? (flags.resume && (await platform.stat(own)) ? own : undefined);
+  const own = platform.join(flags.out, CONFIG);
+  const continued = flags.resume && (await platform.stat(own)) !== undefined;
+  const file = flags.config ?? (continued ? own : undefined);
   const fromFile = file === undefined ? {} : await readSettingsFile(platform, stage, file);
   const given = Object.entries(flags).filter(
     ([field, value]) => fields.includes(field) && value !== undefined,
@@ -168,7 +186,9 @@ export async function readSettings<S extends Stage>(
     )
       throw new UserError(
         `--${kebab(field)} is missing: ${FIELDS[field as Field][1]}`,
-        `give --${kebab(field)}, or ${field}: in a file with --config`,
+        flags.resume && !continued
+          ? `there is no ${own} to take it from: give the settings again, and the run begins anew`
+          : `give --${kebab(field)}, or ${field}: in a file with --config`,
       );
   const settings = parseSettings<object>(schema, merged, 'the command line') as SettingsOf<S>;
   return inOrderOf(Object.keys(fromFile), settings);

@@ -122,6 +122,12 @@ export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
   return new Gpu(device, summary, capabilities, dawn);
 }
 
+/** How long the news of a device's loss may take behind the first call that fails of it, in milliseconds. */
+const LOSS_MS = 200;
+
+/** The device is gone: reset by a watchdog, unplugged, or its driver has ended. Nothing made with it is of use any more. */
+export class DeviceLostError extends Error {}
+
 /** A device, what it can do, and the errors that it reported. */
 export class Gpu {
   readonly device: GPUDevice;
@@ -133,6 +139,7 @@ export class Gpu {
   tuning?: Tuner;
   private failure: Error | undefined;
   private destroyed = false;
+  private gone = false;
   private readonly dawn: boolean;
 
   constructor(device: GPUDevice, adapter: AdapterSummary, capabilities: Capabilities, dawn: boolean) {
@@ -146,8 +153,9 @@ export class Gpu {
       this.failure ??= asError((event as GPUUncapturedErrorEvent).error, 'the device');
     });
     void device.lost.then(({ reason, message }) => {
+      this.gone = true;
       if (this.destroyed) return;
-      this.failure ??= new Error(`the GPU device was lost (${reason}): ${message}`);
+      this.failure ??= new DeviceLostError(`the GPU device was lost (${reason}): ${firstLine({ message })}`);
     });
   }
 
@@ -183,6 +191,19 @@ export class Gpu {
     if (error) throw asError(error, label);
     this.check();
     return made;
+  }
+
+  /**
+   * Whether an error came of the device's loss, which calls may notice before its own message is there.
+   *
+   * @param error that a call has thrown
+   */
+  async wasLost(error: unknown): Promise<boolean> {
+    if (error instanceof DeviceLostError) return true;
+    if (error instanceof UserError || this.destroyed) return false;
+    const moment = new Promise((resolve) => setTimeout(resolve, LOSS_MS));
+    await Promise.race([this.device.lost, moment]);
+    return this.gone && !this.destroyed;
   }
 
   /** Throws the first error that the device reported outside `scoped`, or its loss. Costs nothing; call it every step. */

@@ -9,6 +9,16 @@ export interface ProgressBar {
   end(): void;
 }
 
+/** A wish of the user's to end, such as Ctrl-C. */
+export interface StopRequest {
+  readonly requested: boolean;
+  /** From now on the job looks at `requested` now and then; before, it is ended at once. */
+  begin(): void;
+  end(): void;
+  /** What is thrown once everything is saved; `line` says how to go on. */
+  stopped(line: string): Error;
+}
+
 export interface Job {
   readonly gpu: Gpu;
   readonly platform: Platform;
@@ -18,6 +28,9 @@ export interface Job {
   begin(label: string, total: number): ProgressBar;
   /** A line that the user should see. */
   note(line: string): void;
+  readonly stop?: StopRequest;
+  /** Opens the device anew after it was lost; `gpu` is another one from then on. */
+  reopen?(): Promise<void>;
   /** Says that the job has come to a moment that is measured, such as its first step. */
   mark?(name: string, details?: Readonly<Record<string, unknown>>): void;
 }

@@ -37,6 +37,15 @@ export interface Platform {
   append(path: string, line: string): Promise<void>;
   makeFolder(path: string): Promise<void>;
   remove(path: string): Promise<void>;
+  /** Removes a folder that is empty, and nothing else. */
+  removeEmpty?(folder: string): Promise<void>;
+  /** Removes the temporary files that `write` of an earlier process has left in a folder. */
+  removeLeftovers?(folder: string): Promise<void>;
+  /**
+   * Makes a folder this process's own, and the folder itself where it is not there; returns what gives it back. A dead owner's lock
+   * is taken over. Throws `UserError` naming an owner that is alive.
+   */
+  lock?(folder: string): Promise<() => Promise<void>>;
   /** Joins path parts with the platform's separator. */
   join(...parts: string[]): string;
   /** Last part of a path. */

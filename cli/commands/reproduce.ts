@@ -7,6 +7,7 @@ import { nodePlatform } from '../platform/node.js';
 import { loadPreset, presetHelp, presetNames } from '../presets.js';
 import { formatSummary } from '../reproduction.js';
 import {
+  checkpointOption,
   type Field,
   fieldsOf,
   parseNumber,
@@ -27,6 +28,7 @@ interface Flags extends JobFlags {
   readonly teacherConfig?: string;
   readonly studentConfig?: string;
   readonly json?: boolean;
+  readonly checkpointMinutes?: number;
 }
 
 /** Settings that the experiment decides: not to be given. */
@@ -92,6 +94,7 @@ export function register(program: Command): void {
     )
     .option('--student-config <file>', 'the same for stage 2')
     .option('--json', 'print the result for programs')
+    .addOption(checkpointOption())
     .addHelpText('after', HELP)
     .addHelpText('after', presetHelp);
   addStageOptions(command);
@@ -101,7 +104,7 @@ export function register(program: Command): void {
     const teacher = await overrides('teacher', flags, teacherConfig);
     const student = await overrides('student', flags, studentConfig);
     const given = { ...flags, preset, datasets, seeds: seed, teacher, student };
-    const results = await withJob(flags, (job) => reproduce(job, given));
+    const results = await withJob(flags, (job) => reproduce(job, given, flags));
     const summary = summarize(preset, results);
     const select = String(student.select ?? preset.student.select ?? 'last');
     const result = { ...summary, select, presetChanged: { teacher, student }, trials: results };

@@ -1,6 +1,17 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { Dirent } from 'node:fs';
-import { appendFile, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  rmdir,
+  stat,
+  writeFile,
+} from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
@@ -11,6 +22,7 @@ import { cacheFolder } from './cacheFolder.js';
 import { keptHash } from './fileHash.js';
 import { readHalvesInThread } from './halves.js';
 import { hashInPieces } from './hashInPieces.js';
+import { lockFolder } from './lock.js';
 import { decodeImage, imageDecoder } from './nodeImage.js';
 
 /** Files, hashes and images on Node; see `Platform` for what each member promises. */
@@ -91,6 +103,16 @@ export const nodePlatform: Platform = {
       await rm(path, { recursive: true, force: true });
     } catch (error) {
       throw unwritable(path, error);
+    }
+  },
+  async removeEmpty(folder) {
+    await rmdir(folder).catch(() => undefined);
+  },
+  async lock(folder) {
+    try {
+      return await lockFolder(folder);
+    } catch (error) {
+      throw error instanceof UserError ? error : unwritable(folder, error);
     }
   },
   join: (...parts) => join(...parts),

@@ -67,12 +67,12 @@ export class Pairs {
       );
   }
 
-  /** Every drawing once, but for those that do not fill a batch. */
-  async *epoch(epoch: number): AsyncGenerator<PairBatch, void, undefined> {
+  /** Every drawing once, but for those that do not fill a batch; from batch `from` on. */
+  async *epoch(epoch: number, from = 0): AsyncGenerator<PairBatch, void, undefined> {
     const { batch, seed } = this.options;
     const order = this.drawings.map((_, i) => i);
     Random.of(seed, 'order', epoch).shuffle(order);
-    for (let b = 0; b < this.batchesPerEpoch; b++)
+    for (let b = from; b < this.batchesPerEpoch; b++)
       yield this.make(order.slice(b * batch, (b + 1) * batch), Random.of(seed, 'pairs', epoch, b));
   }
 

@@ -8,9 +8,10 @@ import { Weights } from '../../models/clip/weights.js';
 import type { Job } from '../../models/job.js';
 import type { Accuracy } from '../../models/promptkd/evaluate.js';
 import { Random } from '../../models/random.js';
-import { RunFolder } from '../../models/runs/runFolder.js';
+import { stateOf } from '../../models/runs/checkpoints.js';
+import { type RunFolder, withRunFolder } from '../../models/runs/runFolder.js';
 import { train } from '../../models/runs/train.js';
-import { stateOf } from '../../models/runs/trainingState.js';
+
 import { Captions, spoken } from './captions.js';
 import type { Drawing } from './drawings.js';
 import { Judge } from './judge.js';
@@ -45,7 +46,7 @@ export function rateOf(
  *
  * @param resume continue the interrupted run in `out`, with the bits of one that was not
  */
-export async function pretrain(
+export function pretrain(
   job: Job,
   data: PretrainData,
   config: ClipConfig,
@@ -53,10 +54,22 @@ export async function pretrain(
   out: string,
   { resume = false } = {},
 ): Promise<Readonly<Record<string, Accuracy>>> {
-  const { gpu, platform } = job;
+  const options = { resume, note: job.note };
+  return withRunFolder(job.platform, out, 'pretrain', settings, options, (folder) =>
+    trainIn(folder, job, data, config, settings),
+  );
+}
+
+async function trainIn(
+  folder: RunFolder,
+  job: Job,
+  data: PretrainData,
+  config: ClipConfig,
+  settings: Settings,
+): Promise<Readonly<Record<string, Accuracy>>> {
+  const { gpu } = job;
   const { batch, seed, epochs } = settings;
   const { classNames, tokenizer } = data;
-  const folder = await RunFolder.open(platform, out, 'pretrain', settings, resume);
   const subjects = new Set([...data.training.map(({ name }) => spoken(name)), ...classNames]);
   const captions = new Captions(tokenizer, subjects);
   const pairs = new Pairs(data.training, classNames, captions, {
@@ -103,7 +116,7 @@ export async function pretrain(
       write(gpu, graph.rate, Float32Array.of(rate));
       plan.run();
     },
-    losses: async () => ({ loss: (await plan.read(graph.loss))[0]! }),
+    losses: async () => ({ losses: { loss: (await plan.read(graph.loss))[0]! } }),
     endEpoch: async (epoch) => {
       if (epoch % settings.evaluateEvery !== 0 && epoch !== epochs) return;
       const found = percents(await evaluate());

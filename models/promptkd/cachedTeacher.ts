@@ -103,9 +103,12 @@ export class CachedTeacher {
     );
   }
 
-  async destroy(): Promise<void> {
-    (await this.runner)?.destroy();
-    this.release?.();
+  destroy(): void {
+    const free = (runner: ImageRunner | undefined) => {
+      runner?.destroy();
+      this.release?.();
+    };
+    if (this.runner) this.runner.then(free, () => free(undefined));
   }
 
   private async load(): Promise<ImageRunner> {

@@ -3,18 +3,18 @@ import { loadCheckpoint } from '../checkpoints/load.js';
 import { zeroShotTemplate } from '../clip/templates.js';
 import { loadDataset } from '../datasets/dataset.js';
 import type { Job } from '../job.js';
-import { RunFolder } from '../runs/runFolder.js';
+import { type RunOptions, withRunFolder } from '../runs/runFolder.js';
 import { openTokenizer } from './openTokenizer.js';
 import type { TeacherSettings } from './settings.js';
 import { encodeTeacher, TEACHER_FILE } from './teacherFile.js';
 
-/** Writes the folder with the prompt that suits the data set (spec 6.5); returns the path of the teacher's file. */
+/** Writes the folder with the prompt that suits the data set (spec 6.5). */
 export async function runPlainTeacher(
   job: Job,
   given: TeacherSettings,
   out: string,
-  { resume }: { resume: boolean },
-): Promise<string> {
+  options: RunOptions,
+): Promise<void> {
   const { platform } = job;
   const checkpoint = await loadCheckpoint(platform, given.clip);
   // Used first when class vectors are made; what is missing is better said now.
@@ -22,10 +22,9 @@ export async function runPlainTeacher(
   const { name } = await loadDataset(platform, given.data, { dataset: given.dataset });
   const { method, clip, tokenizer, data, dataset, template = zeroShotTemplate(name) } = given;
   const settings = { method, clip, tokenizer, data, dataset, template };
-  const folder = await RunFolder.open(platform, out, 'teacher', settings, resume);
-  await folder.flush();
   const origin = { template, classNames: [], clip, clipHash: await checkpoint.sha256() };
-  await folder.write(TEACHER_FILE, encodeTeacher({ text: [], vision: [] }, checkpoint.config, origin));
+  await withRunFolder(platform, out, 'teacher', settings, options, (folder) =>
+    folder.write(TEACHER_FILE, encodeTeacher({ text: [], vision: [] }, checkpoint.config, origin)),
+  );
   job.note(`the prompt of plain CLIP is "${template}"`);
-  return folder.join(TEACHER_FILE);
 }

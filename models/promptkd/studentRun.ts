@@ -4,19 +4,21 @@ import { kernelWork } from '../../engine/kernelChecks.js';
 import { leafBuffer, readLeaf } from '../../engine/memory.js';
 import { cosineRate } from '../../engine/optim.js';
 import type { Tensor } from '../../engine/tensor.js';
-import { loadCheckpoint } from '../checkpoints/load.js';
+import { type ClipCheckpoint, loadCheckpoint } from '../checkpoints/load.js';
 import { noteOfficial } from '../checkpoints/official.js';
 import { GpuPreprocessor } from '../clip/gpuPreprocess.js';
 import { loadModel } from '../clip/model.js';
 import { type Dataset, type ImageItem, loadDataset } from '../datasets/dataset.js';
 import { sampleFewShot } from '../datasets/fewShot.js';
+import { imageInputs } from '../datasets/identity.js';
 import { Loader } from '../datasets/loader.js';
 import type { Job } from '../job.js';
 import { Random } from '../random.js';
-import { RunFolder } from '../runs/runFolder.js';
-import { train } from '../runs/train.js';
-import { stateOf } from '../runs/trainingState.js';
-import { BestEpoch, decidingImages } from './bestEpoch.js';
+import { stateOf } from '../runs/checkpoints.js';
+import { type RunFolder, withRunFolder } from '../runs/runFolder.js';
+import { freeing, type Own, survivingLoss } from '../runs/survival.js';
+import { type TrainRunOptions, train } from '../runs/train.js';
+import { BestEpoch, type DecidingImages, decidingImages } from './bestEpoch.js';
 import { pickClasses } from './classifier.js';
 import { encodeClassVectors } from './classVectors.js';
 import { checkEmbeddings, PAPER_BATCH, resolveStudent, schedule } from './defaults.js';
@@ -30,16 +32,31 @@ import { studentClasses, teacherClasses } from './studentClasses.js';
 import { CLASS_VECTORS_FILE, encodeStudent, STUDENT_FILE } from './studentFile.js';
 import { openTeacherSupply } from './teacherSupply.js';
 
-/** Distils the student; returns the path of the file that holds it. */
+/**
+ * Distils the student; returns the path of the file that holds it. A device that is lost on the way is opened again.
+ *
+ * @throws UserError when something of what is given is wrong or training diverges; Stopped when the user asks for it
+ */
 export async function runStudent(
   surroundings: Job,
   given: StudentSettings,
   out: string,
-  { resume = false } = {},
+  { resume = false, ...options }: TrainRunOptions = {},
 ): Promise<string> {
-  const { precision } = given;
-  const job: Job = { ...surroundings, precision };
-  const { gpu, platform } = job;
+  await survivingLoss(surroundings, async (again) => {
+    const job: Job = { ...surroundings, gpu: surroundings.gpu, precision: given.precision };
+    await distill(job, given, out, { ...options, resume: resume || again });
+  });
+  return surroundings.platform.join(out, STUDENT_FILE);
+}
+
+async function distill(
+  job: Job,
+  given: StudentSettings,
+  out: string,
+  options: TrainRunOptions,
+): Promise<void> {
+  const { platform } = job;
   const checkpoint = await loadCheckpoint(platform, given.clip);
   // Awaited behind the weights: a hash of gigabytes takes as long as uploading them.
   const noted = noteOfficial(job, checkpoint);
@@ -48,8 +65,7 @@ export async function runStudent(
   const settings = resolveStudent(given, checkpoint.config);
   const items = distillationImages(data, settings);
   const deciding = decidingImages(data, given);
-  const shape = { ...settings, textDepth: 0, textLength: 0 };
-  checkPromptShape(shape, checkpoint.config);
+  checkPromptShape({ ...settings, textDepth: 0, textLength: 0 }, checkpoint.config);
   const loader = new Loader(platform, items, {
     batch: settings.batch,
     seed: settings.seed,
@@ -60,36 +76,58 @@ export async function runStudent(
     multiple: settings.accumulate,
     ...(settings.views > 0 && { views: settings.views }),
   });
-  const folder = await RunFolder.open(platform, out, 'student', settings, resume);
+  const task = { job, settings, checkpoint, noted, data, items, deciding, loader };
+  const { resume } = options;
+  await withRunFolder(platform, out, 'student', settings, { resume, note: job.note }, (folder) =>
+    freeing((own) => distillIn(folder, task, options, own)),
+  );
+}
+
+/** What is known before the run's folder is opened. */
+interface Task {
+  readonly job: Job;
+  readonly settings: ReturnType<typeof resolveStudent>;
+  readonly checkpoint: ClipCheckpoint;
+  readonly noted: Promise<unknown>;
+  readonly data: Dataset;
+  readonly items: readonly ImageItem[];
+  readonly deciding?: DecidingImages;
+  readonly loader: Loader;
+}
+
+async function distillIn(
+  folder: RunFolder,
+  { job, settings, checkpoint, noted, data, items, deciding, loader }: Task,
+  { resume, ...options }: TrainRunOptions,
+  own: Own,
+): Promise<void> {
+  const { gpu, precision } = job;
   const tuned = settings.train === 'all';
   const { config } = checkpoint;
   // Both at once, as each waits for its files; before any kernel is tuned, which uploads would disturb.
   const loading = loadModel(gpu, checkpoint, { text: false, trainable: tuned, precision });
   loading.catch(() => undefined);
+  own({ destroy: () => void loading.then((loaded) => loaded.release()).catch(() => undefined) });
   const teacher = await loadTeacher(job, settings.teacher, settings.teacherClip, {
     vision: !settings.teacherCache,
     text: settings.classVectors === undefined,
     onConfig: (known) => studentPipelinesAhead(job, known, config, settings, data.classNames.length),
-  }).catch((error) => {
-    loading.then(
-      (loaded) => loaded.release(),
-      () => undefined,
-    );
-    throw error;
   });
+  own({ destroy: () => teacher.model.release() });
   const model = await loading;
   await noted;
   job.mark?.('weights');
   const shared = await teacherClasses(job, settings, data, teacher);
   teacher.model.releaseText();
-  const own =
+  const fromStudent =
     settings.textFeatures === 'student'
       ? await studentClasses(job, settings, checkpoint, shared.classNames)
       : undefined;
-  const classes = own ?? shared;
+  const classes = fromStudent ?? shared;
   checkEmbeddings(settings, config.embed, classes.embed);
 
   const random = Random.of(settings.seed, 'student');
+  const shape = { ...settings, textDepth: 0, textLength: 0 };
   const variables: StudentVariables = {
     prompts: promptVariables(initialPrompts(shape, config, random), config).vision,
     projection: projectionVariables(
@@ -104,23 +142,25 @@ export async function runStudent(
     size: config.vision.resolution,
     crops: cropCount(loader, items, settings),
   });
+  own(supply);
   const images = loader.with(supply.needs);
   // Decoded while kernels are compiled.
   if (!resume) images.start(1);
   const compiling = job.begin('compiling stage 2', 1);
-  const step = await StudentStep.create(
-    gpu,
-    model,
-    variables,
-    classes,
-    { ...supply.source, ...(own && { classes: classTensor(shared) }) },
-    { ...settings, weight: settings.kdWeight },
-    { onProgress: (done, total) => compiling.update(done / total) },
+  const step = own(
+    await StudentStep.create(
+      gpu,
+      model,
+      variables,
+      classes,
+      { ...supply.source, ...(fromStudent && { classes: classTensor(shared) }) },
+      { ...settings, weight: settings.kdWeight },
+      { onProgress: (done, total) => compiling.update(done / total) },
+    ),
   );
-  const preprocessor = await GpuPreprocessor.create(gpu, {
-    size: config.vision.resolution,
-    batch: settings.batch,
-  });
+  const preprocessor = own(
+    await GpuPreprocessor.create(gpu, { size: config.vision.resolution, batch: settings.batch }),
+  );
   compiling.end();
   job.mark?.('compiled', { dispatches: step.plan.describe().dispatches, ...kernelWork(gpu) });
 
@@ -130,33 +170,46 @@ export async function runStudent(
   if (deciding) {
     const matrix = classTensor(pickClasses(classes, data.classNames, 'the class vectors'));
     const trained = [...step.graph.parameters, ...statistics];
-    best = await BestEpoch.create(gpu, deciding, config.vision.resolution, trained, (images) =>
-      studentLogits(model, variables, matrix, images),
+    best = own(
+      await BestEpoch.create(gpu, deciding, config.vision.resolution, trained, (images) =>
+        studentLogits(model, variables, matrix, images),
+      ),
     );
   }
   const rates = schedule(settings, PAPER_BATCH);
-  await train(job, folder, {
-    label: 'stage 2: distilling the student',
-    epochs: settings.epochs,
-    loader: images,
-    accumulate: settings.accumulate,
-    batch: settings.batch,
-    flops: step.plan.describe().flops,
-    rate: (epoch) => cosineRate(rates, epoch),
-    step: (batch, epoch, rate) => {
-      preprocessor.submit(batch.images, leafBuffer(gpu, step.graph.images));
-      supply.fill(step, batch, epoch);
-      step.run(rate);
+  await train(
+    job,
+    folder,
+    {
+      label: 'stage 2: distilling the student',
+      epochs: settings.epochs,
+      loader: images,
+      accumulate: settings.accumulate,
+      batch: settings.batch,
+      flops: step.plan.describe().flops,
+      rate: (epoch) => cosineRate(rates, epoch),
+      step: (batch, epoch, rate) => {
+        preprocessor.submit(batch.images, leafBuffer(gpu, step.graph.images));
+        supply.fill(step, batch, epoch);
+        step.run(rate);
+      },
+      losses: async () => ({ losses: { loss: await step.readLoss() } }),
+      prepare: supply.prepare,
+      endEpoch: async (epoch, note) => {
+        if (best) folder.log(await best.consider(job, epoch, note));
+      },
+      flush: supply.flush,
+      state: stateOf(step.graph.parameters, step.graph.optimiser.state, statistics, best?.state ?? []),
+      inputs: {
+        CLIP: await checkpoint.sha256(),
+        teacher: teacher.hash ?? teacher.clipHash,
+        ...(await imageInputs(job.platform, data, items)),
+        ...(settings.classVectors && { 'class vectors': await job.platform.sha256(settings.classVectors) }),
+      },
     },
-    losses: async () => ({ loss: await step.readLoss() }),
-    prepare: supply.prepare,
-    endEpoch: async (epoch, note) => {
-      await supply.endEpoch?.();
-      if (best) folder.log(await best.consider(job, epoch, note));
-    },
-    state: stateOf(step.graph.parameters, step.graph.optimiser.state, statistics, best?.state ?? []),
-  });
-  await supply.end();
+    options,
+  );
+  supply.summary?.();
   await best?.restore(job);
 
   const values = (leaves: readonly Tensor[]) => Promise.all(leaves.map((leaf) => readLeaf(gpu, leaf)));
@@ -177,12 +230,6 @@ export async function runStudent(
     }),
   );
   await folder.report('Stage 2: the student', gpu.adapter.name);
-  step.destroy();
-  preprocessor.destroy();
-  best?.destroy();
-  model.release();
-  teacher.model.release();
-  return folder.join(STUDENT_FILE);
 }
 
 /** Different crops that a run looks at. */

@@ -3,7 +3,7 @@ import { UserError } from '../../engine/errors.js';
 import { kernelWork } from '../../engine/kernelChecks.js';
 import { leafBuffer, readLeaf, write } from '../../engine/memory.js';
 import { cosineRate } from '../../engine/optim.js';
-import { loadCheckpoint } from '../checkpoints/load.js';
+import { type ClipCheckpoint, loadCheckpoint } from '../checkpoints/load.js';
 import { noteOfficial } from '../checkpoints/official.js';
 import { tokenizeClasses } from '../clip/classPrompts.js';
 import { GpuPreprocessor } from '../clip/gpuPreprocess.js';
@@ -14,12 +14,14 @@ import { encodeSequences, tokenTable } from '../clip/textEncoder.js';
 import type { Tokenizer } from '../clip/tokenizer.js';
 import { baseNovelSplit, type Dataset, loadDataset, selectClasses } from '../datasets/dataset.js';
 import { sampleFewShot } from '../datasets/fewShot.js';
+import { imageInputs } from '../datasets/identity.js';
 import { Loader } from '../datasets/loader.js';
 import type { Job } from '../job.js';
 import { Random } from '../random.js';
-import { RunFolder } from '../runs/runFolder.js';
-import { train } from '../runs/train.js';
-import { stateOf } from '../runs/trainingState.js';
+import { stateOf } from '../runs/checkpoints.js';
+import { type RunFolder, withRunFolder } from '../runs/runFolder.js';
+import { freeing, type Own, survivingLoss } from '../runs/survival.js';
+import { type TrainRunOptions, train } from '../runs/train.js';
 import { meanOverTemplates } from './classVectors.js';
 import { METHOD_DEFAULTS, resolveTeacher, schedule } from './defaults.js';
 import { openTokenizer } from './openTokenizer.js';
@@ -51,17 +53,29 @@ export function contextWords(tokenizer: Tokenizer, init: string, length: number)
   return { template: `${Array(length).fill('X').join(' ')} {}.` };
 }
 
-/** Trains the teacher's prompts; returns the path of the file that holds them. */
+/**
+ * Trains the teacher's prompts; returns the path of the file that holds them. A device that is lost on the way is opened again.
+ *
+ * @throws UserError when something of what is given is wrong or training diverges; Stopped when the user asks for it
+ */
 export async function runTeacher(
   surroundings: Job,
   given: TeacherSettings,
   out: string,
-  { resume = false } = {},
+  { resume = false, ...options }: TrainRunOptions = {},
 ): Promise<string> {
-  const { method, precision } = given;
-  const job: Job = { ...surroundings, precision };
-  if (method === 'clip') return runPlainTeacher(job, given, out, { resume });
-  const { gpu, platform } = job;
+  await survivingLoss(surroundings, async (again) => {
+    const job: Job = { ...surroundings, gpu: surroundings.gpu, precision: given.precision };
+    await tune(job, given, out, { ...options, resume: resume || again });
+  });
+  return surroundings.platform.join(out, TEACHER_FILE);
+}
+
+async function tune(job: Job, given: TeacherSettings, out: string, options: TrainRunOptions): Promise<void> {
+  const { method } = given;
+  const { resume } = options;
+  if (method === 'clip') return runPlainTeacher(job, given, out, { resume, note: job.note });
+  const { platform } = job;
   const checkpoint = await loadCheckpoint(platform, given.clip);
   // Awaited behind the weights: a hash of gigabytes takes as long as uploading them.
   const noted = noteOfficial(job, checkpoint);
@@ -69,17 +83,15 @@ export async function runTeacher(
   const settings = resolveTeacher({ ...given, method }, checkpoint.config);
   checkPromptShape(settings, checkpoint.config);
   const tokenizer = await openTokenizer(platform, given);
-  const data = await loadDataset(platform, given.data, { dataset: given.dataset });
-  const subset = trainingPart(data, given);
-  const { train: items, classNames } = subset;
+  const all = await loadDataset(platform, given.data, { dataset: given.dataset });
+  const data = trainingPart(all, given);
   const { config } = checkpoint;
-  const { template, initialTokens } = contextWords(tokenizer, settings.contextInit, settings.textLength);
-  const tokenize = (text: string, names: readonly string[]) =>
+  const words = contextWords(tokenizer, settings.contextInit, settings.textLength);
+  const tokenize: Tokenize = (text, names) =>
     tokenizeClasses(tokenizer, text, names, config.text.contextLength);
   // Of all classes, as the novel ones' vectors are wanted after the training: too late for a name that does not fit.
-  tokenize(template, data.classNames);
-  const classTokens = tokenize(template, classNames);
-  const loader = new Loader(platform, items, {
+  tokenize(words.template, all.classNames);
+  const loader = new Loader(platform, data.train, {
     batch: settings.batch,
     seed: settings.seed,
     size: config.vision.resolution,
@@ -89,9 +101,41 @@ export async function runTeacher(
     multiple: settings.accumulate,
     ...(settings.views > 0 && { views: settings.views }),
   });
-  const folder = await RunFolder.open(platform, out, 'teacher', settings, resume);
+  const task = { job, settings, checkpoint, noted, data, loader, words, tokenize };
+  await withRunFolder(platform, out, 'teacher', settings, { resume, note: job.note }, (folder) =>
+    freeing((own) => tuneIn(folder, task, options, own)),
+  );
+}
+
+type Tokenize = (template: string, names: readonly string[]) => ArrayLike<number>[];
+
+/** What is known before the run's folder is opened. */
+interface Task {
+  readonly job: Job;
+  readonly settings: ReturnType<typeof resolveTeacher>;
+  readonly checkpoint: ClipCheckpoint;
+  readonly noted: Promise<unknown>;
+  /** The part that is trained on. */
+  readonly data: Dataset;
+  readonly loader: Loader;
+  readonly words: ContextWords;
+  readonly tokenize: Tokenize;
+}
+
+async function tuneIn(
+  folder: RunFolder,
+  { job, settings, checkpoint, noted, data, loader, words, tokenize }: Task,
+  { resume, ...options }: TrainRunOptions,
+  own: Own,
+): Promise<void> {
+  const { gpu, precision, platform } = job;
+  const { method } = settings;
+  const { config } = checkpoint;
+  const { train: items, classNames } = data;
+  const { template, initialTokens } = words;
   teacherPipelinesAhead(job, config, settings, classNames.length);
   const model = await loadModel(gpu, checkpoint, { precision });
+  own({ destroy: () => model.release() });
   await noted;
   job.mark?.('weights');
 
@@ -119,49 +163,56 @@ export async function runTeacher(
   // Decoded while kernels are compiled.
   if (!resume) loader.start(1);
   const compiling = job.begin('compiling stage 1', 1);
-  const step = await TeacherStep.create(
-    gpu,
-    model,
-    prompts,
-    classTokens,
-    frozenText,
-    { ...settings, frozenImages: views ? 'given' : 'compute' },
-    { onProgress: (done, total) => compiling.update(done / total) },
+  const step = own(
+    await TeacherStep.create(
+      gpu,
+      model,
+      prompts,
+      tokenize(template, classNames),
+      frozenText,
+      { ...settings, frozenImages: views ? 'given' : 'compute' },
+      { onProgress: (done, total) => compiling.update(done / total) },
+    ),
   );
   const { parameters, optimiser } = step.graph;
-  const average = method === 'promptsrc' ? await PromptAverage.create(gpu, parameters) : undefined;
-  const preprocessor = await GpuPreprocessor.create(gpu, {
-    size: config.vision.resolution,
-    batch: settings.batch,
-  });
+  const average = method === 'promptsrc' ? own(await PromptAverage.create(gpu, parameters)) : undefined;
+  const preprocessor = own(
+    await GpuPreprocessor.create(gpu, { size: config.vision.resolution, batch: settings.batch }),
+  );
   compiling.end();
   job.mark?.('compiled', { dispatches: step.plan.describe().dispatches, ...kernelWork(gpu) });
   const weights = gaussianWeights(settings.epochs, settings.averageMean, settings.averageDeviation);
 
   const rates = schedule(settings, METHOD_DEFAULTS[method].batch);
-  await train(job, folder, {
-    label: 'stage 1: tuning the teacher',
-    epochs: settings.epochs,
-    loader,
-    accumulate: settings.accumulate,
-    batch: settings.batch,
-    flops: step.plan.describe().flops,
-    rate: (epoch) => cosineRate(rates, epoch),
-    step: ({ images, items: batch, indices }, epoch, rate) => {
-      preprocessor.submit(images, leafBuffer(gpu, step.graph.images));
-      if (views) write(gpu, step.graph.frozenFeatures!, views.batch(epoch, indices));
-      step.run(
-        Int32Array.from(batch, (item) => item.label),
-        rate,
-      );
+  await train(
+    job,
+    folder,
+    {
+      label: 'stage 1: tuning the teacher',
+      epochs: settings.epochs,
+      loader,
+      accumulate: settings.accumulate,
+      batch: settings.batch,
+      flops: step.plan.describe().flops,
+      rate: (epoch) => cosineRate(rates, epoch),
+      step: ({ images, items: batch, indices }, epoch, rate) => {
+        preprocessor.submit(images, leafBuffer(gpu, step.graph.images));
+        if (views) write(gpu, step.graph.frozenFeatures!, views.batch(epoch, indices));
+        step.run(
+          Int32Array.from(batch, (item) => item.label),
+          rate,
+        );
+      },
+      losses: async () => {
+        const { total, ...parts } = await step.readLosses();
+        return { losses: { loss: total, ...parts } };
+      },
+      endEpoch: (epoch) => average?.add(weights[epoch - 1]!),
+      state: stateOf(parameters, optimiser.state, average?.sums ?? []),
+      inputs: { CLIP: await checkpoint.sha256(), ...(await imageInputs(platform, data, items)) },
     },
-    losses: async () => {
-      const { total, ...parts } = await step.readLosses();
-      return { loss: total, ...parts };
-    },
-    endEpoch: (epoch) => average?.add(weights[epoch - 1]!),
-    state: stateOf(parameters, optimiser.state, average?.sums ?? []),
-  });
+    options,
+  );
 
   const last = () => Promise.all(parameters.map((parameter) => readLeaf(gpu, parameter)));
   const values = await (average ? average.read() : last());
@@ -170,22 +221,17 @@ export async function runTeacher(
     encodeTeacher(
       { text: values.slice(0, prompts.text.length), vision: values.slice(prompts.text.length) },
       config,
-      { template, classNames, clip: given.clip, clipHash: await checkpoint.sha256() },
+      { template, classNames, clip: settings.clip, clipHash: await checkpoint.sha256() },
     ),
   );
   await folder.report('Stage 1: the teacher', gpu.adapter.name);
-  step.destroy();
-  average?.destroy();
-  preprocessor.destroy();
-  model.release();
-  return folder.join(TEACHER_FILE);
 }
 
 /** Mean over PromptSRC's templates of the frozen text features, not normalised, `[classes, embed]`. */
 async function meanTemplateFeatures(
   job: Job,
   model: ClipModel,
-  tokenize: (template: string, names: readonly string[]) => ArrayLike<number>[],
+  tokenize: Tokenize,
   classNames: readonly string[],
 ): Promise<Float32Array> {
   const sequences = PROMPTSRC_TEMPLATES.flatMap((template) => tokenize(template, classNames));

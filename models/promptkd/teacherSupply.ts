@@ -30,9 +30,11 @@ export interface TeacherSupply {
   /** What a batch needs before `fill`. */
   prepare?(batch: Batch): Promise<void>;
   fill(step: StudentStep, batch: Batch, epoch: number): void;
-  endEpoch?(): Promise<void>;
-  /** Says what was worth saying, and frees what it holds. */
-  end(): Promise<void>;
+  /** Writes what was computed and is worth keeping. */
+  flush?(): Promise<void>;
+  /** Says at the end what is worth saying. */
+  summary?(): void;
+  destroy(): void;
 }
 
 /**
@@ -67,7 +69,7 @@ async function fromStep(
     fill: ({ graph }, { otherImages }) => {
       if (preprocessor) preprocessor.submit(otherImages!, leafBuffer(gpu, graph.teacherInput));
     },
-    end: async () => {
+    destroy: () => {
       if (preprocessor) preprocessor.destroy();
     },
   };
@@ -88,7 +90,7 @@ async function fromViews(
     source: { logitScale: model.logitScale },
     needs: {},
     fill: ({ graph }, { indices }, epoch) => write(job.gpu, graph.teacherInput, views.batch(epoch, indices)),
-    end: async () => {},
+    destroy: () => {},
   };
 }
 
@@ -106,11 +108,8 @@ async function fromCache(
     needs: { ...otherSize, hash: true },
     prepare: (batch) => cached.prepare(batch),
     fill: ({ graph }, batch) => write(job.gpu, graph.teacherInput, cached.of(batch)),
-    endEpoch: () => cached.flush(),
-    end: async () => {
-      await cached.flush();
-      cached.summary();
-      await cached.destroy();
-    },
+    flush: () => cached.flush(),
+    summary: () => cached.summary(),
+    destroy: () => cached.destroy(),
   };
 }

@@ -8,6 +8,7 @@ import { STUDENT_FILE } from '../promptkd/studentFile.js';
 import { runStudent } from '../promptkd/studentRun.js';
 import { TEACHER_FILE } from '../promptkd/teacherFile.js';
 import { runTeacher } from '../promptkd/teacherRun.js';
+import type { TrainOptions } from '../runs/train.js';
 import { claimFolder, planTrials, type ReproduceOptions, type Trial } from './trials.js';
 
 /** Accuracies of one data set and seed. */
@@ -24,7 +25,11 @@ export interface TrialResult {
  *
  * @throws UserError for unknown or missing data sets, and for settings other than those of an earlier call
  */
-export async function reproduce(job: Job, options: ReproduceOptions): Promise<TrialResult[]> {
+export async function reproduce(
+  job: Job,
+  options: ReproduceOptions,
+  training: TrainOptions = {},
+): Promise<TrialResult[]> {
   const { platform } = job;
   const trials = await planTrials(platform, options);
   for (const { data, dataset } of distinct(trials.flatMap(({ teacher, student }) => [teacher, student])))
@@ -32,11 +37,11 @@ export async function reproduce(job: Job, options: ReproduceOptions): Promise<Tr
       job.note(`${dataset}: ${note}`);
   await claimFolder(platform, options);
   const results: TrialResult[] = [];
-  for (const trial of trials) results.push(await runTrial(job, trial));
+  for (const trial of trials) results.push(await runTrial(job, trial, training));
   return results;
 }
 
-async function runTrial(job: Job, trial: Trial): Promise<TrialResult> {
+async function runTrial(job: Job, trial: Trial, training: TrainOptions): Promise<TrialResult> {
   const { platform } = job;
   const { dataset, seed, teacherRun, studentRun } = trial;
   const name = `${dataset}, seed ${seed}`;
@@ -46,12 +51,16 @@ async function runTrial(job: Job, trial: Trial): Promise<TrialResult> {
     await work();
     releaseAll(job.gpu);
   };
+  const options = async (run: string) => ({
+    ...training,
+    resume: (await platform.stat(run)) !== undefined,
+  });
   const teacherFile = platform.join(teacherRun, TEACHER_FILE);
   const studentFile = platform.join(studentRun, STUDENT_FILE);
   if (!(await platform.stat(teacherFile)))
-    await step('teacher', () => runTeacher(job, trial.teacher, teacherRun, { resume: true }));
+    await step('teacher', async () => runTeacher(job, trial.teacher, teacherRun, await options(teacherRun)));
   if (!(await platform.stat(studentFile)))
-    await step('student', () => runStudent(job, trial.student, studentRun, { resume: true }));
+    await step('student', async () => runStudent(job, trial.student, studentRun, await options(studentRun)));
 
   // What was evaluated is known by its hash, as somebody may have trained a run again.
   const hashes = {

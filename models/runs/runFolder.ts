@@ -1,122 +1,200 @@
 /**
  * The folder of a run: `config.yaml` (complete, re-runnable), `metrics.jsonl`, `timing.jsonl`, `checkpoints/`, `report.html`
  * and results. All but `timing.jsonl`, which the report shows too, depend on nothing but settings, data and adapter.
- * It appears when the first epoch is done, so that a run that fails on its input leaves nothing behind.
+ * One process owns it at a time. A run that fails before its first checkpoint leaves nothing behind.
  */
 import { parse, stringify } from 'yaml';
 import { UserError } from '../../engine/errors.js';
 import type { Platform } from '../platform.js';
+import { type Difference, differences, movable, otherSettings } from './changes.js';
+import { LineFile, type LineMark } from './lineFile.js';
 import { reportHtml } from './report.js';
 
 /** The two stages; `pretrain` is examples/pretrain/, whose run folders are CLIPs. */
 export type RunKind = 'teacher' | 'student' | 'pretrain';
 export type Metrics = Readonly<Record<string, number | string>>;
 
-const CONFIG = 'config.yaml';
+export const CONFIG = 'config.yaml';
 const METRICS = 'metrics.jsonl';
 const TIMING = 'timing.jsonl';
 
+/** Where the lines of a run ended when a checkpoint was written. */
+export interface LineMarks {
+  readonly metrics: LineMark;
+  readonly timing: LineMark;
+}
+
+export interface RunOptions {
+  /** Continue the run that is there; its settings must be the same. */
+  readonly resume?: boolean;
+  /** Told what is peculiar. */
+  readonly note?: (line: string) => void;
+}
+
 export class RunFolder {
-  private lines = { [METRICS]: [] as string[], [TIMING]: [] as string[] };
-  private exists: boolean;
+  private readonly metrics: LineFile;
+  private readonly timing: LineFile;
+  /** Whether there is something that a later call can go on from or that a person wants to see. */
+  private kept: boolean;
 
   private constructor(
     private readonly platform: Platform,
     readonly path: string,
-    private readonly config: string,
-    exists: boolean,
+    /** The text of `config.yaml`. */
+    readonly config: string,
+    private readonly note: (line: string) => void,
+    private readonly unlock: () => Promise<void>,
+    private readonly made: boolean,
+    /** Whether there was a run, to be continued. */
+    readonly continued: boolean,
   ) {
-    this.exists = exists;
+    this.kept = continued;
+    this.metrics = new LineFile(platform, this.join(METRICS), note);
+    this.timing = new LineFile(platform, this.join(TIMING), note);
   }
 
   /**
-   * Prepares a run at `path` without writing anything yet.
+   * Makes the folder, or takes the run that is there, and keeps other processes out until `close`.
    *
-   * @param resume continue the run that is there; its settings must be the same
-   * @throws UserError when `path` holds a run (or anything else) and `resume` is not set
+   * @throws UserError when `path` holds a run (or anything else) and `resume` is not set, when another process works there,
+   *   when settings differ, or when it cannot be written
    */
   static async open(
     platform: Platform,
     path: string,
     kind: RunKind,
     settings: object,
-    resume: boolean,
+    { resume = false, note = () => {} }: RunOptions = {},
   ): Promise<RunFolder> {
-    const config = stringify({ kind, ...settings });
     const there = await platform.stat(path);
-    if (there?.kind === 'file')
+    if (there && there.kind !== 'folder')
       throw new UserError(`the output ${path} is a file`, 'give a folder that does not exist yet');
-    const present = there && (await platform.list(path)).length > 0;
-    const isRun = present && (await platform.stat(platform.join(path, CONFIG))) !== undefined;
-    if (present && !isRun)
+    const unlock = (await platform.lock?.(path)) ?? (async () => {});
+    try {
+      const config = stringify({ kind, ...settings });
+      const held = await RunFolder.examine(platform, path, config, resume);
+      const made = there === undefined;
+      const folder = new RunFolder(platform, path, config, note, unlock, made, held === 'run');
+      await platform.removeLeftovers?.(path);
+      // Written even where it is there: it shows that results can be, before anything is computed.
+      await folder.write(CONFIG, config);
+      if (resume && held !== 'run') note(`${path} holds nothing to continue: the run begins anew`);
+      return folder;
+    } catch (error) {
+      await unlock();
+      // A folder that the lock has made, and nobody has used.
+      if (there === undefined) await platform.removeEmpty?.(path);
+      throw error;
+    }
+  }
+
+  /** What is in the folder; throws what must not be written over. */
+  private static async examine(
+    platform: Platform,
+    path: string,
+    config: string,
+    resume: boolean,
+  ): Promise<'run' | 'nothing'> {
+    const entries = (await platform.list(path)).filter(({ name }) => !/\.tmp$/.test(name));
+    if (entries.length === 0) return 'nothing';
+    const file = platform.join(path, CONFIG);
+    if (!entries.some(({ name, kind }) => name === CONFIG && kind === 'file'))
       throw new UserError(`the output folder ${path} is not empty`, 'give a folder that does not exist yet');
-    if (present && !resume)
+    if (!resume)
       throw new UserError(
         `the output folder ${path} already holds a run`,
         'give another folder, add --resume to continue it, or delete it',
       );
-    if (present && (await platform.readText(platform.join(path, CONFIG))) !== config)
-      throw new UserError(
-        `the run in ${path} has other settings`,
-        `continue it with the settings of its ${CONFIG}, or give another folder`,
-      );
-    return new RunFolder(platform, path, config, Boolean(present));
+    const before = await platform.readText(file);
+    const found = differences(readYaml(file, before), parse(config) as unknown);
+    if (found.some((difference) => !movable(difference))) throw otherSettings(`the run in ${path}`, found);
+    return 'run';
   }
 
   join(...parts: string[]): string {
     return this.platform.join(this.path, ...parts);
   }
 
+  /** Settings of a checkpoint that are not those of this run; paths that may change are left out. */
+  changes(config: string): Difference[] {
+    return differences(
+      readYaml('the settings in a checkpoint', config),
+      parse(this.config) as unknown,
+    ).filter((difference) => !movable(difference));
+  }
+
   /** Keeps a line for `metrics.jsonl` until the next `flush`. */
   log(metrics: Metrics): void {
-    this.lines[METRICS].push(JSON.stringify(metrics));
+    this.metrics.add(metrics);
   }
 
   /** The same for `timing.jsonl`. */
   logTiming(timing: object): void {
-    this.lines[TIMING].push(JSON.stringify(timing));
+    this.timing.add(timing);
   }
 
-  /** Writes what has been logged; makes the folder the first time. */
-  async flush(): Promise<void> {
-    if (!this.exists) {
-      await this.platform.write(this.join(CONFIG), this.config);
-      this.exists = true;
-    }
-    for (const name of [METRICS, TIMING] as const) {
-      const lines = this.lines[name].splice(0);
-      if (lines.length > 0) await this.platform.append(this.join(name), lines.join('\n'));
-    }
+  /** Writes what has been logged; says where the lines end now. */
+  async flush(): Promise<LineMarks> {
+    return { metrics: await this.metrics.flush(), timing: await this.timing.flush() };
   }
 
-  /** Drops lines of epochs after `epoch`, which a continued run will write again, and a last one that was cut off. */
-  async rewind(epoch: number): Promise<void> {
-    for (const name of [METRICS, TIMING]) {
-      const kept = (await this.records(name))?.filter((record) => Number(record.epoch) <= epoch);
-      if (kept) await this.write(name, kept.map((record) => `${JSON.stringify(record)}\n`).join(''));
-    }
+  /** From now on there is a checkpoint or a result: an error leaves the folder. */
+  keep(): void {
+    this.kept = true;
   }
 
-  /** What the complete lines of a file say; undefined where there is no such file. */
-  private async records(name: string): Promise<Metrics[] | undefined> {
-    const path = this.join(name);
-    if (!(await this.platform.stat(path))) return undefined;
-    const lines = (await this.platform.readText(path)).split('\n');
-    // What is behind the last line break was not written to its end, or is nothing.
-    return lines
-      .slice(0, -1)
-      .filter(Boolean)
-      .map((line) => JSON.parse(line) as Metrics);
+  /** Drops the lines behind `marks`, which a continued run will write again; all of them without any. */
+  async rewind(marks?: LineMarks): Promise<void> {
+    await this.metrics.rewind(marks?.metrics);
+    await this.timing.rewind(marks?.timing);
   }
 
   /** Writes `report.html` from what the folder holds. */
   async report(title: string, adapter: string): Promise<void> {
-    const [metrics = [], timing = []] = [await this.records(METRICS), await this.records(TIMING)];
+    const [metrics, timing] = [await this.metrics.read(), await this.timing.read()];
     await this.write('report.html', reportHtml({ title, adapter, config: this.config, metrics, timing }));
   }
 
   write(name: string, data: Uint8Array | string): Promise<void> {
     return this.platform.write(this.join(name), data);
+  }
+
+  /** Gives the folder to others. After an error a folder without anything to continue goes. */
+  async close({ failed = false } = {}): Promise<void> {
+    const { platform, path } = this;
+    try {
+      await platform.removeLeftovers?.(path);
+      await platform.removeLeftovers?.(this.join('checkpoints'));
+      if (failed && !this.kept) {
+        for (const name of [CONFIG, METRICS, TIMING]) await platform.remove(this.join(name));
+        await platform.removeEmpty?.(this.join('checkpoints'));
+      }
+    } catch (error) {
+      this.note(`${path} is not tidied up: ${(error as Error).message}`);
+    } finally {
+      await this.unlock();
+      if (failed && !this.kept && this.made) await platform.removeEmpty?.(path);
+    }
+  }
+}
+
+/** Opens the folder of a run for `work`, and closes it behind it however it ends. */
+export async function withRunFolder<T>(
+  platform: Platform,
+  path: string,
+  kind: RunKind,
+  settings: object,
+  options: RunOptions,
+  work: (folder: RunFolder) => Promise<T>,
+): Promise<T> {
+  const folder = await RunFolder.open(platform, path, kind, settings, options);
+  let failed = true;
+  try {
+    const result = await work(folder);
+    failed = false;
+    return result;
+  } finally {
+    await folder.close({ failed });
   }
 }
 

@@ -3,20 +3,36 @@ import { UserError } from '../../engine/errors.js';
 import type { Batch } from '../datasets/loader.js';
 import type { Job } from '../job.js';
 import { adapterPeak } from './adapterPeak.js';
+import {
+  BEGINNING,
+  Checkpoints,
+  describePosition,
+  type Inputs,
+  type Position,
+  type StateTensors,
+} from './checkpoints.js';
 import type { RunFolder } from './runFolder.js';
 import { addTimings, NO_TIME, StopWatch, short, timingLine, timingRecord, type Work } from './timing.js';
-import { encodeState, restoreState, type StateTensors } from './trainingState.js';
 
 type Losses = Readonly<Record<string, number>> & { readonly loss: number };
+
+/** What a step says of itself. */
+export interface StepResult {
+  /** `loss` is the total. */
+  readonly losses: Losses;
+  /** In words, what of the trained tensors is not finite or out of range. */
+  readonly fault?: string;
+}
 
 /** Where batches come from: `Loader`, or anything whose epochs depend on their number alone. */
 export interface Batches<B> {
   readonly batchesPerEpoch: number;
-  epoch(epoch: number): AsyncIterable<B>;
+  /** The batches of an epoch from number `from` on, counted from 0. */
+  epoch(epoch: number, from?: number): AsyncIterable<B>;
   /** Decodes what an epoch leaves out, where that may fail. */
   decodeLeftOut?(epoch: number): Promise<void>;
   /** Begins with an epoch that will be asked for next. */
-  start?(epoch: number): void;
+  start?(epoch: number, from?: number): void;
 }
 
 export interface TrainingLoop<B = Batch> {
@@ -35,58 +51,74 @@ export interface TrainingLoop<B = Batch> {
   prepare?(batch: B): Promise<void>;
   /** Queues one step and returns without waiting for the device. */
   step(batch: B, epoch: number, rate: number): void;
-  /** Reads the losses of the step queued last; `loss` is the total. */
-  losses(): Promise<Losses>;
+  /** Reads what the step queued last says. */
+  losses(): Promise<StepResult>;
+  /** What of the trained tensors is wrong once all steps have run: the last update comes behind the last losses. */
+  finalFault?(): Promise<string | undefined>;
   /** Awaited when the steps of an epoch have run; what it changes in `state` is kept. `note` shows a text at the bar. */
   endEpoch?(epoch: number, note: (text: string) => void): void | Promise<void>;
-  /** Everything that later epochs depend on. */
+  /** Awaited before every checkpoint: what else must not be lost. */
+  flush?(): Promise<void>;
+  /** Everything that later steps depend on. */
   readonly state: StateTensors;
+  /** What the run depends on besides its settings; it is not continued with others. */
+  readonly inputs?: Inputs;
 }
 
-const STATE = 'checkpoints/last.safetensors';
+export interface TrainOptions {
+  /** Within an epoch a checkpoint is written when this much time has passed since the last one (default 10). */
+  readonly checkpointMinutes?: number;
+}
+
+export interface TrainRunOptions extends TrainOptions {
+  /** Continue the run in the folder. */
+  readonly resume?: boolean;
+}
+
 /** Steps queued before the oldest one's loss is awaited: the device never waits for the host, nor runs far ahead. */
 const IN_FLIGHT = 3;
 
 /**
- * Trains from the first epoch that is not in the folder's checkpoint to the last one.
+ * Trains from where the folder's newest checkpoint was written to the last epoch.
  * Returns the mean loss of the last epoch trained here; undefined when there was nothing left to do.
+ *
+ * @throws UserError when training diverges: what was written before stays; Stopped when the user asks for it
  */
 export async function train<B = Batch>(
   job: Job,
   folder: RunFolder,
   loop: TrainingLoop<B>,
+  options: TrainOptions = {},
 ): Promise<number | undefined> {
-  const finished = await restore(job, folder, loop);
-  const { epochs, loader } = loop;
-  if (finished >= epochs) return undefined;
-  const perEpoch = loader.batchesPerEpoch;
-  const bar = job.begin(loop.label, epochs * perEpoch);
+  const checkpoints = new Checkpoints(job.gpu, job.platform, folder, loop.state, loop.inputs ?? {}, job.note);
+  const restored = await checkpoints.restore();
+  if (restored) job.note(`continuing after ${describePosition(restored)}`);
+  else if (folder.continued) job.note(`${folder.path} holds no checkpoint yet: the run begins anew`);
+  const { epochs } = loop;
+  let position = restored ?? BEGINNING;
+  if (position.epoch >= epochs) return undefined;
+  const run = new Run(job, folder, loop, checkpoints, options);
+  const perEpoch = loop.loader.batchesPerEpoch;
   let mean: number | undefined;
-  let timing = NO_TIME;
+  job.stop?.begin();
   try {
-    bar.update(finished * perEpoch);
-    for (let epoch = finished + 1; epoch <= epochs; epoch++) {
-      const note = (text: string) => bar.update(epoch * perEpoch, `epoch ${epoch}/${epochs}  ${text}`);
-      const first = epoch === finished + 1 ? job.mark : undefined;
-      const ran = await runEpoch(folder, loop, epoch, first, (step, loss, speed) =>
-        bar.update(
-          (epoch - 1) * perEpoch + step,
-          `epoch ${epoch}/${epochs}  loss ${loss.toFixed(4)}  ${short(speed)} images/s`,
-        ),
-      );
-      mean = ran.mean;
-      timing = addTimings(timing, ran.timing);
-      folder.logTiming({ epoch, ...timingRecord(ran.timing, await workOf(job, loop)) });
-      // Nothing is written yet: the last moment for a broken image to leave nothing behind.
-      if (epoch === 1) await loader.decodeLeftOut?.(epoch);
-      await loop.endEpoch?.(epoch, note);
-      await folder.flush();
-      await folder.write(STATE, await encodeState(job.gpu, loop.state, { epoch: String(epoch) }));
+    while (position.epoch < epochs) {
+      const ended = await run.epoch(position);
+      mean = ended.lossSum / perEpoch;
+      position = { epoch: position.epoch + 1, batch: 0, lossSum: 0, firstLoss: ended.firstLoss };
+      await run.endEpoch(position);
     }
   } finally {
-    bar.end();
+    run.bar.end();
+    job.stop?.end();
   }
-  job.note(`${loop.label}: ${timingLine(timing, await workOf(job, loop))}`);
+  const { firstLoss } = position;
+  if (firstLoss !== undefined && mean! > firstLoss)
+    job.note(
+      `the mean loss of the last epoch, ${mean!.toPrecision(3)}, is above that of the first update, ` +
+        `${firstLoss.toPrecision(3)}: the run may have diverged, and a lower learning rate may do better`,
+    );
+  job.note(`${loop.label}: ${timingLine(run.timing, await workOf(job, loop))}`);
   return mean;
 }
 
@@ -96,67 +128,128 @@ const workOf = async ({ gpu }: Job, { flops }: { readonly flops: number }): Prom
   peak: await adapterPeak(gpu),
 });
 
-/**
- * One epoch; several steps are always under way, and each one's losses are read while later ones run.
- *
- * @param mark hears of the first of them, where that is measured
- */
-async function runEpoch<B>(
-  folder: RunFolder,
-  loop: TrainingLoop<B>,
-  epoch: number,
-  mark: Job['mark'],
-  progress: (step: number, loss: number, imagesPerSecond: number) => void,
-) {
-  const { loader, accumulate = 1, epochs } = loop;
-  const rate = loop.rate(epoch);
-  const watch = new StopWatch();
-  const pending: Promise<Losses>[] = [];
-  let total = 0;
-  let started = 0;
-  let step = 0;
-  let update: Losses[] = [];
-  const settle = async () => {
-    const losses = await watch.waiting('gpu', pending.shift()!);
-    const { images, seconds } = watch.read();
-    step++;
-    total += losses.loss;
-    update.push(losses);
-    if (!Number.isFinite(losses.loss)) throw diverged(losses.loss, epoch, Math.ceil(step / accumulate));
-    progress(step, losses.loss, images / seconds);
-    if (update.length < accumulate) return;
-    folder.log({ epoch, step: step / accumulate, rate, ...meanLosses(update) });
-    update = [];
-  };
-  const batches = upcoming(loader.epoch(epoch), loop.prepare?.bind(loop));
-  try {
-    for (;;) {
-      const next = await watch.waiting('decode', batches.next());
-      if (!next) break;
-      // What prepares a batch beside decoding is work of the device.
-      if (next.ready) await watch.waiting('gpu', next.ready);
-      loop.step(next.batch, epoch, rate);
-      watch.step(loop.batch);
-      const losses = loop.losses();
-      if (started++ === 0) {
-        mark?.('first step queued');
-        losses.then(
-          () => mark?.('first step done'),
-          () => undefined,
-        );
-      }
-      // Awaited in its turn; until then a failure of another wait must not make it an unhandled rejection.
-      losses.catch(() => undefined);
-      pending.push(losses);
-      if (pending.length >= IN_FLIGHT) await settle();
-    }
-    // The next epoch's first images are decoded while the device finishes this one.
-    if (epoch < epochs) loader.start?.(epoch + 1);
-    while (pending.length > 0) await settle();
-  } finally {
-    await batches.end();
+/** A run on its way. */
+class Run<B> {
+  readonly bar;
+  timing = NO_TIME;
+  private saved = performance.now();
+  private readonly limit: number;
+  private epochs = 0;
+
+  constructor(
+    private readonly job: Job,
+    private readonly folder: RunFolder,
+    private readonly loop: TrainingLoop<B>,
+    private readonly checkpoints: Checkpoints,
+    { checkpointMinutes = 10 }: TrainOptions,
+  ) {
+    this.bar = job.begin(loop.label, loop.epochs * loop.loader.batchesPerEpoch);
+    this.limit = checkpointMinutes * 60_000;
   }
-  return { mean: total / loader.batchesPerEpoch, timing: watch.read() };
+
+  /**
+   * The rest of the epoch behind `position`; several steps are always under way, and each one's losses are read while later
+   * ones run.
+   *
+   * @returns the position at its end, before it counts as an epoch
+   */
+  async epoch(position: Position): Promise<Position> {
+    const { loop, folder, bar, job } = this;
+    const { loader, accumulate = 1, epochs } = loop;
+    const perEpoch = loader.batchesPerEpoch;
+    const epoch = position.epoch + 1;
+    const rate = loop.rate(epoch);
+    const watch = new StopWatch();
+    const pending: Promise<StepResult>[] = [];
+    let { batch: step, lossSum, firstLoss } = position;
+    let queued = step;
+    let update: Losses[] = [];
+    bar.update(position.epoch * perEpoch + step);
+    const settle = async () => {
+      const { losses, fault } = await watch.waiting('gpu', pending.shift()!);
+      const { images, seconds } = watch.read();
+      step++;
+      lossSum += losses.loss;
+      update.push(losses);
+      if (fault !== undefined || !Number.isFinite(losses.loss))
+        throw diverged(fault ?? `the loss is ${losses.loss}`, epoch, Math.ceil(step / accumulate), folder);
+      const text = `epoch ${epoch}/${epochs}  loss ${losses.loss.toFixed(4)}  ${short(images / seconds)} images/s`;
+      bar.update(position.epoch * perEpoch + step, text);
+      if (update.length < accumulate) return;
+      const means = meanLosses(update);
+      firstLoss ??= means.loss;
+      folder.log({ epoch, step: step / accumulate, rate, ...means });
+      update = [];
+    };
+    const batches = upcoming(loader.epoch(epoch, step), loop.prepare?.bind(loop));
+    try {
+      for (;;) {
+        if (queued % accumulate === 0 && queued > position.batch && queued < perEpoch && this.isDue()) {
+          while (pending.length > 0) await settle();
+          await this.save({ epoch: position.epoch, batch: step, lossSum, firstLoss });
+        }
+        const next = await watch.waiting('decode', batches.next());
+        if (!next) break;
+        // What prepares a batch beside decoding is work of the device.
+        if (next.ready) await watch.waiting('gpu', next.ready);
+        loop.step(next.batch, epoch, rate);
+        watch.step(loop.batch);
+        const losses = loop.losses();
+        if (this.epochs === 0 && queued === position.batch) this.markFirst(losses);
+        queued++;
+        // Awaited in its turn; until then a failure of another wait must not make it an unhandled rejection.
+        losses.catch(() => undefined);
+        pending.push(losses);
+        if (pending.length >= IN_FLIGHT) await settle();
+      }
+      // The next epoch's first images are decoded while the device finishes this one.
+      if (epoch < epochs) loader.start?.(epoch + 1);
+      while (pending.length > 0) await settle();
+      const fault = accumulate > 1 || epoch === epochs ? await loop.finalFault?.() : undefined;
+      if (fault !== undefined) throw diverged(fault, epoch, step / accumulate, folder);
+    } finally {
+      await batches.end();
+    }
+    this.epochs++;
+    this.timing = addTimings(this.timing, watch.read());
+    folder.logTiming({ epoch, ...timingRecord(watch.read(), await workOf(job, loop)) });
+    return { epoch: position.epoch, batch: step, lossSum, firstLoss };
+  }
+
+  /** What comes behind the steps of the last epoch of `position`. */
+  async endEpoch(position: Position): Promise<void> {
+    const { loop, bar } = this;
+    const { epoch } = position;
+    const note = (text: string) =>
+      bar.update(epoch * loop.loader.batchesPerEpoch, `epoch ${epoch}/${loop.epochs}  ${text}`);
+    // Nothing is saved yet: the last moment for a broken image to leave nothing behind.
+    if (epoch === 1) await loop.loader.decodeLeftOut?.(epoch);
+    await loop.endEpoch?.(epoch, note);
+    await this.save(position);
+  }
+
+  private isDue(): boolean {
+    return this.job.stop?.requested === true || performance.now() - this.saved >= this.limit;
+  }
+
+  private async save(position: Position): Promise<void> {
+    await this.loop.flush?.();
+    await this.checkpoints.save(position);
+    this.saved = performance.now();
+    if (this.job.stop?.requested && position.epoch < this.loop.epochs)
+      throw this.job.stop.stopped(
+        `stopped after ${describePosition(position)}: continue with --resume --out ${this.folder.path}`,
+      );
+  }
+
+  private markFirst(losses: Promise<StepResult>): void {
+    const { mark } = this.job;
+    mark?.('first step queued');
+    losses.then(
+      () => mark?.('first step done'),
+      () => undefined,
+    );
+  }
 }
 
 /** The batches of an epoch; the preparation of the next is begun before one is handed over. */
@@ -191,21 +284,8 @@ function meanLosses(batches: readonly Losses[]): Losses {
   return Object.fromEntries(Object.keys(batches[0]!).map((name) => [name, mean(name)])) as Losses;
 }
 
-const diverged = (loss: number, epoch: number, step: number) =>
+const diverged = (what: string, epoch: number, step: number, folder: RunFolder) =>
   new UserError(
-    `the loss is ${loss} in step ${step} of epoch ${epoch}: training has diverged`,
-    'lower the learning rate or the distillation weight',
+    `step ${step} of epoch ${epoch}: ${what}: training has diverged`,
+    `train again with a lower learning rate or distillation weight, into another folder than ${folder.path}`,
   );
-
-async function restore(job: Job, folder: RunFolder, loop: Pick<TrainingLoop, 'state'>): Promise<number> {
-  const path = folder.join(STATE);
-  if (!(await job.platform.stat(path))) {
-    // Ended between the first epoch's lines and its checkpoint.
-    await folder.rewind(0);
-    return 0;
-  }
-  const { epoch } = await restoreState(job.gpu, job.platform, path, loop.state);
-  await folder.rewind(Number(epoch));
-  job.note(`continuing after epoch ${epoch}`);
-  return Number(epoch);
-}

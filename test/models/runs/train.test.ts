@@ -7,7 +7,7 @@ import { UserError } from '../../../engine/errors.js';
 import type { ImageItem } from '../../../models/datasets/dataset.js';
 import { Loader } from '../../../models/datasets/loader.js';
 import type { Platform } from '../../../models/platform.js';
-import { RunFolder } from '../../../models/runs/runFolder.js';
+import { withRunFolder } from '../../../models/runs/runFolder.js';
 import { type TrainingLoop, train } from '../../../models/runs/train.js';
 import { temporaryFolder } from '../../helpers/files.js';
 import { testJob } from '../../helpers/job.js';
@@ -37,7 +37,7 @@ function makeLoop(lossOf: (step: number) => number, options: Partial<TrainingLoo
       const loss = lossOf(seen.steps);
       await new Promise((resolve) => setTimeout(resolve, 1));
       seen.read++;
-      return { loss, part: 10 * loss };
+      return { losses: { loss, part: 10 * loss } };
     },
     state: new Map(),
     ...options,
@@ -48,8 +48,10 @@ function makeLoop(lossOf: (step: number) => number, options: Partial<TrainingLoo
 let runs = 0;
 async function run(loop: TrainingLoop) {
   const out = join(folder, String(++runs));
-  const target = await RunFolder.open(nodePlatform, out, 'teacher', {}, false);
-  const mean = await train(await testJob(), target, loop);
+  const job = await testJob();
+  const mean = await withRunFolder(nodePlatform, out, 'teacher', {}, {}, (target) =>
+    train(job, target, loop),
+  );
   const lines = (file: string): Record<string, unknown>[] =>
     readFileSync(join(out, file), 'utf8')
       .split('\n')
@@ -95,7 +97,7 @@ describe('train', () => {
     const { loop } = makeLoop((step) => (step === 3 ? Number.NaN : 1));
     const error = await run(loop).catch((e: unknown) => e);
     expect(error).toBeInstanceOf(UserError);
-    expect((error as UserError).message).toContain('the loss is NaN in step 3 of epoch 1');
+    expect((error as UserError).message).toContain('step 3 of epoch 1: the loss is NaN');
     expect(await nodePlatform.stat(join(folder, String(runs)))).toBeUndefined();
   });
 
@@ -106,8 +108,11 @@ describe('train', () => {
     const whole = readFileSync(join(out, 'metrics.jsonl'), 'utf8');
     rmSync(join(out, 'checkpoints'), { recursive: true });
     writeFileSync(join(out, 'metrics.jsonl'), whole.slice(0, whole.length / 3));
-    const target = await RunFolder.open(nodePlatform, out, 'teacher', {}, true);
-    await train(await testJob(), target, makeLoop((step) => step).loop);
+    const job = await testJob();
+    const again = makeLoop((step) => step).loop;
+    await withRunFolder(nodePlatform, out, 'teacher', {}, { resume: true }, (target) =>
+      train(job, target, again),
+    );
     expect(readFileSync(join(out, 'metrics.jsonl'), 'utf8')).toBe(whole);
     expect(lines('timing.jsonl')).toHaveLength(2);
   });

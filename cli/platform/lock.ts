@@ -1,0 +1,158 @@
+/**
+ * One process a folder: a lock file that says who owns it. There is no `flock` in Node, and network drives often have none
+ * either, so an owner is known by its process on the same machine, and by a heartbeat from another one.
+ */
+import { randomBytes } from 'node:crypto';
+import { link, mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { UserError } from '../../engine/errors.js';
+
+const LOCK = '.lock';
+/** An owner on another machine shows that it lives; one that has not for this long is taken for dead. */
+const HEARTBEAT_MS = 20_000;
+const DEAD_MS = 180_000;
+/** Two processes that take over a dead owner's lock at once: each of them tries again. */
+const ATTEMPTS = 20;
+
+const OWNER = v.object({
+  pid: v.number(),
+  host: v.string(),
+  started: v.string(),
+  /** When the system started the process, as numbers of processes are used again; empty where the system does not say. */
+  birth: v.string(),
+  /** Tells two locks of one process apart. */
+  token: v.string(),
+});
+type Owner = v.InferOutput<typeof OWNER>;
+
+/** Gives the folder back. */
+export type Release = () => Promise<void>;
+
+/**
+ * Makes the folder this process's own until it is released or the process is gone. A dead owner's lock is taken over.
+ *
+ * @throws UserError naming the owner's process, machine and start when it is alive; what the file system says otherwise
+ */
+export async function lockFolder(folder: string): Promise<Release> {
+  const path = join(folder, LOCK);
+  const owner: Owner = {
+    pid: process.pid,
+    host: hostname(),
+    started: new Date().toISOString(),
+    birth: await birthOf(process.pid),
+    token: randomBytes(8).toString('hex'),
+  };
+  await mkdir(folder, { recursive: true });
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    if (await create(path, owner)) return held(path, owner);
+    const text = await readFile(path, 'utf8').catch(() => undefined);
+    // Released meanwhile.
+    if (text === undefined) continue;
+    const other = parse(text);
+    if (other && (await isAlive(other, path))) throw inUse(folder, path, other);
+    await takeAway(path, text);
+  }
+  throw new UserError(
+    `the folder ${folder} is being opened by other processes`,
+    'run them one after the other',
+  );
+}
+
+/** The file appears with its content or not at all: false where there is one. */
+async function create(path: string, owner: Owner): Promise<boolean> {
+  const own = `${path}.${owner.token}.tmp`;
+  const text = `${JSON.stringify(owner)}\n`;
+  await writeFile(own, text);
+  try {
+    await link(own, path);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return false;
+    // Some network drives and memory sticks have no links.
+    return await writeFile(path, text, { flag: 'wx' }).then(
+      () => true,
+      (second: NodeJS.ErrnoException) => {
+        if (second.code === 'EEXIST') return false;
+        throw second;
+      },
+    );
+  } finally {
+    await rm(own, { force: true }).catch(() => undefined);
+  }
+}
+
+function held(path: string, owner: Owner): Release {
+  const beat = setInterval(() => {
+    const now = new Date();
+    utimes(path, now, now).catch(() => undefined);
+  }, HEARTBEAT_MS);
+  beat.unref();
+  return async () => {
+    clearInterval(beat);
+    const text = await readFile(path, 'utf8').catch(() => '');
+    if (parse(text)?.token === owner.token) await rm(path, { force: true }).catch(() => undefined);
+  };
+}
+
+/** Removes a dead owner's lock, unless somebody else has taken it over between reading it and now. */
+async function takeAway(path: string, text: string): Promise<void> {
+  const aside = `${path}.${randomBytes(8).toString('hex')}.tmp`;
+  try {
+    await rename(path, aside);
+  } catch {
+    return;
+  }
+  // A living one's is put back; where yet another has come meanwhile, that one stays.
+  if ((await readFile(aside, 'utf8').catch(() => text)) !== text)
+    await link(aside, path).catch(() => undefined);
+  await rm(aside, { force: true }).catch(() => undefined);
+}
+
+function parse(text: string): Owner | undefined {
+  try {
+    return v.parse(OWNER, JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
+
+async function isAlive(owner: Owner, path: string): Promise<boolean> {
+  if (owner.host !== hostname()) {
+    const found = await stat(path).catch(() => undefined);
+    return found !== undefined && Date.now() - found.mtimeMs < DEAD_MS;
+  }
+  try {
+    process.kill(owner.pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+  const birth = await birthOf(owner.pid);
+  return owner.birth === '' || birth === '' || birth === owner.birth;
+}
+
+/** Which start of the system, and when in it: from Linux's /proc. */
+async function birthOf(pid: number): Promise<string> {
+  try {
+    const [boot, status] = await Promise.all([
+      readFile('/proc/sys/kernel/random/boot_id', 'utf8'),
+      readFile(`/proc/${pid}/stat`, 'utf8'),
+    ]);
+    // Behind the name in parentheses, which may hold anything; the 22nd field of all.
+    const [state, ...fields] = status.slice(status.lastIndexOf(')') + 2).split(' ');
+    // A process that has ended but was not waited for still has a number.
+    return state === 'Z' ? 'ended' : `${boot.trim()} ${fields[18]}`;
+  } catch {
+    return '';
+  }
+}
+
+function inUse(folder: string, path: string, { pid, host, started }: Owner): UserError {
+  const elsewhere = host === hostname() ? '' : ` on ${host}`;
+  return new UserError(
+    `the folder ${folder} is in use by process ${pid}${elsewhere}, which started there at ${started}`,
+    `wait for it, or give another folder${elsewhere && `; where it is gone, delete ${path}`}`,
+  );
+}

@@ -1,0 +1,49 @@
+/** What differs between the settings of a run and those that it is continued with. */
+import { UserError } from '../../engine/errors.js';
+
+export interface Difference {
+  readonly field: string;
+  /** Undefined where it is not given. */
+  readonly before: unknown;
+  readonly now: unknown;
+}
+
+/** Where things lie, and what does not change what is computed from them. What the paths hold is compared by its hash. */
+const MOVABLE = [
+  'data',
+  'clip',
+  'tokenizer',
+  'teacher',
+  'teacherClip',
+  'classVectors',
+  'maxBroken',
+  'allowOutside',
+] as const;
+
+/** Whether a run may be continued with another value. */
+export const movable = ({ field }: Pick<Difference, 'field'>): boolean =>
+  (MOVABLE as readonly string[]).includes(field);
+
+/** Fields whose values differ; settings have one level. */
+export function differences(before: unknown, now: unknown): Difference[] {
+  const [old, fresh] = [fieldsOf(before), fieldsOf(now)];
+  const names = [...new Set([...Object.keys(old), ...Object.keys(fresh)])];
+  return names
+    .filter((field) => JSON.stringify(old[field]) !== JSON.stringify(fresh[field]))
+    .map((field) => ({ field, before: old[field], now: fresh[field] }));
+}
+
+const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+
+/** The error for a run that is not to be continued with other settings, naming each with both values. */
+export function otherSettings(what: string, found: readonly Difference[]): UserError {
+  const shown = (value: unknown) => (value === undefined ? 'not given' : JSON.stringify(value));
+  const list = found
+    .filter((difference) => !movable(difference))
+    .map(({ field, before, now }) => `${field} is ${shown(before)} there and ${shown(now)} now`);
+  return new UserError(
+    `${what} has other settings: ${list.join('; ')}`,
+    `leave these out to continue it, or give another folder; only ${MOVABLE.slice(0, -1).join(', ')} and ${MOVABLE.at(-1)} may change`,
+  );
+}

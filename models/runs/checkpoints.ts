@@ -1,0 +1,201 @@
+/**
+ * The checkpoints of a run: everything that a later process needs to go on and end with the same bits. The last two good ones are kept,
+ * so that one that a disk or a crash has spoilt costs minutes and not the run.
+ *
+ *     checkpoints/epoch-0003.safetensors                after the third epoch
+ *     checkpoints/epoch-0004-batch-000120.safetensors   within the fourth, after 120 batches
+ */
+import { UserError } from '../../engine/errors.js';
+import type { Gpu } from '../../engine/gpu.js';
+import { readLeaf, write } from '../../engine/memory.js';
+import type { Tensor } from '../../engine/tensor.js';
+import { encodeSafetensors, openSafetensors } from '../checkpoints/safetensors.js';
+import type { Platform } from '../platform.js';
+import { otherSettings } from './changes.js';
+import type { LineMarks, RunFolder } from './runFolder.js';
+
+/** Named variables; names must be unique. */
+export type StateTensors = ReadonlyMap<string, Tensor>;
+
+/** Parameters, optimiser state and further variables under their labels. */
+export function stateOf(...groups: readonly (readonly Tensor[])[]): StateTensors {
+  return new Map(groups.flat().map((tensor) => [tensor.label, tensor]));
+}
+
+/** How far a run is. */
+export interface Position {
+  /** Whole epochs done. */
+  readonly epoch: number;
+  /** Batches done of the next one. */
+  readonly batch: number;
+  /** Sum of their losses. */
+  readonly lossSum: number;
+  /** Of the run's first update. */
+  readonly firstLoss?: number;
+}
+
+export const BEGINNING: Position = { epoch: 0, batch: 0, lossSum: 0 };
+
+/** What a run depends on besides its settings: SHA-256 or the like, by name. */
+export type Inputs = Readonly<Record<string, string>>;
+
+interface Stored extends Position {
+  readonly lines: LineMarks;
+  readonly settings: string;
+  readonly inputs: Inputs;
+}
+
+const FOLDER = 'checkpoints';
+const KIND = 'promptkd checkpoint';
+const NAME = /^epoch-\d{4,}(-batch-\d{6,})?\.safetensors$/;
+
+/** Names sort as the run went. */
+const nameOf = ({ epoch, batch }: Position): string => {
+  const whole = (n: number) => `epoch-${String(n).padStart(4, '0')}`;
+  return `${batch === 0 ? whole(epoch) : `${whole(epoch + 1)}-batch-${String(batch).padStart(6, '0')}`}.safetensors`;
+};
+
+/** "epoch 3", or "batch 120 of epoch 4". */
+export const describePosition = ({ epoch, batch }: Position): string =>
+  batch === 0 ? `epoch ${epoch}` : `batch ${batch} of epoch ${epoch + 1}`;
+
+export class Checkpoints {
+  /** Names of those that are known to be good, the older first. */
+  private good: string[] = [];
+
+  constructor(
+    private readonly gpu: Gpu,
+    private readonly platform: Platform,
+    private readonly folder: RunFolder,
+    private readonly state: StateTensors,
+    private readonly inputs: Inputs,
+    private readonly note: (line: string) => void,
+  ) {}
+
+  /**
+   * Fills the variables from the newest checkpoint that is whole, and cuts the run's lines back to where it was written.
+   *
+   * @returns where the run was then; undefined where there is no checkpoint
+   * @throws UserError when none of those that are there is whole, or when they belong to other settings or inputs
+   */
+  async restore(): Promise<Position | undefined> {
+    const names = await this.list();
+    let first: UserError | undefined;
+    for (const name of [...names].reverse()) {
+      const path = this.folder.join(FOLDER, name);
+      try {
+        const { stored, values } = await this.read(path);
+        this.compare(path, stored);
+        for (const [tensor, data] of values) write(this.gpu, tensor, data);
+        await this.folder.rewind(stored.lines);
+        this.good = [name];
+        this.folder.keep();
+        return stored;
+      } catch (error) {
+        if (!(error instanceof UserError) || error instanceof OtherRun) throw error;
+        first ??= error;
+        this.note(`a checkpoint is left aside: ${error.message}`);
+      }
+    }
+    if (first)
+      throw new UserError(
+        `no checkpoint of ${this.folder.path} can be read: ${first.message}`,
+        `restore one, or delete ${this.folder.join(FOLDER)} to begin anew with --resume`,
+      );
+    await this.folder.rewind();
+    return undefined;
+  }
+
+  /** Writes the variables as they are; then the older ones go, but for the last good one. */
+  async save(position: Position): Promise<void> {
+    const entries = [];
+    for (const [name, tensor] of this.state)
+      entries.push({
+        name,
+        dtype: 'F32' as const,
+        shape: tensor.shape,
+        data: await readLeaf(this.gpu, tensor),
+      });
+    const stored: Stored = {
+      ...position,
+      lines: await this.folder.flush(),
+      settings: this.folder.config,
+      inputs: this.inputs,
+    };
+    const name = nameOf(position);
+    const file = encodeSafetensors(entries, { kind: KIND, run: JSON.stringify(stored) });
+    await this.folder.write(this.platform.join(FOLDER, name), file);
+    this.folder.keep();
+    this.good = [...this.good.filter((other) => other !== name), name].slice(-2);
+    for (const old of await this.list())
+      if (!this.good.includes(old)) await this.platform.remove(this.folder.join(FOLDER, old));
+  }
+
+  private async list(): Promise<string[]> {
+    const path = this.folder.join(FOLDER);
+    if (!(await this.platform.stat(path))) return [];
+    return (await this.platform.list(path))
+      .filter(({ name, kind }) => kind === 'file' && NAME.test(name))
+      .map(({ name }) => name);
+  }
+
+  /** Everything is read before anything is used. */
+  private async read(path: string): Promise<{ stored: Stored; values: [Tensor, Float32Array][] }> {
+    const { metadata, tensors } = await openSafetensors(this.platform, path);
+    const damaged = (problem: string) => new UserError(`${path}: ${problem}`, 'restore the file');
+    if (metadata.kind !== KIND) throw damaged('it is no checkpoint of a run');
+    const stored = parseStored(metadata.run);
+    if (!stored) throw damaged('it does not say where the run was');
+    if (tensors.size !== this.state.size)
+      throw damaged(`it has ${tensors.size} tensors, and the run has ${this.state.size}`);
+    const values: [Tensor, Float32Array][] = [];
+    for (const [name, tensor] of this.state) {
+      const found = tensors.get(name);
+      if (!found) throw damaged(`it lacks "${name}"`);
+      if (found.shape.join() !== tensor.shape.join())
+        throw damaged(`"${name}" has the shape [${found.shape}], and the run's has [${tensor.shape}]`);
+      values.push([tensor, await found.read()]);
+    }
+    return { stored, values };
+  }
+
+  private compare(path: string, { settings, inputs }: Stored): void {
+    const changes = this.folder.changes(settings);
+    if (changes.length > 0) {
+      const { message, mend } = otherSettings(`the run that ${path} belongs to`, changes);
+      throw new OtherRun(message, mend);
+    }
+    const names = [...new Set([...Object.keys(inputs), ...Object.keys(this.inputs)])];
+    const other = names.filter((name) => inputs[name] !== this.inputs[name]);
+    if (other.length > 0)
+      throw new OtherRun(
+        `the ${other.join(' and the ')} of ${this.folder.path} ${other.length > 1 ? 'have' : 'has'} changed since ${path} was written`,
+        'restore what it was to continue the run, or begin another in another folder',
+      );
+  }
+}
+
+/** A checkpoint is fine, and of another run: an older one would be no better. */
+class OtherRun extends UserError {}
+
+function parseStored(text = ''): Stored | undefined {
+  const count = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
+  const mark = (value: LineMarks[keyof LineMarks] | undefined) => count(value?.bytes) && count(value?.crc32);
+  try {
+    const stored = JSON.parse(text) as Stored;
+    const { epoch, batch, lossSum, firstLoss, lines, settings, inputs } = stored;
+    const whole =
+      count(epoch) &&
+      count(batch) &&
+      Number.isFinite(lossSum) &&
+      (firstLoss === undefined || Number.isFinite(firstLoss)) &&
+      mark(lines?.metrics) &&
+      mark(lines?.timing) &&
+      typeof settings === 'string' &&
+      typeof inputs === 'object' &&
+      inputs !== null;
+    return whole ? stored : undefined;
+  } catch {
+    return undefined;
+  }
+}

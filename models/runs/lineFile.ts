@@ -1,0 +1,86 @@
+/** A file of JSON lines that grows while a run goes on, and can be cut back to where a checkpoint was written. */
+import { crc32 } from '../checkpoints/zip.js';
+import type { Platform } from '../platform.js';
+import type { Metrics } from './runFolder.js';
+
+/** The end of a file at some moment: its size, and the CRC-32 of all bytes up to there. */
+export interface LineMark {
+  readonly bytes: number;
+  readonly crc32: number;
+}
+
+const START: LineMark = { bytes: 0, crc32: 0 };
+
+export class LineFile {
+  private pending: string[] = [];
+  private end = START;
+
+  /** @param note told when the file is not what was written */
+  constructor(
+    private readonly platform: Platform,
+    private readonly path: string,
+    private readonly note: (line: string) => void,
+  ) {}
+
+  /** Keeps a line until the next `flush`. */
+  add(record: object): void {
+    this.pending.push(JSON.stringify(record));
+  }
+
+  /** Writes what was added; returns where the file ends. */
+  async flush(): Promise<LineMark> {
+    const lines = this.pending.splice(0);
+    if (lines.length > 0) {
+      const text = lines.join('\n');
+      await this.platform.append(this.path, text);
+      const bytes = new TextEncoder().encode(`${text}\n`);
+      this.end = { bytes: this.end.bytes + bytes.length, crc32: crc32(bytes, this.end.crc32) };
+    }
+    return this.end;
+  }
+
+  /** Cuts off what is behind `mark`, which was written after a checkpoint or not to its end. */
+  async rewind(mark = START): Promise<void> {
+    this.end = mark;
+    if (!(await this.platform.stat(this.path))) {
+      if (mark.bytes > 0) this.note(`${this.path} is gone: what it said of earlier steps is lost`);
+      this.end = START;
+      return;
+    }
+    const found = await this.platform.read(this.path);
+    if (mark.bytes === 0) return this.platform.remove(this.path);
+    const kept = found.subarray(0, mark.bytes);
+    if (kept.length < mark.bytes || crc32(kept) !== mark.crc32) {
+      this.note(
+        `${this.path} was changed or damaged since it was written: earlier steps in the report may be wrong`,
+      );
+      this.end = { bytes: kept.length, crc32: crc32(kept) };
+    }
+    if (found.length > kept.length) await this.platform.write(this.path, kept);
+  }
+
+  /** The records in the file; lines that are none are left out, with a note. */
+  async read(): Promise<Metrics[]> {
+    if (!(await this.platform.stat(this.path))) return [];
+    const bytes = await this.platform.read(this.path);
+    if (bytes.length !== this.end.bytes || crc32(bytes) !== this.end.crc32)
+      this.note(`${this.path} was changed or damaged since it was written: the report may be wrong`);
+    return new TextDecoder()
+      .decode(bytes)
+      .split('\n')
+      .filter(Boolean)
+      .flatMap((line) => {
+        const record = parse(line);
+        return record ? [record] : [];
+      });
+  }
+}
+
+function parse(line: string): Metrics | undefined {
+  try {
+    const record: unknown = JSON.parse(line);
+    return typeof record === 'object' && record !== null ? (record as Metrics) : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,54 @@
+/** What a run does about a device that is lost, and about what it has made when it ends. */
+import { DeviceLostError } from '../../engine/gpu.js';
+import type { Job } from '../job.js';
+
+/** Losses of the device that a run takes; a fourth is no accident. */
+const MOST_LOSSES = 3;
+
+/**
+ * Runs `attempt` again with a new device when the one in use is lost.
+ *
+ * @param attempt told whether it goes on with what an earlier one has saved
+ * @throws DeviceLostError when the device is lost again and again; the run can be continued later
+ */
+export async function survivingLoss<T>(job: Job, attempt: (again: boolean) => Promise<T>): Promise<T> {
+  for (let losses = 0; ; losses++) {
+    const { gpu } = job;
+    try {
+      return await attempt(losses > 0);
+    } catch (error) {
+      if (!(await gpu.wasLost(error))) throw error;
+      const { message } = error as Error;
+      if (!job.reopen || losses === MOST_LOSSES)
+        throw new DeviceLostError(
+          losses === 0
+            ? message
+            : `${message}; it was lost ${losses + 1} times: continue later with --resume`,
+        );
+      job.note(
+        `${message}: opening it again and going on from what is saved (${losses + 1} of ${MOST_LOSSES})`,
+      );
+      await job.reopen();
+    }
+  }
+}
+
+interface Owned {
+  destroy(): void;
+}
+
+/** Takes something that must be freed at the end, and gives it back. */
+export type Own = <R extends Owned>(resource: R) => R;
+
+/** Frees what `work` hands to `own`, the last first, however it ends. */
+export async function freeing<T>(work: (own: Own) => Promise<T>): Promise<T> {
+  const owned: Owned[] = [];
+  try {
+    return await work((resource) => {
+      owned.push(resource);
+      return resource;
+    });
+  } finally {
+    for (const resource of owned.reverse()) resource.destroy();
+  }
+}
