@@ -148,7 +148,7 @@ export async function runStudent(
       supply.fill(step, batch, epoch);
       step.run(rate);
     },
-    losses: async () => ({ loss: await step.readLoss() }),
+    losses: async () => (await step.readLosses()).losses,
     prepare: supply.prepare,
     endEpoch: async (epoch, note) => {
       await supply.endEpoch?.();

@@ -155,10 +155,7 @@ export async function runTeacher(
         rate,
       );
     },
-    losses: async () => {
-      const { total, ...parts } = await step.readLosses();
-      return { loss: total, ...parts };
-    },
+    losses: async () => (await step.readLosses()).losses,
     endEpoch: (epoch) => average?.add(weights[epoch - 1]!),
     state: stateOf(parameters, optimiser.state, average?.sums ?? []),
   });
