@@ -13,7 +13,8 @@ export {
   openGpu,
 } from './gpu.js';
 export { fromHalf, toHalf } from './half.js';
-export { allFinite, type ScaledGradients, scaledGrad } from './lossScale.js';
+export { type ScaledGradients, scaledGrad } from './lossScale.js';
+export { allFinite, largestMagnitude, type Watch } from './magnitude.js';
 export { leafBuffer, readLeaf, release, write } from './memory.js';
 export { call, type Dispatch, grid, type Op, record } from './op.js';
 export * from './ops/activation.js';

@@ -5,7 +5,8 @@
  * happens on the device: a planned step decides by itself.
  */
 import { type GradOptions, grad } from './autograd.js';
-import { call, type Dispatch, float, type Op, record, vectors } from './op.js';
+import { allFinite } from './magnitude.js';
+import { float, type Op, record } from './op.js';
 import { multiply } from './ops/multiply.js';
 import { type GraphNode, type Tensor, variable } from './tensor.js';
 
@@ -24,6 +25,8 @@ export interface ScaledGradients {
   readonly update: GraphNode;
   /** Variables that a checkpoint must keep. */
   readonly state: readonly Tensor[];
+  /** `[1]`: steps since the scale changed; 0 right after a step that changed nothing, and rarely otherwise. */
+  readonly goodSteps: Tensor;
 }
 
 /**
@@ -43,62 +46,8 @@ export function scaledGrad(
   const gradients = grad(multiply(loss, scale), parameters, options).map((g) => multiply(g, inverse));
   const finite = allFinite(judged(gradients));
   const update = record(scaleOp, [scale, inverse, good, finite], null) as GraphNode;
-  return { gradients, finite, update, state: [scale, inverse, good] };
+  return { gradients, finite, update, state: [scale, inverse, good], goodSteps: good };
 }
-
-/** `[1]`: 1 where every value of every tensor is finite, else 0. No gradient rule. */
-export const allFinite = (tensors: readonly Tensor[]): Tensor => call(finiteOp, tensors, null);
-
-/** Tensors that one launch checks: WebGPU promises eight storage buffers, and one holds the flags. */
-const TENSORS = 7;
-/** Values that a workgroup checks at the least, and workgroups that a launch has at the most: CPU adapters have few cores. */
-const LEAST_SHARE = 4096;
-const MOST_GROUPS = { gpu: 256, software: 8 };
-
-const launchesFor = (tensors: number) => Math.ceil(tensors / TENSORS);
-
-const finiteOp: Op<null> = {
-  name: 'allFinite',
-  outputs: (tensors) => [
-    { shape: [1] },
-    { shape: [launchesFor(tensors.length) * MOST_GROUPS.gpu], scratch: true },
-  ],
-  kernels: ({ inputs, outputs: [y, flags] }, { capabilities: { software } }) => {
-    const { lanes, VECTOR, as } = vectors(...inputs.map(({ size }) => size));
-    const largest = Math.max(...inputs.map(({ size }) => size));
-    const most = software ? MOST_GROUPS.software : MOST_GROUPS.gpu;
-    const groups = Math.min(most, Math.ceil(largest / LEAST_SHARE));
-    const launches = launchesFor(inputs.length);
-    const check = (_: unknown, launch: number): Dispatch => {
-      // Every launch binds as many tensors, so that one kernel does for all: a missing one is the first again, of size 0.
-      const own = Array.from({ length: TENSORS }, (_, i) => inputs[launch * TENSORS + i]);
-      const sizes = own.map((tensor, i) => [`SIZE_${i}`, (tensor?.size ?? 0) / lanes]);
-      return {
-        shader: 'finite',
-        entry: 'check',
-        constants: { CHECK: true, TENSORS, VECTOR },
-        uniforms: { FIRST: launch * groups, ...Object.fromEntries(sizes) },
-        reads: Object.fromEntries(own.map((tensor, i) => [`x${i}`, as(tensor ?? inputs[0]!)])),
-        writes: { flags: flags! },
-        workgroups: [groups, 1, 1],
-      };
-    };
-    return [
-      ...Array.from({ length: launches }, check),
-      {
-        shader: 'finite',
-        entry: 'every',
-        constants: {},
-        uniforms: { COUNT: launches * groups },
-        reads: { flags: flags! },
-        writes: { y: y! },
-        workgroups: [1, 1, 1],
-      },
-    ];
-  },
-  // The flags are the kernels' own.
-  reference: (_, inputs) => [Float64Array.of(Number(inputs.every((x) => x.every(Number.isFinite))))],
-};
 
 const scaleOp: Op<null> = {
   name: 'updateLossScale',

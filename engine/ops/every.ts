@@ -6,6 +6,7 @@
 import { adamW } from '../adamW.js';
 import { clipFactor } from '../clipGradients.js';
 import { scaledGrad } from '../lossScale.js';
+import { largestMagnitude } from '../magnitude.js';
 import { accumulate, clampVariable, clear, sgd } from '../optim.js';
 import { constant, type GraphNode, type Shape, type Tensor, variable } from '../tensor.js';
 import { activation } from './activation.js';
@@ -169,6 +170,7 @@ export function everyOperation(): OperationCall[] {
     ...[8, 7].map(scaled),
     clippedStep(),
     accumulatedStep(),
+    ...[8, 7].map(watched),
   ];
 }
 
@@ -251,6 +253,19 @@ function scaled(width: number): OperationCall {
   const rate = constant(undefined, [1], 'rate');
   const { updates } = sgd([x], gradients, rate, { momentum: 0.9, weightDecay: 0 }, finite);
   return { name: 'scaledGrad', output: finite, loss, parameters: [x], updates: [...updates, update] };
+}
+
+/** A look at parameters after a step, in vectors or not. */
+function watched(width: number): OperationCall {
+  const x = variable(undefined, [3, width], 'watched');
+  const loss = sum(x);
+  return {
+    name: 'largestMagnitude',
+    output: loss,
+    loss,
+    parameters: [x],
+    updates: [largestMagnitude([x]).update],
+  };
 }
 
 /** Gradients that are added up over batches. */

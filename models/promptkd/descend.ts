@@ -23,6 +23,8 @@ export interface Descent {
   readonly optimiser: Optimiser;
   /** What runs after the last batch of an update; absent where every batch is one. */
   readonly finish?: readonly GraphNode[];
+  /** Under a loss scale: see `ScaledGradients.goodSteps`. */
+  readonly goodSteps?: Tensor;
 }
 
 /**
@@ -50,7 +52,8 @@ export function descend(
   const descent = sgd(parameters, sums?.totals ?? gradients, rate, options, scaled?.finite);
   const updates = [...descent.updates, ...(scaled ? [scaled.update] : [])];
   const state = [...descent.state, ...(scaled?.state ?? [])];
-  if (!sums) return { gradients, optimiser: { updates, state } };
+  const goodSteps = scaled?.goodSteps;
+  if (!sums) return { gradients, optimiser: { updates, state }, goodSteps };
   const finish = [...updates, ...sums.totals.map(clear)];
-  return { gradients, optimiser: { updates: sums.adds, state }, finish };
+  return { gradients, optimiser: { updates: sums.adds, state }, finish, goodSteps };
 }

@@ -96,7 +96,7 @@ export function teacherRequest(config: ClipConfig, shape: StepShape): PlanReques
   const { textDepth, visionDepth } = METHOD_DEFAULTS[method];
   const text = Math.min(method === 'coop' ? textDepth : (shape.depth ?? textDepth), config.text.layers);
   const vision = Math.min(shape.depth ?? visionDepth, config.vision.layers);
-  const { losses, optimiser } = teacherGraph(
+  const { losses, updates } = teacherGraph(
     shapeOnlyModel(config, shape),
     { text: promptLeaves(text, config.text.width), vision: promptLeaves(vision, config.vision.width) },
     {
@@ -115,7 +115,7 @@ export function teacherRequest(config: ClipConfig, shape: StepShape): PlanReques
       accumulate: shape.accumulate,
     },
   );
-  return { outputs: [losses.total], updates: optimiser.updates, loss: losses.total };
+  return { outputs: [losses.total], updates, loss: losses.total };
 }
 
 /** The text encoder over the prompts of a class set, as a request without data. */

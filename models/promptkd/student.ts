@@ -22,11 +22,13 @@ import { constant, type GraphNode, input, scalar, type Tensor } from '../../engi
 import type { ClipGraph, ClipModel } from '../clip/model.js';
 import { encodeImages } from '../clip/vision.js';
 import { descend } from './descend.js';
+import { type Health, HealthReader, recordHealth, type StepResult } from './health.js';
 import {
   layersOf,
   type Projection,
   projectEvaluation,
   projectionParameters,
+  projectionStatistics,
   projectTraining,
 } from './projection.js';
 import type { DistillationLoss } from './settings.js';
@@ -141,8 +143,9 @@ export interface StudentGraph {
   readonly optimiser: Optimiser;
   /** What runs after the last batch of an update, where several make one. */
   readonly finish?: readonly GraphNode[];
-  /** Everything that a step changes: the parameters and BatchNorm's running statistics. */
+  /** Everything that a step changes: the parameters and BatchNorm's running statistics; and the look at them. */
   readonly updates: readonly GraphNode[];
+  readonly health: Health;
 }
 
 /**
@@ -193,8 +196,10 @@ export function studentGraph(
   const { prompts, projection, weights: tuned = [] } = variables;
   const head = projectionParameters(layersOf(projection)).map((name) => projection[name]!);
   const parameters = [...prompts, ...tuned, ...head];
-  const { gradients, optimiser, finish } = descend(loss, parameters, rate, options, weights.half);
-  const updates = [...optimiser.updates, ...statistics];
+  const { gradients, optimiser, finish, goodSteps } = descend(loss, parameters, rate, options, weights.half);
+  const running = projectionStatistics(layersOf(projection)).map((name) => projection[name]!);
+  const health = recordHealth(parameters, running, finish !== undefined, goodSteps);
+  const updates = [...optimiser.updates, ...statistics, ...health.updates];
   return {
     images,
     teacherInput,
@@ -206,7 +211,8 @@ export function studentGraph(
     gradients,
     optimiser,
     updates,
-    finish,
+    finish: finish && [...finish, ...health.finish],
+    health,
   };
 }
 
@@ -217,12 +223,17 @@ export interface InspectOptions {
 
 /** One planned training step of stage 2. */
 export class StudentStep {
+  private readonly health: HealthReader;
+  private updated = false;
+
   private constructor(
     private readonly gpu: Gpu,
     readonly graph: StudentGraph,
     readonly plan: Plan,
     private readonly updates: UpdatePlan,
-  ) {}
+  ) {
+    this.health = new HealthReader(graph.health);
+  }
 
   static async create(
     gpu: Gpu,
@@ -244,12 +255,15 @@ export class StudentStep {
   run(learningRate: number): void {
     write(this.gpu, this.graph.rate, Float32Array.of(learningRate));
     this.plan.run();
-    this.updates.afterBatch();
+    this.updated = this.updates.afterBatch();
   }
 
-  /** The loss of the last step queued. */
-  async readLoss(): Promise<number> {
-    return (await this.plan.read(this.graph.loss))[0]!;
+  /** The loss of the last step queued, and whether what it trains is as it should be. Reads end in the order of their steps. */
+  async readLosses(): Promise<StepResult> {
+    const { health, updated } = this;
+    const [loss, ...values] = await this.plan.readTogether([this.graph.loss, ...health.tensors]);
+    const losses = { loss: loss![0]! };
+    return { losses, fault: health.fault(losses, values, updated) };
   }
 
   /** Frees the plans' own buffers. */

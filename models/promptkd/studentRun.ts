@@ -193,7 +193,7 @@ async function distillIn(
         supply.fill(step, batch, epoch);
         step.run(rate);
       },
-      losses: async () => ({ losses: { loss: await step.readLoss() } }),
+      losses: () => step.readLosses(),
       prepare: supply.prepare,
       endEpoch: async (epoch, note) => {
         if (best) folder.log(await best.consider(job, epoch, note));

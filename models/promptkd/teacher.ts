@@ -24,6 +24,7 @@ import { encodeText, lookUp, readTokenRows, trimTokens } from '../clip/text.js';
 import { tokenTable } from '../clip/textEncoder.js';
 import { encodeImages } from '../clip/vision.js';
 import { descend } from './descend.js';
+import { type Health, HealthReader, recordHealth, type StepLosses, type StepResult } from './health.js';
 import type { Prompts } from './prompts.js';
 import { UpdatePlan } from './updatePlan.js';
 
@@ -85,6 +86,9 @@ export interface TeacherGraph {
   readonly optimiser: Optimiser;
   /** What runs after the last batch of an update, where several make one. */
   readonly finish?: readonly GraphNode[];
+  /** What a batch changes, and the look at it. */
+  readonly updates: readonly GraphNode[];
+  readonly health: Health;
 }
 
 /** Records the step; nothing is computed and no device is needed. */
@@ -123,18 +127,35 @@ export function teacherGraph(
   }
 
   const parameters = [...prompts.text, ...prompts.vision];
-  const { gradients, optimiser, finish } = descend(losses.total, parameters, rate, options, weights.half);
-  return { images, frozenFeatures, labels, rate, losses, parameters, gradients, optimiser, finish };
+  const { goodSteps, finish, ...descent } = descend(losses.total, parameters, rate, options, weights.half);
+  const health = recordHealth(parameters, [], finish !== undefined, goodSteps);
+  return {
+    images,
+    frozenFeatures,
+    labels,
+    rate,
+    losses,
+    parameters,
+    ...descent,
+    updates: [...descent.optimiser.updates, ...health.updates],
+    finish: finish && [...finish, ...health.finish],
+    health,
+  };
 }
 
 /** One planned training step of stage 1. */
 export class TeacherStep {
+  private readonly health: HealthReader;
+  private updated = false;
+
   private constructor(
     private readonly gpu: Gpu,
     readonly graph: TeacherGraph,
     readonly plan: Plan,
     private readonly updates: UpdatePlan,
-  ) {}
+  ) {
+    this.health = new HealthReader(graph.health);
+  }
 
   /**
    * @param classTokens one padded token sequence a base class: "{init} {class}."
@@ -160,7 +181,7 @@ export class TeacherStep {
     };
     const graph = teacherGraph(model, prompts, classes, options);
     const outputs = [...Object.values(graph.losses), ...graph.gradients];
-    const plan = await Plan.compile(gpu, { outputs, updates: graph.optimiser.updates }, compile);
+    const plan = await Plan.compile(gpu, { outputs, updates: graph.updates }, compile);
     return new TeacherStep(gpu, graph, plan, await UpdatePlan.compile(gpu, graph.finish, options));
   }
 
@@ -169,15 +190,22 @@ export class TeacherStep {
     write(this.gpu, this.graph.labels, labels);
     write(this.gpu, this.graph.rate, Float32Array.of(learningRate));
     this.plan.run();
-    this.updates.afterBatch();
+    this.updated = this.updates.afterBatch();
   }
 
-  /** The losses of the last step queued. */
-  async readLosses(): Promise<TeacherLosses> {
-    const { losses } = this.graph;
-    const names = Object.keys(losses) as (keyof TeacherLosses)[];
-    const values = await this.plan.readTogether(names.map((name) => losses[name]!));
-    return Object.fromEntries(names.map((name, i) => [name, values[i]![0]!])) as unknown as TeacherLosses;
+  /**
+   * The losses of the last step queued, the total as `loss`, and whether what it trains is as it should be. Reads end in the order
+   * of their steps.
+   */
+  async readLosses(): Promise<StepResult> {
+    const { health, updated } = this;
+    const { total, ...parts } = this.graph.losses;
+    const tensors = { loss: total, ...parts };
+    const names = Object.keys(tensors) as (keyof typeof tensors)[];
+    const read = names.map((name) => tensors[name]!);
+    const values = await this.plan.readTogether([...read, ...health.tensors]);
+    const losses = Object.fromEntries(names.map((name, i) => [name, values[i]![0]!])) as StepLosses;
+    return { losses, fault: health.fault(losses, values.slice(names.length), updated) };
   }
 
   /** Frees the plans' own buffers. */

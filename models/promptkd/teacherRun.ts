@@ -203,10 +203,7 @@ async function tuneIn(
           rate,
         );
       },
-      losses: async () => {
-        const { total, ...parts } = await step.readLosses();
-        return { losses: { loss: total, ...parts } };
-      },
+      losses: () => step.readLosses(),
       endEpoch: (epoch) => average?.add(weights[epoch - 1]!),
       state: stateOf(parameters, optimiser.state, average?.sums ?? []),
       inputs: { CLIP: await checkpoint.sha256(), ...(await imageInputs(platform, data, items)) },

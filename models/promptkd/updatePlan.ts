@@ -20,9 +20,12 @@ export class UpdatePlan {
     return new UpdatePlan(finish && (await Plan.compile(gpu, { updates: finish })), accumulate);
   }
 
-  /** Queues the update when the batch just queued was the last of its group. */
-  afterBatch(): void {
-    if (this.plan && ++this.batches % this.accumulate === 0) this.plan.run();
+  /** Queues the update when the batch just queued was the last of its group; returns whether the parameters change with this batch. */
+  afterBatch(): boolean {
+    if (!this.plan) return true;
+    const last = ++this.batches % this.accumulate === 0;
+    if (last) this.plan.run();
+    return last;
   }
 
   destroy(): void {

@@ -90,7 +90,7 @@ async function verifySteps(
     write(gpu, step.graph.images, await tensors.floats(name));
     step.run(rates[s]!);
     const expected = given.losses.stage2[s]!;
-    const loss = await step.readLoss();
+    const loss = (await step.readLosses()).losses.loss;
     items.push(item(`losses.stage2.${s}.lr`, relative(rates[s]!, expected.lr), TOLERANCE));
     items.push(item(`losses.stage2.${s}.loss`, relative(loss, expected.loss, floor), TOLERANCE));
     for (const [logits, tensor] of [

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { allFinite, scaledGrad } from '../../engine/lossScale.js';
+import { scaledGrad } from '../../engine/lossScale.js';
+import { allFinite } from '../../engine/magnitude.js';
 import { readLeaf, write } from '../../engine/memory.js';
 import { cast } from '../../engine/ops/cast.js';
 import { multiply } from '../../engine/ops/multiply.js';
@@ -50,8 +51,8 @@ describe('allFinite', () => {
         const plan = await Plan.compile(gpu, { outputs: [finite] }, { poison: true, checkBounds });
         // Two kernels, of which one runs as often as bindings ask for.
         const names = plan.launches.map(({ name }) => name);
-        expect(names.filter((name) => name === 'finite.check').length).toBe(Math.ceil(sizes.length / 7));
-        expect(names.filter((name) => name === 'finite.every').length).toBe(1);
+        expect(names.filter((name) => name === 'magnitude.check').length).toBe(Math.ceil(sizes.length / 7));
+        expect(names.filter((name) => name === 'magnitude.finish').length).toBe(1);
         const judged = async () => {
           plan.run();
           return (await plan.read(finite))[0];

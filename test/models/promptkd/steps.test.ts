@@ -82,7 +82,7 @@ describe('a step of stage 2', () => {
       });
       preprocessor.submit(images, leafBuffer(gpu, step.graph.images));
       step.run(0.01);
-      return step.readLoss();
+      return (await step.readLosses()).losses.loss;
     };
     const first = await run();
     const count = countCreations(gpu);
@@ -101,7 +101,7 @@ describe('a step of stage 2', () => {
       const losses: number[] = [];
       for (let s = 0; s < 3; s++) {
         runOn(gpu, step, 0.01);
-        losses.push(await step.readLoss());
+        losses.push((await step.readLosses()).losses.loss);
       }
       expect(new Set(losses).size).toBe(3);
       const values: Float32Array[] = [Float32Array.from(losses)];

@@ -1,0 +1,60 @@
+// The largest magnitudes of tensors, and whether they are finite:
+//   check    of TENSORS tensors x0, x1, ... of SIZE_0, SIZE_1, ... values (vectors of four where VECTOR), each workgroup a share of
+//            every tensor: the largest |x| that workgroup g saw into parts[FIRST + g]; where SEPARATE that of each tensor t into
+//            parts[FIRST + t * groups + g]
+//   finish   y = 1 if all COUNT parts are finite, else 0, by one workgroup; where SEPARATE y[t] = the largest of the COUNT parts of
+//            tensor t, by a workgroup a tensor
+// NaN counts as infinity. Bits are compared, not numbers: they have the same order without the sign, and compilers may assume
+// that there is neither infinity nor NaN.
+
+const INFINITE = 0x7f800000u;
+const UNSIGNED = 0x7fffffffu;
+
+//#if CHECK
+var<workgroup> most: array<atomic<u32>, TENSORS>;
+
+//#if VECTOR
+alias Bits = vec4u;
+fn largest_of(v: vec4u) -> u32 { return max(max(v.x, v.y), max(v.z, v.w)); }
+//#else
+alias Bits = u32;
+fn largest_of(v: u32) -> u32 { return v; }
+//#endif
+
+@compute @workgroup_size(WORKGROUP)
+fn check(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let first = group.x * WORKGROUP + lane;
+  let stride = groups.x * WORKGROUP;
+  var largest = Bits(0u);
+  //#unroll t TENSORS
+  for (var i = first; i < SIZE_$t; i += stride) { largest = max(largest, bitcast<Bits>(x$t[i]) & Bits(UNSIGNED)); }
+  if (SEPARATE) {
+    atomicMax(&most[$t], largest_of(largest));
+    largest = Bits(0u);
+  }
+  //#end
+  if (!SEPARATE) { atomicMax(&most[0], largest_of(largest)); }
+  workgroupBarrier();
+  if (lane < select(1u, TENSORS, SEPARATE)) {
+    parts[FIRST + lane * groups.x + group.x] = bitcast<f32>(min(atomicLoad(&most[lane]), INFINITE));
+  }
+}
+//#else
+var<workgroup> most: atomic<u32>;
+
+@compute @workgroup_size(WORKGROUP)
+fn finish(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  var largest = 0u;
+  for (var i = lane; i < COUNT; i += WORKGROUP) { largest = max(largest, bitcast<u32>(parts[group.x * COUNT + i])); }
+  atomicMax(&most, largest);
+  workgroupBarrier();
+  if (lane == 0u) {
+    let bits = atomicLoad(&most);
+    if (SEPARATE) { y[group.x] = bitcast<f32>(bits); } else { y[0] = select(0.0, 1.0, bits < INFINITE); }
+  }
+}
+//#endif
