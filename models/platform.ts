@@ -13,18 +13,29 @@ export interface RgbImage {
   readonly data: Uint8Array;
 }
 
+/** What a path leads to, links followed; `other`: a pipe, a socket, a device, in a list also a link that leads nowhere. */
+export type FileKind = 'file' | 'folder' | 'other';
+
 export interface FileEntry {
   readonly name: string;
-  readonly kind: 'file' | 'folder';
+  readonly kind: FileKind;
+  /** Whether it is a symbolic link; `kind` says what it leads to. */
+  readonly link?: boolean;
 }
 
 export interface Platform {
   /** What is at `path`, or undefined when there is nothing. Links are followed. `size` in bytes. */
-  stat(path: string): Promise<{ kind: 'file' | 'folder'; size: number } | undefined>;
-  /** Bytes `[offset, offset + length)` of a file, or all of it. Throws `UserError` when it cannot be read. */
+  stat(path: string): Promise<{ kind: FileKind; size: number } | undefined>;
+  /** The path without links, as the system names what is there. Throws `UserError` when nothing is. */
+  realPath(path: string): Promise<string>;
+  /**
+   * Bytes `[offset, offset + length)` of a file, or all of it. Throws `UserError` when it cannot be read, and before
+   * opening it when it is no file: a pipe would wait for ever, a device never end.
+   */
   read(path: string, offset?: number, length?: number): Promise<Uint8Array>;
   /** Float32 values of a file, little-endian from byte `offset` on, rounded to float16 beside the main thread's work. */
   readHalves?(path: string, offset: number, count: number): Promise<RoundedHalves>;
+  /** UTF-8, or UTF-16 where a byte order mark says so; the mark is left out. Here a pipe of the shell's may be given too. */
   readText(path: string): Promise<string>;
   /** Entries of a folder sorted by name in ASCII order; hidden ones (leading dot) are left out. */
   list(folder: string): Promise<FileEntry[]>;

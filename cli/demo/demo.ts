@@ -147,7 +147,7 @@ export async function averageDemos(
 async function clear(platform: Platform, out: string): Promise<void> {
   const there = await platform.stat(out);
   const { result, teacher, student, classVectors } = demoPaths(platform, out);
-  const used = there && (there.kind === 'file' || (await platform.list(out)).length > 0);
+  const used = there && (there.kind !== 'folder' || (await platform.list(out)).length > 0);
   if (used && !(await platform.stat(result)))
     throw new UserError(
       `${out} exists and was not made by the demo`,

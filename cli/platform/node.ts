@@ -1,11 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto';
-import type { Dirent } from 'node:fs';
+import type { Dirent, Stats } from 'node:fs';
 import {
   appendFile,
   mkdir,
   open,
   readdir,
   readFile,
+  realpath,
   rename,
   rm,
   rmdir,
@@ -17,7 +18,7 @@ import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
 import { UserError } from '../../engine/errors.js';
 import { roundHalves } from '../../engine/half.js';
-import type { FileEntry, Platform } from '../../models/platform.js';
+import type { FileEntry, FileKind, Platform } from '../../models/platform.js';
 import { cacheFolder } from './cacheFolder.js';
 import { keptHash } from './fileHash.js';
 import { readHalvesInThread } from './halves.js';
@@ -32,10 +33,18 @@ export const nodePlatform: Platform = {
       if (isCode(error, 'ENOENT', 'ENOTDIR')) return undefined;
       throw unreadable(path, error);
     });
-    return found && { kind: found.isDirectory() ? 'folder' : 'file', size: found.size };
+    return found && { kind: kindOf(found), size: found.size };
+  },
+  async realPath(path) {
+    try {
+      return await realpath(path);
+    } catch (error) {
+      throw unreadable(path, error);
+    }
   },
   async read(path, offset, length) {
     try {
+      await requireFile(path);
       if (offset === undefined && length === undefined) return await readFile(path);
       return await readRange(path, offset ?? 0, length);
     } catch (error) {
@@ -43,6 +52,7 @@ export const nodePlatform: Platform = {
     }
   },
   async readHalves(path, offset, count) {
+    await requireFile(path);
     try {
       return await readHalvesInThread({ path, offset, count });
     } catch {
@@ -52,7 +62,8 @@ export const nodePlatform: Platform = {
   },
   async readText(path) {
     try {
-      return await readFile(path, 'utf8');
+      if (!SHELL_PIPE.test(path)) await requireFile(path);
+      return decodeText(await readFile(path));
     } catch (error) {
       throw unreadable(path, error);
     }
@@ -128,6 +139,7 @@ export const nodePlatform: Platform = {
   },
   async sha256(path, { keep = false } = {}) {
     try {
+      await requireFile(path);
       return await (keep ? keptHash(path) : hashInPieces(path));
     } catch (error) {
       throw unreadable(path, error);
@@ -144,6 +156,37 @@ export const nodePlatform: Platform = {
     return hash ? { ...image, hash: await nodePlatform.sha256Bytes(bytes) } : image;
   },
 };
+
+/** Where a shell puts `<(command)` and what is piped into a command. */
+const SHELL_PIPE = /^\/(dev\/(stdin|fd\/\d+)|proc\/(self|\d+)\/fd\/\d+)$/;
+
+const kindOf = (found: Stats | Dirent): FileKind =>
+  found.isFile() ? 'file' : found.isDirectory() ? 'folder' : 'other';
+
+/** Before anything is opened: a pipe would wait for whoever writes into it, and a device may be changed by opening it. */
+async function requireFile(path: string): Promise<void> {
+  const found = await stat(path).catch((error) => {
+    throw unreadable(path, error);
+  });
+  const kind = kindOf(found);
+  if (kind === 'folder') throw new UserError(`${path} is a folder, not a file`, 'Give the path of a file.');
+  if (kind === 'other') throw noFile(path, found);
+}
+
+function noFile(path: string, found: Stats): UserError {
+  const what = found.isFIFO() ? 'a pipe' : found.isSocket() ? 'a socket' : 'a device';
+  return new UserError(
+    `${path} is ${what}, not a file`,
+    'Give the path of a file, or remove it from the data.',
+  );
+}
+
+/** Spreadsheets and PowerShell write a byte order mark, PowerShell UTF-16. */
+function decodeText(bytes: Uint8Array): string {
+  const mark = (bytes[0] << 8) | bytes[1];
+  const encoding = mark === 0xfffe ? 'utf-16le' : mark === 0xfeff ? 'utf-16be' : 'utf-8';
+  return new TextDecoder(encoding).decode(bytes);
+}
 
 async function readRange(path: string, offset: number, length?: number): Promise<Uint8Array> {
   const file = await open(path, 'r');
@@ -164,12 +207,13 @@ async function readRange(path: string, offset: number, length?: number): Promise
   }
 }
 
-/** What a folder says of its files is enough, but for links. A dangling one is a file: who reads it gets the message that names it. */
+/** What a folder says of its files is enough, but for links and on file systems that say nothing. */
 async function entry(folder: string, one: Dirent): Promise<FileEntry> {
   const { name } = one;
-  if (!one.isSymbolicLink()) return { name, kind: one.isDirectory() ? 'folder' : 'file' };
+  const link = one.isSymbolicLink();
+  if (!link && kindOf(one) !== 'other') return { name, kind: kindOf(one) };
   const found = await stat(join(folder, name)).catch(() => undefined);
-  return { name, kind: found?.isDirectory() ? 'folder' : 'file' };
+  return { name, kind: found ? kindOf(found) : 'other', ...(link && { link }) };
 }
 
 function asciiOrder(a: string, b: string): number {
@@ -185,6 +229,7 @@ function reason(error: unknown): string {
 }
 
 function unreadable(path: string, error: unknown): UserError {
+  if (error instanceof UserError) return error;
   if (isCode(error, 'ENOENT')) return new UserError(`${path} does not exist`, 'Check the path.');
   if (isCode(error, 'EISDIR'))
     return new UserError(`${path} is a folder, not a file`, 'Give the path of a file.');

@@ -118,7 +118,7 @@ const CHECKPOINT_NAME = /\.(safetensors|pt|pth|bin|tar)$|\.pth\.tar-\d+$/;
 async function findFile(platform: Platform, path: string): Promise<string> {
   const found = await platform.stat(path);
   if (!found) throw new UserError(`${path} does not exist`, 'Check the path of the checkpoint.');
-  if (found.kind === 'file') return path;
+  if (found.kind !== 'folder') return path;
   const files = (await platform.list(path)).filter((entry: FileEntry) => entry.kind === 'file');
   const usual = USUAL_NAMES.find((name) => files.some((file) => file.name === name));
   if (usual) return platform.join(path, usual);

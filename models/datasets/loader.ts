@@ -57,7 +57,7 @@ export class Loader {
   readonly #cache = new Map<number, DecodedFile>();
   readonly #ahead: number;
   #cacheLeft: number;
-  #started: { epoch: number; batches: Promise<Batch>[] } | undefined;
+  #started: { epoch: number; from: number; batches: Promise<Batch>[] } | undefined;
 
   /** @throws UserError when there is nothing to load, or less than one batch and `dropLast` */
   constructor(platform: Platform, items: readonly ImageItem[], options: LoaderOptions) {
@@ -89,12 +89,16 @@ export class Loader {
     return new Loader(this.#platform, this.#items, { ...this.#options, ...changes });
   }
 
-  /** The batches of epoch `epoch`; decoding errors are thrown when their batch is asked for. */
-  async *epoch(epoch: number): AsyncGenerator<Batch, void, undefined> {
+  /**
+   * The batches of epoch `epoch` from index `from` on, the same ones as if those before had been asked for; decoding errors
+   * are thrown when their batch is asked for.
+   */
+  async *epoch(epoch: number, from = 0): AsyncGenerator<Batch, void, undefined> {
     const order = this.#order(epoch);
-    const started = this.#started?.epoch === epoch ? this.#started.batches : [];
+    const before = this.#started;
+    const started = before?.epoch === epoch && before.from === from ? before.batches : [];
     this.#started = undefined;
-    for (let index = 0; index < this.batchesPerEpoch; index++) {
+    for (let index = from; index < this.batchesPerEpoch; index++) {
       this.#fill(started, order, index, epoch);
       const batch = await started.shift()!;
       this.#fill(started, order, index + 1, epoch);
@@ -102,11 +106,11 @@ export class Loader {
     }
   }
 
-  /** Begins with the first batches of an epoch that will be asked for next. */
-  start(epoch: number): void {
+  /** Begins with the batches that will be asked for next: those of an epoch from index `from` on. */
+  start(epoch: number, from = 0): void {
     const batches: Promise<Batch>[] = [];
-    this.#fill(batches, this.#order(epoch), 0, epoch);
-    this.#started = { epoch, batches };
+    this.#fill(batches, this.#order(epoch), from, epoch);
+    this.#started = { epoch, from, batches };
   }
 
   /** Decodes what epoch `epoch` leaves out of its last batch, so that a file that is no image is found with the others. */

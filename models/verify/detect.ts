@@ -33,7 +33,7 @@ export async function detectReference(
 ): Promise<{ kind: ReferenceKind; path: string }> {
   const found = await platform.stat(path);
   if (!found) throw new UserError(`${path} does not exist`, KNOWN);
-  if (found.kind === 'file') return detectFile(platform, path);
+  if (found.kind !== 'folder') return detectFile(platform, path);
   const has = async (name: string) => (await platform.stat(platform.join(path, name)))?.kind === 'file';
   if (await has('case.json')) return { kind: 'training case', path };
   if (await has('cases.json')) return { kind: 'preprocessing case', path };

@@ -1,4 +1,7 @@
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { deflateSync, gzipSync } from 'node:zlib';
@@ -42,19 +45,63 @@ describe('files', () => {
     ]);
   });
 
-  it('takes a link for what it points to, and for a file where that is missing', async () => {
+  it('takes a link for what it points to, and for nothing of use where that is missing', async () => {
     await platform.makeFolder(at('links/folder'));
     await platform.write(at('links/file'), '');
     for (const target of ['folder', 'file', 'nothing'])
       symlinkSync(at(`links/${target}`), at(`links/to ${target}`));
-    const kinds = (await platform.list(at('links'))).map(({ name, kind }) => `${name}: ${kind}`);
-    expect(kinds).toEqual([
-      'file: file',
-      'folder: folder',
-      'to file: file',
-      'to folder: folder',
-      'to nothing: file',
+    expect(await platform.list(at('links'))).toEqual([
+      { name: 'file', kind: 'file' },
+      { name: 'folder', kind: 'folder' },
+      { name: 'to file', kind: 'file', link: true },
+      { name: 'to folder', kind: 'folder', link: true },
+      { name: 'to nothing', kind: 'other', link: true },
     ]);
+    expect(await platform.realPath(at('links/to file'))).toBe(await platform.realPath(at('links/file')));
+    await expect(platform.realPath(at('links/to nothing'))).rejects.toThrow(/to nothing does not exist/);
+  });
+
+  it.skipIf(process.platform === 'win32')('refuses what is no file before opening it', async () => {
+    await platform.makeFolder(at('odd'));
+    execFileSync('mkfifo', [at('odd/pipe')]);
+    symlinkSync('/dev/zero', at('odd/device'));
+    const server = createServer().listen(at('odd/socket'));
+    await once(server, 'listening');
+    expect((await platform.list(at('odd'))).map(({ name, kind }) => `${name}: ${kind}`)).toEqual([
+      'device: other',
+      'pipe: other',
+      'socket: other',
+    ]);
+    // A pipe that nobody writes into, or a device without an end: reading them would never come back.
+    for (const [name, what] of Object.entries({
+      pipe: 'pipe',
+      device: 'device',
+      socket: 'socket',
+      '': 'folder',
+    }))
+      for (const action of [
+        () => platform.read(at(`odd/${name}`)),
+        () => platform.read(at(`odd/${name}`), 0, 1),
+        () => platform.readHalves!(at(`odd/${name}`), 0, 1),
+        () => platform.readText(at(`odd/${name}`)),
+        () => platform.sha256(at(`odd/${name}`)),
+        () => platform.sha256(at(`odd/${name}`), { keep: true }),
+        () => platform.decodeImage(at(`odd/${name}`)),
+      ])
+        await expect(action()).rejects.toSatisfy(
+          (e) => e instanceof UserError && e.message.includes(at('odd')) && e.message.includes(what),
+        );
+    expect((await platform.stat(at('odd/pipe')))?.kind).toBe('other');
+    server.close();
+  });
+
+  it('reads texts as editors and shells write them', async () => {
+    const bytes = (text: string, encoding: BufferEncoding) => Buffer.from(`\ufeff${text}`, encoding);
+    writeFileSync(at('utf8.txt'), bytes('Füchse', 'utf8'));
+    writeFileSync(at('utf16.txt'), bytes('Füchse', 'utf16le'));
+    writeFileSync(at('utf16be.txt'), bytes('Füchse', 'utf16le').swap16());
+    for (const name of ['utf8.txt', 'utf16.txt', 'utf16be.txt'])
+      expect(await platform.readText(at(name)), name).toBe('Füchse');
   });
 
   it('names what is missing', async () => {

@@ -56,6 +56,22 @@ describe('Loader', () => {
     expect(summary(await collect(makeLoader({ seed: 2 }).loader.epoch(0)))).not.toEqual(first[0]);
   });
 
+  it('begins an epoch in its middle with the batches that it would have come to', async () => {
+    const options = { batch: 2 };
+    const whole = summary(await collect(makeLoader(options).loader.epoch(3)));
+    for (const from of [0, 1, 4, 5]) {
+      const { loader } = makeLoader(options);
+      expect(summary(await collect(loader.epoch(3, from))), `from ${from}`).toEqual(whole.slice(from));
+      loader.start(3, from);
+      expect(summary(await collect(loader.epoch(3, from))), `started from ${from}`).toEqual(
+        whole.slice(from),
+      );
+      // What was begun for another place is not taken for this one.
+      loader.start(3, 2);
+      expect(summary(await collect(loader.epoch(3, from))), `not from ${from}`).toEqual(whole.slice(from));
+    }
+  });
+
   it('repeats crops, but not the order, after `views` epochs', async () => {
     const { loader } = makeLoader({ views: 2, batch: 5 });
     const crops = async (epoch: number) => {

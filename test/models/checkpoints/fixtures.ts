@@ -46,6 +46,7 @@ export function memoryPlatform(files: Record<string, Uint8Array | string>): Plat
     gunzip: async (data) => gunzipSync(data),
     sha256: async (path) => createHash('sha256').update(bytesOf(path)).digest('hex'),
     sha256Bytes: async (data) => createHash('sha256').update(data).digest('hex'),
+    realPath: unused,
     write: unused,
     append: unused,
     makeFolder: unused,
