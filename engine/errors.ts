@@ -13,3 +13,12 @@ export class UserError extends Error {
     this.mend = mend;
   }
 }
+
+/** A file that cannot be written: nobody's mistake in the input, so the command line exits with code 1. */
+export class OutputError extends UserError {
+  constructor(message: string, mend: string, options?: { readonly cause?: unknown }) {
+    super(message, mend);
+    this.name = 'OutputError';
+    if (options) this.cause = options.cause;
+  }
+}

@@ -23,6 +23,9 @@ export interface FileEntry {
   readonly link?: boolean;
 }
 
+/** Bytes that follow those written before, or overwrite some of them from byte `at` on. */
+export type WrittenPiece = Uint8Array | { readonly at: number; readonly bytes: Uint8Array };
+
 export interface Platform {
   /** What is at `path`, or undefined when there is nothing. Links are followed. `size` in bytes. */
   stat(path: string): Promise<{ kind: FileKind; size: number } | undefined>;
@@ -40,18 +43,21 @@ export interface Platform {
   /** Entries of a folder sorted by name in ASCII order; hidden ones (leading dot) are left out. */
   list(folder: string): Promise<FileEntry[]>;
   /**
-   * Writes to a temporary name beside `path`, then renames: never half a file. Creates parent folders. Large files come
-   * in pieces.
+   * Writes beside `path`, flushes to the disk, then renames: never half a file, whatever ends the process or the machine. Creates
+   * parent folders. Large files come in pieces. Throws `UserError` when it cannot be written; what was there is then untouched.
    */
-  write(path: string, data: Uint8Array | string | AsyncIterable<Uint8Array>): Promise<void>;
-  /** Appends one line (used for metrics). */
+  write(path: string, data: Uint8Array | string | AsyncIterable<WrittenPiece>): Promise<void>;
+  /** Adds a line to a small file (metrics), in the same way. */
   append(path: string, line: string): Promise<void>;
+  /**
+   * Removes what killed processes have left of files that they were writing in `folder` (not below it), but nothing that this
+   * process is writing. Returns the names.
+   */
+  removeLeftovers?(folder: string): Promise<string[]>;
   makeFolder(path: string): Promise<void>;
   remove(path: string): Promise<void>;
   /** Removes a folder that is empty, and nothing else. */
   removeEmpty?(folder: string): Promise<void>;
-  /** Removes the temporary files that `write` of an earlier process has left in a folder. */
-  removeLeftovers?(folder: string): Promise<void>;
   /**
    * Makes a folder this process's own, and the folder itself where it is not there; returns what gives it back. A dead owner's lock
    * is taken over. Throws `UserError` naming an owner that is alive.

@@ -62,7 +62,7 @@ export async function lockFolder(folder: string): Promise<Release> {
 
 /** The file appears with its content or not at all: false where there is one. */
 async function create(path: string, owner: Owner): Promise<boolean> {
-  const own = `${path}.${owner.token}.tmp`;
+  const own = `${path}-${owner.token}`;
   const text = `${JSON.stringify(owner)}\n`;
   await writeFile(own, text);
   try {
@@ -99,7 +99,7 @@ function held(path: string, owner: Owner): Release {
 
 /** Removes a dead owner's lock, unless somebody else has taken it over between reading it and now. */
 async function takeAway(path: string, text: string): Promise<void> {
-  const aside = `${path}.${randomBytes(8).toString('hex')}.tmp`;
+  const aside = `${path}-${randomBytes(8).toString('hex')}`;
   try {
     await rename(path, aside);
   } catch {

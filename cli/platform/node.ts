@@ -1,19 +1,7 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { Dirent, Stats } from 'node:fs';
-import {
-  appendFile,
-  mkdir,
-  open,
-  readdir,
-  readFile,
-  realpath,
-  rename,
-  rm,
-  rmdir,
-  stat,
-  writeFile,
-} from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { mkdir, open, readdir, readFile, realpath, rm, rmdir, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
 import { UserError } from '../../engine/errors.js';
@@ -25,6 +13,7 @@ import { readHalvesInThread } from './halves.js';
 import { hashInPieces } from './hashInPieces.js';
 import { lockFolder } from './lock.js';
 import { decodeImage, imageDecoder } from './nodeImage.js';
+import { appendWhole, removeLeftovers, unwritable, writeWhole } from './wholeFile.js';
 
 /** Files, hashes and images on Node; see `Platform` for what each member promises. */
 export const nodePlatform: Platform = {
@@ -82,26 +71,9 @@ export const nodePlatform: Platform = {
       throw unreadable(folder, error);
     }
   },
-  async write(path, data) {
-    const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
-    try {
-      await mkdir(dirname(path), { recursive: true });
-      await writeFile(temporary, data);
-      await rename(temporary, path);
-    } catch (error) {
-      await rm(temporary, { force: true }).catch(() => undefined);
-      // What comes in pieces may fail on its own source, such as a checkpoint that cannot be read.
-      throw error instanceof UserError ? error : unwritable(path, error);
-    }
-  },
-  async append(path, line) {
-    try {
-      await mkdir(dirname(path), { recursive: true });
-      await appendFile(path, `${line}\n`);
-    } catch (error) {
-      throw unwritable(path, error);
-    }
-  },
+  write: writeWhole,
+  append: (path, line) => appendWhole(path, `${line}\n`),
+  removeLeftovers,
   async makeFolder(path) {
     try {
       await mkdir(path, { recursive: true });
@@ -237,11 +209,4 @@ function unreadable(path: string, error: unknown): UserError {
   if (isCode(error, 'EACCES', 'EPERM'))
     return new UserError(`${path} may not be read`, 'Check its permissions.');
   return new UserError(`${path} cannot be read: ${reason(error)}`, 'Check that the file is complete.');
-}
-
-function unwritable(path: string, error: unknown): UserError {
-  return new UserError(
-    `${path} cannot be written: ${reason(error)}`,
-    'Check permissions and free space, or choose another place.',
-  );
 }
