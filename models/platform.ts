@@ -36,8 +36,17 @@ export interface Platform {
    * opening it when it is no file: a pipe would wait for ever, a device never end.
    */
   read(path: string, offset?: number, length?: number): Promise<Uint8Array>;
-  /** Float32 values of a file, little-endian from byte `offset` on, rounded to float16 beside the main thread's work. */
-  readHalves?(path: string, offset: number, count: number): Promise<RoundedHalves>;
+  /**
+   * Float32 values of a file, little-endian from byte `offset` on, rounded to float16 beside the main thread's work.
+   *
+   * @param sum whether the CRC-32 of the bytes that were read is wanted too
+   */
+  readHalves?(
+    path: string,
+    offset: number,
+    count: number,
+    sum?: boolean,
+  ): Promise<RoundedHalves & { readonly crc32?: number }>;
   /** UTF-8, or UTF-16 where a byte order mark says so; the mark is left out. Here a pipe of the shell's may be given too. */
   readText(path: string): Promise<string>;
   /** Entries of a folder sorted by name in ASCII order; hidden ones (leading dot) are left out. */
@@ -76,8 +85,8 @@ export interface Platform {
    *   without it the file is read, which finds what a disk has spoilt too
    */
   sha256(path: string, options?: { readonly keep?: boolean }): Promise<string>;
-  /** CRC-32 as ZIP defines it, where the machine has a fast one. */
-  crc32?(data: Uint8Array): number;
+  /** CRC-32 as ZIP defines it, going on from that of the bytes before; where the machine has a fast one. */
+  crc32?(data: Uint8Array, previous?: number): number;
   /** SHA-256 of bytes, lower-case hex. */
   sha256Bytes(data: Uint8Array): Promise<string>;
   /**

@@ -3,8 +3,7 @@ import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Tinypool } from 'tinypool';
-import type { RoundedHalves } from '../../engine/half.js';
-import type { HalfRequest } from './halfWorker.js';
+import type { HalfRequest, SummedHalves } from './halfWorker.js';
 
 /** More than this many are faster than uploads. */
 const MOST_WORKERS = 4;
@@ -19,7 +18,7 @@ let pool: Tinypool | undefined;
 export async function readHalvesInThread(
   request: HalfRequest,
   script = fileURLToPath(new URL('./halfWorker.js', import.meta.url)),
-): Promise<RoundedHalves> {
+): Promise<SummedHalves> {
   if (!pool) {
     if (!existsSync(script)) throw new Error('sources that are run without being compiled have no threads');
     pool = new Tinypool({

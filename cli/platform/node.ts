@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
 import { UserError } from '../../engine/errors.js';
 import { roundHalves } from '../../engine/half.js';
+import { crc32Of } from '../../models/checkpoints/crc32.js';
 import type { FileEntry, FileKind, Platform } from '../../models/platform.js';
 import { cacheFolder } from './cacheFolder.js';
 import { keptHash } from './fileHash.js';
@@ -40,13 +41,14 @@ export const nodePlatform: Platform = {
       throw unreadable(path, error);
     }
   },
-  async readHalves(path, offset, count) {
+  async readHalves(path, offset, count, sum = false) {
     await requireFile(path);
     try {
-      return await readHalvesInThread({ path, offset, count });
+      return await readHalvesInThread({ path, offset, count, sum });
     } catch {
       const bytes = await nodePlatform.read(path, offset, 4 * count);
-      return roundHalves(new Float32Array(bytes.buffer, bytes.byteOffset, count));
+      const rounded = roundHalves(new Float32Array(bytes.buffer, bytes.byteOffset, count));
+      return sum ? { ...rounded, crc32: crc32Of(nodePlatform)(bytes) } : rounded;
     }
   },
   async readText(path) {
@@ -118,7 +120,7 @@ export const nodePlatform: Platform = {
     }
   },
   // Since Node 20.15.
-  ...(zlib.crc32 && { crc32: (bytes: Uint8Array) => zlib.crc32(bytes) }),
+  ...(zlib.crc32 && { crc32: (bytes: Uint8Array, previous?: number) => zlib.crc32(bytes, previous) }),
   async sha256Bytes(data) {
     return createHash('sha256').update(data).digest('hex');
   },

@@ -4,7 +4,7 @@
  * on the list that `weights_only=True` allows.
  */
 import { elementCount, rowMajorStrides } from './tensors.js';
-import type { WritableDType, WritableTensor } from './writable.js';
+import { valuesOf, type WritableDType, type WritableTensor } from './writable.js';
 import { ZipWriter } from './zipWriter.js';
 
 const STORAGES: Readonly<Record<WritableDType, string>> = {
@@ -34,7 +34,7 @@ export async function* pytorchCheckpoint(
   ]);
   yield* zip.entry('archive/data.pkl', Uint8Array.from([0x80, 2, ...root, 0x2e]));
   yield* zip.entry('archive/byteorder', text('little'));
-  for (const [i, tensor] of tensors.entries()) yield* zip.entry(`archive/data/${i}`, await tensor.bytes());
+  for (const [i, tensor] of tensors.entries()) yield* zip.entry(`archive/data/${i}`, await valuesOf(tensor));
   yield* zip.entry('archive/version', text(VERSION));
   yield* zip.end();
 }

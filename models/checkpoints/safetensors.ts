@@ -1,7 +1,9 @@
 import { UserError } from '../../engine/errors.js';
-import { toHalf } from '../../engine/half.js';
-import type { Platform } from '../platform.js';
+import { type RoundedHalves, toHalf } from '../../engine/half.js';
+import type { Platform, WrittenPiece } from '../platform.js';
+import { crc32, crc32Of, crc32OfRange } from './crc32.js';
 import { isRecord, parseLimitedJson } from './json.js';
+import { CHECKSUM, checksumText, isHeaderWhole, readSeal, type Seal, stampHeader } from './seal.js';
 import {
   type Checkpoint,
   DTYPE_BYTES,
@@ -11,11 +13,14 @@ import {
   type StoredTensor,
   storedTensor,
 } from './tensors.js';
-import type { WritableTensor } from './writable.js';
+import { refuseNotFinite, valuesOf, type WritableTensor } from './writable.js';
 
 /** The format allows 100 MB; ViT-L/14 needs 50 kB, and a damaged length should not make us read the weights as text. */
 const MAX_HEADER = 16 * 2 ** 20;
 const DAMAGED = 'The file is damaged or incomplete: copy or download it again.';
+
+const CHANGED =
+  'It is not as it was written: copy it again, or make it again. A program that rewrites it must leave the checksum out of its metadata.';
 
 interface HeaderEntry {
   readonly name: string;
@@ -29,6 +34,7 @@ interface HeaderEntry {
  * Opens a safetensors file; only its header is read. Source: github.com/huggingface/safetensors, "Format".
  * Throws `UserError` naming the file, and the tensor where there is one, for anything the format forbids:
  * a header longer than the file, offsets outside the file, overlapping, with holes, or unlike shape times dtype.
+ * A checksum in the metadata (seal.ts) is compared: that of the header here, a tensor's when it is read.
  */
 export async function openSafetensors(platform: Platform, path: string): Promise<Checkpoint> {
   const size = (await platform.stat(path))?.size ?? 0;
@@ -37,25 +43,95 @@ export async function openSafetensors(platform: Platform, path: string): Promise
   if (headerBytes > MAX_HEADER || headerBytes > size - 8)
     throw damaged(path, `its header should take ${headerBytes} bytes but the file has ${size}`);
   const start = 8 + headerBytes;
-  const { entries, metadata } = parseHeader(path, await platform.read(path, 8, headerBytes));
-  checkLayout(path, entries, size - start);
+  const header = await platform.read(path, 0, start);
+  const { entries, metadata } = parseHeader(path, header.subarray(8));
+  const ordered = checkLayout(path, entries, size - start);
+  const seal = sealOf(path, header, metadata, entries.length);
+  const sums = new Map(ordered.map((entry, i) => [entry, seal?.tensors[i]]));
   const tensors = new Map<string, StoredTensor>();
   for (const entry of entries) {
     const { name, dtype, shape, begin, end } = entry;
-    const range = async (offset: number, length: number) =>
-      length === 0 ? new Uint8Array(0) : platform.read(path, start + begin + offset, length);
-    const bytes = () => range(0, end - begin);
-    const halves = () => platform.readHalves!(path, start + begin, elementCount(shape));
-    const rounds = dtype === 'F32' && begin < end && platform.readHalves !== undefined;
     const fail = (problem: string): never => {
       throw new UserError(
         `${path}: ${readable(`tensor "${name}" ${problem}`)}`,
         'Check that this is the file you meant.',
       );
     };
-    tensors.set(name, storedTensor({ name, dtype, shape, bytes, range, ...(rounds && { halves }), fail }));
+    const source = sourceOf(
+      platform,
+      { path, name, at: start + begin, length: end - begin },
+      sums.get(entry),
+    );
+    const { halves, ...bytes } = source;
+    const rounds = dtype === 'F32' && begin < end && platform.readHalves !== undefined;
+    tensors.set(
+      name,
+      storedTensor({
+        name,
+        dtype,
+        shape,
+        ...bytes,
+        ...(rounds && { halves: () => halves(elementCount(shape)) }),
+        fail,
+      }),
+    );
   }
+  // It is of this file: a copy of the metadata in another one would be wrong.
+  if (seal) delete metadata[CHECKSUM];
   return { path, format: 'safetensors', tensors, metadata };
+}
+
+function sealOf(
+  path: string,
+  header: Uint8Array,
+  metadata: Readonly<Record<string, string>>,
+  tensors: number,
+): Seal | undefined {
+  let seal: Seal | undefined;
+  try {
+    seal = readSeal(metadata, tensors);
+  } catch (error) {
+    throw changed(path, (error as Error).message);
+  }
+  if (seal && !isHeaderWhole(header, seal.header)) throw changed(path, 'the checksum of its header is wrong');
+  return seal;
+}
+
+/** Where a tensor's bytes are. */
+interface Extent {
+  readonly path: string;
+  readonly name: string;
+  readonly at: number;
+  readonly length: number;
+}
+
+/** Reads a tensor's bytes and compares them with their sum: all of them, or once before the first part of them. */
+function sourceOf(platform: Platform, { path, name, at, length }: Extent, expected: number | undefined) {
+  const compare = (found: number) => {
+    if (found !== expected) throw changed(path, `the checksum of tensor "${name}" is wrong`);
+  };
+  let whole: Promise<void> | undefined;
+  return {
+    bytes: async (): Promise<Uint8Array> => {
+      if (length === 0) return new Uint8Array(0);
+      const bytes = await platform.read(path, at, length);
+      if (expected !== undefined) compare(crc32Of(platform)(bytes));
+      return bytes;
+    },
+    range: async (offset: number, count: number): Promise<Uint8Array> => {
+      if (count === 0) return new Uint8Array(0);
+      if (expected !== undefined) {
+        whole ??= crc32OfRange(platform, path, at, length).then(compare);
+        await whole;
+      }
+      return platform.read(path, at + offset, count);
+    },
+    halves: async (values: number): Promise<RoundedHalves> => {
+      const rounded = await platform.readHalves!(path, at, values, expected !== undefined);
+      if (expected !== undefined) compare(rounded.crc32 ?? (await crc32OfRange(platform, path, at, length)));
+      return rounded;
+    },
+  };
 }
 
 /** Whether the first bytes of a file can be those of a safetensors file. */
@@ -102,10 +178,11 @@ function parseEntry(path: string, name: string, value: unknown): HeaderEntry {
   return { name, dtype: dtype as StoredDType, shape, begin, end };
 }
 
-/** Tensors must follow one another and fill the file: what the reference implementation demands too. */
-function checkLayout(path: string, entries: readonly HeaderEntry[], dataBytes: number): void {
+/** Tensors must follow one another and fill the file: what the reference implementation demands too. Returns them in that order. */
+function checkLayout(path: string, entries: readonly HeaderEntry[], dataBytes: number): HeaderEntry[] {
   let at = 0;
-  for (const entry of [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
+  const ordered = [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end);
+  for (const entry of ordered) {
     if (entry.end > dataBytes)
       throw damaged(path, `tensor "${entry.name}" ends ${entry.end - dataBytes} bytes after the file`);
     if (entry.begin !== at)
@@ -113,6 +190,7 @@ function checkLayout(path: string, entries: readonly HeaderEntry[], dataBytes: n
     at = entry.end;
   }
   if (at !== dataBytes) throw damaged(path, `${dataBytes - at} bytes follow its last tensor`);
+  return ordered;
 }
 
 export interface TensorToWrite {
@@ -126,11 +204,14 @@ export interface TensorToWrite {
 /**
  * The bytes of a safetensors file. The same tensors and metadata give the same bytes whatever their order:
  * wide dtypes come first, so that every tensor is aligned, then names in ASCII order; the header ends on 8 bytes.
- * Throws `UserError` when data and shape disagree or two names are equal.
+ * Throws `UserError` when data and shape disagree, a float is not finite, or two names are equal.
+ *
+ * @param sum the host's own CRC-32, where it has a fast one
  */
 export function encodeSafetensors(
   tensors: readonly TensorToWrite[],
   metadata: Readonly<Record<string, string>> = {},
+  sum: typeof crc32 = crc32,
 ): Uint8Array {
   const sorted = inFileOrder(tensors);
   for (const { name, data, shape } of sorted)
@@ -139,27 +220,46 @@ export function encodeSafetensors(
         `tensor "${name}" has ${data.length} values for the shape [${shape}]`,
         'Fix one of them.',
       );
-  const header = encodeHeader(sorted, metadata);
-  const total = sorted.reduce((sum, { data, dtype }) => sum + data.length * DTYPE_BYTES[dtype], 0);
-  const out = new Uint8Array(header.length + total);
+  const values = sorted.map((tensor) => {
+    const bytes = rawBytes(tensor);
+    refuseNotFinite(tensor, bytes);
+    return bytes;
+  });
+  const header = encodeHeader(
+    sorted,
+    metadata,
+    values.map((bytes) => sum(bytes)),
+  );
+  const out = new Uint8Array(values.reduce((sum, bytes) => sum + bytes.length, header.length));
   out.set(header);
   let to = header.length;
-  for (const tensor of sorted) {
-    const bytes = rawBytes(tensor);
+  for (const bytes of values) {
     out.set(bytes, to);
     to += bytes.length;
   }
   return out;
 }
 
-/** The same file in pieces, with the values of one tensor at a time in memory. */
+/**
+ * The same file in pieces, with the values of one tensor at a time in memory. The last piece overwrites the header: it has the
+ * sums of tensors, which are known when all are written.
+ *
+ * @param sum the host's own CRC-32, where it has a fast one
+ */
 export async function* streamSafetensors(
   tensors: readonly WritableTensor[],
   metadata: Readonly<Record<string, string>> = {},
-): AsyncGenerator<Uint8Array> {
+  sum: typeof crc32 = crc32,
+): AsyncGenerator<WrittenPiece> {
   const sorted = inFileOrder(tensors);
-  yield encodeHeader(sorted, metadata);
-  for (const tensor of sorted) yield await tensor.bytes();
+  const sums = sorted.map(() => 0);
+  yield encodeHeader(sorted, metadata, sums);
+  for (const [i, tensor] of sorted.entries()) {
+    const bytes = await valuesOf(tensor);
+    sums[i] = sum(bytes);
+    yield bytes;
+  }
+  yield { at: 0, bytes: encodeHeader(sorted, metadata, sums) };
 }
 
 type Described = Pick<HeaderEntry, 'name' | 'dtype' | 'shape'>;
@@ -168,13 +268,18 @@ function inFileOrder<T extends Described>(tensors: readonly T[]): T[] {
   return [...tensors].sort((a, b) => DTYPE_BYTES[b.dtype] - DTYPE_BYTES[a.dtype] || ascii(a.name, b.name));
 }
 
-/** Length and header, for tensors that follow one another in this order. */
-function encodeHeader(tensors: readonly Described[], metadata: Readonly<Record<string, string>>): Uint8Array {
+/** Length and header, for tensors that follow one another in this order and have these sums. */
+function encodeHeader(
+  tensors: readonly Described[],
+  metadata: Readonly<Record<string, string>>,
+  sums: readonly number[],
+): Uint8Array {
   // Pairs, not an object: object keys that look like numbers would be reordered and "__proto__" lost.
-  const fields: string[] = [];
-  const keys = Object.keys(metadata).sort(ascii);
-  if (keys.length > 0)
-    fields.push(`"__metadata__":{${keys.map((key) => pair(key, metadata[key])).join(',')}}`);
+  const keys = Object.keys(metadata)
+    .filter((key) => key !== CHECKSUM)
+    .sort(ascii);
+  const entries = [pair(CHECKSUM, checksumText(sums)), ...keys.map((key) => pair(key, metadata[key]))];
+  const fields = [`"__metadata__":{${entries.join(',')}}`];
   let at = 0;
   const names = new Set<string>(['__metadata__']);
   for (const { name, dtype, shape } of tensors) {
@@ -189,7 +294,7 @@ function encodeHeader(tensors: readonly Described[], metadata: Readonly<Record<s
   const out = new Uint8Array(8 + headerBytes).fill(0x20, 8);
   new DataView(out.buffer).setBigUint64(0, BigInt(headerBytes), true);
   out.set(text, 8);
-  return out;
+  return stampHeader(out);
 }
 
 function rawBytes({ dtype, data }: TensorToWrite): Uint8Array {
@@ -228,4 +333,9 @@ function isSizes(value: unknown): value is number[] {
 
 function damaged(path: string, problem: string): UserError {
   return new UserError(`${path}: ${readable(problem)}`, DAMAGED);
+}
+
+/** Of a file of ours that is not as it was written. */
+function changed(path: string, problem: string): UserError {
+  return new UserError(`${path}: ${readable(problem)}`, CHANGED);
 }

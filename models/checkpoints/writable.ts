@@ -1,4 +1,5 @@
 /** Tensors on their way into a file: known by shape first, their values one after the other while they are written. */
+import { UserError } from '../../engine/errors.js';
 import { DTYPE_BYTES, elementCount, type StoredTensor } from './tensors.js';
 
 export type WritableDType = 'F32' | 'F16' | 'I64';
@@ -42,3 +43,41 @@ export const writableInteger = (name: string, value: number): WritableTensor => 
 
 const bytesOf = (values: Float32Array | Uint16Array | BigInt64Array): Uint8Array =>
   new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+
+/** The values of a tensor, checked on their way into a file. Throws `UserError` naming tensor and index of one that is not finite. */
+export async function valuesOf(tensor: WritableTensor): Promise<Uint8Array> {
+  const bytes = await tensor.bytes();
+  if (bytes.length !== byteCount(tensor))
+    throw new Error(`tensor "${tensor.name}" came with ${bytes.length} bytes for [${tensor.shape}]`);
+  refuseNotFinite(tensor, bytes);
+  return bytes;
+}
+
+/**
+ * The last guard before a model that is of no use takes the place of a good one.
+ *
+ * @throws UserError naming tensor and index of a float that is infinite or not a number
+ */
+export function refuseNotFinite(
+  tensor: { readonly name: string; readonly dtype: string },
+  bytes: Uint8Array,
+): void {
+  const index = firstNotFinite(tensor.dtype, bytes);
+  if (index !== undefined)
+    throw new UserError(
+      `tensor "${tensor.name}" is not written: its value at index ${index} is not finite`,
+      'Train again with a lower learning rate, or use the last checkpoint before.',
+    );
+}
+
+/** Exponents of all ones are infinities and NaN. */
+function firstNotFinite(dtype: string, bytes: Uint8Array): number | undefined {
+  if (dtype !== 'F32' && dtype !== 'F16') return undefined;
+  const { buffer, byteOffset, length } = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+  const [words, exponent] =
+    dtype === 'F32'
+      ? [new Uint32Array(buffer, byteOffset, length / 4), 0x7f800000]
+      : [new Uint16Array(buffer, byteOffset, length / 2), 0x7c00];
+  for (let i = 0; i < words.length; i++) if ((words[i]! & exponent) === exponent) return i;
+  return undefined;
+}

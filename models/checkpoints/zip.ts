@@ -1,5 +1,6 @@
 import { UserError } from '../../engine/errors.js';
 import type { Platform } from '../platform.js';
+import { crc32Of, crc32OfRange } from './crc32.js';
 import { readable } from './tensors.js';
 
 /** One file of a ZIP archive, as its central directory describes it. */
@@ -61,23 +62,51 @@ export class ZipArchive {
 
   /** All bytes of an entry, compared with their checksum. */
   async read(entry: ZipEntry): Promise<Uint8Array> {
-    const packed = await this.readPacked(entry, 0, entry.packedSize);
+    const packed = await this.readPacked(entry);
     const bytes = entry.method === 0 ? packed : await this.inflate(entry, packed);
-    // PyTorch can be told to write no checksums; the field is zero then.
-    if (entry.crc32 !== 0 && (this.platform.crc32 ?? crc32)(bytes) !== entry.crc32)
-      throw damaged(this.path, `the checksum of "${entry.name}" is wrong`);
+    this.compare(entry, crc32Of(this.platform)(bytes));
     return bytes;
   }
 
-  /** Bytes `[offset, offset + length)` of an entry; of a stored one nothing else is read. */
+  /**
+   * Bytes `[offset, offset + length)` of an entry; of a stored one nothing else is read, but for once before its first part: all of
+   * it, in pieces, to compare its checksum.
+   */
   async readRange(entry: ZipEntry, offset: number, length: number): Promise<Uint8Array> {
     if (offset < 0 || length < 0 || offset + length > entry.size)
       throw damaged(this.path, `"${entry.name}" is shorter than its use`);
-    if (entry.method === 0 && length < entry.size) return this.readPacked(entry, offset, length);
-    return (await this.read(entry)).subarray(offset, offset + length);
+    if (entry.method !== 0 || length === entry.size)
+      return (await this.read(entry)).subarray(offset, offset + length);
+    const start = await this.findPacked(entry);
+    if (entry.crc32 !== 0) {
+      if (!this.compared.has(entry)) this.compared.set(entry, this.compareStored(entry, start));
+      await this.compared.get(entry);
+    }
+    return length === 0 ? new Uint8Array(0) : this.platform.read(this.path, start + offset, length);
   }
 
-  private async readPacked(entry: ZipEntry, offset: number, length: number): Promise<Uint8Array> {
+  /** Entries that have been read as a whole only to compare them, or are just being. */
+  private readonly compared = new Map<ZipEntry, Promise<void>>();
+
+  private async compareStored(entry: ZipEntry, start: number): Promise<void> {
+    this.compare(entry, await crc32OfRange(this.platform, this.path, start, entry.size));
+  }
+
+  private compare(entry: ZipEntry, found: number): void {
+    // PyTorch can be told to write no checksums; the field is zero then.
+    if (entry.crc32 !== 0 && found !== entry.crc32)
+      throw damaged(this.path, `the checksum of "${entry.name}" is wrong`);
+  }
+
+  private async readPacked(entry: ZipEntry): Promise<Uint8Array> {
+    const start = await this.findPacked(entry);
+    return entry.packedSize === 0
+      ? new Uint8Array(0)
+      : this.platform.read(this.path, start, entry.packedSize);
+  }
+
+  /** Where the data of an entry begins. */
+  private async findPacked(entry: ZipEntry): Promise<number> {
     const { headerOffset, name } = entry;
     if (headerOffset + 30 > this.fileSize) throw damaged(this.path, `"${name}" lies outside the file`);
     const header = dataView(await this.platform.read(this.path, headerOffset, 30));
@@ -85,7 +114,7 @@ export class ZipArchive {
       throw damaged(this.path, `"${name}" is not where the table of contents says`);
     const start = headerOffset + 30 + header.getUint16(26, true) + header.getUint16(28, true);
     if (start + entry.packedSize > this.fileSize) throw damaged(this.path, `"${name}" is cut off`);
-    return length === 0 ? new Uint8Array(0) : this.platform.read(this.path, start + offset, length);
+    return start;
   }
 
   /** The web's decompressor knows gzip on every platform, so the deflated bytes get gzip's head and tail. */
@@ -205,19 +234,6 @@ function checkEntry(path: string, entry: ZipEntry): ZipEntry {
 function safe(view: DataView, at: number): number {
   const value = Number(view.getBigUint64(at, true));
   return Number.isSafeInteger(value) ? value : Number.POSITIVE_INFINITY;
-}
-
-const CRC_TABLE = Int32Array.from({ length: 256 }, (_, byte) => {
-  let value = byte;
-  for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0xedb88320 : value >>> 1;
-  return value;
-});
-
-/** CRC-32 as ZIP and gzip define it. */
-export function crc32(bytes: Uint8Array, before = 0): number {
-  let crc = ~before;
-  for (let i = 0; i < bytes.length; i++) crc = CRC_TABLE[(crc ^ bytes[i]) & 255] ^ (crc >>> 8);
-  return ~crc >>> 0;
 }
 
 function dataView(bytes: Uint8Array): DataView {

@@ -1,6 +1,6 @@
 /** Writes ZIP archives as PyTorch does: stored, every entry's data on a multiple of 64 bytes (for memory mapping). */
 import { UserError } from '../../engine/errors.js';
-import { crc32 } from './zip.js';
+import { crc32 } from './crc32.js';
 
 const ALIGNMENT = 64;
 const LOCAL_SIZE = 30;

@@ -6,7 +6,7 @@ import { openSafetensors, streamSafetensors } from '../checkpoints/safetensors.j
 import { type Checkpoint, renamed, type StoredTensor } from '../checkpoints/tensors.js';
 import { byteCount, type WritableTensor, writable, writableInteger } from '../checkpoints/writable.js';
 import type { ClipConfig } from '../clip/config.js';
-import type { Platform } from '../platform.js';
+import type { Platform, WrittenPiece } from '../platform.js';
 import { type RunKind, readRunConfig, runKind } from '../runs/runFolder.js';
 import { classVectorMetadata } from './classVectors.js';
 import { CLASS_VECTORS_FILE, MERGED_KIND, openStudentFile, STUDENT_FILE } from './studentFile.js';
@@ -79,7 +79,7 @@ export async function exportRun(
     ...metadata,
     ...(options.merged && { kind: MERGED_KIND }),
   };
-  await platform.write(out, counted(streamSafetensors(all, described), all, options));
+  await platform.write(out, counted(streamSafetensors(all, described, platform.crc32), all, options));
   return summary(kind, all);
 }
 
@@ -153,15 +153,15 @@ const copies = ({ tensors }: Checkpoint): WritableTensor[] =>
   [...tensors].map(([name, tensor]) => writable(tensor, name, 'F32'));
 
 async function* counted(
-  chunks: AsyncIterable<Uint8Array>,
+  chunks: AsyncIterable<WrittenPiece>,
   tensors: readonly WritableTensor[],
   { onProgress }: ExportOptions,
-): AsyncGenerator<Uint8Array> {
+): AsyncGenerator<WrittenPiece> {
   const total = summary('student', tensors).bytes;
   let done = 0;
   for await (const chunk of chunks) {
     yield chunk;
-    done += chunk.length;
+    done += chunk instanceof Uint8Array ? chunk.length : 0;
     onProgress?.(Math.min(done, total), total);
   }
 }

@@ -1,5 +1,5 @@
 /** A file of JSON lines that grows while a run goes on, and can be cut back to where a checkpoint was written. */
-import { crc32 } from '../checkpoints/zip.js';
+import { crc32 } from '../checkpoints/crc32.js';
 import type { Platform } from '../platform.js';
 import type { Metrics } from './runFolder.js';
 

@@ -1,5 +1,5 @@
 /** Float32 weights rounded by threads: the same bits, and the same mistakes as without. */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
@@ -16,7 +16,7 @@ const folder = temporaryFolder('halves');
 const script = fileURLToPath(new URL('../../dist/cli/platform/halfWorker.js', import.meta.url));
 const platform: Platform = {
   ...nodePlatform,
-  readHalves: (path, offset, count) => readHalvesInThread({ path, offset, count }, script),
+  readHalves: (path, offset, count, sum) => readHalvesInThread({ path, offset, count, sum }, script),
 };
 const random = new TestRandom(3);
 const path = join(folder, 'model.safetensors');
@@ -28,7 +28,7 @@ writeFileSync(
     { name: 'large', dtype: 'F32', shape: [200, 200], data: large },
     { name: 'small', dtype: 'F32', shape: [3, 4], data: small },
     { name: 'none', dtype: 'F32', shape: [0, 4], data: new Float32Array(0) },
-    { name: 'too large', dtype: 'F32', shape: [2], data: Float32Array.of(Infinity, -1e6) },
+    { name: 'too large', dtype: 'F32', shape: [2], data: Float32Array.of(3, -1e6) },
     { name: 'half', dtype: 'F16', shape: [2], data: Float32Array.of(1, 2) },
   ]),
 );
@@ -54,4 +54,26 @@ it('says what is wrong with a file in the words of any other reader', async () =
     /model\.safetensors cannot be read/,
   );
   await expect(nodePlatform.readHalves!(join(folder, 'none'), 0, 1)).rejects.toThrow('does not exist');
+});
+
+it.each<[string, Platform]>([
+  ['in threads', platform],
+  ['without them', nodePlatform],
+  [
+    'by a platform that does not sum',
+    {
+      ...nodePlatform,
+      readHalves: (...given) => nodePlatform.readHalves!(...(given.slice(0, 3) as [string, number, number])),
+    },
+  ],
+])('notices a flipped bit, %s', async (_, platform) => {
+  const bytes = readFileSync(path);
+  const damaged = join(folder, 'damaged.safetensors');
+  // In the last of the large values, which lie behind the small ones.
+  const at = bytes.indexOf(Buffer.from(large.slice(-1).buffer));
+  bytes[at]! ^= 1;
+  writeFileSync(damaged, bytes);
+  const { tensors } = await openSafetensors(platform, damaged);
+  await expect(tensors.get('large')!.readHalf()).rejects.toThrow('the checksum of tensor "large" is wrong');
+  expect(await tensors.get('small')!.readHalf()).toEqual(toHalf(small));
 });

@@ -9,7 +9,7 @@ import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
 import { nodePlatform as platform } from '../../cli/platform/node.js';
 import { UserError } from '../../engine/errors.js';
-import { crc32 } from '../../models/checkpoints/zip.js';
+import { crc32 } from '../../models/checkpoints/crc32.js';
 import { describeWithShared, readPreprocessCases, readRawTensors, sharedFolder } from '../helpers/shared.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'promptkd-platform-'));
@@ -107,11 +107,11 @@ describe('files', () => {
   it('names what is missing', async () => {
     expect(await platform.stat(at('nothing'))).toBeUndefined();
     for (const action of [
-      platform.read(at('nothing')),
-      platform.list(at('nothing')),
-      platform.sha256(at('nothing')),
+      () => platform.read(at('nothing')),
+      () => platform.list(at('nothing')),
+      () => platform.sha256(at('nothing')),
     ])
-      await expect(action).rejects.toSatisfy(
+      await expect(action()).rejects.toSatisfy(
         (e) => e instanceof UserError && e.message.includes(at('nothing')),
       );
   });

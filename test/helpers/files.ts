@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll } from 'vitest';
+import type { WrittenPiece } from '../../models/platform.js';
 
 /** A temporary folder for one test file, removed afterwards. */
 export function temporaryFolder(name: string): string {
@@ -19,4 +20,17 @@ export function makeFiles(folder: string, files: Record<string, string> | string
     writeFileSync(join(folder, path), content);
   }
   return folder;
+}
+
+/** What a file of these pieces holds. */
+export async function bytesOf(pieces: AsyncIterable<WrittenPiece>): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  const patches: Exclude<WrittenPiece, Uint8Array>[] = [];
+  for await (const piece of pieces) {
+    if (piece instanceof Uint8Array) parts.push(piece);
+    else patches.push(piece);
+  }
+  const whole = Uint8Array.from(Buffer.concat(parts));
+  for (const { at, bytes } of patches) whole.set(bytes, at);
+  return whole;
 }

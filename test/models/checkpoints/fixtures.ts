@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { deflateRawSync, gunzipSync } from 'node:zlib';
 import { Float16Array } from '@petamoriken/float16';
 import { UserError } from '../../../engine/errors.js';
-import { crc32 } from '../../../models/checkpoints/zip.js';
+import { crc32 } from '../../../models/checkpoints/crc32.js';
 import { expectedShapes } from '../../../models/clip/config.js';
 import type { Platform } from '../../../models/platform.js';
 

@@ -11,7 +11,7 @@ import { pytorchCheckpoint } from '../../../models/checkpoints/pytorchWriter.js'
 import { openSafetensors, streamSafetensors } from '../../../models/checkpoints/safetensors.js';
 import { roundToHalf, toFloat32 } from '../../../models/checkpoints/tensors.js';
 import { type WritableTensor, writable, writableInteger } from '../../../models/checkpoints/writable.js';
-import { temporaryFolder } from '../../helpers/files.js';
+import { bytesOf, temporaryFolder } from '../../helpers/files.js';
 import { type FixtureTensor, halfBytes, memoryPlatform, tensorOf } from './fixtures.js';
 
 const folder = temporaryFolder('pytorch-writer');
@@ -42,12 +42,6 @@ const scalars = {
   name: 'naïve',
   nothing: null,
 };
-
-async function bytesOf(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  for await (const chunk of chunks) parts.push(chunk);
-  return Buffer.concat(parts);
-}
 
 describe('a PyTorch checkpoint', () => {
   it.skipIf(!python)('is what CPython reads', async () => {

@@ -1,0 +1,69 @@
+/**
+ * The checksum in the safetensors files that we write, so that a flipped bit or a lost block is noticed when a file is read:
+ *
+ *     {"__metadata__":{"checksum":"crc32:HHHHHHHH TTTTTTTT TTTTTTTT ...", ...}, ...}
+ *
+ * CRC-32 in hexadecimal: first of the header with the length before it, its own eight digits taken as zeros; then of each tensor's
+ * bytes in the order of the file. Readers of other programs see one more entry of the metadata. It is the first entry, so
+ * that the digits of the header's sum are always at the same place.
+ */
+import { crc32 } from './crc32.js';
+
+/** Its name in the metadata. */
+export const CHECKSUM = 'checksum';
+const START = `{"__metadata__":{"${CHECKSUM}":"crc32:`;
+const DIGITS_AT = 8 + START.length;
+const DIGITS = 8;
+const NO_DIGITS = '0'.repeat(DIGITS);
+const FORMAT = /^crc32:[0-9a-f]{8}(?: [0-9a-f]{8})*$/;
+/** What a checksum looks like whose name, or whose own text, has been damaged. */
+const REMAINS = /^crc32:|^.{0,7}[0-9a-f]{8} [0-9a-f]{8}/;
+
+export interface Seal {
+  readonly header: number;
+  /** In the order of the file. */
+  readonly tensors: readonly number[];
+}
+
+const hexOf = (crc: number): string => crc.toString(16).padStart(DIGITS, '0');
+
+/** The metadata's entry; `stampHeader` fills in the header's own sum. */
+export const checksumText = (tensors: readonly number[]): string =>
+  ['crc32:'.concat(NO_DIGITS), ...tensors.map(hexOf)].join(' ');
+
+/** Fills in the sum of a header that starts with the entry; `header` begins with its length field. */
+export function stampHeader(header: Uint8Array): Uint8Array {
+  header.set(new TextEncoder().encode(hexOf(crc32(header))), DIGITS_AT);
+  return header;
+}
+
+/**
+ * What a file's metadata says of its sums; undefined for files without any, as others write them.
+ *
+ * @param count tensors of the file
+ * @throws Error that says what is wrong, to go on from "FILE: "
+ */
+export function readSeal(metadata: Readonly<Record<string, string>>, count: number): Seal | undefined {
+  const text = metadata[CHECKSUM];
+  if (text === undefined) {
+    if (Object.values(metadata).some((value) => REMAINS.test(value)))
+      throw new Error('the name of its checksum is damaged');
+    return undefined;
+  }
+  // Another program may have such an entry of its own.
+  if (!REMAINS.test(text)) return undefined;
+  if (!FORMAT.test(text)) throw new Error('its checksum is damaged');
+  const [header, ...tensors] = text.slice('crc32:'.length).split(' ');
+  if (tensors.length !== count)
+    throw new Error(`its checksum is of ${tensors.length} tensors and it has ${count}`);
+  return { header: Number.parseInt(header!, 16), tensors: tensors.map((hex) => Number.parseInt(hex, 16)) };
+}
+
+/** Whether a header, with its length field, is the one that was written. */
+export function isHeaderWhole(header: Uint8Array, expected: number): boolean {
+  const start = new TextDecoder().decode(header.subarray(8, DIGITS_AT));
+  if (start !== START) return false;
+  const own = header.slice();
+  own.set(new TextEncoder().encode(NO_DIGITS), DIGITS_AT);
+  return crc32(own) === expected;
+}
