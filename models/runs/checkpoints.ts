@@ -12,7 +12,8 @@ import type { Tensor } from '../../engine/tensor.js';
 import { encodeSafetensors, openSafetensors } from '../checkpoints/safetensors.js';
 import type { Platform } from '../platform.js';
 import { otherSettings } from './changes.js';
-import type { LineMarks, RunFolder } from './runFolder.js';
+import type { LineMark } from './lineFile.js';
+import type { RunFolder } from './runFolder.js';
 
 /** Named variables; names must be unique. */
 export type StateTensors = ReadonlyMap<string, Tensor>;
@@ -40,7 +41,8 @@ export const BEGINNING: Position = { epoch: 0, batch: 0, lossSum: 0 };
 export type Inputs = Readonly<Record<string, string>>;
 
 interface Stored extends Position {
-  readonly lines: LineMarks;
+  /** Where `metrics.jsonl` ended. */
+  readonly metrics: LineMark;
   readonly settings: string;
   readonly inputs: Inputs;
 }
@@ -87,7 +89,7 @@ export class Checkpoints {
         const { stored, values } = await this.read(path);
         this.compare(path, stored);
         for (const [tensor, data] of values) write(this.gpu, tensor, data);
-        await this.folder.rewind(stored.lines);
+        await this.folder.rewind(stored.metrics, stored.epoch);
         this.good = [name];
         this.folder.keep();
         return stored;
@@ -118,7 +120,7 @@ export class Checkpoints {
       });
     const stored: Stored = {
       ...position,
-      lines: await this.folder.flush(),
+      metrics: await this.folder.flush(),
       settings: this.folder.config,
       inputs: this.inputs,
     };
@@ -180,17 +182,16 @@ class OtherRun extends UserError {}
 
 function parseStored(text = ''): Stored | undefined {
   const count = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
-  const mark = (value: LineMarks[keyof LineMarks] | undefined) => count(value?.bytes) && count(value?.crc32);
   try {
     const stored = JSON.parse(text) as Stored;
-    const { epoch, batch, lossSum, firstLoss, lines, settings, inputs } = stored;
+    const { epoch, batch, lossSum, firstLoss, metrics, settings, inputs } = stored;
     const whole =
       count(epoch) &&
       count(batch) &&
       Number.isFinite(lossSum) &&
       (firstLoss === undefined || Number.isFinite(firstLoss)) &&
-      mark(lines?.metrics) &&
-      mark(lines?.timing) &&
+      count(metrics?.bytes) &&
+      count(metrics?.crc32) &&
       typeof settings === 'string' &&
       typeof inputs === 'object' &&
       inputs !== null;

@@ -59,22 +59,31 @@ export class LineFile {
     if (found.length > kept.length) await this.platform.write(this.path, kept);
   }
 
+  /** Drops lines by what they say: for a file that no checkpoint knows the end of. */
+  async keep(wanted: (record: Metrics) => boolean): Promise<void> {
+    if (!(await this.platform.stat(this.path))) return;
+    const kept = parseLines(await this.platform.read(this.path)).filter(wanted);
+    const bytes = new TextEncoder().encode(kept.map((record) => `${JSON.stringify(record)}\n`).join(''));
+    await this.platform.write(this.path, bytes);
+    this.end = { bytes: bytes.length, crc32: crc32(bytes) };
+  }
+
   /** The records in the file; lines that are none are left out, with a note. */
   async read(): Promise<Metrics[]> {
     if (!(await this.platform.stat(this.path))) return [];
     const bytes = await this.platform.read(this.path);
     if (bytes.length !== this.end.bytes || crc32(bytes) !== this.end.crc32)
       this.note(`${this.path} was changed or damaged since it was written: the report may be wrong`);
-    return new TextDecoder()
-      .decode(bytes)
-      .split('\n')
-      .filter(Boolean)
-      .flatMap((line) => {
-        const record = parse(line);
-        return record ? [record] : [];
-      });
+    return parseLines(bytes);
   }
 }
+
+const parseLines = (bytes: Uint8Array): Metrics[] =>
+  new TextDecoder()
+    .decode(bytes)
+    .split('\n')
+    .map(parse)
+    .filter((record) => record !== undefined);
 
 function parse(line: string): Metrics | undefined {
   try {

@@ -18,12 +18,6 @@ export const CONFIG = 'config.yaml';
 const METRICS = 'metrics.jsonl';
 const TIMING = 'timing.jsonl';
 
-/** Where the lines of a run ended when a checkpoint was written. */
-export interface LineMarks {
-  readonly metrics: LineMark;
-  readonly timing: LineMark;
-}
-
 export interface RunOptions {
   /** Continue the run that is there; its settings must be the same. */
   readonly resume?: boolean;
@@ -133,9 +127,10 @@ export class RunFolder {
     this.timing.add(timing);
   }
 
-  /** Writes what has been logged; says where the lines end now. */
-  async flush(): Promise<LineMarks> {
-    return { metrics: await this.metrics.flush(), timing: await this.timing.flush() };
+  /** Writes what has been logged; says where `metrics.jsonl` ends now. */
+  async flush(): Promise<LineMark> {
+    await this.timing.flush();
+    return this.metrics.flush();
   }
 
   /** From now on there is a checkpoint or a result: an error leaves the folder. */
@@ -143,10 +138,10 @@ export class RunFolder {
     this.kept = true;
   }
 
-  /** Drops the lines behind `marks`, which a continued run will write again; all of them without any. */
-  async rewind(marks?: LineMarks): Promise<void> {
-    await this.metrics.rewind(marks?.metrics);
-    await this.timing.rewind(marks?.timing);
+  /** Drops what a continued run will write again: the metrics behind `mark`, and the timing of epochs after `epoch`; or everything. */
+  async rewind(mark?: LineMark, epoch = 0): Promise<void> {
+    await this.metrics.rewind(mark);
+    await this.timing.keep((record) => Number(record.epoch) <= epoch);
   }
 
   /** Writes `report.html` from what the folder holds. */

@@ -104,7 +104,7 @@ describe('a teacher', () => {
     const { tensors, metadata } = await tensorsOf('coop', 'teacher.safetensors');
     expect([...tensors].map(([name, { shape }]) => [name, shape])).toEqual([['text.0', [3, 64]]]);
     expect(metadata.template).toBe('X X X {}.');
-    const state = (await tensorsOf('coop', 'checkpoints', 'last.safetensors')).tensors;
+    const state = (await tensorsOf('coop', 'checkpoints', 'epoch-0002.safetensors')).tensors;
     expect([...state.keys()].sort()).toEqual(['text.0', 'text.0.momentum']);
     expect(await tensors.get('text.0')!.read()).toEqual(await state.get('text.0')!.read());
     const losses = readFileSync(at('coop', 'metrics.jsonl'), 'utf8').split('\n').filter(Boolean);
@@ -123,7 +123,7 @@ describe('full fine-tuning', () => {
   it('stores every weight of the image encoder, and eval reloads all of them', async () => {
     await student('all', given);
     const stored = (await tensorsOf('all', 'student.safetensors')).tensors;
-    const state = (await tensorsOf('all', 'checkpoints', 'last.safetensors')).tensors;
+    const state = (await tensorsOf('all', 'checkpoints', 'epoch-0002.safetensors')).tensors;
     const original = await loadCheckpoint(nodePlatform, emojiStudent);
     const tower = [...original.tensors.keys()].filter((name) => name.startsWith('visual.'));
     expect([...stored.keys()].filter((name) => name.startsWith('visual.')).sort()).toEqual(tower.sort());
@@ -178,7 +178,7 @@ describe('full fine-tuning', () => {
       'interrupted',
     );
     await runStudent(await testJob(), studentSettings(given), at('again'), { resume: true });
-    for (const file of ['student.safetensors', 'checkpoints/last.safetensors'])
+    for (const file of ['student.safetensors', 'checkpoints/epoch-0002.safetensors'])
       expect(readFileSync(at('again', file)).equals(readFileSync(at('all', file))), file).toBe(true);
     const names = [...(await tensorsOf('again', 'student.safetensors')).tensors.keys()];
     expect(names.every((name) => trained.test(name))).toBe(true);
