@@ -139,7 +139,7 @@ export class Gpu {
   tuning?: Tuner;
   private failure: Error | undefined;
   private destroyed = false;
-  private gone = false;
+  private loss: DeviceLostError | undefined;
   private readonly dawn: boolean;
 
   constructor(device: GPUDevice, adapter: AdapterSummary, capabilities: Capabilities, dawn: boolean) {
@@ -153,9 +153,9 @@ export class Gpu {
       this.failure ??= asError((event as GPUUncapturedErrorEvent).error, 'the device');
     });
     void device.lost.then(({ reason, message }) => {
-      this.gone = true;
       if (this.destroyed) return;
-      this.failure ??= new DeviceLostError(`the GPU device was lost (${reason}): ${firstLine({ message })}`);
+      this.loss = new DeviceLostError(`the GPU device was lost (${reason}): ${firstLine({ message })}`);
+      this.failure ??= this.loss;
     });
   }
 
@@ -194,16 +194,16 @@ export class Gpu {
   }
 
   /**
-   * Whether an error came of the device's loss, which calls may notice before its own message is there.
+   * The loss of the device where an error came of it: calls may notice before its own message is there.
    *
    * @param error that a call has thrown
    */
-  async wasLost(error: unknown): Promise<boolean> {
-    if (error instanceof DeviceLostError) return true;
-    if (error instanceof UserError || this.destroyed) return false;
+  async lossBehind(error: unknown): Promise<DeviceLostError | undefined> {
+    if (error instanceof DeviceLostError) return error;
+    if (error instanceof UserError || this.destroyed) return undefined;
     const moment = new Promise((resolve) => setTimeout(resolve, LOSS_MS));
     await Promise.race([this.device.lost, moment]);
-    return this.gone && !this.destroyed;
+    return this.loss;
   }
 
   /** Throws the first error that the device reported outside `scoped`, or its loss. Costs nothing; call it every step. */

@@ -17,8 +17,9 @@ export async function survivingLoss<T>(job: Job, attempt: (again: boolean) => Pr
     try {
       return await attempt(losses > 0);
     } catch (error) {
-      if (!(await gpu.wasLost(error))) throw error;
-      const { message } = error as Error;
+      const loss = await gpu.lossBehind(error);
+      if (!loss) throw error;
+      const { message } = loss;
       if (!job.reopen || losses === MOST_LOSSES)
         throw new DeviceLostError(
           losses === 0

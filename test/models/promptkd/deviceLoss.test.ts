@@ -1,0 +1,78 @@
+/** A device that is destroyed in the middle of a run: opened again, and the same bits. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, expect, it } from 'vitest';
+import { DeviceLostError } from '../../../engine/gpu.js';
+import type { Job } from '../../../models/job.js';
+import {
+  parseSettings,
+  StudentSettingsSchema,
+  TeacherSettingsSchema,
+} from '../../../models/promptkd/settings.js';
+import { runStudent } from '../../../models/promptkd/studentRun.js';
+import { runTeacher } from '../../../models/promptkd/teacherRun.js';
+import { drawFewEmoji, emojiStudent, emojiTeacher } from '../../helpers/emojiData.js';
+import { temporaryFolder } from '../../helpers/files.js';
+import { testJob } from '../../helpers/job.js';
+import { countSubmissions, losingJob } from '../../helpers/losingJob.js';
+
+const folder = temporaryFolder('device-loss');
+const at = (...parts: string[]) => join(folder, ...parts);
+const training = { batch: 4, epochs: 3, visionDepth: 1, visionLength: 2 };
+const stages = {
+  teacher: (job: Job, out: string) =>
+    runTeacher(
+      job,
+      parseSettings(
+        TeacherSettingsSchema,
+        { ...training, clip: emojiTeacher, data: at('data'), shots: 2, textDepth: 1 },
+        'test',
+      ),
+      out,
+      { checkpointMinutes: 0 },
+    ),
+  student: (job: Job, out: string) =>
+    runStudent(
+      job,
+      parseSettings(
+        StudentSettingsSchema,
+        { ...training, clip: emojiStudent, data: at('data'), teacher: at('teacher') },
+        'test',
+      ),
+      out,
+      { checkpointMinutes: 0 },
+    ),
+};
+const results = { teacher: ['teacher'], student: ['student', 'class-vectors'] };
+
+beforeAll(() => drawFewEmoji(at('data')));
+
+it.each(['teacher', 'student'] as const)('%s: goes on after each loss, to the same bits', async (stage) => {
+  const submissions = await countSubmissions(await testJob(), async () =>
+    stages[stage](await testJob(), at(stage)),
+  );
+  const share = (part: number) => Math.round(part * submissions);
+  // In the loading, among the steps and near the end; and three times in one run.
+  for (const losses of [[2], [share(0.6)], [share(0.95)], [3, share(0.3), share(0.3)]]) {
+    const { job, notes, opened, close } = await losingJob(losses);
+    const out = at(`${stage}-${losses.join('-')}`);
+    await stages[stage](job, out);
+    close();
+    expect(opened()).toBe(losses.length + 1);
+    expect(notes.filter((line) => /device was lost .*opening it again/.test(line))).toHaveLength(
+      losses.length,
+    );
+    for (const name of [...results[stage].map((result) => `${result}.safetensors`), 'metrics.jsonl'])
+      expect(readFileSync(join(out, name)).equals(readFileSync(at(stage, name))), name).toBe(true);
+  }
+});
+
+it('ends after the fourth loss with what is saved, and can be continued', async () => {
+  const { job, opened, close } = await losingJob([3, 3, 3, 3]);
+  const error = await stages.teacher(job, at('unlucky')).catch((e: unknown) => e);
+  close();
+  expect(error).toBeInstanceOf(DeviceLostError);
+  expect((error as Error).message).toMatch(/lost 4 times: continue later with --resume/);
+  expect(opened()).toBe(4);
+  expect(existsSync(at('unlucky', 'teacher.safetensors'))).toBe(false);
+});
