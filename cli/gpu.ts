@@ -4,6 +4,7 @@ import { UserError } from '../engine/errors.js';
 import { type Gpu, type Level, NoAdapterError, openGpu } from '../engine/gpu.js';
 import type { Precision } from '../models/clip/precision.js';
 import { attachKernels, startTuning } from './kernelStore.js';
+import { say } from './output.js';
 import { MARKER, relaunchIfNeeded } from './platform/relaunch.js';
 import { mark } from './trace.js';
 
@@ -68,7 +69,9 @@ export async function commandGpu(flags: GpuFlags, { announce = true } = {}): Pro
   attachKernels(gpu);
   if (flags.tune !== undefined) startTuning(gpu, flags.tune);
   mark('adapter', { adapter: gpu.adapter.name });
-  if (announce && gpu.adapter.software) process.stderr.write(`${announcement(gpu)}\n`);
+  if (announce && gpu.adapter.software)
+    say(`${announcement(gpu)}
+`);
   return gpu;
 }
 

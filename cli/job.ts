@@ -5,6 +5,7 @@ import { addGpuOptions, commandGpu, type GpuFlags, type PrecisionFlags } from '.
 import { defaultWorkers, openImagePool } from './platform/imagePool.js';
 import { nodePlatform } from './platform/node.js';
 import { createProgress } from './progress.js';
+import { createStop } from './stop.js';
 import { mark } from './trace.js';
 
 export interface JobFlags extends GpuFlags {
@@ -53,6 +54,7 @@ export async function withJob<T>(
       precision: flags.precision,
       begin: (label, total) => progress.begin(label, total),
       note: (line) => progress.note(line),
+      stop: createStop((line) => progress.note(line)),
       mark,
     });
   } finally {
@@ -60,9 +62,4 @@ export async function withJob<T>(
     await images.close();
     gpu.destroy();
   }
-}
-
-/** Prints for programs. Numbers that JSON has not, such as infinite errors, become null. */
-export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
 }

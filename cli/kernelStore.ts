@@ -10,6 +10,7 @@ import type { Gpu, Level } from '../engine/gpu.js';
 import { KernelChecks, type VerdictStore } from '../engine/kernelChecks.js';
 import { type TunedChoice, Tuner, type TuningStore } from '../engine/tuner.js';
 import { shaderSources } from '../shaders/generated.js';
+import { say } from './output.js';
 import { cacheFolder } from './platform/cacheFolder.js';
 
 const STORED = v.object({
@@ -144,7 +145,7 @@ export class KernelStore {
 const own = <T>(record: Record<string, T>, key: string): T | undefined =>
   Object.hasOwn(record, key) ? record[key] : undefined;
 
-const note = (text: string) => void process.stderr.write(`${text}\n`);
+const note = (text: string) => say(`${text}\n`);
 
 const stores = new WeakMap<GPUDevice, KernelStore>();
 

@@ -15,7 +15,9 @@ import * as reproduce from './commands/reproduce.js';
 import * as teacher from './commands/teacher.js';
 import * as tune from './commands/tune.js';
 import * as verify from './commands/verify.js';
+import { guardStreams, print, printed, say } from './output.js';
 import { report } from './report.js';
+import { keepNohup } from './stop.js';
 import { mark } from './trace.js';
 
 /** Each adds its command to the program. */
@@ -40,15 +42,14 @@ const { version, description } = JSON.parse(
 ) as { version: string; description: string };
 
 const program = new Command('promptkd').description(description).version(version).exitOverride();
-program.configureOutput({ outputError: () => {} });
+// What goes wrong with help and version shows when the command ends.
+program.configureOutput({ outputError: () => {}, writeOut: (text) => void print(text), writeErr: say });
 for (const command of commands) command.register(program);
 
-// Nobody listens for Ctrl-C: it ends the process at once. `process.exit` would first unload a software adapter whose threads
-// are at work, which crashes now and then.
-// Whoever reads our output may stop early, as `head` does.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+guardStreams();
+keepNohup();
 
-const explain = (error: unknown) => report(error, (text) => process.stderr.write(text), process.env);
+const explain = (error: unknown) => report(error, say, process.env);
 // Out of reach of the `try` below: callbacks and forgotten promises.
 process.on('uncaughtException', (error) => process.exit(explain(error)));
 
@@ -56,10 +57,13 @@ let code: number;
 mark('command');
 try {
   await program.parseAsync();
+  await printed();
   code = Number(process.exitCode ?? 0);
 } catch (error) {
   code = explain(error);
+  // Help and version are thrown; behind another error it does not matter what was printed before.
+  if (code === 0) await printed().catch((lost) => (code = explain(lost)));
 }
 mark('end', { code });
 // Dawn keeps threads and promises of its own; the command is over when its output is written.
-process.stdout.write('', () => process.exit(code));
+process.stderr.write('', () => process.exit(code));

@@ -37,6 +37,8 @@ class Bars implements Progress {
       barIncompleteChar: '─',
       barsize: 24,
       etaBuffer: 50,
+      // Off, it would stay off in the terminal of a command that is killed; lines are cut to the width instead.
+      linewrap: true,
       // The loop is busy queueing work, so a timer alone would redraw late.
       synchronousUpdate: true,
     });
@@ -55,7 +57,7 @@ class Bars implements Progress {
   }
 
   note(line: string): void {
-    this.output.write(`${this.current ? '\r\x1b[K' : ''}${line}\n`);
+    write(this.output, `${this.current ? '\r\x1b[K' : ''}${line}\n`);
     this.current?.render();
   }
 
@@ -107,12 +109,19 @@ class Lines implements Progress {
   }
 
   note(line: string): void {
-    this.output.write(`${line}\n`);
+    write(this.output, `${line}\n`);
   }
 
   close(): void {
     this.stop?.();
   }
+}
+
+/** A full disk behind stderr must not end a run. */
+function write(output: Output, text: string): void {
+  try {
+    output.write(text);
+  } catch {}
 }
 
 function rate(done: number, started: number): string {

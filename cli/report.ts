@@ -1,6 +1,11 @@
-/** What is printed for an error, and the exit code: 0 fine, 1 a failure of ours or a miss, 2 a mistake in the input. */
+/**
+ * What is printed for an error, and the exit code: 0 fine, 1 a failure of ours or a miss, 2 a mistake in the input, 128 and the
+ * signal's number where a signal stopped it.
+ */
 import { CommanderError } from 'commander';
-import { UserError } from '../engine/errors.js';
+import { OutputError, UserError } from '../engine/errors.js';
+import { ReaderGone } from './output.js';
+import { Stopped, stopCode } from './stop.js';
 
 /**
  * Writes the message for an error and gives the exit code.
@@ -21,10 +26,15 @@ export function report(
     );
     return 2;
   }
+  if (error instanceof ReaderGone) return 0;
+  if (error instanceof Stopped) {
+    write(`${error.message}\n`);
+    return stopCode();
+  }
   if (error instanceof UserError) {
     write(`error: ${error.message}\nmend: ${error.mend}\n`);
     if (env.DEBUG && error.stack) write(`${error.stack}\n`);
-    return 2;
+    return error instanceof OutputError ? 1 : 2;
   }
   const { message, stack } = error instanceof Error ? error : new Error(String(error));
   write(`error: ${message || 'unknown'}\n`);

@@ -11,7 +11,7 @@ import { measureSteps } from '../../models/benchmarks/steps.js';
 import { type StepFlags, stepSizes } from '../benchSizes.js';
 import { encoderTable, kernelTable, peakLine, stepTable, type TableText } from '../benchTables.js';
 import { addGpuOptions, commandGpu, type GpuFlags } from '../gpu.js';
-import { printJson } from '../job.js';
+import { print, printJson } from '../output.js';
 import { parseCount } from '../settings.js';
 import { formatTable } from '../table.js';
 
@@ -68,11 +68,11 @@ export function register(program: Command): void {
       for (const one of wanted) {
         const { rows, note = '', table } = await MEASURES[one](gpu, flags);
         results[one] = rows;
-        if (!flags.json) process.stdout.write(`${note}${formatTable(table.head, table.rows, table)}`);
+        if (!flags.json) await print(`${note}${formatTable(table.head, table.rows, table)}`);
       }
       const { name, driver, backend } = gpu.adapter;
       if (flags.json)
-        printJson({ adapter: { name, driver, backend, level: gpu.capabilities.level }, ...results });
+        await printJson({ adapter: { name, driver, backend, level: gpu.capabilities.level }, ...results });
     } finally {
       gpu.destroy();
     }

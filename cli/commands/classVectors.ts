@@ -7,6 +7,7 @@ import { loadPlainClip, loadTeacher, makeClassVectors } from '../../models/promp
 import { addClassOptions, type ClassFlags, readClassNames } from '../classes.js';
 import { addGpuOptions, addPrecisionOption, type GpuFlags, type PrecisionFlags } from '../gpu.js';
 import { withJob } from '../job.js';
+import { print } from '../output.js';
 import { nodePlatform } from '../platform/node.js';
 
 interface Flags extends GpuFlags, PrecisionFlags, ClassFlags {
@@ -68,6 +69,6 @@ export function register(program: Command): void {
             : await loadTeacher(job, run, teacherClip);
         await job.platform.write(out, encodeClassVectors(await makeClassVectors(job, teacher, names)));
       });
-      process.stdout.write(`${names.length} class vectors are in ${out}\n`);
+      await print(`${names.length} class vectors are in ${out}\n`);
     });
 }

@@ -3,7 +3,8 @@ import type { Command } from 'commander';
 import { averageDemos, demoPaths } from '../demo/demo.js';
 import { DEMO_STUDENT, DEMO_TEACHER } from '../demo/settings.js';
 import { addPrecisionOption, type PrecisionFlags } from '../gpu.js';
-import { addJobOptions, type JobFlags, printJson, withJob } from '../job.js';
+import { addJobOptions, type JobFlags, withJob } from '../job.js';
+import { print, printJson } from '../output.js';
 import { nodePlatform } from '../platform/node.js';
 import { seconds } from '../progress.js';
 import { parseCount, parseNumber } from '../settings.js';
@@ -44,7 +45,7 @@ export function register(program: Command): void {
     const times = result.phases.map(({ name, milliseconds }) => `${name} ${seconds(milliseconds)}`);
     const tables = several ? results.map((one) => `seed ${one.seed}\n${formatAccuracies(one.models)}\n`) : [];
     if (several) tables.push(`mean of ${seeds.length} seeds\n`);
-    process.stdout.write(
+    await print(
       `\n${tables.join('')}${formatAccuracies(models)}` +
         'Accuracy in percent; HM: harmonic mean of base and novel. The student learned without labels.\n' +
         `${times.join(', ')}; seed ${result.seed} on ${result.adapter}\n\n` +

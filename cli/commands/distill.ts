@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { runStudent } from '../../models/promptkd/studentRun.js';
 import { addDryRunOption, type DryRunFlags, dryRun } from '../dryRun.js';
 import { addJobOptions, type JobFlags, withJob } from '../job.js';
+import { print } from '../output.js';
 import { nodePlatform } from '../platform/node.js';
 import { addSettingsOptions, readSettings, type SettingsFlags } from '../settings.js';
 
@@ -37,12 +38,12 @@ export function register(program: Command): void {
     .addHelpText('after', HELP);
   addDryRunOption(addJobOptions(addSettingsOptions(command, 'student'))).action(async (flags: Flags) => {
     if (flags.dryRun !== undefined) {
-      process.stdout.write(await dryRun(nodePlatform, 'student', flags));
+      await print(await dryRun(nodePlatform, 'student', flags));
       return;
     }
     const settings = await readSettings(nodePlatform, 'student', flags);
     await withJob(flags, (job) => runStudent(job, settings, flags.out, flags));
-    process.stdout.write(
+    await print(
       `the student is in ${flags.out}\n` +
         `next: promptkd eval ${flags.out} --data ${settings.data}\n` +
         `      promptkd predict ${flags.out} IMAGE...\n`,

@@ -5,7 +5,8 @@ import { zeroShotTemplate } from '../../models/clip/templates.js';
 import { loadDataset } from '../../models/datasets/dataset.js';
 import { Classifier } from '../../models/promptkd/classifier.js';
 import { addPrecisionOption, type PrecisionFlags } from '../gpu.js';
-import { addJobOptions, type JobFlags, printJson, withJob } from '../job.js';
+import { addJobOptions, type JobFlags, withJob } from '../job.js';
+import { print, printJson } from '../output.js';
 import { nodePlatform } from '../platform/node.js';
 import { formatAccuracies, type NamedAccuracy } from '../table.js';
 
@@ -65,7 +66,7 @@ export function register(program: Command): void {
       for (const run of runs) await evaluate(run, () => Classifier.ofRun(job, run, data.classNames, flags));
       return found;
     });
-    if (flags.json) printJson({ data: data.name, classNames: data.classNames, models: rows });
-    else process.stdout.write(formatAccuracies(rows));
+    if (flags.json) await printJson({ data: data.name, classNames: data.classNames, models: rows });
+    else await print(formatAccuracies(rows));
   });
 }

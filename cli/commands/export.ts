@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander';
 import { UserError } from '../../engine/errors.js';
 import { type ExportOptions, exportRun } from '../../models/promptkd/exportRun.js';
+import { print } from '../output.js';
 import { nodePlatform } from '../platform/node.js';
 import { createProgress } from '../progress.js';
 
@@ -48,7 +49,7 @@ export function register(program: Command): void {
           onProgress: (done, total) => bar.update(done / total),
         });
         bar.end();
-        process.stdout.write(
+        await print(
           `the ${kind} is in ${flags.out}: ${tensors} tensors, ${(bytes / 2 ** 20).toFixed(1)} MiB\n`,
         );
       } finally {

@@ -7,7 +7,8 @@ import { Classifier } from '../../models/promptkd/classifier.js';
 import { type Prediction, topK } from '../../models/promptkd/topK.js';
 import { addClassOptions, type ClassFlags, readClassNames } from '../classes.js';
 import { addPrecisionOption, type PrecisionFlags } from '../gpu.js';
-import { addJobOptions, type JobFlags, printJson, withJob } from '../job.js';
+import { addJobOptions, type JobFlags, withJob } from '../job.js';
+import { print, printJson } from '../output.js';
 import { nodePlatform } from '../platform/node.js';
 import { parseCount } from '../settings.js';
 import { formatTable } from '../table.js';
@@ -61,8 +62,8 @@ export function register(program: Command): void {
           return { path, predictions: topK(row, classNames, flags.top) };
         });
       });
-      if (flags.json) printJson(predictions);
-      else process.stdout.write(format(predictions));
+      if (flags.json) await printJson(predictions);
+      else await print(format(predictions));
     },
   );
 }

@@ -6,6 +6,7 @@ import { loadCheckpoint } from '../../models/checkpoints/load.js';
 import { chooseFiles } from '../hub/choose.js';
 import { download } from '../hub/download.js';
 import { type HubFile, type HubOptions, HubRepository, unreachable } from '../hub/repository.js';
+import { print } from '../output.js';
 import { nodePlatform } from '../platform/node.js';
 import { createProgress, type Progress } from '../progress.js';
 
@@ -55,7 +56,7 @@ export function register(program: Command): void {
       }
       const { config, format } = await loadCheckpoint(nodePlatform, out);
       const { vision, text } = config;
-      process.stdout.write(
+      await print(
         `${name} is in ${out}: ${format}; images of ${vision.resolution} in patches of ${vision.patch}, ` +
           `width ${vision.width} and ${text.width}, embedding ${config.embed}\n` +
           `next: promptkd teacher --clip ${out} --data DATA --out RUN\n`,

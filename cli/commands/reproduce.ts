@@ -2,7 +2,8 @@
 import { type Command, Option } from 'commander';
 import { reproduce } from '../../models/reproduce/reproduce.js';
 import { summarize } from '../../models/reproduce/summary.js';
-import { addJobOptions, type JobFlags, printJson, withJob } from '../job.js';
+import { addJobOptions, type JobFlags, withJob } from '../job.js';
+import { print, printJson } from '../output.js';
 import { nodePlatform } from '../platform/node.js';
 import { loadPreset, presetHelp, presetNames } from '../presets.js';
 import { formatSummary } from '../reproduction.js';
@@ -117,7 +118,7 @@ export function register(program: Command): void {
       .filter(([field]) => field !== 'select')
       .map(([field, value]) => `${field} ${value}`);
     const count = new Set(results.map((trial) => trial.seed)).size;
-    process.stdout.write(
+    await print(
       `\n${formatSummary(summary)}` +
         `Accuracy in percent, mean of ${count === 1 ? 'one seed' : `${count} seeds`}; HM: harmonic mean of the means.\n` +
         `ours: ${KEPT[select]}${changed.length > 0 ? `; settings changed: ${changed.join(', ')}` : ''}\n` +

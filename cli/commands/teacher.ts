@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { runTeacher } from '../../models/promptkd/teacherRun.js';
 import { addDryRunOption, type DryRunFlags, dryRun } from '../dryRun.js';
 import { addJobOptions, type JobFlags, withJob } from '../job.js';
+import { print } from '../output.js';
 import { nodePlatform } from '../platform/node.js';
 import { addSettingsOptions, readSettings, type SettingsFlags } from '../settings.js';
 
@@ -29,12 +30,12 @@ export function register(program: Command): void {
     .addHelpText('after', HELP);
   addDryRunOption(addJobOptions(addSettingsOptions(command, 'teacher'))).action(async (flags: Flags) => {
     if (flags.dryRun !== undefined) {
-      process.stdout.write(await dryRun(nodePlatform, 'teacher', flags));
+      await print(await dryRun(nodePlatform, 'teacher', flags));
       return;
     }
     const settings = await readSettings(nodePlatform, 'teacher', flags);
     await withJob(flags, (job) => runTeacher(job, settings, flags.out, flags));
-    process.stdout.write(
+    await print(
       `the teacher is in ${flags.out}\n` +
         `next: promptkd eval ${flags.out} --data ${settings.data}\n` +
         `      promptkd distill --teacher ${flags.out} --clip STUDENT --data ${settings.data} --out RUN\n`,

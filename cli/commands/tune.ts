@@ -12,6 +12,7 @@ import { type StepShape, studentRequests, teacherRequest } from '../../models/pr
 import { addGpuOptions, addPrecisionOption, commandGpu, type GpuFlags, type PrecisionFlags } from '../gpu.js';
 import { kernelStoreOf } from '../kernelStore.js';
 import { number } from '../numbers.js';
+import { print, say } from '../output.js';
 import { createProgress } from '../progress.js';
 import { parseCount } from '../settings.js';
 import { formatTable } from '../table.js';
@@ -75,13 +76,11 @@ async function run(gpu: Gpu, flags: Flags): Promise<void> {
     const done = await tuner.prepare(tunables);
     bar.end();
     if (!done)
-      process.stderr.write(
-        `${flags.seconds} s were not enough for all products; the same command goes on where it stopped\n`,
-      );
+      say(`${flags.seconds} s were not enough for all products; the same command goes on where it stopped\n`);
   }
   const { choices } = store.stored;
-  process.stdout.write(choicesTable(choices));
-  process.stdout.write(`kept in ${store.path}\n`);
+  await print(choicesTable(choices));
+  await print(`kept in ${store.path}\n`);
   if (flags.out) keep(flags.out, `${JSON.stringify(store.stored, null, 1)}\n`);
 }
 

@@ -4,7 +4,8 @@ import pc from 'picocolors';
 import { verify } from '../../models/verify/detect.js';
 import type { VerifyItem, VerifyReport } from '../../models/verify/item.js';
 import { addGpuOptions, addPrecisionOption, type GpuFlags, type PrecisionFlags } from '../gpu.js';
-import { printJson, withJob } from '../job.js';
+import { withJob } from '../job.js';
+import { print, printJson } from '../output.js';
 import { formatTable } from '../table.js';
 
 interface Flags extends GpuFlags, PrecisionFlags {
@@ -47,10 +48,10 @@ export function register(program: Command): void {
     const items = reports.flatMap((report) => report.items);
     const count = (wanted: State) => items.filter((item) => state(item) === wanted).length;
     const [passed, missed, skipped] = [count('ok'), count('MISS'), count('skipped')];
-    if (flags.json) printJson({ ok: missed === 0, passed, missed, skipped, reports });
+    if (flags.json) await printJson({ ok: missed === 0, passed, missed, skipped, reports });
     else {
-      process.stdout.write(reports.map(format).join('\n'));
-      process.stdout.write(`\n${items.length} items: ${passed} ok, ${missed} missed, ${skipped} skipped\n`);
+      await print(reports.map(format).join('\n'));
+      await print(`\n${items.length} items: ${passed} ok, ${missed} missed, ${skipped} skipped\n`);
     }
     if (missed > 0) process.exitCode = 1;
   });

@@ -124,11 +124,8 @@ export function runAgain(args: readonly string[], env: Environment): Promise<num
   const child = spawn(process.execPath, args, { env, stdio: ['inherit', 'inherit', 'inherit', 'ipc'] });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.removeAllListeners(signal);
-    // A terminal sends Ctrl-C to both processes; passed on, it would count twice.
-    const heard = signal === 'SIGINT' && (process.stdin.isTTY || process.stderr.isTTY);
-    process.on(signal, () => {
-      if (!heard) child.kill(signal);
-    });
+    // A terminal sends Ctrl-C to both processes, anybody else to this one: the other counts both as one (stop.ts).
+    process.on(signal, () => child.kill(signal));
   }
   return new Promise((resolve, reject) => {
     child.once('error', reject);
@@ -139,7 +136,8 @@ export function runAgain(args: readonly string[], env: Environment): Promise<num
 /** Ends this process when the one that started it is killed, so that nobody goes on writing into a run's folder. */
 function followParent(): void {
   if (!process.channel) return;
-  process.once('disconnect', () => process.exit(137));
+  // Not `process.exit`, which crashes now and then where a software adapter is at work.
+  process.once('disconnect', () => process.kill(process.pid, 'SIGKILL'));
   // Listening would keep this process alive.
   process.channel.unref();
 }
