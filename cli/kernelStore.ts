@@ -9,6 +9,7 @@ import * as v from 'valibot';
 import type { Gpu, Level } from '../engine/gpu.js';
 import { KernelChecks, type VerdictStore } from '../engine/kernelChecks.js';
 import { type TunedChoice, Tuner, type TuningStore } from '../engine/tuner.js';
+import { openSealedJson, sealJson } from '../models/runs/sealedJson.js';
 import { shaderSources } from '../shaders/generated.js';
 import { say } from './output.js';
 import { cacheFolder } from './platform/cacheFolder.js';
@@ -98,11 +99,6 @@ export class KernelStore {
   }
 
   private readCurrent(version: string): StoredKernels | undefined {
-    const found = this.read();
-    return found?.version === version ? found : undefined;
-  }
-
-  private read(): StoredKernels | undefined {
     let text: string;
     try {
       text = readFileSync(this.path, 'utf8');
@@ -110,7 +106,9 @@ export class KernelStore {
       return undefined;
     }
     try {
-      return v.parse(STORED, JSON.parse(text));
+      // Of another version nothing is taken, so it does not matter whether it is whole.
+      if ((JSON.parse(text) as Partial<StoredKernels> | null)?.version !== version) return undefined;
+      return v.parse(STORED, openSealedJson(this.path, text));
     } catch (error) {
       this.note(
         `what is known of the kernels is found out again: ${this.path} cannot be read (${(error as Error).message})`,
@@ -132,7 +130,7 @@ export class KernelStore {
     const temporary = `${path}.${process.pid}`;
     try {
       mkdirSync(dirname(path), { recursive: true });
-      writeFileSync(temporary, `${JSON.stringify(stored, null, 1)}\n`);
+      writeFileSync(temporary, sealJson(stored, 1));
       renameSync(temporary, path);
     } catch (error) {
       if (existsSync(temporary)) rmSync(temporary);

@@ -8,6 +8,7 @@ import { mkdir, readFile, realpath, rename, stat, writeFile } from 'node:fs/prom
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
+import { openSealedJson, sealJson } from '../../models/runs/sealedJson.js';
 import { cacheFolder } from './cacheFolder.js';
 import { hashInPieces } from './hashInPieces.js';
 
@@ -75,7 +76,7 @@ const milliseconds = (nanoseconds: string): number => Number(nanoseconds) / 1e6;
 
 async function read(place: string): Promise<Kept | undefined> {
   try {
-    const kept = JSON.parse(await readFile(place, 'utf8')) as Kept;
+    const kept = openSealedJson(place, await readFile(place, 'utf8')) as unknown as Kept;
     return /^[0-9a-f]{64}$/.test(kept.sha256) ? kept : undefined;
   } catch {
     return undefined;
@@ -87,7 +88,7 @@ async function keep(folder: string, place: string, kept: Kept): Promise<void> {
   const temporary = `${place}.${process.pid}`;
   try {
     await mkdir(folder, { recursive: true });
-    await writeFile(temporary, `${JSON.stringify(kept, null, 1)}\n`);
+    await writeFile(temporary, sealJson(kept, 1));
     await rename(temporary, place);
   } catch {}
 }

@@ -1,5 +1,6 @@
 import { UserError } from '../../engine/errors.js';
 import { type ClipConfig, expectedShapes, inferConfig, type TowerConfig } from '../clip/config.js';
+import { clipPrefix, type Prefix, prefixNote } from './prefix.js';
 import { mismatch, projectionHead, sameShape } from './projection.js';
 import { type Checkpoint, readable, renamed, type StoredTensor, stacked, transposed } from './tensors.js';
 
@@ -15,6 +16,8 @@ export interface StoredPrompts {
 export interface CanonicalState {
   /** Whose names the file uses, for people. */
   readonly naming: string;
+  /** What a user should know of what was done to them, to go on from "FILE: ". */
+  readonly notes: readonly string[];
   readonly config: ClipConfig;
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   readonly prompts?: StoredPrompts;
@@ -27,23 +30,25 @@ export interface CanonicalState {
 
 /**
  * Brings any of the known namings to OpenAI's: OpenAI, open_clip (also with `text.`), Hugging Face (q, k, v stacked,
- * projections transposed), and what the PromptSRC, IVLP and PromptKD trainers save. A leading `module.` is dropped.
+ * projections transposed), and what the PromptSRC, IVLP and PromptKD trainers save. A prefix that wrappers of training code put in
+ * front of all of them is taken off, and tensors that such a wrapper has beside its CLIP are left out.
  *
  * @throws UserError naming file and key for missing, unknown and doubled keys and for wrong shapes (found, expected)
  */
 export function canonicalState(checkpoint: Checkpoint): CanonicalState {
   const { path } = checkpoint;
-  // DataParallel's prefix.
-  const entries = [...checkpoint.tensors].map(
-    ([key, tensor]) => [key.replace(/^module\./, ''), tensor] as const,
-  );
+  const found = new Collector(path);
+  const prefix = prefixOf(checkpoint, found);
+  const entries = [...checkpoint.tensors]
+    .filter(([key]) => key.startsWith(prefix.prefix))
+    // DataParallel's prefix comes alone, too.
+    .map(([key, tensor]) => [key.slice(prefix.prefix.length).replace(/^module\./, ''), tensor] as const);
   const naming = NAMINGS.find(({ mark }) => entries.some(([key]) => mark.test(key)));
   if (!naming)
     throw new UserError(
       `${path}: no CLIP with a ViT is in it${readable(someKeys(checkpoint.tensors))}`,
       WHOLE_CLIP,
     );
-  const found = new Collector(path);
   for (const { mark, what } of OTHER_ENCODERS)
     if (entries.some(([key]) => mark.test(key)))
       throw found.fail(
@@ -56,7 +61,8 @@ export function canonicalState(checkpoint: Checkpoint): CanonicalState {
   checkState(found, config, naming.partial);
   const prompts = collectPrompts(found, config);
   return {
-    naming: naming.name,
+    naming: prefix.prefix ? readable(`${naming.name} under "${prefix.prefix}"`) : naming.name,
+    notes: prefix.prefix ? [readable(prefixNote(prefix))] : [],
     config,
     tensors: found.tensors,
     ...(prompts && { prompts }),
@@ -64,6 +70,14 @@ export function canonicalState(checkpoint: Checkpoint): CanonicalState {
       projection: projectionHead(found.projection, config.embed, (problem) => found.fail(problem)),
     }),
   };
+}
+
+function prefixOf({ tensors }: Checkpoint, found: Collector): Prefix {
+  try {
+    return clipPrefix([...tensors.keys()]);
+  } catch (error) {
+    throw found.fail((error as Error).message, 'Save the weights of one CLIP alone, with its own names.');
+  }
 }
 
 const WHOLE_CLIP =

@@ -15,6 +15,8 @@ export interface ClipCheckpoint {
   readonly path: string;
   /** For people, e.g. "TorchScript archive, OpenAI names". */
   readonly format: string;
+  /** What a user should know of it, to go on from "FILE: "; `noteCheckpoint` says them. */
+  readonly notes: readonly string[];
   readonly config: ClipConfig;
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   readonly prompts?: StoredPrompts;
@@ -55,6 +57,7 @@ export async function loadCheckpoint(platform: Platform, path: string): Promise<
   return {
     path: file,
     format: `${opened.format}, ${state.naming}`,
+    notes: state.notes,
     config: state.config,
     tensors: state.tensors,
     ...(state.prompts && { prompts: state.prompts }),

@@ -12,6 +12,7 @@
 
 import { UserError } from '../../engine/errors.js';
 import { fromHalf, toHalf } from '../../engine/half.js';
+import { crc32Of } from '../checkpoints/crc32.js';
 import { encodeSafetensors, openSafetensors } from '../checkpoints/safetensors.js';
 import type { Platform } from '../platform.js';
 
@@ -20,10 +21,14 @@ const ENDING = '.safetensors';
 /** Rows that are written before an epoch ends, so that a long one is not lost. */
 const SHARD_ROWS = 4096;
 
-/** A file and where its features begin. */
+/** Ours have some 8 MB. */
+const MAX_SHARD = 256 * 2 ** 20;
+
+/** A file, where its features begin, and the CRC-32 of each row: a disk may spoil a row after the file was found whole. */
 interface Shard {
   readonly path: string;
   readonly start: number;
+  readonly sums: Uint32Array;
 }
 
 interface Place {
@@ -89,7 +94,7 @@ export class FeatureCache {
   /**
    * The rows of keys that are there, `[keys, width]`. Rows that lie behind one another are read at once.
    *
-   * @throws UserError when a shard was removed or cut since it was opened
+   * @throws UserError when a shard was removed, cut or damaged since it was opened
    */
   async rows(keys: readonly string[]): Promise<Float32Array> {
     const { width } = this;
@@ -113,10 +118,28 @@ export class FeatureCache {
           `${shard.path} has become shorter`,
           'Run again: what is missing is computed anew.',
         );
+      this.compare(shard, row, bytes);
       new Uint8Array(found.buffer).set(bytes, 2 * i * width);
       i += count;
     }
     return fromHalf(found);
+  }
+
+  /** Of rows that lie behind one another from `first` on. */
+  private compare({ path, sums }: Shard, first: number, bytes: Uint8Array): void {
+    for (const [i, sum] of this.sumsOf(bytes).entries())
+      if (sum !== sums[first + i])
+        throw new UserError(
+          `${path}: row ${first + i} has changed since it was opened`,
+          'Run again: what is damaged is computed anew.',
+        );
+  }
+
+  private sumsOf(features: Uint8Array): Uint32Array {
+    const [sum, rowBytes] = [crc32Of(this.platform), 2 * this.width];
+    return Uint32Array.from({ length: features.length / rowBytes }, (_, row) =>
+      sum(features.subarray(row * rowBytes, (row + 1) * rowBytes)),
+    );
   }
 
   /** Keeps a row, rounded to float16: what `rows` gives from now on, and after it was read from disk. */
@@ -152,18 +175,20 @@ export class FeatureCache {
     const path = platform.join(folder, `${(await platform.sha256Bytes(file)).slice(0, 32)}${ENDING}`);
     await platform.write(platform.join(folder, 'owner.json'), this.owner);
     await platform.write(path, file);
-    this.take(path, file.length, keys, lines.length);
+    this.take(path, file, keys, lines.length);
     for (const key of keys) this.fresh.delete(key);
   }
 
   /** Knows from now on where the rows of a shard are, which hold the end of it but for the keys. */
-  private take(path: string, size: number, keys: readonly string[], keyBytes: number): void {
-    const shard = { path, start: size - keyBytes - 2 * keys.length * this.width };
+  private take(path: string, file: Uint8Array, keys: readonly string[], keyBytes: number): void {
+    const end = file.length - keyBytes;
+    const start = end - 2 * keys.length * this.width;
+    const shard = { path, start, sums: this.sumsOf(file.subarray(start, end)) };
     keys.forEach((key, row) => {
       // The first shard by name decides where two processes computed the same, so that every reader finds the same.
       if (!this.places.has(key)) this.places.set(key, { shard, row });
     });
-    this.stored += size;
+    this.stored += file.length;
   }
 
   /** Takes a shard; false when it is not whole. */
@@ -171,13 +196,20 @@ export class FeatureCache {
     const { platform } = this;
     const path = platform.join(this.folder, name);
     try {
-      if (!name.startsWith((await platform.sha256(path)).slice(0, 32))) return false;
-      const { tensors } = await openSafetensors(platform, path);
+      if (((await platform.stat(path))?.size ?? 0) > MAX_SHARD) return false;
+      const file = await platform.read(path);
+      if (!name.startsWith((await platform.sha256Bytes(file)).slice(0, 32))) return false;
+      // What has been hashed is what is used.
+      const held = {
+        ...platform,
+        read: async (_: string, at = 0, length = file.length - at) => file.slice(at, at + length),
+      };
+      const { tensors } = await openSafetensors(held, path);
       const lines = Uint8Array.from(await tensors.get('keys')!.readInts());
       const keys = new TextDecoder().decode(lines).split('\n');
       const [rows, width] = tensors.get('features')!.shape;
       if (rows !== keys.length || width !== this.width) return false;
-      this.take(path, (await platform.stat(path))!.size, keys, lines.length);
+      this.take(path, file, keys, lines.length);
       return true;
     } catch {
       return false;

@@ -1,6 +1,7 @@
 /** A teacher ready to use: a CLIP on the device with its tuned prompts, or plain CLIP. */
 import { UserError } from '../../engine/errors.js';
 import { loadCheckpoint } from '../checkpoints/load.js';
+import { noteNames } from '../checkpoints/official.js';
 import { tokenizeClasses } from '../clip/classPrompts.js';
 import type { ClipConfig } from '../clip/config.js';
 import { type ClipModel, loadModel } from '../clip/model.js';
@@ -47,6 +48,7 @@ export async function loadPlainClip(
   }: { tokenizer?: string; template?: string } & Towers = {},
 ): Promise<Teacher> {
   const checkpoint = await loadCheckpoint(job.platform, clip);
+  noteNames(job, checkpoint);
   const hashing = checkpoint.sha256();
   onConfig?.(checkpoint.config);
   const model = await loadModel(job.gpu, checkpoint, { precision: job.precision, vision, text });

@@ -4,6 +4,7 @@
  */
 import { UserError } from '../../engine/errors.js';
 import { type ClipCheckpoint, loadCheckpoint } from '../checkpoints/load.js';
+import { noteNames } from '../checkpoints/official.js';
 import { loadModel } from '../clip/model.js';
 import type { Job } from '../job.js';
 import type { Teacher, Towers } from './loadTeacher.js';
@@ -32,6 +33,7 @@ export async function loadTeacherCheckpoint(
     );
   const donor = await loadCheckpoint(platform, clip);
   requireSameClip(checkpoint, donor);
+  for (const each of [checkpoint, donor]) noteNames(job, each);
   const { prompts, config, metadata } = checkpoint;
   const tokenizer = await openTokenizer(platform, { clip });
   const length = prompts!.text[0]?.shape[0] ?? 0;

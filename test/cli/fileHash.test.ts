@@ -13,7 +13,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { type HashOptions, keptHash } from '../../cli/platform/fileHash.js';
+import { openSealedJson, sealJson } from '../../models/runs/sealedJson.js';
 import { temporaryFolder } from '../helpers/files.js';
+import { judgeFileFlips } from '../helpers/flips.js';
 
 const root = temporaryFolder('file-hash');
 /** The thread runs the compiled file, as users have it. */
@@ -42,9 +44,19 @@ it('keeps the hash of a large file, and reads it no more', async () => {
   expect(await keptHash(file, later)).toBe(hashOf('weights'));
   const [entry] = kept();
   // What is kept is what is answered: the file is not read.
-  const changed = readFileSync(entry!, 'utf8').replace(hashOf('weights'), hashOf('not read'));
-  writeFileSync(entry!, changed);
+  const fields = openSealedJson(entry!, readFileSync(entry!, 'utf8'));
+  writeFileSync(entry!, sealJson({ ...fields, sha256: hashOf('not read') }));
   expect(await keptHash(file, later)).toBe(hashOf('not read'));
+});
+
+it('never answers what a flipped bit has made of a kept hash', async () => {
+  const { file, later, kept } = place('flipped');
+  writeFileSync(file, 'weights');
+  await keptHash(file, later);
+  // Without a thread for each of them.
+  const again = () => keptHash(file, { ...later, script: join(root, 'none.js') });
+  const { silent, crashed } = await judgeFileFlips(kept()[0]!, again, { count: 300 });
+  expect([silent, crashed]).toEqual([[], []]);
 });
 
 it('keeps none of a small file, nor of one that has just been written', async () => {

@@ -1,9 +1,10 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { KernelStore, kernelFile } from '../../cli/kernelStore.js';
 import type { AdapterSummary } from '../../engine/gpu.js';
+import { judgeFileFlips } from '../helpers/flips.js';
 
 const summary: AdapterSummary = {
   name: 'Some GPU (TM) 3',
@@ -85,9 +86,24 @@ describe('the file of what is known of kernels', () => {
     expect(notes).toEqual([]);
   });
 
+  it('takes nothing from a file with a flipped bit', async () => {
+    open().verdicts.set({ abc: '', def: 'its results differ' });
+    open().choices.set('product NN', choice);
+    const read = async () => {
+      const { stored } = open();
+      return Object.keys({ ...stored.verdicts, ...stored.choices }).length === 0 ? 'anew' : { ...stored };
+    };
+    const isNoticed = (found: unknown) => found === 'anew';
+    const { silent, crashed } = await judgeFileFlips(path, read, { count: 300, isNoticed });
+    expect([silent, crashed]).toEqual([[], []]);
+  });
+
   it('ignores a broken file with a note, and replaces it with the next verdict', () => {
-    mkdirSync(dirname(path), { recursive: true });
-    for (const text of ['{"version": "a", "verd', '{"version": 1}', '[]']) {
+    open().verdicts.set({ def: 'its results differ' });
+    const whole = readFileSync(path, 'utf8');
+    const { crc32: _, ...fields } = JSON.parse(whole);
+    const unsealed = JSON.stringify(fields);
+    for (const text of ['{"version": "a", "verd', unsealed, whole.replace('differ', 'agree')]) {
       writeFileSync(path, text);
       const store = open();
       expect(store.verdicts.get('abc')).toBeUndefined();

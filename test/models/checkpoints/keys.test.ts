@@ -135,6 +135,81 @@ describe('all namings give one state dict', () => {
   });
 });
 
+describe('the prefix of a wrapper', () => {
+  const under = (prefix: string, tensors: readonly FixtureTensor[]) =>
+    rename(tensors, (name) => `${prefix}${name}`);
+  const openClip = rename(tinyClip(), (name) =>
+    /^(visual\.|logit_scale)/.test(name) ? name : `text.${name}`,
+  );
+
+  test.each([
+    'clip_model.',
+    'module.clip_model.',
+    'model.',
+    'clip.',
+    'module.',
+    'net.encoder.',
+    'visual.',
+    'a.module.',
+  ])('%s is taken off, and said', async (prefix) => {
+    const expected = await values(tinyClip());
+    for (const [naming, tensors] of [
+      ['OpenAI names', tinyClip()],
+      ['Hugging Face names', huggingFace()],
+      ['open_clip names', openClip],
+    ] as const) {
+      expect(await values(under(prefix, tensors))).toEqual(expected);
+      const state = canonicalState(checkpoint(under(prefix, tensors)));
+      expect(state.naming).toBe(`${naming} under "${prefix}"`);
+      expect(state.notes).toEqual([`its names begin with "${prefix}", which is taken off`]);
+    }
+    const student = canonicalState(checkpoint(under(prefix, studentClip())));
+    expect([...student.projection!.keys()]).toHaveLength(8);
+    expect(canonicalState(checkpoint(tinyClip())).notes).toEqual([]);
+  });
+
+  test('leaves tensors out that lie beside the CLIP, and says which', async () => {
+    const head = [tensorOf('classifier.weight', [3, 8]), tensorOf('classifier.bias', [3])];
+    const wrapped = [...under('model.clip.', tinyClip()), ...head];
+    expect(await values(wrapped)).toEqual(await values(tinyClip()));
+    expect(canonicalState(checkpoint(wrapped)).notes).toEqual([
+      'its names begin with "model.clip.", which is taken off; 2 tensors beside it ignored: "classifier.weight", "classifier.bias"',
+    ]);
+  });
+
+  test.each<[string, FixtureTensor[], string]>([
+    [
+      'two CLIPs',
+      [...under('student.', tinyClip()), ...under('teacher.', tinyClip())],
+      'it holds 2 CLIPs, under "student.", "teacher."',
+    ],
+    [
+      'prompts beside it',
+      [...under('clip_model.', tinyClip()), tensorOf('prompt_learner.ctx', [4, 64])],
+      'it has "prompt_learner.ctx", which is learned',
+    ],
+    [
+      'another key under it',
+      [...under('clip.', tinyClip()), tensorOf('clip.extra', [1])],
+      '"extra" is unknown',
+    ],
+    [
+      'a ResNet',
+      under('clip.', [tensorOf('visual.layer1.0.conv1.weight', [2])]),
+      'its image encoder is a ResNet',
+    ],
+    [
+      'a part without it',
+      [...under('clip.', without(tinyClip(), 'visual.proj')), tensorOf('visual.proj', [64, 8])],
+      '"visual.conv1.weight" is missing',
+    ],
+  ])('does not hide %s', (_, tensors, message) => {
+    const run = () => canonicalState(checkpoint(tensors));
+    expect(run).toThrow(UserError);
+    expect(run).toThrow(message);
+  });
+});
+
 describe('wrong keys and shapes', () => {
   const block = 'transformer.resblocks.0';
   const cases: [string, FixtureTensor[], string][] = [

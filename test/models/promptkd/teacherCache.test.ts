@@ -65,6 +65,26 @@ describe('FeatureCache', () => {
     );
   });
 
+  it('uses no row that has changed since its shard was found whole', async () => {
+    const cache = await open('changed');
+    fill(cache, 0, 4);
+    await cache.flush();
+    const path = join(cache.folder, readdirSync(cache.folder).find((name) => name.endsWith('.safetensors'))!);
+    const whole = readFileSync(path);
+    const opened = await open('changed');
+    const row = fromHalf(toHalf(new TestRandom(2).array(WIDTH)));
+    const damaged = Buffer.from(whole);
+    const at = whole.indexOf(Buffer.from(toHalf(row).buffer));
+    damaged[at + 3]! ^= 1;
+    writeFileSync(path, damaged);
+    for (const reader of [cache, opened]) {
+      await expect(reader.rows(['key 1', 'key 2'])).rejects.toThrow(/row 2 has changed since it was opened/);
+      expect(await reader.rows(['key 1'])).toEqual(fromHalf(toHalf(new TestRandom(1).array(WIDTH))));
+    }
+    writeFileSync(path, whole);
+    expect(await opened.rows(['key 2'])).toEqual(row);
+  });
+
   it('leaves a damaged shard aside with a note, and half a file of a killed process without one', async () => {
     const cache = await open('damaged');
     fill(cache, 0, 2);
