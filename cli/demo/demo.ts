@@ -56,6 +56,18 @@ export function demoPaths({ join }: Pick<Platform, 'join'>, out: string) {
  */
 export async function runDemo(job: Job, options: DemoOptions): Promise<DemoResult> {
   const { platform } = job;
+  await refuseForeign(platform, options.out);
+  // What is replaced must not be another demo on its way.
+  const unlock = await platform.lock?.(options.out);
+  try {
+    return await runAlone(job, options);
+  } finally {
+    await unlock?.();
+  }
+}
+
+async function runAlone(job: Job, options: DemoOptions): Promise<DemoResult> {
+  const { platform } = job;
   const { out, seed } = options;
   const paths = demoPaths(platform, out);
   const clip = {
@@ -143,16 +155,19 @@ export async function averageDemos(
   return { results, models };
 }
 
-/** Removes an earlier demo's runs; the pictures stay, as they are always the same. */
-async function clear(platform: Platform, out: string): Promise<void> {
+async function refuseForeign(platform: Platform, out: string): Promise<void> {
   const there = await platform.stat(out);
-  const { result, teacher, student, classVectors } = demoPaths(platform, out);
   const used = there && (there.kind !== 'folder' || (await platform.list(out)).length > 0);
-  if (used && !(await platform.stat(result)))
+  if (used && !(await platform.stat(demoPaths(platform, out).result)))
     throw new UserError(
       `${out} exists and was not made by the demo`,
       'give another folder with --out, or delete it',
     );
+}
+
+/** Removes an earlier demo's runs; the pictures stay, as they are always the same. */
+async function clear(platform: Platform, out: string): Promise<void> {
+  const { result, teacher, student, classVectors } = demoPaths(platform, out);
   // First the mark: what is interrupted later can then be told from a stranger's folder.
   await platform.write(result, `${JSON.stringify({ unfinished: true })}\n`);
   for (const path of [teacher, student, classVectors]) await platform.remove(path);

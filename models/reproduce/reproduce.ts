@@ -1,4 +1,5 @@
 /** Reproduces an experiment of the paper: teacher, class vectors, student and evaluation for each data set and seed. */
+import { UserError } from '../../engine/errors.js';
 import { releaseAll } from '../../engine/memory.js';
 import { loadDataset } from '../datasets/dataset.js';
 import type { Job } from '../job.js';
@@ -8,6 +9,7 @@ import { STUDENT_FILE } from '../promptkd/studentFile.js';
 import { runStudent } from '../promptkd/studentRun.js';
 import { TEACHER_FILE } from '../promptkd/teacherFile.js';
 import { runTeacher } from '../promptkd/teacherRun.js';
+import { openSealedJson, sealJson } from '../runs/sealedJson.js';
 import type { TrainOptions } from '../runs/train.js';
 import { claimFolder, planTrials, type ReproduceOptions, type Trial } from './trials.js';
 
@@ -83,10 +85,7 @@ async function runTrial(job: Job, trial: Trial, training: TrainOptions): Promise
       classifier.destroy();
     });
   const { teacher, student } = accuracies as { teacher: Accuracy; student: Accuracy };
-  await platform.write(
-    trial.evaluation,
-    `${JSON.stringify({ dataset, seed, teacher, student, hashes }, null, 2)}\n`,
-  );
+  await platform.write(trial.evaluation, sealJson({ dataset, seed, teacher, student, hashes }));
   return { dataset, seed, teacher, student };
 }
 
@@ -94,9 +93,16 @@ type StoredEvaluation = TrialResult & {
   readonly hashes: { readonly teacher: string; readonly student: string };
 };
 
-async function readEvaluation({ platform }: Job, file: string): Promise<StoredEvaluation | undefined> {
+/** Undefined where there is none, or where it is damaged: then it is made again. */
+async function readEvaluation({ platform, note }: Job, file: string): Promise<StoredEvaluation | undefined> {
   if (!(await platform.stat(file))) return undefined;
-  return JSON.parse(await platform.readText(file)) as StoredEvaluation;
+  try {
+    return openSealedJson(file, await platform.readText(file)) as unknown as StoredEvaluation;
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    note(`evaluating again, as ${error.message}`);
+    return undefined;
+  }
 }
 
 function distinct<T extends { readonly dataset?: string }>(settings: readonly T[]): T[] {

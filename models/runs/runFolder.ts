@@ -34,6 +34,7 @@ export class RunFolder {
   private constructor(
     private readonly platform: Platform,
     readonly path: string,
+    private readonly kind: RunKind,
     /** The text of `config.yaml`. */
     readonly config: string,
     private readonly note: (line: string) => void,
@@ -68,7 +69,7 @@ export class RunFolder {
       const config = stringify({ kind, ...settings });
       const held = await RunFolder.examine(platform, path, config, resume);
       const made = there === undefined;
-      const folder = new RunFolder(platform, path, config, note, unlock, made, held === 'run');
+      const folder = new RunFolder(platform, path, kind, config, note, unlock, made, held === 'run');
       await platform.removeLeftovers?.(path);
       // Written even where it is there: it shows that results can be, before anything is computed.
       await folder.write(CONFIG, config);
@@ -107,6 +108,12 @@ export class RunFolder {
 
   join(...parts: string[]): string {
     return this.platform.join(this.path, ...parts);
+  }
+
+  /** What a person types to go on with this run. */
+  get continuation(): string {
+    const command = { teacher: 'promptkd teacher ', student: 'promptkd distill ', pretrain: '' }[this.kind];
+    return `${command}--resume --out ${this.path}`;
   }
 
   /** Settings of a checkpoint that are not those of this run; paths that may change are left out. */

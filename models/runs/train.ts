@@ -234,7 +234,7 @@ class Run<B> {
     this.saved = performance.now();
     if (this.job.stop?.requested && position.epoch < this.loop.epochs)
       throw this.job.stop.stopped(
-        `stopped after ${describePosition(position)}: continue with --resume --out ${this.folder.path}`,
+        `stopped after ${describePosition(position)}; continue with: ${this.folder.continuation}`,
       );
   }
 

@@ -156,7 +156,7 @@ describe('the checkpoints of a run', () => {
     const error = await failure(run('stopped', { stopAt: 9 }));
     expect(error).toBeInstanceOf(Ended);
     expect(error.message).toBe(
-      `stopped after batch 3 of epoch 2: continue with --resume --out ${at('stopped')}`,
+      `stopped after batch 3 of epoch 2; continue with: promptkd teacher --resume --out ${at('stopped')}`,
     );
     const { steps, notes } = await run('stopped', { resume: true });
     expect(steps[0]).toBe(10);
