@@ -26,7 +26,7 @@ const widthOf = (operand: Operand): 1 | 4 | 8 => ('tensor' in operand ? (operand
 /**
  * Float32 to two float16 in a word, rounded to the nearest, ties to even. By integers, because WGSL leaves open what
  * `pack2x16float` makes of values beyond float16, SwiftShader spoils the other half then, and lavapipe calls a function for
- * every value. Values beyond float16 become infinite here, and so does NaN. Below the smallest normal number, adding 0.5
+ * every value. Values beyond float16 become infinite here, and NaN stays NaN. Below the smallest normal number, adding 0.5
  * leaves a multiple of 2^-24 in the low bits.
  */
 const PACK_HALF = `fn pack_half(v: vec2f) -> u32 {
@@ -34,7 +34,8 @@ const PACK_HALF = `fn pack_half(v: vec2f) -> u32 {
   let size = bits & vec2u(0x7fffffffu);
   let normal = ((size + 0xfffu + ((size >> vec2u(13u)) & vec2u(1u))) >> vec2u(13u)) - 0x1c000u;
   let small = bitcast<vec2u>(bitcast<vec2f>(size) + 0.5) - 0x3f000000u;
-  let half = select(min(normal, vec2u(0x7c00u)), small, size < vec2u(0x38800000u));
+  let largest = select(vec2u(0x7c00u), vec2u(0x7e00u), size > vec2u(0x7f800000u));
+  let half = select(min(normal, largest), small, size < vec2u(0x38800000u));
   let signed = half | ((bits >> vec2u(16u)) & vec2u(0x8000u));
   return signed.x | (signed.y << 16u);
 }`;

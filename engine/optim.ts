@@ -26,7 +26,9 @@ const sgdOp: Op<SgdOptions> = {
   ],
   reference: ({ attributes: { momentum, weightDecay } }, [parameter, velocity, gradient, rate, gate]) => {
     if (gate?.[0] === 0) return [parameter!, velocity!];
-    const next = velocity!.map((v, i) => momentum * v + gradient![i]! + weightDecay * parameter![i]!);
+    // As PyTorch: without decay a parameter that is NaN leaves the momentum alone.
+    const decay = (p: number) => (weightDecay === 0 ? 0 : weightDecay * p);
+    const next = velocity!.map((v, i) => momentum * v + gradient![i]! + decay(parameter![i]!));
     return [parameter!.map((p, i) => p - rate![0]! * next[i]!), next];
   },
 };

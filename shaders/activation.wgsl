@@ -6,13 +6,13 @@
 fn value(x: f32) -> f32 {
   if (QUICK_GELU) { return quick_gelu(x); }
   if (GELU) { return gelu(x); }
-  return max(x, 0.0);
+  return relu(x);
 }
 
 fn derivative(x: f32) -> f32 {
   if (QUICK_GELU) { return quick_gelu_derivative(x); }
   if (GELU) { return gelu_derivative(x); }
-  return select(0.0, 1.0, x > 0.0);
+  return relu_derivative(x);
 }
 
 //#if VECTOR

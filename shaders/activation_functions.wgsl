@@ -1,7 +1,8 @@
 // Scalar activation functions and their derivatives; included by activation.wgsl and matmul.wgsl.
 //   quick_gelu(x) = x sigmoid(1.702 x)
 //   gelu(x)       = x Phi(x), Phi the standard normal distribution function: Phi(x) = erfc(-x / sqrt(2)) / 2
-// No form overflows: exponents are never positive.
+//   relu(x)       = 0 for negative x, else x
+// No form overflows: exponents are never positive. NaN gives NaN, as in PyTorch.
 
 fn sigmoid(x: f32) -> f32 {
   let e = exp(-abs(x));
@@ -43,5 +44,14 @@ fn gelu(x: f32) -> f32 {
 
 fn gelu_derivative(x: f32) -> f32 {
   let both = normal(x);
-  return both.x + clamp(x, -32.0, 32.0) * 0.39894228 * both.y;
+  return both.x + x * 0.39894228 * both.y;
+}
+
+// By the bits, as max(x, 0) drops NaN: without the sign those of negative numbers end at infinity's, and NaN's come after it.
+fn relu(x: f32) -> f32 {
+  return select(x, 0.0, (bitcast<u32>(x) ^ 0x80000000u) <= 0x7f800000u);
+}
+
+fn relu_derivative(x: f32) -> f32 {
+  return select(1.0, 0.0, x <= 0.0);
 }

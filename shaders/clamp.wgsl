@@ -1,5 +1,7 @@
 // x = min(x, LARGEST)
 
+//#include nan
+
 fn element(i: u32) {
-  x[i] = min(x[i], LARGEST);
+  x[i] = select(min(x[i], LARGEST), x[i], is_nan(x[i]));
 }

@@ -19,7 +19,10 @@ fn squares(@builtin(local_invocation_index) lane: u32) {
   }
 }
 //#else
+//#include nan
+
 fn factor(only: u32) {
-  y[0] = min(1.0, LARGEST / (sqrt(total[0]) + 1e-6));
+  let ratio = LARGEST / (sqrt(total[0]) + 1e-6);
+  y[0] = select(min(1.0, ratio), ratio, is_nan(ratio));
 }
 //#endif

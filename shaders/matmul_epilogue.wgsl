@@ -27,7 +27,7 @@ fn activate(x: f32) -> f32 {
   return gelu(x);
   //#endif
   //#if RELU
-  return max(x, 0.0);
+  return relu(x);
   //#endif
   //#if IDENTITY
   return x;
@@ -42,7 +42,7 @@ fn derivative(x: f32) -> f32 {
   return gelu_derivative(x);
   //#endif
   //#if RELU
-  return select(0.0, 1.0, x > 0.0);
+  return relu_derivative(x);
   //#endif
   //#if IDENTITY
   return 1.0;

@@ -3,9 +3,11 @@
 //   gradient     = upstream SCALE f'(a - b) for a, its negative for b; f' = sign, which is 0 where a = b, or 2 d
 
 //#if GRADIENT
+//#include nan
+
 fn gradient(i: u32) {
   let difference = a[i] - b[i];
-  let slope = upstream[0] * SCALE * select(sign(difference), 2.0 * difference, SQUARED);
+  let slope = upstream[0] * SCALE * select(sign(difference), 2.0 * difference, SQUARED || is_nan(difference));
   //#if WANT_A
   da[i] = slope;
   //#endif

@@ -45,7 +45,7 @@ export function activationDerivative(x: number, kind: Activation): number {
     return s + QUICK * x * s * sigmoid(-QUICK * x);
   }
   if (kind === 'gelu') return normalCdf(x) + x * density(x);
-  return x > 0 ? 1 : 0;
+  return x <= 0 ? 0 : 1;
 }
 
 /** A launch of activation.wgsl on `inputs` of one shape. */

@@ -24,7 +24,7 @@ function eachRow(
   for (let r = 0; r * width < teacher!.length; r++) {
     const lt = logSoftmaxRow(teacher!, r * width, width, temperature);
     const ls = logSoftmaxRow(student!, r * width, width, temperature);
-    const kl = lt.reduce((sum, l, i) => sum + (Math.exp(l) > 0 ? Math.exp(l) * (l - ls[i]!) : 0), 0);
+    const kl = lt.reduce((sum, l, i) => sum + (Math.exp(l) === 0 ? 0 : Math.exp(l) * (l - ls[i]!)), 0);
     visit(r, lt, ls, kl);
   }
 }
@@ -77,7 +77,7 @@ const op: Op<Attributes> = {
       for (let i = 0; i < width; i++) {
         const p = Math.exp(lt[i]!);
         dStudent[r * width + i] = factor * (Math.exp(ls[i]!) - p);
-        dTeacher[r * width + i] = p > 0 ? factor * p * (lt[i]! - ls[i]! - kl) : 0;
+        dTeacher[r * width + i] = p === 0 ? 0 : factor * p * (lt[i]! - ls[i]! - kl);
       }
     });
     return [Float64Array.of(terms.reduce((sum, v) => sum + v, 0)), terms, dTeacher, dStudent];

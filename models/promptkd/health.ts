@@ -10,8 +10,8 @@ import type { GraphNode, Tensor } from '../../engine/tensor.js';
  * running means of healthy runs at 10, those of variances at 1,000; a run that diverges doubles them with every few steps, or
  * jumps beyond these limits at once, long before float32 ends at 3e38.
  */
-const LARGEST = 1e6;
-const LARGEST_VARIANCE = 1e10;
+const LARGEST = 1e4;
+const LARGEST_VARIANCE = 1e8;
 /** Steps in a row without finite gradients that end a run: the scale of the loss has then fallen from any value to its least. */
 export const MOST_SKIPPED = 30;
 
