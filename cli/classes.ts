@@ -36,7 +36,8 @@ export async function readClassNames(platform: Platform, flags: ClassFlags): Pro
   if (given) return checked(given, 'the classes given');
   if (file !== undefined) return checked((await platform.readText(file)).split(/\r?\n/), file);
   if (data === undefined) return undefined;
-  const { classNames } = await loadDataset(platform, data, { dataset });
+  // Where the images lie does not matter for their names: none is opened.
+  const { classNames } = await loadDataset(platform, data, { dataset, allowOutside: true });
   if (classNames.length === 0)
     throw new UserError(
       `${data} has no class names: its images have no labels`,

@@ -81,7 +81,7 @@ async function classCount(
 ): Promise<number> {
   if (typeof classes === 'number') return classes;
   if (data !== undefined) {
-    const { classNames } = await loadDataset(platform, data, { dataset });
+    const { classNames } = await loadDataset(platform, data, { dataset, allowOutside: true });
     if (classNames.length > 0) return classNames.length;
   }
   throw new UserError(

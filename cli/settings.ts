@@ -26,6 +26,11 @@ const FIELDS: Readonly<Record<Field, readonly [value: string, help: string]>> = 
   teacherClip: ['folder', 'the CLIP that the teacher was tuned from; only needed with a checkpoint'],
   data: ['folder', 'images: class folders, a known data set, a flat folder or a list of paths'],
   dataset: ['name', 'which data set, when the data folder holds several known ones'],
+  allowOutside: ['', 'links in the data, and paths in lists and split files, may lead out of its folder'],
+  maxBroken: [
+    'share',
+    'share of the images, 0 to 1, that may be broken: they are skipped and named in skipped-images.txt; more are an error',
+  ],
   tokenizer: ['file', "the CLIP's tokenizer, when it is not beside the checkpoint"],
   classes: ['part', 'classes to tune on: base (the first half), novel or all'],
   shots: ['n', 'labelled images a class; 0: all of them'],
@@ -104,6 +109,7 @@ export interface SettingsFlags {
   readonly out: string;
   readonly resume?: boolean;
   readonly checkpointMinutes?: number;
+  readonly strict?: boolean;
 }
 
 /** The settings of a stage, in the order in which help lists them. */
@@ -143,7 +149,8 @@ export function addSettingsOptions(command: Command, stage: Stage): Command {
     .option('--out <folder>', 'run folder to make')
     .option('--config <file>', 'settings from a YAML file, such as the config.yaml of a run; flags go first')
     .option('--resume', 'continue the run in --out; settings that are not given are taken from it')
-    .addOption(checkpointOption());
+    .addOption(checkpointOption())
+    .option('--strict', 'any broken image is an error: --max-broken 0');
   for (const field of fieldsOf(stage)) {
     const fallback = defaults[field] ?? (stage === 'teacher' ? methodDefault(field) : undefined);
     command.addOption(settingOption(stage, field, fallback === undefined ? '' : ` (default: ${fallback})`));
@@ -170,7 +177,8 @@ export async function readSettings<S extends Stage>(
   const continued = flags.resume && (await platform.stat(own)) !== undefined;
   const file = flags.config ?? (continued ? own : undefined);
   const fromFile = file === undefined ? {} : await readSettingsFile(platform, stage, file);
-  const given = Object.entries(flags).filter(
+  const flagged = { ...flags, ...(flags.strict && { maxBroken: 0 }) };
+  const given = Object.entries(flagged).filter(
     ([field, value]) => fields.includes(field) && value !== undefined,
   );
   // The file's order of fields stays: config.yaml then reads as the file did, and a continued run's as its own.

@@ -3,8 +3,9 @@
  * `engine/` and `models/` import nothing from Node; `cli/platform/` fills this in.
  */
 
+import { UserError } from '../engine/errors.js';
 import type { RoundedHalves } from '../engine/half.js';
-import type { DecodedFile, PreparedFile, PrepareRequest } from './datasets/prepare.js';
+import type { DecodedFile, PreparedFile, PrepareRequest, UseImage } from './datasets/prepare.js';
 
 /** An image as 8-bit RGB, rows top to bottom: `data` is `[height, width, 3]`. */
 export interface RgbImage {
@@ -25,6 +26,17 @@ export interface FileEntry {
 
 /** Bytes that follow those written before, or overwrite some of them from byte `at` on. */
 export type WrittenPiece = Uint8Array | { readonly at: number; readonly bytes: Uint8Array };
+/** A file that is not there, or that cannot be read as it is: trying again would not help. */
+export class UnreadableFile extends UserError {
+  /** @param reason what is wrong with it, such as "does not exist" */
+  constructor(
+    path: string,
+    readonly reason: string,
+    mend: string,
+  ) {
+    super(`${path} ${reason}`, mend);
+  }
+}
 
 export interface Platform {
   /** What is at `path`, or undefined when there is nothing. Links are followed. `size` in bytes. */
@@ -47,6 +59,8 @@ export interface Platform {
     count: number,
     sum?: boolean,
   ): Promise<RoundedHalves & { readonly crc32?: number }>;
+  /** The first `length` bytes of a file, or all of a shorter one. Throws as `read` does. */
+  readStart(path: string, length: number): Promise<Uint8Array>;
   /** UTF-8, or UTF-16 where a byte order mark says so; the mark is left out. Here a pipe of the shell's may be given too. */
   readText(path: string): Promise<string>;
   /** Entries of a folder sorted by name in ASCII order; hidden ones (leading dot) are left out. */
@@ -91,11 +105,13 @@ export interface Platform {
   sha256Bytes(data: Uint8Array): Promise<string>;
   /**
    * Decodes an image file as Pillow's `Image.open(path).convert("RGB")` does: EXIF orientation ignored,
-   * alpha dropped, palettes, grey and CMYK converted. Throws `UserError` naming the file when it is no image.
+   * alpha dropped, palettes, grey and CMYK converted. Throws `BrokenImage` when it is no image, or larger than Pillow reads.
    *
    * @param hash whether the file's SHA-256 is wanted too
    */
   decodeImage(path: string, hash?: boolean): Promise<DecodedFile>;
+  /** The same for a short use of the image, with bounded memory for all that are in use at a time. */
+  useImage?: UseImage;
   /**
    * `prepareFile` of datasets/prepare.ts in one of several workers; absent where there are none. Same results, same errors.
    */

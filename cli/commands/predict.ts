@@ -1,10 +1,12 @@
 /** `promptkd predict`: the most likely classes of image files. */
 import type { Command } from 'commander';
 import { UserError } from '../../engine/errors.js';
+import { checkImages } from '../../models/datasets/checkImages.js';
 import { findImages } from '../../models/datasets/imagePaths.js';
 import type { Job } from '../../models/job.js';
 import { Classifier } from '../../models/promptkd/classifier.js';
 import { type Prediction, topK } from '../../models/promptkd/topK.js';
+import { addImageOptions, brokenShare, type ImageFlags } from '../brokenImages.js';
 import { addClassOptions, type ClassFlags, readClassNames } from '../classes.js';
 import { addPrecisionOption, type PrecisionFlags } from '../gpu.js';
 import { addJobOptions, type JobFlags, withJob } from '../job.js';
@@ -13,7 +15,7 @@ import { nodePlatform } from '../platform/node.js';
 import { parseCount } from '../settings.js';
 import { formatTable } from '../table.js';
 
-interface Flags extends JobFlags, PrecisionFlags, ClassFlags {
+interface Flags extends JobFlags, PrecisionFlags, ClassFlags, ImageFlags {
   readonly clip?: string;
   readonly tokenizer?: string;
   readonly classVectors?: string;
@@ -24,7 +26,8 @@ interface Flags extends JobFlags, PrecisionFlags, ClassFlags {
 
 const HELP = `
 A student knows the classes of its class vectors, and --classes or --class chooses among them; a teacher and plain CLIP need
-class names. Folders stand for the images in them. Probabilities are the softmax over the classes.
+class names. Folders stand for the images in them, text files (.txt) for the images that they list, a path a line. Probabilities
+are the softmax over the classes. Images that cannot be read are named with the reason.
 
 Example:
   promptkd predict runs/pets photos/cat.jpg more-photos --top 3
@@ -36,7 +39,7 @@ export function register(program: Command): void {
     .description('the most likely classes of images')
     .argument(
       '[run-and-paths...]',
-      'a run folder or exported file (not with --clip), then image files and folders',
+      'a run folder or exported file (not with --clip), then image files, folders and lists (.txt)',
     )
     .option('--clip <folder>', 'plain CLIP in place of a run')
     .option('--tokenizer <file>', "the CLIP's tokenizer, when it is not beside the checkpoint")
@@ -45,28 +48,42 @@ export function register(program: Command): void {
     .option('--top <k>', 'classes to show', parseCount, 5)
     .option('--json', 'print the predictions for programs')
     .addHelpText('after', HELP);
-  addPrecisionOption(addJobOptions(addClassOptions(command, { data: false }))).action(
+  addImageOptions(addPrecisionOption(addJobOptions(addClassOptions(command, { data: false }))), 1).action(
     async (given: string[], flags: Flags) => {
       const [run, paths] = flags.clip === undefined ? [given[0], given.slice(1)] : [undefined, given];
       if (run === undefined && flags.clip === undefined)
         throw new UserError('there is no model', 'give a run folder, or --clip FOLDER with --classes FILE');
-      if (paths.length === 0) throw new UserError('there are no images', 'give image files or folders');
-      const items = await findImages(nodePlatform, paths);
-      const predictions = await withJob(flags, async (job) => {
+      if (paths.length === 0)
+        throw new UserError('there are no images', 'give image files, folders or lists');
+      const { items: named, notes } = await findImages(nodePlatform, paths, flags);
+      const { images, skipped } = await withJob(flags, async (job) => {
+        for (const note of notes) job.note(note);
+        const { items, skipped } = await checkImages(job, named, { maxBroken: brokenShare(flags) });
         const classifier = await openClassifier(job, run, flags);
         const { classNames } = classifier;
-        const logits = await classifier.logits(job, items, 'predicting');
+        const { rows, missing } = await classifier.logits(job, items, 'predicting', skipped);
         classifier.destroy();
-        return items.map(({ path }, i) => {
-          const row = logits.subarray(i * classNames.length, (i + 1) * classNames.length);
-          return { path, predictions: topK(row, classNames, flags.top) };
+        const found = new Map<string, Prediction[]>();
+        items.forEach(({ path }, i) => {
+          const row = rows.subarray(i * classNames.length, (i + 1) * classNames.length);
+          if (!missing.has(i)) found.set(path, topK(row, classNames, flags.top));
         });
+        const images = named.map(({ path }): Image => {
+          const predictions = found.get(path);
+          return predictions ? { path, predictions } : { path, error: skipped.reason(path)! };
+        });
+        return { images, skipped };
       });
-      if (flags.json) await printJson(predictions);
-      else await print(format(predictions));
+      if (flags.json) await printJson(images);
+      else await print(format(images));
+      if (skipped.count > 0) process.stderr.write(`${skipped.said()}\n`);
     },
   );
 }
+
+type Image =
+  | { readonly path: string; readonly predictions: readonly Prediction[] }
+  | { readonly path: string; readonly error: string };
 
 async function openClassifier(job: Job, run: string | undefined, flags: Flags): Promise<Classifier> {
   const names = await readClassNames(job.platform, flags);
@@ -79,9 +96,15 @@ async function openClassifier(job: Job, run: string | undefined, flags: Flags): 
   return Classifier.plain(job, flags.clip!, names, { tokenizer: flags.tokenizer });
 }
 
-function format(predictions: readonly { path: string; predictions: readonly Prediction[] }[]): string {
-  const rows = predictions.flatMap(({ path, predictions: found }) =>
-    found.map(({ className, probability }, i) => [i === 0 ? path : '', className, percent(probability)]),
+function format(images: readonly Image[]): string {
+  const rows = images.flatMap((image) =>
+    'error' in image
+      ? [[image.path, `skipped: ${image.error}`, '']]
+      : image.predictions.map(({ className, probability }, i) => [
+          i === 0 ? image.path : '',
+          className,
+          percent(probability),
+        ]),
   );
   return formatTable(['image', 'class', 'probability'], rows, { text: 2 });
 }

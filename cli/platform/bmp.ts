@@ -9,26 +9,32 @@ const BIT_FIELDS = 3;
 const ALPHA_BIT_FIELDS = 6;
 /** Blue, green, red, unused: the one order of masks that is in use. */
 const USUAL_MASKS = [0xff0000, 0xff00, 0xff];
-const MAX_PIXELS = 2 ** 28;
 
-export function isBmp(bytes: Uint8Array): boolean {
-  return bytes.length > 26 && bytes[0] === 0x42 && bytes[1] === 0x4d;
+/** Width and height as the header has them. @throws Error that says what is wrong with it */
+export function bmpSize(bytes: Uint8Array): { width: number; height: number } {
+  const { width, signedHeight } = readHeader(bytes);
+  return { width, height: Math.abs(signedHeight) };
 }
 
-/** @throws Error that says what is wrong with the file, or what of the format is not read */
-export function decodeBmp(bytes: Uint8Array): RgbImage {
+function readHeader(bytes: Uint8Array) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.length < 30) throw new Error('it ends too early');
   const headerSize = view.getUint32(14, true);
   const isCore = headerSize === 12;
   if (!isCore && (headerSize < 40 || 14 + headerSize > bytes.length))
     throw new Error('its header is damaged');
   const width = isCore ? view.getUint16(18, true) : view.getInt32(18, true);
   const signedHeight = isCore ? view.getUint16(20, true) : view.getInt32(22, true);
+  if (width < 1 || signedHeight === 0) throw new Error(`it claims to have ${width} x ${signedHeight} pixels`);
+  return { view, headerSize, isCore, width, signedHeight };
+}
+
+/** @throws Error that says what is wrong with the file, or what of the format is not read */
+export function decodeBmp(bytes: Uint8Array): RgbImage {
+  const { view, headerSize, isCore, width, signedHeight } = readHeader(bytes);
   const bits = view.getUint16(isCore ? 24 : 28, true);
   const compression = isCore ? UNCOMPRESSED : view.getUint32(30, true);
   const height = Math.abs(signedHeight);
-  if (width < 1 || height < 1 || width * height > MAX_PIXELS)
-    throw new Error(`it claims to have ${width} x ${height} pixels`);
   const hasMasks = bits === 32 && (compression === BIT_FIELDS || compression === ALPHA_BIT_FIELDS);
   if (
     ![1, 4, 8, 24, 32].includes(bits) ||

@@ -4,8 +4,10 @@ import { fileURLToPath } from 'node:url';
 import { Tinypool } from 'tinypool';
 import { UserError } from '../../engine/errors.js';
 import type { PreparedFile, PrepareRequest } from '../../models/datasets/prepare.js';
+import { BrokenImage } from '../../models/datasets/skipped.js';
 import type { Platform } from '../../models/platform.js';
 import type { WorkerResult } from './imageWorker.js';
+import { decodeGate } from './useImage.js';
 
 /** More than this many decode no faster: libuv has four threads for sharp unless UV_THREADPOOL_SIZE says otherwise. */
 const MOST_WORKERS = 4;
@@ -48,9 +50,11 @@ export function openImagePool(
     maxThreads: workers,
     idleTimeout: 60_000,
     concurrentTasksPerWorker: FILES_PER_WORKER,
+    workerData: { gate: decodeGate.memory },
   });
   const prepareImage = async (request: PrepareRequest): Promise<PreparedFile> => {
     const result = (await pool.run(request)) as WorkerResult;
+    if ('broken' in result) throw new BrokenImage(request.path, result.broken);
     if ('mistake' in result) throw new UserError(result.mistake.message, result.mistake.mend);
     return result;
   };

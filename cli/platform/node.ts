@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Dirent, Stats } from 'node:fs';
+import type { Dirent } from 'node:fs';
 import { mkdir, open, readdir, readFile, realpath, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -7,13 +7,15 @@ import * as zlib from 'node:zlib';
 import { UserError } from '../../engine/errors.js';
 import { roundHalves } from '../../engine/half.js';
 import { crc32Of } from '../../models/checkpoints/crc32.js';
-import type { FileEntry, FileKind, Platform } from '../../models/platform.js';
+import type { FileEntry, Platform } from '../../models/platform.js';
 import { cacheFolder } from './cacheFolder.js';
 import { keptHash } from './fileHash.js';
 import { readHalvesInThread } from './halves.js';
 import { hashInPieces } from './hashInPieces.js';
 import { lockFolder } from './lock.js';
-import { decodeImage, imageDecoder } from './nodeImage.js';
+import { imageDecoder } from './nodeImage.js';
+import { isCode, kindOf, reason, requireFile, unreadable } from './readable.js';
+import { useImage } from './useImage.js';
 import { appendWhole, removeLeftovers, unwritable, writeWhole } from './wholeFile.js';
 
 /** Files, hashes and images on Node; see `Platform` for what each member promises. */
@@ -42,13 +44,31 @@ export const nodePlatform: Platform = {
     }
   },
   async readHalves(path, offset, count, sum = false) {
-    await requireFile(path);
+    try {
+      await requireFile(path);
+    } catch (error) {
+      throw unreadable(path, error);
+    }
     try {
       return await readHalvesInThread({ path, offset, count, sum });
     } catch {
       const bytes = await nodePlatform.read(path, offset, 4 * count);
       const rounded = roundHalves(new Float32Array(bytes.buffer, bytes.byteOffset, count));
       return sum ? { ...rounded, crc32: crc32Of(nodePlatform)(bytes) } : rounded;
+    }
+  },
+  async readStart(path, length) {
+    try {
+      await requireFile(path);
+      const file = await open(path, 'r');
+      try {
+        const { buffer, bytesRead } = await file.read(new Uint8Array(length), 0, length, 0);
+        return buffer.subarray(0, bytesRead);
+      } finally {
+        await file.close();
+      }
+    } catch (error) {
+      throw unreadable(path, error);
     }
   },
   async readText(path) {
@@ -124,36 +144,12 @@ export const nodePlatform: Platform = {
   async sha256Bytes(data) {
     return createHash('sha256').update(data).digest('hex');
   },
-  async decodeImage(path, hash = false) {
-    const bytes = await nodePlatform.read(path);
-    const image = await decodeImage(path, bytes);
-    return hash ? { ...image, hash: await nodePlatform.sha256Bytes(bytes) } : image;
-  },
+  decodeImage: (path, hash = false) => useImage(path, hash, (image) => image),
+  useImage,
 };
 
 /** Where a shell puts `<(command)` and what is piped into a command. */
 const SHELL_PIPE = /^\/(dev\/(stdin|fd\/\d+)|proc\/(self|\d+)\/fd\/\d+)$/;
-
-const kindOf = (found: Stats | Dirent): FileKind =>
-  found.isFile() ? 'file' : found.isDirectory() ? 'folder' : 'other';
-
-/** Before anything is opened: a pipe would wait for whoever writes into it, and a device may be changed by opening it. */
-async function requireFile(path: string): Promise<void> {
-  const found = await stat(path).catch((error) => {
-    throw unreadable(path, error);
-  });
-  const kind = kindOf(found);
-  if (kind === 'folder') throw new UserError(`${path} is a folder, not a file`, 'Give the path of a file.');
-  if (kind === 'other') throw noFile(path, found);
-}
-
-function noFile(path: string, found: Stats): UserError {
-  const what = found.isFIFO() ? 'a pipe' : found.isSocket() ? 'a socket' : 'a device';
-  return new UserError(
-    `${path} is ${what}, not a file`,
-    'Give the path of a file, or remove it from the data.',
-  );
-}
 
 /** Spreadsheets and PowerShell write a byte order mark, PowerShell UTF-16. */
 function decodeText(bytes: Uint8Array): string {
@@ -192,23 +188,4 @@ async function entry(folder: string, one: Dirent): Promise<FileEntry> {
 
 function asciiOrder(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
-}
-
-function isCode(error: unknown, ...codes: string[]): boolean {
-  return codes.includes((error as NodeJS.ErrnoException)?.code ?? '');
-}
-
-function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-function unreadable(path: string, error: unknown): UserError {
-  if (error instanceof UserError) return error;
-  if (isCode(error, 'ENOENT')) return new UserError(`${path} does not exist`, 'Check the path.');
-  if (isCode(error, 'EISDIR'))
-    return new UserError(`${path} is a folder, not a file`, 'Give the path of a file.');
-  if (isCode(error, 'ENOTDIR')) return new UserError(`${path} is not a folder`, 'Give the path of a folder.');
-  if (isCode(error, 'EACCES', 'EPERM'))
-    return new UserError(`${path} may not be read`, 'Check its permissions.');
-  return new UserError(`${path} cannot be read: ${reason(error)}`, 'Check that the file is complete.');
 }

@@ -1,14 +1,61 @@
-import sharp, { type Sharp, type SharpOptions } from 'sharp';
+import sharp, { type Metadata, type Sharp, type SharpOptions } from 'sharp';
 import { UserError } from '../../engine/errors.js';
+import { NO_IMAGE } from '../../models/datasets/checkImages.js';
+import { type ImageFormat, imageFormat } from '../../models/datasets/imageFormat.js';
+import { BrokenImage } from '../../models/datasets/skipped.js';
 import type { RgbImage } from '../../models/platform.js';
-import { decodeBmp, isBmp } from './bmp.js';
+import { bmpSize, decodeBmp } from './bmp.js';
 import { firstGifFrame } from './gifFrame.js';
 
 /** Whose pixels they are. */
 export const imageDecoder = `sharp ${sharp.versions.sharp}`;
 
-/** Formats that Pillow reads too. sharp would also draw SVG and PDF, which are no data set images. */
-const FORMATS = new Set(['jpeg', 'png', 'webp', 'gif', 'tiff', 'heif', 'avif', 'jp2', 'jxl']);
+/** Twice Pillow's `MAX_IMAGE_PIXELS`: of more it raises `DecompressionBombError`. */
+const MAX_PIXELS = 178_956_970;
+
+/** `error` tolerates what Pillow tolerates (stray bytes in a JPEG) but not a file that ends early. */
+const OPTIONS = { failOn: 'error', ignoreIcc: true, limitInputPixels: MAX_PIXELS } as const;
+
+/** What a file's header tells. */
+export interface ImageHeader {
+  readonly format: ImageFormat;
+  readonly width: number;
+  readonly height: number;
+  /** Memory that decoding takes at its height, in bytes, roughly. */
+  readonly bytes: number;
+  readonly metadata?: Metadata;
+}
+
+/**
+ * Reads the header alone.
+ *
+ * @param path only for messages
+ * @param bytes the file's content
+ * @throws BrokenImage when the content is no image, or one that Pillow refuses for its size
+ */
+export function readImageHeader(path: string, bytes: Uint8Array): Promise<ImageHeader> {
+  return named(path, async () => {
+    if (bytes.length === 0) throw new Error('it is empty');
+    // Before any decoder sees it: sharp would also draw SVG and PDF, which are no data set images.
+    const format = imageFormat(bytes);
+    if (!format) throw new Error(NO_IMAGE);
+    const metadata =
+      format === 'bmp' ? undefined : await sharp(bytes, { ...OPTIONS, limitInputPixels: false }).metadata();
+    const { width, height } = metadata ?? bmpSize(bytes);
+    const pixels = width * height;
+    if (pixels > MAX_PIXELS)
+      throw new Error(
+        `it has ${width} x ${height} pixels, ${pixels} in all; Pillow refuses more than ${MAX_PIXELS}`,
+      );
+    return { format, width, height, bytes: pixels * bytesPerPixel(format, metadata), metadata };
+  });
+}
+
+/** The result's three, and what the decoder holds beside it: rows for some formats, the whole image for the others. */
+function bytesPerPixel(format: ImageFormat, metadata?: Metadata): number {
+  const whole = !['jpeg', 'png', 'tiff', 'bmp'].includes(format) || metadata?.isProgressive;
+  return 3 + (whole ? 7 : 0) + (metadata?.space === 'cmyk' || metadata?.depth === 'ushort' ? 4 : 0);
+}
 
 /**
  * Decodes an image file to 8-bit RGB as Pillow's `Image.open(path).convert("RGB")` does: stored orientation (but that of
@@ -16,21 +63,19 @@ const FORMATS = new Set(['jpeg', 'png', 'webp', 'gif', 'tiff', 'heif', 'avif', '
  *
  * @param path only for messages
  * @param bytes the file's content
- * @throws UserError when the content is no image or is cut off
+ * @throws BrokenImage when the content is no image, is cut off, or larger than Pillow reads
  */
-export async function decodeImage(path: string, bytes: Uint8Array): Promise<RgbImage> {
-  try {
-    if (isBmp(bytes)) return decodeBmp(bytes);
-    // `error` tolerates what Pillow tolerates (stray bytes in a JPEG) but not a file that ends early.
-    const options = { failOn: 'error', ignoreIcc: true, limitInputPixels: 2 ** 28 } as const;
-    const { format, space, channels, depth } = await sharp(bytes, options).metadata();
-    if (!FORMATS.has(format)) throw new Error(`it is ${format}`);
-    if (format === 'gif') return await decodeGif(bytes, options);
-    const image = sharp(bytes, options);
+export async function decodeImage(path: string, bytes: Uint8Array, header?: ImageHeader): Promise<RgbImage> {
+  const { format, metadata } = header ?? (await readImageHeader(path, bytes));
+  return named(path, async () => {
+    if (!metadata) return decodeBmp(bytes);
+    if (format === 'gif') return decodeGif(bytes, OPTIONS);
+    const image = sharp(bytes, OPTIONS);
+    const { space, channels, depth } = metadata;
     // Pillow turns a TIFF as its tag says and no other format.
     if (format === 'tiff') image.autoOrient();
-    if (space === 'cmyk') return await decodeCmyk(image);
-    if (depth === 'ushort' && (channels === 1 || isGreyPng(bytes))) return await decodeGrey16(image);
+    if (space === 'cmyk') return decodeCmyk(image);
+    if (depth === 'ushort' && (channels === 1 || isGreyPng(bytes))) return decodeGrey16(image);
     const { data, info } = await image
       .removeAlpha()
       .toColourspace('srgb')
@@ -38,12 +83,24 @@ export async function decodeImage(path: string, bytes: Uint8Array): Promise<RgbI
       .toBuffer({ resolveWithObject: true });
     if (info.channels !== 3) throw new Error(`it has ${info.channels} channels`);
     return { width: info.width, height: info.height, data };
+  });
+}
+
+/** The machine's fault, not the file's. */
+const OUT_OF_MEMORY = /out of memory|enough memory|cannot allocate|allocation failed/i;
+
+/** Gives what goes wrong the file's name. */
+async function named<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
   } catch (error) {
-    const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
-    throw new UserError(
-      `${path} cannot be read as an image: ${reason}`,
-      'Remove the file from the data set, or replace it with a complete PNG, JPEG or WebP.',
-    );
+    const reason = error instanceof Error ? error.message.split('\n')[0].trim() : String(error);
+    if (OUT_OF_MEMORY.test(reason))
+      throw new UserError(
+        `there is too little memory to decode ${path}: ${reason}`,
+        'Close other programs, or use fewer workers with --workers.',
+      );
+    throw new BrokenImage(path, reason);
   }
 }
 

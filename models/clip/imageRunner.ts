@@ -5,9 +5,18 @@ import { Plan } from '../../engine/plan.js';
 import { input, type Tensor } from '../../engine/tensor.js';
 import type { ImageItem } from '../datasets/dataset.js';
 import { Loader } from '../datasets/loader.js';
+import type { Skipped } from '../datasets/skipped.js';
 import type { Job, ProgressBar } from '../job.js';
 import { GpuPreprocessor } from './gpuPreprocess.js';
 import type { PreparedImage } from './preparedImage.js';
+
+/** Rows of images by their places in a list, `[items, n]`. */
+export interface ImageRows {
+  /** NaN where the image is broken. */
+  readonly rows: Float32Array;
+  /** Places of the broken images. */
+  readonly missing: ReadonlySet<number>;
+}
 
 export class ImageRunner {
   private constructor(
@@ -53,37 +62,47 @@ export class ImageRunner {
     return rows.subarray(0, images.length * this.width);
   }
 
-  /** Rows of the test transform of every item, in order, `[items, n]`. */
-  async runAll(job: Job, items: readonly ImageItem[], label: string): Promise<Float32Array> {
+  /**
+   * Rows of the test transform of every item, in order.
+   *
+   * @param skipped bears with broken images; without it the first one is an error
+   */
+  async runAll(job: Job, items: readonly ImageItem[], label: string, skipped?: Skipped): Promise<ImageRows> {
     const loader = new Loader(job.platform, items, {
       batch: this.batch,
       seed: 0,
       size: this.size,
       augment: false,
+      // Every image is looked at once.
+      cacheBytes: 0,
+      skipped,
     });
-    const rows = new Float32Array(items.length * this.width);
+    const rows = new Float32Array(items.length * this.width).fill(Number.NaN);
+    const missing = new Set(items.keys());
     const bar = job.begin(label, items.length);
     try {
-      await this.fill(loader, 1, rows, 0, bar);
+      await this.fill(loader, 1, rows, 0, bar, (index) => missing.delete(index));
     } finally {
       bar.end();
     }
-    return rows;
+    return { rows, missing };
   }
 
-  /** Writes the rows of one epoch of `loader` into `rows` by image index; returns how many images are done. */
+  /** Writes the rows of one epoch of `loader` into `rows` by image index, each told to `seen`; returns how many images are done. */
   async fill(
     loader: Loader,
     epoch: number,
     rows: Float32Array,
     done: number,
     bar: ProgressBar,
+    seen?: (index: number) => void,
   ): Promise<number> {
     let total = done;
     for await (const { images, indices } of loader.epoch(epoch)) {
       const values = await this.run(images);
       indices.forEach((index, i) => {
         rows.set(values.subarray(i * this.width, (i + 1) * this.width), index * this.width);
+        seen?.(index);
       });
       total += images.length;
       bar.update(total);

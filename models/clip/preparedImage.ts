@@ -1,6 +1,7 @@
 /** What of an image goes up to the GPU: the bytes that a crop reads, and the resampling tables for them. */
 import type { RgbImage } from '../platform.js';
-import { type Crop, type ResampleTable, resampleCoefficients } from './preprocess.js';
+import { resampleCrop, type Span } from './cpuCrop.js';
+import { boxCrop, type Crop, resampleCoefficients } from './preprocess.js';
 
 /** Name of what is done to an image between its decoder and the model; another one when its numbers change. */
 export const PREPROCESSING = 'Pillow bicubic, CLIP normalisation, 1';
@@ -23,21 +24,28 @@ export interface PreparedImage {
   readonly taps: { readonly across: number; readonly down: number };
 }
 
-/** The stretch of input that a table reads: a centre crop does not need the edges. */
-interface Span {
-  readonly table: ResampleTable;
-  readonly start: number;
-  readonly length: number;
-}
-
-/** @throws RangeError when the crop leaves the image */
-export function prepareImage(image: RgbImage, crop: Crop): PreparedImage {
+/**
+ * @param sourceBytes the most that `source` may have; where the crop reads more, it is resized here, and what goes up is the
+ *   result, which the GPU's passes leave as it is
+ * @throws RangeError when the crop leaves the image
+ */
+export function prepareImage(
+  image: RgbImage,
+  crop: Crop,
+  sourceBytes = Number.POSITIVE_INFINITY,
+): PreparedImage {
   const { left, top, width, height, resizeTo, offset, size, flip } = crop;
   const inside = left >= 0 && top >= 0 && left + width <= image.width && top + height <= image.height;
   if (!inside || image.data.length !== image.width * image.height * 3)
     throw new RangeError(`crop ${JSON.stringify(crop)} does not fit ${image.width} x ${image.height}`);
   const across = span(resampleCoefficients(width, 0, width, resizeTo[0], offset[0], offset[0] + size));
   const down = span(resampleCoefficients(height, 0, height, resizeTo[1], offset[1], offset[1] + size));
+  // A crop that is hardly smaller when it is done is as well left as it is.
+  if (down.length * across.length * 3 > Math.max(sourceBytes, size * size * 3)) {
+    const done = { width: size, height: size, data: resampleCrop(image, crop, across, down) };
+    const whole = boxCrop({ left: 0, top: 0, width: size, height: size }, size);
+    return { ...prepareImage(done, whole), crop, width: image.width, height: image.height };
+  }
   const table = new Int32Array(size * (across.table.taps + down.table.taps + 4));
   writeTable(down, false, table, writeTable(across, flip, table, 0));
   const [rows, columns] = [down.length, across.length];
@@ -50,7 +58,8 @@ export function prepareImage(image: RgbImage, crop: Crop): PreparedImage {
   return { crop, width: image.width, height: image.height, source, rows, columns, table, taps };
 }
 
-function span(table: ResampleTable): Span {
+/** The stretch of input that a table reads: a centre crop does not need the edges. */
+function span(table: Span['table']): Span {
   const last = table.starts.length - 1;
   const start = table.starts[0];
   return { table, start, length: table.starts[last] + table.counts[last] - start };

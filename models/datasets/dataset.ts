@@ -1,6 +1,7 @@
 /** What a data set is, and how one is found at a path, whatever its form. */
 import { UserError } from '../../engine/errors.js';
 import type { Platform } from '../platform.js';
+import { DataFolder } from './dataFolder.js';
 import { hasClassFolders, loadClassFolders, loadFlatFolder, loadPathList } from './folder.js';
 import { findLayouts, isCalled, LAYOUTS } from './layouts.js';
 import { loadSplitFile } from './split.js';
@@ -29,6 +30,8 @@ export interface DatasetOptions {
   readonly dataset?: string;
   /** For class folders without train/ and test/: the share of each class, last in name order, kept for testing. */
   readonly holdOut?: number;
+  /** Links in the folder, and paths in lists and split files, may lead out of it. Default: that is an error. */
+  readonly allowOutside?: boolean;
 }
 
 /**
@@ -39,7 +42,9 @@ export interface DatasetOptions {
  * - a flat folder of images, or a text file with a path a line: unlabelled;
  * - a split file in CoOp's JSON form, with paths relative to its own folder.
  *
- * @throws UserError naming what is missing, empty or ambiguous
+ * Other files in class folders are left out, with a note.
+ *
+ * @throws UserError naming what is missing, empty or ambiguous, or leads out of the folder
  */
 export async function loadDataset(
   platform: Platform,
@@ -48,9 +53,14 @@ export async function loadDataset(
 ): Promise<Dataset> {
   const found = await platform.stat(path);
   if (!found) throw new UserError(`the data ${path} does not exist`, 'Check the path.');
+  if (found.kind === 'other')
+    throw new UserError(`the data ${path} is a pipe, a socket or a device`, 'Give a folder or a file.');
   if (found.kind === 'file') {
-    if (/\.json$/i.test(path)) return loadSplitFile(platform, path, platform.join(path, '..'));
-    if (/\.(txt|lst)$/i.test(path)) return loadPathList(platform, path);
+    if (/\.json$/i.test(path)) {
+      const folder = platform.join(path, '..');
+      return loadSplitFile(await DataFolder.open(platform, folder, options.allowOutside), path, folder);
+    }
+    if (isPathList(path)) return loadPathList(platform, path, options);
     throw new UserError(
       `${path} is no data set`,
       'Give a folder, a .txt file with one image path a line, or a split file in JSON.',
@@ -58,15 +68,23 @@ export async function loadDataset(
   }
   const layouts = await findLayouts(platform, path, options.dataset);
   if (options.dataset !== undefined && layouts.length === 0) throw notThere(path, options.dataset);
-  if (layouts.length === 1) return layouts[0].layout.load(platform, layouts[0].folder);
+  if (layouts.length === 1) {
+    const [{ layout, folder }] = layouts;
+    const data = await DataFolder.open(platform, folder, options.allowOutside);
+    const loaded = await layout.load(data);
+    return { ...loaded, notes: [...(loaded.notes ?? []), ...data.notes()] };
+  }
   if (layouts.length > 1)
     throw new UserError(
       `${path} holds several data sets: ${layouts.map(({ layout }) => layout.name).join(', ')}`,
       'Name one of them with --dataset, or give its own folder.',
     );
-  if (await hasClassFolders(platform, path)) return loadClassFolders(platform, path, options.holdOut ?? 0);
-  return loadFlatFolder(platform, path);
+  if (await hasClassFolders(platform, path)) return loadClassFolders(platform, path, options);
+  return loadFlatFolder(platform, path, options);
 }
+
+/** A text file with the path of an image a line, by its name. */
+export const isPathList = (path: string): boolean => /\.(txt|lst)$/i.test(path);
 
 function notThere(path: string, name: string): UserError {
   const layout = LAYOUTS.find((known) => isCalled(known, name));

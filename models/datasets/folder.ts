@@ -2,48 +2,28 @@
 import { UserError } from '../../engine/errors.js';
 import type { Platform } from '../platform.js';
 import { type NamedFolder, parseClassNames, promptName, requireDistinct } from './classNames.js';
-import type { Dataset, ImageItem } from './dataset.js';
-
-const IMAGE = /\.(jpe?g|png|webp|gif|bmp|tiff?|avif)$/i;
-/** Files that operating systems leave behind, and our own list of names. */
-const IGNORED = /^(thumbs\.db|desktop\.ini|classnames\.txt|readme(\.\w+)?)$/i;
-
-/** Image files of a folder in ASCII order. @throws UserError naming a file that is no image */
-export async function listImages(platform: Platform, folder: string): Promise<string[]> {
-  const files = (await platform.list(folder)).filter(
-    ({ kind, name }) => kind === 'file' && !IGNORED.test(name),
-  );
-  return files.map(({ name }) => {
-    const path = platform.join(folder, name);
-    requireImageName(path);
-    return path;
-  });
-}
-
-function requireImageName(path: string): void {
-  if (!IMAGE.test(path))
-    throw new UserError(
-      `${path} is no image`,
-      'Remove it, or convert it to PNG, JPEG or WebP (GIF, BMP, TIFF and AVIF are read too).',
-    );
-}
-
-export async function listFolders(platform: Platform, folder: string): Promise<string[]> {
-  return (await platform.list(folder)).filter(({ kind }) => kind === 'folder').map(({ name }) => name);
-}
+import { DataFolder, inParts, isImageName } from './dataFolder.js';
+import type { Dataset, DatasetOptions, ImageItem } from './dataset.js';
+import { resolveListed } from './listedPaths.js';
 
 export async function isFolder(platform: Platform, path: string): Promise<boolean> {
   return (await platform.stat(path))?.kind === 'folder';
 }
 
+/** A folder with an image's name is no class: who lists the images names it. */
 export async function hasClassFolders(platform: Platform, path: string): Promise<boolean> {
-  return (await listFolders(platform, path)).length > 0;
+  return (await platform.list(path)).some(({ name, kind }) => kind === 'folder' && !isImageName(name));
 }
 
 /** `train/<class>/*` with or without `test/<class>/*`, or `<class>/*` with a share held out for testing. */
-export async function loadClassFolders(platform: Platform, path: string, holdOut: number): Promise<Dataset> {
+export async function loadClassFolders(
+  platform: Platform,
+  path: string,
+  { holdOut = 0, allowOutside }: DatasetOptions,
+): Promise<Dataset> {
   if (!(holdOut >= 0 && holdOut < 1))
     throw new UserError(`the share held out for testing is ${holdOut}`, 'Give a number from 0 to below 1.');
+  const data = await DataFolder.open(platform, path, allowOutside);
   const split = (await isFolder(platform, platform.join(path, 'train'))) ? 'train' : undefined;
   if (!split && (await isFolder(platform, platform.join(path, 'test'))))
     throw new UserError(`${path} has a test folder but no train folder`, 'Add train/<class>/ with images.');
@@ -51,8 +31,9 @@ export async function loadClassFolders(platform: Platform, path: string, holdOut
   const testFolder = platform.join(path, 'test');
   const hasTest = split !== undefined && (await isFolder(platform, testFolder));
 
-  const folders = await listFolders(platform, trainFolder);
-  if (!split && (await platform.list(path)).some(({ name, kind }) => kind === 'file' && IMAGE.test(name)))
+  for (const folder of [trainFolder, ...(hasTest ? [testFolder] : [])]) await data.requireInside(folder);
+  const folders = await data.folders(trainFolder);
+  if (!split && (await platform.list(path)).some(({ name, kind }) => kind !== 'folder' && isImageName(name)))
     throw new UserError(
       `${path} holds images beside class folders`,
       'Put every image in the folder of its class.',
@@ -62,7 +43,7 @@ export async function loadClassFolders(platform: Platform, path: string, holdOut
       `${trainFolder} has no class folders`,
       'Put the images of each class in a folder of its name.',
     );
-  const testFolders = hasTest ? await listFolders(platform, testFolder) : [];
+  const testFolders = hasTest ? await data.folders(testFolder) : [];
   const stray = testFolders.find((name) => !folders.includes(name));
   if (stray !== undefined)
     throw new UserError(
@@ -73,15 +54,21 @@ export async function loadClassFolders(platform: Platform, path: string, holdOut
 
   const [train, test]: [ImageItem[], ImageItem[]] = [[], []];
   for (const [label, { folder }] of classes.entries()) {
-    const images = await requireImages(platform, platform.join(trainFolder, folder), 2);
+    const images = await requireImages(data, platform.join(trainFolder, folder), 2);
     const kept = holdOut === 0 ? images.length : Math.max(1, Math.floor(images.length * (1 - holdOut)));
     train.push(...images.slice(0, kept).map((image) => ({ path: image, label })));
     test.push(...images.slice(kept).map((image) => ({ path: image, label })));
     if (!testFolders.includes(folder)) continue;
-    const tests = await requireImages(platform, platform.join(testFolder, folder), 1);
+    const tests = await requireImages(data, platform.join(testFolder, folder), 1);
     test.push(...tests.map((image) => ({ path: image, label })));
   }
-  return { name: platform.baseName(path), classNames: classes.map(({ name }) => name), train, test };
+  return {
+    name: platform.baseName(path),
+    classNames: classes.map(({ name }) => name),
+    train,
+    test,
+    notes: data.notes(),
+  };
 }
 
 /** Folder names in ASCII order, or as `classnames.txt` says. */
@@ -107,10 +94,15 @@ async function orderClasses(platform: Platform, path: string, folders: string[])
   return classes;
 }
 
-async function requireImages(platform: Platform, folder: string, least: number): Promise<string[]> {
-  const images = await listImages(platform, folder);
+async function requireImages(data: DataFolder, folder: string, least: number): Promise<string[]> {
+  const images = await data.images(folder);
   if (images.length === 0)
-    throw new UserError(`the class folder ${folder} is empty`, 'Add images or remove it.');
+    throw new UserError(
+      (await data.platform.list(folder)).length === 0
+        ? `the class folder ${folder} is empty`
+        : `the class folder ${folder} holds no images`,
+      'Add images (PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF) or remove it.',
+    );
   if (images.length < least)
     throw new UserError(
       `the class folder ${folder} has only one image`,
@@ -120,32 +112,65 @@ async function requireImages(platform: Platform, folder: string, least: number):
 }
 
 /** A folder of images without labels. */
-export async function loadFlatFolder(platform: Platform, path: string): Promise<Dataset> {
-  const images = await listImages(platform, path);
+export async function loadFlatFolder(
+  platform: Platform,
+  path: string,
+  { allowOutside }: DatasetOptions,
+): Promise<Dataset> {
+  const data = await DataFolder.open(platform, path, allowOutside);
+  const images = await data.images(path);
   if (images.length === 0)
-    throw new UserError(`${path} holds no images`, 'Give a folder of images or of class folders.');
-  return unlabelled(platform, path, images);
+    throw new UserError(
+      `${path} holds no images`,
+      'Give a folder of images (PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF) or of class folders.',
+    );
+  return { ...unlabelled(platform, path, images), notes: data.notes() };
 }
 
 /** A text file with the path of an image a line, absolute or relative to the file; `#` starts a comment line. */
-export async function loadPathList(platform: Platform, path: string): Promise<Dataset> {
-  const lines = (await platform.readText(path)).split('\n').map((line) => line.trim());
-  const images = lines
-    .filter((line) => line !== '' && !line.startsWith('#'))
-    .map((line) => (/^([/\\]|[A-Za-z]:)/.test(line) ? line : platform.join(path, '..', line)));
-  if (images.length === 0) throw new UserError(`${path} lists no images`, 'Write one image path a line.');
-  for (let start = 0; start < images.length; start += 64)
-    await Promise.all(
-      images.slice(start, start + 64).map(async (image) => {
-        requireImageName(image);
-        if ((await platform.stat(image))?.kind !== 'file')
-          throw new UserError(
-            `${image}, listed in ${path}, does not exist`,
-            'Correct the line; paths start at the list.',
-          );
-      }),
-    );
-  return unlabelled(platform, path, images);
+export async function loadPathList(
+  platform: Platform,
+  path: string,
+  options: DatasetOptions,
+): Promise<Dataset> {
+  return unlabelled(platform, path, await readPathList(platform, path, options));
+}
+
+/** The paths of a list. @throws UserError naming a line whose file is not there, is no image or lies outside */
+export async function readPathList(
+  platform: Platform,
+  path: string,
+  { allowOutside }: Pick<DatasetOptions, 'allowOutside'>,
+): Promise<string[]> {
+  const folder = platform.join(path, '..');
+  const lines = (await platform.readText(path))
+    .split('\n')
+    .map((line, index) => ({ text: line.trim(), number: index + 1 }))
+    .filter(({ text }) => text !== '' && !text.startsWith('#'));
+  if (lines.length === 0) throw new UserError(`${path} lists no images`, 'Write one image path a line.');
+  const data = await DataFolder.open(platform, folder, allowOutside);
+  const images = await resolveListed(
+    data,
+    lines.map(({ text }) => text),
+    { start: folder, absolute: true, where: (index) => `${path} line ${lines[index].number}` },
+  );
+  await inParts(images, async (image, index) => {
+    const where = `${image}, listed in ${path} line ${lines[index].number},`;
+    if (!isImageName(image))
+      throw new UserError(
+        `${where} is no image`,
+        'Remove the line, or convert the file to PNG, JPEG or WebP (GIF, BMP, TIFF and AVIF are read too).',
+      );
+    const kind = (await platform.stat(image))?.kind;
+    if (kind === undefined)
+      throw new UserError(`${where} does not exist`, 'Correct the line; paths start at the list.');
+    if (kind !== 'file')
+      throw new UserError(
+        `${where} is ${kind === 'folder' ? 'a folder' : 'a pipe, a socket or a device'}`,
+        'Correct the line: it must be an image file.',
+      );
+  });
+  return images;
 }
 
 function unlabelled(platform: Platform, path: string, images: string[]): Dataset {

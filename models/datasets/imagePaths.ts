@@ -1,30 +1,54 @@
 /** Image files that a user names one by one or by their folders. */
 import { UserError } from '../../engine/errors.js';
 import type { Platform } from '../platform.js';
-import type { ImageItem } from './dataset.js';
-import { listFolders, listImages } from './folder.js';
+import { DataFolder } from './dataFolder.js';
+import { type DatasetOptions, type ImageItem, isPathList } from './dataset.js';
+import { readPathList } from './folder.js';
 
 /**
- * The images at `paths` in the order given; folders stand for the images in them and in their sub-folders.
+ * The images at `paths` in the order given; folders stand for the images in them and in their sub-folders, text files for those
+ * that they list. What else is in the folders is left out, with a note.
  *
- * @throws UserError naming a path that does not exist, is no image, or is a folder without images
+ * @throws UserError naming a path that does not exist, is no image, is a folder without images, or leads out of its folder
  */
-export async function findImages(platform: Platform, paths: readonly string[]): Promise<ImageItem[]> {
+export async function findImages(
+  platform: Platform,
+  paths: readonly string[],
+  options: Pick<DatasetOptions, 'allowOutside'> = {},
+): Promise<{ items: ImageItem[]; notes: string[] }> {
   const items: ImageItem[] = [];
+  const notes: string[] = [];
+  const add = (path: string) => items.push({ path, label: -1 });
   for (const path of paths) {
     const found = await platform.stat(path);
     if (!found) throw new UserError(`${path} does not exist`, 'check the path of the image');
-    const files = found.kind === 'file' ? [path] : await imagesBelow(platform, path);
-    if (files.length === 0)
+    if (found.kind === 'other')
+      throw new UserError(`${path} is a pipe, a socket or a device`, 'give image files, folders or lists');
+    if (found.kind === 'file') {
+      if (isPathList(path)) (await readPathList(platform, path, options)).forEach(add);
+      else add(path);
+      continue;
+    }
+    const folder = await DataFolder.open(platform, path, options.allowOutside);
+    const images = await imagesBelow(folder, path, [await platform.realPath(path)]);
+    notes.push(...folder.notes());
+    if (images.length === 0)
       throw new UserError(`${path} holds no images`, 'give images or folders of images');
-    items.push(...files.map((file) => ({ path: file, label: -1 })));
+    images.forEach(add);
   }
-  return items;
+  return { items, notes };
 }
 
-async function imagesBelow(platform: Platform, folder: string): Promise<string[]> {
-  const files = await listImages(platform, folder);
-  for (const name of await listFolders(platform, folder))
-    files.push(...(await imagesBelow(platform, platform.join(folder, name))));
+/** @param chain the folders that this one lies in, and itself, without links: a link back to one would go round for ever */
+async function imagesBelow(data: DataFolder, folder: string, chain: readonly string[]): Promise<string[]> {
+  const { platform } = data;
+  const files = await data.images(folder, true);
+  for (const name of await data.folders(folder)) {
+    const path = platform.join(folder, name);
+    const real = await platform.realPath(path);
+    if (chain.includes(real))
+      throw new UserError(`${path} is a link back to a folder that it is in`, 'remove the link');
+    for (const file of await imagesBelow(data, path, [...chain, real])) files.push(file);
+  }
   return files;
 }

@@ -2,8 +2,10 @@
 import { UserError } from '../../engine/errors.js';
 import type { Platform } from '../platform.js';
 import { parseClassNames, promptName } from './classNames.js';
+import type { DataFolder } from './dataFolder.js';
 import type { Dataset, ImageItem } from './dataset.js';
-import { isFolder, listFolders, listImages } from './folder.js';
+import { isFolder } from './folder.js';
+import { resolveListed } from './listedPaths.js';
 import { loadSplitFile, tieNotes } from './split.js';
 
 export interface Layout {
@@ -12,7 +14,7 @@ export interface Layout {
   readonly folder: string;
   /** What must be in the folder for it to be this data set. */
   readonly marker: string;
-  load(platform: Platform, folder: string): Promise<Dataset>;
+  load(data: DataFolder): Promise<Dataset>;
 }
 
 export const LAYOUTS: readonly Layout[] = [
@@ -79,31 +81,44 @@ export async function findLayouts(
 
 function splitJson(name: string, folder: string, images: string): Layout {
   const marker = `split_zhou_${name}.json`;
-  const load = (platform: Platform, path: string) =>
-    loadSplitFile(platform, platform.join(path, marker), platform.join(path, images), name);
+  const load = (data: DataFolder) => {
+    const { platform, path } = data;
+    return loadSplitFile(data, platform.join(path, marker), platform.join(path, images), name);
+  };
   return { name, folder, marker, load };
 }
 
 /** FGVC-Aircraft: `variants.txt` gives the classes, `images_variant_<part>.txt` lines of "image class name". */
 function aircraft(): Layout {
-  const load = async (platform: Platform, folder: string): Promise<Dataset> => {
+  const load = async (data: DataFolder): Promise<Dataset> => {
+    const { platform, path: folder } = data;
     const lines = async (file: string) =>
       (await platform.readText(platform.join(folder, file))).split('\n').map((line) => line.trim());
     const variants = (await lines('variants.txt')).filter((line) => line !== '');
     const part = async (key: string): Promise<ImageItem[]> => {
       const file = `images_variant_${key}.txt`;
-      return (await lines(file))
-        .filter((line) => line !== '')
-        .map((line) => {
-          const [image, ...words] = line.split(' ');
-          const label = variants.indexOf(words.join(' '));
-          if (label < 0)
-            throw new UserError(
-              `${platform.join(folder, file)}: "${words.join(' ')}" is not in variants.txt`,
-              'Download the data set’s text files again.',
-            );
-          return { path: platform.join(folder, 'images', `${image}.jpg`), label };
-        });
+      const rows = (await lines(file)).filter((line) => line !== '');
+      const labels = rows.map((line) => {
+        const name = line.split(' ').slice(1).join(' ');
+        const label = variants.indexOf(name);
+        if (label < 0)
+          throw new UserError(
+            `${platform.join(folder, file)}: "${name}" is not in variants.txt`,
+            'Download the data set’s text files again.',
+          );
+        return label;
+      });
+      const paths = await resolveListed(
+        data,
+        rows.map((line) => `${line.split(' ', 1)[0]}.jpg`),
+        {
+          start: platform.join(folder, 'images'),
+          below: 1,
+          absolute: false,
+          where: (index) => `${platform.join(folder, file)}: "${rows[index]}"`,
+        },
+      );
+      return paths.map((path, i) => ({ path, label: labels[i] }));
     };
     const [train, val, test] = [await part('train'), await part('val'), await part('test')];
     return { name: 'FGVCAircraft', classNames: variants.map(promptName), train, val, test };
@@ -113,12 +128,14 @@ function aircraft(): Layout {
 
 /** `images/train/<wnid>` and `images/val/<wnid>`, labels by sorted wnid; the validation images are the test set. */
 function imageNet(): Layout {
-  const load = async (platform: Platform, folder: string): Promise<Dataset> => {
+  const load = async (data: DataFolder): Promise<Dataset> => {
+    const { platform, path: folder } = data;
     const trainFolder = platform.join(folder, 'images', 'train');
-    const wnids = await listFolders(platform, trainFolder);
+    await data.requireInside(trainFolder);
+    const wnids = await data.folders(trainFolder);
     const classNames = await namesOf(platform, folder, wnids);
-    const train = await listClasses(platform, trainFolder, wnids);
-    const test = await listClasses(platform, platform.join(folder, 'images', 'val'), wnids);
+    const train = await listClasses(data, trainFolder, wnids);
+    const test = await listClasses(data, platform.join(folder, 'images', 'val'), wnids);
     return { name: 'ImageNet', classNames, train, test, notes: tieNotes(classNames) };
   };
   return { name: 'ImageNet', folder: 'imagenet', marker: 'images/train', load };
@@ -129,9 +146,11 @@ function imageNet(): Layout {
  * them is transductive. ImageNetV2 numbers its folders by line of `classnames.txt`; the others use wnids.
  */
 function imageNetVariant(name: string, folder: string, images: string, key: 'numbers' | 'wnids'): Layout {
-  const load = async (platform: Platform, path: string): Promise<Dataset> => {
+  const load = async (data: DataFolder): Promise<Dataset> => {
+    const { platform, path } = data;
     const imageFolder = platform.join(path, images);
-    const listed = await listFolders(platform, imageFolder);
+    await data.requireInside(imageFolder);
+    const listed = await data.folders(imageFolder);
     let classNames: string[];
     let folders = listed;
     if (key === 'numbers') {
@@ -143,7 +162,7 @@ function imageNetVariant(name: string, folder: string, images: string, key: 'num
           'Copy ImageNet’s classnames.txt there.',
         );
     } else classNames = await namesOf(platform, path, listed);
-    const all = await listClasses(platform, imageFolder, folders);
+    const all = await listClasses(data, imageFolder, folders);
     return { name, classNames, train: all, test: all, notes: tieNotes(classNames) };
   };
   return { name, folder, marker: images, load };
@@ -171,13 +190,15 @@ async function namesOf(platform: Platform, folder: string, wnids: string[]): Pro
 }
 
 /** Images of each folder, labelled by its place in `folders`. Not all variants have images of every class. */
-async function listClasses(platform: Platform, parent: string, folders: string[]): Promise<ImageItem[]> {
+async function listClasses(data: DataFolder, parent: string, folders: string[]): Promise<ImageItem[]> {
+  const { platform } = data;
   const items: ImageItem[] = [];
   for (const [label, name] of folders.entries()) {
     const folder = platform.join(parent, name);
     if (!(await isFolder(platform, folder)))
       throw new UserError(`the class folder ${folder} does not exist`, 'Unpack the data set again.');
-    for (const path of await listImages(platform, folder)) items.push({ path, label });
+    await data.requireInside(folder);
+    for (const path of await data.images(folder)) items.push({ path, label });
   }
   if (items.length === 0) throw new UserError(`${parent} holds no images`, 'Unpack the data set there.');
   return items;

@@ -3,7 +3,15 @@ import type { PreparedImage } from '../clip/preparedImage.js';
 import type { Platform } from '../platform.js';
 import { Random } from '../random.js';
 import type { ImageItem } from './dataset.js';
-import { type CropRule, type DecodedFile, type PreparedFile, prepareFile } from './prepare.js';
+import {
+  type CropRule,
+  type DecodedFile,
+  type PreparedFile,
+  type PrepareRequest,
+  prepareFile,
+  type UseImage,
+} from './prepare.js';
+import { BrokenImage, type Skipped } from './skipped.js';
 
 export interface LoaderOptions {
   readonly batch: number;
@@ -28,6 +36,8 @@ export interface LoaderOptions {
   readonly multiple?: number;
   /** Whether batches carry the hashes of their files. */
   readonly hash?: boolean;
+  /** Bears with broken images and is told of them; without it the first one is an error. */
+  readonly skipped?: Skipped;
 }
 
 export interface Batch {
@@ -41,6 +51,11 @@ export interface Batch {
   readonly hashes?: readonly string[];
 }
 
+/** Bytes of pixels that wait for the GPU in a batch: what of an image is larger than its part of this is resized by the CPU. */
+const SOURCE_BYTES = 256 * 2 ** 20;
+/** Parts within these are worth having: photographs of data sets go to the GPU, and no adapter refuses one. */
+const [LEAST_PART, LARGEST_PART] = [2 ** 20, 128 * 2 ** 20];
+
 /** Decoded images that a worker should find ready when it is done with one. */
 const AHEAD_PER_WORKER = 2;
 
@@ -48,6 +63,10 @@ const AHEAD_PER_WORKER = 2;
  * Batches of decoded images, cropped and ready to upload. Order and crops depend only on seeds, epoch and index, so an
  * epoch is the same whether or not the ones before it ran, and whoever decodes. The next batches are prepared while the
  * current one is used: in the platform's workers where it has some.
+ *
+ * A broken image's place is taken by the next image of the epoch's order, from the end on to its beginning, that can be read
+ * and is not in the batch already: the files alone decide, so that an epoch stays the same. In the order given (no `augment`)
+ * nothing takes its place, and the batch is smaller.
  */
 export class Loader {
   readonly batchesPerEpoch: number;
@@ -56,6 +75,8 @@ export class Loader {
   readonly #options: LoaderOptions;
   readonly #cache = new Map<number, DecodedFile>();
   readonly #ahead: number;
+  /** Places of images that are known to be broken. */
+  readonly #broken = new Set<number>();
   #cacheLeft: number;
   #started: { epoch: number; from: number; batches: Promise<Batch>[] } | undefined;
 
@@ -90,8 +111,8 @@ export class Loader {
   }
 
   /**
-   * The batches of epoch `epoch` from index `from` on, the same ones as if those before had been asked for; decoding errors
-   * are thrown when their batch is asked for.
+   * The batches of epoch `epoch` from index `from` on, the same ones as if those before had been asked for; without those
+   * of which nothing can be read. Errors are thrown when their batch is asked for.
    */
   async *epoch(epoch: number, from = 0): AsyncGenerator<Batch, void, undefined> {
     const order = this.#order(epoch);
@@ -102,7 +123,7 @@ export class Loader {
       this.#fill(started, order, index, epoch);
       const batch = await started.shift()!;
       this.#fill(started, order, index + 1, epoch);
-      yield batch;
+      if (batch.images.length > 0) yield batch;
     }
   }
 
@@ -117,7 +138,7 @@ export class Loader {
   async decodeLeftOut(epoch: number): Promise<void> {
     const order = this.#order(epoch);
     const used = this.batchesPerEpoch * this.#options.batch;
-    await Promise.all(order.slice(used).map((index) => this.#prepare(index, epoch)));
+    await Promise.all(order.slice(used).map((index) => this.#read(index, epoch)));
   }
 
   /** Has the batches from `index` on under way, as many as are wanted ahead. */
@@ -138,8 +159,20 @@ export class Loader {
 
   async #load(order: readonly number[], batchIndex: number, epoch: number): Promise<Batch> {
     const { batch, otherSize, hash } = this.#options;
-    const indices = order.slice(batchIndex * batch, (batchIndex + 1) * batch);
-    const files = await Promise.all(indices.map((index) => this.#prepare(index, epoch)));
+    const first = batchIndex * batch;
+    const wanted = order.slice(first, first + batch);
+    const read = new Map<number, PreparedFile>();
+    await Promise.all(
+      wanted.map(async (index) => {
+        const file = await this.#read(index, epoch);
+        if (file) read.set(index, file);
+      }),
+    );
+    const indices =
+      read.size === wanted.length || !this.#options.augment
+        ? wanted.filter((index) => read.has(index))
+        : await this.#replace(order, first, wanted, read, epoch);
+    const files = indices.map((index) => read.get(index)!);
     return {
       images: files.map(({ images }) => images[0]),
       ...(otherSize !== undefined && { otherImages: files.map(({ images }) => images[1]) }),
@@ -147,6 +180,56 @@ export class Loader {
       items: indices.map((index) => this.#items[index]),
       indices,
     };
+  }
+
+  /** The batch with something else for what is not in `read`, which gets what is new. */
+  async #replace(
+    order: readonly number[],
+    first: number,
+    wanted: readonly number[],
+    read: Map<number, PreparedFile>,
+    epoch: number,
+  ): Promise<number[]> {
+    const indices: number[] = [];
+    for (const [place, index] of wanted.entries())
+      indices.push(read.has(index) ? index : await this.#next(order, first + place, read, epoch));
+    return indices;
+  }
+
+  async #next(
+    order: readonly number[],
+    broken: number,
+    read: Map<number, PreparedFile>,
+    epoch: number,
+  ): Promise<number> {
+    let again: number | undefined;
+    for (let step = 1; step < order.length; step++) {
+      const index = order[(broken + step) % order.length];
+      if (read.has(index)) again ??= index;
+      else {
+        const file = await this.#read(index, epoch);
+        if (!file) continue;
+        read.set(index, file);
+        return index;
+      }
+    }
+    // All that can be read is in the batch.
+    if (again !== undefined) return again;
+    throw new UserError('no image can be read', 'Check the data set.');
+  }
+
+  /** Undefined for a broken image, when those are borne with. */
+  async #read(index: number, epoch: number): Promise<PreparedFile | undefined> {
+    if (this.#broken.has(index)) return undefined;
+    try {
+      return await this.#prepare(index, epoch);
+    } catch (error) {
+      const { skipped } = this.#options;
+      if (!skipped || !(error instanceof BrokenImage)) throw error;
+      this.#broken.add(index);
+      skipped.add(error.path, error.reason);
+      return undefined;
+    }
   }
 
   #rule(index: number, epoch: number): CropRule {
@@ -162,21 +245,19 @@ export class Loader {
   }
 
   async #prepare(index: number, epoch: number): Promise<PreparedFile> {
-    const { size, otherSize, hash } = this.#options;
-    const platform = this.#platform;
-    const request = {
+    const { batch, size, otherSize, hash } = this.#options;
+    const { images, ...file } = await prepare(this.#platform, {
       path: this.#items[index].path,
       rule: this.#rule(index, epoch),
       sizes: otherSize === undefined ? [size] : [size, otherSize],
       decoded: this.#cache.get(index),
-      keep: this.#cacheLeft > 0,
+      keep: this.#cacheLeft,
+      sourceBytes: Math.min(LARGEST_PART, Math.max(LEAST_PART, Math.floor(SOURCE_BYTES / batch))),
       hash,
-    };
-    const file = await (platform.prepareImage
-      ? platform.prepareImage(request)
-      : prepareFile(request, (path, hash) => platform.decodeImage(path, hash)));
+    });
     if (file.decoded && !this.#cache.has(index)) this.#keep(index, file.decoded);
-    return file;
+    // Without the decoded image, which the batch would hold on to.
+    return { images, hash: file.hash };
   }
 
   /** What fits first stays: every image is used once an epoch, so throwing the oldest out would never hit. */
@@ -187,4 +268,11 @@ export class Loader {
       this.#cache.set(index, image);
     }
   }
+}
+
+function prepare(platform: Platform, request: PrepareRequest): Promise<PreparedFile> {
+  if (platform.prepareImage) return platform.prepareImage(request);
+  const use: UseImage =
+    platform.useImage ?? (async (path, hash, crop) => crop(await platform.decodeImage(path, hash)));
+  return prepareFile(request, use);
 }

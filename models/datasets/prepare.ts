@@ -28,8 +28,10 @@ export interface PrepareRequest {
   readonly sizes: readonly number[];
   /** The decoded image, from an earlier request. */
   readonly decoded?: DecodedFile;
-  /** Whether the decoded image should come back, to be kept. */
-  readonly keep?: boolean;
+  /** The decoded image should come back, to be kept, if it has no more bytes than this (default 0: not at all). */
+  readonly keep?: number;
+  /** Most bytes of pixels that a crop may leave to the GPU (default: any number); of more, it is resized here. */
+  readonly sourceBytes?: number;
   /** Whether the file's hash is wanted. */
   readonly hash?: boolean;
 }
@@ -48,24 +50,35 @@ export function cropOf(rule: CropRule, width: number, height: number, size: numb
   return sampleTrainCrop(Random.of(seed, 'crop', view, index), width, height, size, scale);
 }
 
+/** Decodes a file (and hashes it where asked to) and hands the image to `use`, behind which its memory may be taken back. */
+export type UseImage = <T>(path: string, hash: boolean, use: (image: DecodedFile) => T) => Promise<T>;
+
 /**
  * Decodes (unless that is done) and crops.
  *
- * @param decode reads a file, and hashes it where asked to
- * @throws UserError when the file is no image
+ * @param kept makes of a decoded image what can come back
+ * @throws BrokenImage when the file is no image
  */
 export async function prepareFile(
   request: PrepareRequest,
-  decode: (path: string, hash: boolean) => Promise<DecodedFile>,
+  useImage: UseImage,
+  kept: (image: DecodedFile) => DecodedFile = (image) => image,
 ): Promise<PreparedFile> {
-  const { path, rule, sizes, keep = false, hash = false } = request;
-  const decoded = request.decoded ?? (await decode(path, hash));
+  const { path, decoded, keep = 0, hash = false } = request;
+  if (decoded) return { images: cropsOf(decoded, request), hash: decoded.hash };
+  return useImage(path, hash, (image) => ({
+    images: cropsOf(image, request),
+    hash: image.hash,
+    ...(image.data.length <= keep && { decoded: kept(image) }),
+  }));
+}
+
+function cropsOf(decoded: DecodedFile, { rule, sizes, sourceBytes }: PrepareRequest): PreparedImage[] {
   const { width, height } = decoded;
   const first = cropOf(rule, width, height, sizes[0]);
-  const images = sizes.map((size, i) => {
+  return sizes.map((size, i) => {
     const crop =
       i === 0 ? first : rule.kind === 'test' ? testCrop(width, height, size) : boxCrop(first, size);
-    return prepareImage(decoded, crop);
+    return prepareImage(decoded, crop, sourceBytes);
   });
-  return { images, hash: decoded.hash, ...(keep && !request.decoded && { decoded }) };
 }

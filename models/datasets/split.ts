@@ -1,8 +1,9 @@
 /** CoOp's split files: `{"train": [[path, label, class name], ...], "val": ..., "test": ...}`. */
 import { UserError } from '../../engine/errors.js';
-import type { Platform } from '../platform.js';
 import { equalNames, promptName } from './classNames.js';
+import type { DataFolder } from './dataFolder.js';
 import type { Dataset, ImageItem } from './dataset.js';
+import { resolveListed } from './listedPaths.js';
 
 const MEND = 'Download the split file again from CoOp’s DATASETS.md.';
 
@@ -58,20 +59,44 @@ export function tieNotes(classNames: readonly string[]): string[] {
   );
 }
 
-/** Loads a split file whose paths start at `imageFolder`. @throws UserError when the images are not there */
+/**
+ * Loads a split file.
+ *
+ * @param data the folder that its images must lie in
+ * @param imageFolder where its paths start: that folder, or one in it
+ * @throws UserError when the images are not there, or outside
+ */
 export async function loadSplitFile(
-  platform: Platform,
+  data: DataFolder,
   file: string,
   imageFolder: string,
-  name = platform.baseName(file).replace(/^split_zhou_|\.json$/g, ''),
+  name = data.platform.baseName(file).replace(/^split_zhou_|\.json$/g, ''),
 ): Promise<Dataset> {
-  const split = parseSplit(await platform.readText(file), file, (path) => platform.join(imageFolder, path));
+  const { platform } = data;
+  const split = parseSplit(await platform.readText(file), file, (path) => path);
+  const isBelow = imageFolder !== data.path && platform.join(imageFolder) !== platform.join(data.path);
+  if (isBelow) await data.requireInside(imageFolder);
+  const resolved = async (key: 'train' | 'val' | 'test'): Promise<ImageItem[]> => {
+    const items = split[key] ?? [];
+    const paths = await resolveListed(
+      data,
+      items.map(({ path }) => path),
+      {
+        start: imageFolder,
+        below: isBelow ? 1 : 0,
+        absolute: false,
+        where: (index) => `${file}: "${key}" entry ${index}`,
+      },
+    );
+    return items.map(({ label }, i) => ({ path: paths[i], label }));
+  };
+  const [train, val, test] = [await resolved('train'), await resolved('val'), await resolved('test')];
   // One of each tells whether the images were unpacked in the right place; the rest is found out when decoded.
-  for (const { path } of [split.train[0], split.test[0]])
+  for (const { path } of [train[0], test[0]])
     if (!(await platform.stat(path)))
       throw new UserError(
         `${path}, listed in ${file}, does not exist`,
         `Unpack the images under ${imageFolder}.`,
       );
-  return { name, ...split };
+  return { name, ...split, train, val, test };
 }

@@ -5,6 +5,7 @@ import { copyLeaf, readLeaf, release, write } from '../../engine/memory.js';
 import { type Tensor, variable } from '../../engine/tensor.js';
 import { ImageRunner } from '../clip/imageRunner.js';
 import type { Dataset, ImageItem } from '../datasets/dataset.js';
+import type { Skipped } from '../datasets/skipped.js';
 import type { Job } from '../job.js';
 import type { Metrics } from '../runs/runFolder.js';
 import { argmax, baseCount } from './evaluate.js';
@@ -20,6 +21,8 @@ export interface DecidingImages {
   readonly classes: number;
   /** What they are, in words. */
   readonly name: string;
+  /** Bears with broken ones among them, which then do not count. */
+  readonly skipped?: Skipped;
 }
 
 /**
@@ -47,14 +50,20 @@ export function decidingImages(
   };
 }
 
-/** Right answers of `logits` `[labels, width]` among the first `classes` columns; the lowest of equal ones is taken. */
+/**
+ * Right answers of `logits` `[labels, width]` among the first `classes` columns; the lowest of equal ones is taken. Rows in
+ * `missing` do not count.
+ */
 export function countCorrect(
   logits: Float32Array,
   labels: readonly number[],
   width: number,
   classes: number,
+  missing: ReadonlySet<number> = new Set(),
 ): number {
-  return labels.filter((label, i) => argmax(logits, i * width, i * width + classes) === label).length;
+  return labels.filter(
+    (label, i) => !missing.has(i) && argmax(logits, i * width, i * width + classes) === label,
+  ).length;
 }
 
 export class BestEpoch {
@@ -95,14 +104,14 @@ export class BestEpoch {
 
   /** Evaluates the present variables and keeps them if they are strictly better; returns a line for the metrics. */
   async consider(job: Job, epoch: number, note: (text: string) => void): Promise<Metrics> {
-    const { items, classes, name } = this.images;
+    const { items, classes, name, skipped } = this.images;
     const begin: Job['begin'] = (_, total) => ({
       update: (done) => note(`evaluating ${done}/${total}`),
       end: () => {},
     });
-    const logits = await this.runner.runAll({ ...job, begin }, items, name);
+    const { rows, missing } = await this.runner.runAll({ ...job, begin }, items, name, skipped);
     const labels = items.map(({ label }) => label);
-    const correct = countCorrect(logits, labels, this.runner.width, classes);
+    const correct = countCorrect(rows, labels, this.runner.width, classes, missing);
     const [most] = await readLeaf(this.gpu, this.record);
     if (correct > most!) {
       write(this.gpu, this.record, Float32Array.of(correct, epoch));
@@ -110,17 +119,18 @@ export class BestEpoch {
         copyLeaf(this.gpu, variable, this.best[i]!);
       });
     }
-    return { epoch, selectionAccuracy: (100 * correct) / items.length };
+    return { epoch, selectionAccuracy: (100 * correct) / (items.length - missing.size) };
   }
 
   /** Puts the best epoch's values in the variables; says which it was. */
   async restore(job: Job): Promise<void> {
-    const { items, name } = this.images;
+    const { items, name, skipped } = this.images;
     const [correct, epoch] = await readLeaf(this.gpu, this.record);
     this.variables.forEach((variable, i) => {
       copyLeaf(this.gpu, this.best[i]!, variable);
     });
-    const accuracy = ((100 * correct!) / items.length).toFixed(1);
+    const readable = items.filter(({ path }) => !skipped?.has(path)).length;
+    const accuracy = ((100 * correct!) / readable).toFixed(1);
     job.note(`kept epoch ${epoch}, the best on ${name}: ${accuracy} %`);
   }
 

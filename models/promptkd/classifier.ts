@@ -1,8 +1,9 @@
 /** A trained run, an exported one, or plain CLIP, as something that classifies image files. */
 import { UserError } from '../../engine/errors.js';
 import type { Tensor } from '../../engine/tensor.js';
-import { ImageRunner } from '../clip/imageRunner.js';
+import { type ImageRows, ImageRunner } from '../clip/imageRunner.js';
 import type { Dataset, ImageItem } from '../datasets/dataset.js';
+import type { Skipped } from '../datasets/skipped.js';
 import type { Job } from '../job.js';
 import type { Platform } from '../platform.js';
 import { runKind } from '../runs/runFolder.js';
@@ -85,20 +86,30 @@ export class Classifier {
     return new Classifier(classes.classNames, runner, model.release);
   }
 
-  /** Logits of every item, `[items, classes]`. */
-  logits(job: Job, items: readonly ImageItem[], label: string): Promise<Float32Array> {
-    return this.runner.runAll(job, items, label);
+  /**
+   * Logits of every item, `[items, classes]`.
+   *
+   * @param skipped bears with broken images; without it the first one is an error
+   */
+  logits(job: Job, items: readonly ImageItem[], label: string, skipped?: Skipped): Promise<ImageRows> {
+    return this.runner.runAll(job, items, label, skipped);
   }
 
-  /** Accuracy on the test images of a data set whose classes are this classifier's, in order. */
-  async evaluate(job: Job, data: Dataset, label: string): Promise<Accuracy> {
+  /** Accuracy on the test images of a data set whose classes are this classifier's, in order; on those that can be read. */
+  async evaluate(
+    job: Job,
+    data: Pick<Dataset, 'name' | 'test'>,
+    label: string,
+    skipped?: Skipped,
+  ): Promise<Accuracy> {
     if (data.test.length === 0)
       throw new UserError(`${data.name} has no test images`, 'add test/<class>/ folders to the data set');
-    const logits = await this.logits(job, data.test, label);
+    const { rows, missing } = await this.logits(job, data.test, label, skipped);
     return accuracy(
-      logits,
+      rows,
       data.test.map((item) => item.label),
       this.classNames.length,
+      missing,
     );
   }
 

@@ -29,12 +29,19 @@ export const baseCount = (classes: number): number => Math.ceil(classes / 2);
 /**
  * @param logits `[images, classes]`, row-major
  * @param labels one a row, in 0..classes-1
+ * @param missing rows that do not count, as their image cannot be read
  */
-export function accuracy(logits: Float32Array, labels: ArrayLike<number>, classes: number): Accuracy {
+export function accuracy(
+  logits: Float32Array,
+  labels: ArrayLike<number>,
+  classes: number,
+  missing: ReadonlySet<number> = new Set(),
+): Accuracy {
   const base = baseCount(classes);
   const correct = { base: 0, novel: 0, all: 0 };
   const images = { base: 0, novel: 0 };
   for (let i = 0; i < labels.length; i++) {
+    if (missing.has(i)) continue;
     const row = logits.subarray(i * classes, (i + 1) * classes);
     const label = labels[i]!;
     const half = label < base ? 'base' : 'novel';
@@ -50,7 +57,7 @@ export function accuracy(logits: Float32Array, labels: ArrayLike<number>, classe
     base: b,
     novel: n,
     harmonicMean: b === undefined || n === undefined ? undefined : harmonicMean(b, n),
-    all: percent(correct.all, labels.length) ?? 0,
+    all: percent(correct.all, images.base + images.novel) ?? 0,
     images,
   };
 }

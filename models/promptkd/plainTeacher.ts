@@ -19,7 +19,7 @@ export async function runPlainTeacher(
   const checkpoint = await loadCheckpoint(platform, given.clip);
   // Used first when class vectors are made; what is missing is better said now.
   await openTokenizer(platform, given);
-  const { name } = await loadDataset(platform, given.data, { dataset: given.dataset });
+  const { name } = await loadDataset(platform, given.data, given);
   const { method, clip, tokenizer, data, dataset, template = zeroShotTemplate(name) } = given;
   const settings = { method, clip, tokenizer, data, dataset, template };
   const origin = { template, classNames: [], clip, clipHash: await checkpoint.sha256() };

@@ -13,6 +13,10 @@ const common = {
   data: path,
   /** Which data set, when `data` holds several known ones. */
   dataset: v.optional(v.string()),
+  /** Links in the data folder, and paths in lists and split files, may lead out of it. */
+  allowOutside: v.optional(v.boolean(), false),
+  /** Share of the images that may be broken: they are skipped and named; more are an error. */
+  maxBroken: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1)), 0.1),
   /** The CLIP's tokenizer, when that is not in the checkpoint's folder. */
   tokenizer: v.optional(path),
   seed: v.optional(count(0), 1),

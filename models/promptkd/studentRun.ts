@@ -8,14 +8,17 @@ import { type ClipCheckpoint, loadCheckpoint } from '../checkpoints/load.js';
 import { noteOfficial } from '../checkpoints/official.js';
 import { GpuPreprocessor } from '../clip/gpuPreprocess.js';
 import { loadModel } from '../clip/model.js';
+import { checkImages } from '../datasets/checkImages.js';
 import { type Dataset, type ImageItem, loadDataset } from '../datasets/dataset.js';
 import { sampleFewShot } from '../datasets/fewShot.js';
 import { imageInputs } from '../datasets/identity.js';
 import { Loader } from '../datasets/loader.js';
+import type { Skipped } from '../datasets/skipped.js';
 import type { Job } from '../job.js';
 import { Random } from '../random.js';
-import { stateOf } from '../runs/checkpoints.js';
+import { type Inputs, stateOf } from '../runs/checkpoints.js';
 import { type RunFolder, withRunFolder } from '../runs/runFolder.js';
+import { SkippedImages } from '../runs/skippedImages.js';
 import { freeing, type Own, survivingLoss } from '../runs/survival.js';
 import { type TrainRunOptions, train } from '../runs/train.js';
 import { BestEpoch, type DecidingImages, decidingImages } from './bestEpoch.js';
@@ -61,10 +64,16 @@ async function distill(
   // Awaited behind the weights: a hash of gigabytes takes as long as uploading them.
   const noted = noteOfficial(job, checkpoint);
   noted.catch(() => undefined);
-  const data = await loadDataset(platform, given.data, { dataset: given.dataset });
+  const data = await loadDataset(platform, given.data, given);
+  for (const note of data.notes ?? []) job.note(note);
   const settings = resolveStudent(given, checkpoint.config);
-  const items = distillationImages(data, settings);
-  const deciding = decidingImages(data, given);
+  const wanted = distillationImages(data, settings);
+  const { items, skipped } = await checkImages(job, wanted, settings);
+  const judges = decidingImages(data, given);
+  const deciding = judges && {
+    ...judges,
+    ...(await checkImages(job, judges.items, { ...settings, skipped })),
+  };
   checkPromptShape({ ...settings, textDepth: 0, textLength: 0 }, checkpoint.config);
   const loader = new Loader(platform, items, {
     batch: settings.batch,
@@ -74,9 +83,11 @@ async function distill(
     cropScale: settings.cropScale,
     cropSeed: settings.cropSeed,
     multiple: settings.accumulate,
+    skipped,
     ...(settings.views > 0 && { views: settings.views }),
   });
-  const task = { job, settings, checkpoint, noted, data, items, deciding, loader };
+  const inputs = await imageInputs(platform, data, wanted);
+  const task = { job, settings, checkpoint, noted, data, inputs, items, skipped, deciding, loader };
   const { resume } = options;
   await withRunFolder(platform, out, 'student', settings, { resume, note: job.note }, (folder) =>
     freeing((own) => distillIn(folder, task, options, own)),
@@ -90,14 +101,16 @@ interface Task {
   readonly checkpoint: ClipCheckpoint;
   readonly noted: Promise<unknown>;
   readonly data: Dataset;
+  readonly inputs: Inputs;
   readonly items: readonly ImageItem[];
+  readonly skipped: Skipped;
   readonly deciding?: DecidingImages;
   readonly loader: Loader;
 }
 
 async function distillIn(
   folder: RunFolder,
-  { job, settings, checkpoint, noted, data, items, deciding, loader }: Task,
+  { job, settings, checkpoint, noted, data, inputs, items, skipped, deciding, loader }: Task,
   { resume, ...options }: TrainRunOptions,
   own: Own,
 ): Promise<void> {
@@ -137,8 +150,10 @@ async function distillIn(
     ),
     weights: tuned ? model.weights.all() : [],
   };
+  const broken = await SkippedImages.open(job.platform, folder, skipped);
   const supply = await openTeacherSupply(job, teacher, items, {
     ...settings,
+    skipped,
     size: config.vision.resolution,
     crops: cropCount(loader, items, settings),
   });
@@ -198,12 +213,15 @@ async function distillIn(
       endEpoch: async (epoch, note) => {
         if (best) folder.log(await best.consider(job, epoch, note));
       },
-      flush: supply.flush,
+      flush: async () => {
+        await supply.flush?.();
+        await broken.flush();
+      },
       state: stateOf(step.graph.parameters, step.graph.optimiser.state, statistics, best?.state ?? []),
       inputs: {
         CLIP: await checkpoint.sha256(),
         teacher: teacher.hash ?? teacher.clipHash,
-        ...(await imageInputs(job.platform, data, items)),
+        ...inputs,
         ...(settings.classVectors && { 'class vectors': await job.platform.sha256(settings.classVectors) }),
       },
     },
@@ -230,6 +248,9 @@ async function distillIn(
     }),
   );
   await folder.report('Stage 2: the student', gpu.adapter.name);
+  await broken.flush();
+  const summary = broken.summary();
+  if (summary) job.note(summary);
 }
 
 /** Different crops that a run looks at. */

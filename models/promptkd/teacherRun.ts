@@ -12,14 +12,17 @@ import { PROMPTSRC_TEMPLATES } from '../clip/templates.js';
 import { lookUp, readTokenRows } from '../clip/text.js';
 import { encodeSequences, tokenTable } from '../clip/textEncoder.js';
 import type { Tokenizer } from '../clip/tokenizer.js';
+import { checkImages } from '../datasets/checkImages.js';
 import { baseNovelSplit, type Dataset, loadDataset, selectClasses } from '../datasets/dataset.js';
 import { sampleFewShot } from '../datasets/fewShot.js';
 import { imageInputs } from '../datasets/identity.js';
 import { Loader } from '../datasets/loader.js';
+import type { Skipped } from '../datasets/skipped.js';
 import type { Job } from '../job.js';
 import { Random } from '../random.js';
-import { stateOf } from '../runs/checkpoints.js';
+import { type Inputs, stateOf } from '../runs/checkpoints.js';
 import { type RunFolder, withRunFolder } from '../runs/runFolder.js';
+import { SkippedImages } from '../runs/skippedImages.js';
 import { freeing, type Own, survivingLoss } from '../runs/survival.js';
 import { type TrainRunOptions, train } from '../runs/train.js';
 import { meanOverTemplates } from './classVectors.js';
@@ -83,8 +86,11 @@ async function tune(job: Job, given: TeacherSettings, out: string, options: Trai
   const settings = resolveTeacher({ ...given, method }, checkpoint.config);
   checkPromptShape(settings, checkpoint.config);
   const tokenizer = await openTokenizer(platform, given);
-  const all = await loadDataset(platform, given.data, { dataset: given.dataset });
-  const data = trainingPart(all, given);
+  const all = await loadDataset(platform, given.data, given);
+  for (const note of all.notes ?? []) job.note(note);
+  const wanted = trainingPart(all, given);
+  const { items, skipped } = await checkImages(job, wanted.train, settings);
+  const data = { ...wanted, train: items };
   const { config } = checkpoint;
   const words = contextWords(tokenizer, settings.contextInit, settings.textLength);
   const tokenize: Tokenize = (text, names) =>
@@ -99,9 +105,11 @@ async function tune(job: Job, given: TeacherSettings, out: string, options: Trai
     cropScale: settings.cropScale,
     cropSeed: settings.cropSeed,
     multiple: settings.accumulate,
+    skipped,
     ...(settings.views > 0 && { views: settings.views }),
   });
-  const task = { job, settings, checkpoint, noted, data, loader, words, tokenize };
+  const inputs = await imageInputs(platform, wanted, wanted.train);
+  const task = { job, settings, checkpoint, noted, data, inputs, skipped, loader, words, tokenize };
   await withRunFolder(platform, out, 'teacher', settings, { resume, note: job.note }, (folder) =>
     freeing((own) => tuneIn(folder, task, options, own)),
   );
@@ -117,6 +125,8 @@ interface Task {
   readonly noted: Promise<unknown>;
   /** The part that is trained on. */
   readonly data: Dataset;
+  readonly inputs: Inputs;
+  readonly skipped: Skipped;
   readonly loader: Loader;
   readonly words: ContextWords;
   readonly tokenize: Tokenize;
@@ -124,7 +134,7 @@ interface Task {
 
 async function tuneIn(
   folder: RunFolder,
-  { job, settings, checkpoint, noted, data, loader, words, tokenize }: Task,
+  { job, settings, checkpoint, noted, data, inputs, skipped, loader, words, tokenize }: Task,
   { resume, ...options }: TrainRunOptions,
   own: Own,
 ): Promise<void> {
@@ -141,6 +151,7 @@ async function tuneIn(
 
   const frozenText =
     method === 'promptsrc' ? await meanTemplateFeatures(job, model, tokenize, classNames) : undefined;
+  const broken = await SkippedImages.open(platform, folder, skipped);
   // Kept features of the frozen encoder replace it where it is what the step needs.
   const usesFrozenImages = method === 'promptsrc' || settings.visionDepth === 0;
   const views =
@@ -149,6 +160,7 @@ async function tuneIn(
           ...settings,
           batch: 16,
           label: 'frozen image features',
+          skipped,
         })
       : undefined;
 
@@ -206,7 +218,8 @@ async function tuneIn(
       losses: () => step.readLosses(),
       endEpoch: (epoch) => average?.add(weights[epoch - 1]!),
       state: stateOf(parameters, optimiser.state, average?.sums ?? []),
-      inputs: { CLIP: await checkpoint.sha256(), ...(await imageInputs(platform, data, items)) },
+      flush: () => broken.flush(),
+      inputs: { CLIP: await checkpoint.sha256(), ...inputs },
     },
     options,
   );
@@ -222,6 +235,9 @@ async function tuneIn(
     ),
   );
   await folder.report('Stage 1: the teacher', gpu.adapter.name);
+  await broken.flush();
+  const summary = broken.summary();
+  if (summary) job.note(summary);
 }
 
 /** Mean over PromptSRC's templates of the frozen text features, not normalised, `[classes, embed]`. */

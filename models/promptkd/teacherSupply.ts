@@ -3,6 +3,7 @@ import { leafBuffer, write } from '../../engine/memory.js';
 import { GpuPreprocessor } from '../clip/gpuPreprocess.js';
 import type { ImageItem } from '../datasets/dataset.js';
 import type { Batch } from '../datasets/loader.js';
+import type { Skipped } from '../datasets/skipped.js';
 import type { Job } from '../job.js';
 import { CachedTeacher } from './cachedTeacher.js';
 import type { Teacher } from './loadTeacher.js';
@@ -20,6 +21,8 @@ interface SupplySettings {
   readonly size: number;
   /** Crops that the run will look at in all. */
   readonly crops: number;
+  /** The training loader's. */
+  readonly skipped?: Skipped;
 }
 
 /** Feeds the step with the teacher's view of each batch. */

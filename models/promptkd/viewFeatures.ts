@@ -6,6 +6,7 @@ import type { ClipModel } from '../clip/model.js';
 import { encodeImages } from '../clip/vision.js';
 import type { ImageItem } from '../datasets/dataset.js';
 import { Loader } from '../datasets/loader.js';
+import type { Skipped } from '../datasets/skipped.js';
 import type { Job } from '../job.js';
 
 /** Unit features by view and image. */
@@ -28,9 +29,11 @@ export class ViewFeatures {
       readonly cropScale: number;
       readonly batch: number;
       readonly label: string;
+      /** The training loader's, which finds the same images broken and puts the same ones in their place. */
+      readonly skipped?: Skipped;
     },
   ): Promise<ViewFeatures> {
-    const { seed, cropSeed, views, cropScale, label } = options;
+    const { seed, cropSeed, views, cropScale, label, skipped } = options;
     const batch = Math.min(options.batch, items.length);
     const runner = await ImageRunner.create(job.gpu, model.config.vision.resolution, batch, (images) =>
       l2Normalize(encodeImages(model.weights, model.config, images, prompts)),
@@ -44,6 +47,7 @@ export class ViewFeatures {
       size: runner.size,
       augment: true,
       dropLast: false,
+      skipped,
     });
     const bar = job.begin(label, items.length * views);
     const rows: Float32Array[] = [];

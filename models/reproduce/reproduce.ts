@@ -1,6 +1,7 @@
 /** Reproduces an experiment of the paper: teacher, class vectors, student and evaluation for each data set and seed. */
 import { UserError } from '../../engine/errors.js';
 import { releaseAll } from '../../engine/memory.js';
+import { checkImages } from '../datasets/checkImages.js';
 import { loadDataset } from '../datasets/dataset.js';
 import type { Job } from '../job.js';
 import { Classifier } from '../promptkd/classifier.js';
@@ -34,9 +35,9 @@ export async function reproduce(
 ): Promise<TrialResult[]> {
   const { platform } = job;
   const trials = await planTrials(platform, options);
-  for (const { data, dataset } of distinct(trials.flatMap(({ teacher, student }) => [teacher, student])))
-    for (const note of (await loadDataset(platform, data, { dataset })).notes ?? [])
-      job.note(`${dataset}: ${note}`);
+  for (const settings of distinct(trials.flatMap(({ teacher, student }) => [teacher, student])))
+    for (const note of (await loadDataset(platform, settings.data, settings)).notes ?? [])
+      job.note(`${settings.dataset}: ${note}`);
   await claimFolder(platform, options);
   const results: TrialResult[] = [];
   for (const trial of trials) results.push(await runTrial(job, trial, training));
@@ -72,8 +73,9 @@ async function runTrial(job: Job, trial: Trial, training: TrainOptions): Promise
   const stored = await readEvaluation(job, trial.evaluation);
   if (stored && stored.hashes.teacher === hashes.teacher && stored.hashes.student === hashes.student)
     return { dataset, seed, teacher: stored.teacher, student: stored.student };
-  const { data } = trial.student;
-  const images = await loadDataset(platform, data, { dataset });
+  const { data, maxBroken } = trial.student;
+  const images = await loadDataset(platform, data, trial.student);
+  const { items, skipped } = await checkImages(job, images.test, { maxBroken });
   const accuracies: { teacher?: Accuracy; student?: Accuracy } = {};
   for (const [part, run] of [
     ['teacher', teacherRun],
@@ -81,9 +83,16 @@ async function runTrial(job: Job, trial: Trial, training: TrainOptions): Promise
   ] as const)
     await step(`evaluating the ${part}`, async () => {
       const classifier = await Classifier.ofRun(job, run, images.classNames);
-      accuracies[part] = await classifier.evaluate(job, images, `${name}, ${part}`);
+      accuracies[part] = await classifier.evaluate(
+        job,
+        { ...images, test: items },
+        `${name}, ${part}`,
+        skipped,
+      );
       classifier.destroy();
     });
+  const summary = skipped.summary();
+  if (summary) job.note(`${name}: ${summary}`);
   const { teacher, student } = accuracies as { teacher: Accuracy; student: Accuracy };
   await platform.write(trial.evaluation, sealJson({ dataset, seed, teacher, student, hashes }));
   return { dataset, seed, teacher, student };

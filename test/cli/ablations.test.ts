@@ -59,7 +59,7 @@ const tensorsOf = (...path: string[]) => openSafetensors(nodePlatform, at(...pat
 async function logitsOf(run: string, classVectors?: string): Promise<Float32Array> {
   const job = await testJob();
   const classifier = await Classifier.ofRun(job, at(run), dataset.classNames, { classVectors });
-  const logits = await classifier.logits(job, dataset.test, 'logits');
+  const { rows: logits } = await classifier.logits(job, dataset.test, 'logits');
   classifier.destroy();
   return logits;
 }
@@ -90,7 +90,7 @@ describe('a teacher', () => {
     const job = await testJob();
     const plain = async (template: string) => {
       const classifier = await Classifier.plain(job, emojiTeacher, dataset.classNames, { template });
-      const logits = await classifier.logits(job, dataset.test, 'plain');
+      const { rows: logits } = await classifier.logits(job, dataset.test, 'plain');
       classifier.destroy();
       return logits;
     };
@@ -153,7 +153,7 @@ describe('full fine-tuning', () => {
     const runner = await ImageRunner.create(job.gpu, model.config.vision.resolution, 16, (images) =>
       studentLogits(model, { prompts: [], projection: head }, classes, images),
     );
-    expect(await logitsOf('all')).toEqual(await runner.runAll(job, dataset.test, 'merged'));
+    expect(await logitsOf('all')).toEqual((await runner.runAll(job, dataset.test, 'merged')).rows);
     runner.destroy();
     model.release();
   });
@@ -219,7 +219,7 @@ describe("a student's own text features", () => {
     expect(vectors).toMatchObject({ embed: 64, template: 'a photo of a {}.', clipHash: await clip.sha256() });
     expect(vectors.teacherHash).toBeUndefined();
     const plain = await Classifier.plain(job, emojiStudent, dataset.classNames);
-    const zeroShot = await plain.logits(job, dataset.test, 'plain');
+    const { rows: zeroShot } = await plain.logits(job, dataset.test, 'plain');
     plain.destroy();
     const distilled = await logitsOf('own');
     expect(distilled).toHaveLength(zeroShot.length);

@@ -1,9 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { nodePlatform as platform } from '../../cli/platform/node.js';
 import { UserError } from '../../engine/errors.js';
 import { baseNovelSplit, loadDataset, selectClasses } from '../../models/datasets/dataset.js';
+import { findImages } from '../../models/datasets/imagePaths.js';
 import { knownName, LAYOUTS } from '../../models/datasets/layouts.js';
 import { parseSplit } from '../../models/datasets/split.js';
 import { makeFiles, temporaryFolder } from '../helpers/files.js';
@@ -73,7 +75,7 @@ describe('class folders', () => {
     await refuses(join(root, 'nothing'), /nothing does not exist/);
     await refuses(make([...CLASSES, 'train/cat/1.png']), /train.cat has only one image/);
     await refuses(make([...CLASSES, 'train/cat/.keep']), /train.cat is empty/);
-    await refuses(make([...CLASSES, 'train/Bear/notes.doc']), /notes\.doc is no image/);
+    await refuses(make([...CLASSES, 'train/cat/notes.doc']), /train.cat holds no images/);
     await refuses(
       make([...CLASSES, 'train/RED fox/1.png', 'train/RED fox/2.png']),
       /"RED fox" and "red fox"/,
@@ -89,6 +91,226 @@ describe('class folders', () => {
   });
 });
 
+describe('what is no image', () => {
+  it('is left out of class folders with a note, but for what systems leave behind', async () => {
+    const names = ['notes.txt', 'labels.json', 'a.csv', 'photo.heic'].map((name) => `train/Bear/${name}`);
+    const odd = [
+      ...names,
+      'train/Bear/Thumbs.db',
+      'train/Bear/.DS_Store',
+      'test/Bear/x.md',
+      'test/Bear/1.png',
+    ];
+    const path = make([...CLASSES, ...odd, 'train/Bear/deeper/1.png']);
+    const { train, test, notes } = await loadDataset(platform, path);
+    expect([train.length, test.length]).toEqual([4, 1]);
+    const first = ['a.csv', 'labels.json', 'notes.txt'].map((name) => join(path, 'train', 'Bear', name));
+    expect(notes).toEqual([
+      `5 files are no images and are left out: ${first.join(', ')}, ...`,
+      `1 folder in a class folder is left out, with what is in it: ${join(path, 'train/Bear/deeper')}`,
+    ]);
+    expect((await loadDataset(platform, make(CLASSES))).notes).toEqual([]);
+    const flat = make(['a.png', 'b.mp4', 'Thumbs.db']);
+    expect(await loadDataset(platform, flat)).toMatchObject({
+      unlabelled: [{ path: join(flat, 'a.png') }],
+      notes: [`1 file is no image and is left out: ${join(flat, 'b.mp4')}`],
+    });
+  });
+
+  it.skipIf(process.platform === 'win32')('is named where it has the name of one', async () => {
+    const odd = async (what: RegExp, change: (bear: string) => void, files = CLASSES, at = 'train/Bear') => {
+      const path = make(files);
+      change(join(path, at));
+      await refuses(path, what);
+    };
+    await odd(/Bear.3\.png is a folder with the name of an image/, (bear) => mkdirSync(join(bear, '3.png')));
+    await odd(/Bear.3\.png is a pipe/, (bear) => execFileSync('mkfifo', [join(bear, '3.png')]));
+    await odd(/Bear.3\.png is a link that leads to no file/, (bear) =>
+      symlinkSync('/dev/zero', join(bear, '3.png')),
+    );
+    await odd(/Bear.3\.png is a link that leads to no file/, (bear) =>
+      symlinkSync(join(bear, 'gone.png'), join(bear, '3.png')),
+    );
+    await odd(/train.Wolf is a link that leads to no file/, (bear) =>
+      symlinkSync('gone', join(bear, '..', 'Wolf')),
+    );
+    await odd(/3\.png is a pipe/, (flat) => execFileSync('mkfifo', [join(flat, '3.png')]), ['1.png'], '.');
+    await odd(/3\.png is a folder/, (flat) => mkdirSync(join(flat, '3.png')), ['1.png'], '.');
+    const path = make(['1.png']);
+    execFileSync('mkfifo', [join(path, 'list.txt')]);
+    await refuses(join(path, 'list.txt'), /list\.txt is a pipe/);
+    writeFileSync(join(path, 'images.txt'), '1.png\nlist.png\n');
+    execFileSync('mkfifo', [join(path, 'list.png')]);
+    await refuses(join(path, 'images.txt'), /list\.png, listed in .*images\.txt line 2, is a pipe/);
+  });
+});
+
+describe.skipIf(process.platform === 'win32')('links and paths out of the data folder', () => {
+  const elsewhere = makeFiles(join(root, 'elsewhere'), ['1.png', 'class/1.png', 'class/2.png']);
+  const allowed = { allowOutside: true };
+
+  it('are refused in class folders and flat ones, unless they are allowed', async () => {
+    const linked = (from: string, to: string) => {
+      const path = make(CLASSES);
+      symlinkSync(to, join(path, from));
+      return path;
+    };
+    for (const [from, to] of [
+      ['train/Bear/3.png', join(elsewhere, '1.png')],
+      ['train/Wolf', join(elsewhere, 'class')],
+      ['test', make(['Bear/1.png'])],
+    ]) {
+      const path = linked(from, to);
+      await refuses(path, new RegExp(`${from} is a link that leads out of ${path}`));
+      const { train, test } = await loadDataset(platform, path, allowed);
+      expect(train.length + test.length, from).toBeGreaterThan(4);
+    }
+    const flat = make(['1.png']);
+    symlinkSync(join(elsewhere, '1.png'), join(flat, '2.png'));
+    await refuses(flat, /2\.png is a link that leads out/);
+    expect((await loadDataset(platform, flat, allowed)).unlabelled).toHaveLength(2);
+  });
+
+  it('are no links within it, nor the folder itself', async () => {
+    const path = make([...CLASSES, 'store/1.png']);
+    symlinkSync('../../store/1.png', join(path, 'train/Bear/3.png'));
+    const link = join(root, 'link-to-data');
+    symlinkSync(path, link);
+    const { train } = await loadDataset(platform, link);
+    expect(train.map((item) => item.path)).toContain(join(link, 'train/Bear/3.png'));
+  });
+
+  it('are refused in lists, with the line; absolute paths are what people write there', async () => {
+    const list = (line: string) =>
+      join(make({ 'sub/a.png': '', 'list.txt': `sub/a.png\n\n${line}\n` }), 'list.txt');
+    for (const line of [
+      '../../elsewhere/1.png',
+      'sub/../../../elsewhere/1.png',
+      '..\\..\\elsewhere\\1.png',
+    ]) {
+      const path = list(line);
+      const error = await loadDataset(platform, path).catch((e: unknown) => e);
+      expect(error).toBeInstanceOf(UserError);
+      expect((error as UserError).message).toContain(`list.txt line 3: "${line}" leads out of`);
+      expect((await loadDataset(platform, path, allowed)).unlabelled).toHaveLength(2);
+    }
+    const linked = list('sub/b.png');
+    symlinkSync(join(elsewhere, '1.png'), join(linked, '../sub/b.png'));
+    await refuses(linked, /list\.txt line 3: .*b\.png is a link that leads out/);
+    const hidden = list('sub/.b.png');
+    symlinkSync(join(elsewhere, '1.png'), join(hidden, '../sub/.b.png'));
+    await refuses(hidden, /line 3: .*\.b\.png is a link that leads out/);
+    const folder = list('deep/class/1.png');
+    symlinkSync(elsewhere, join(folder, '../deep'));
+    await refuses(folder, /line 3: .*deep.class is a link that leads out/);
+    expect((await loadDataset(platform, folder, allowed)).unlabelled).toHaveLength(2);
+    const absolute = await loadDataset(platform, list(join(elsewhere, '1.png')));
+    expect(absolute.unlabelled?.[1].path).toBe(join(elsewhere, '1.png'));
+  });
+
+  it('are refused in split files, with the entry', async () => {
+    const split = (path: string, folder = 'images') => {
+      const json = JSON.stringify({
+        train: [['a.png', 0, 'a']],
+        val: [],
+        test: [
+          ['a.png', 0, 'a'],
+          [path, 0, 'a'],
+        ],
+      });
+      return make(
+        { [`${folder}/a.png`]: '', 'b.png': '', 'split_zhou_DescribableTextures.json': json },
+        'dtd',
+      );
+    };
+    const outside = ['../../../elsewhere/1.png', '..\\..\\elsewhere\\1.png', join(elsewhere, '1.png')];
+    for (const path of outside)
+      await refuses(
+        split(path),
+        /split_zhou_DescribableTextures\.json: "test" entry 1: .* leads out of .*dtd/,
+      );
+    expect((await loadDataset(platform, split(outside[0]), allowed)).test[1].path).toBe(
+      join(elsewhere, '1.png'),
+    );
+    expect((await loadDataset(platform, split(outside[2]), allowed)).test[1].path).toBe(
+      join(elsewhere, '1.png'),
+    );
+    // Beside the folder of the images, but in that of the data.
+    const beside = split('../b.png');
+    expect((await loadDataset(platform, beside)).test[1].path).toBe(join(beside, 'b.png'));
+    const own = make({
+      'a.png': '',
+      'split.json': readFileSync(join(split('../b.png'), 'split_zhou_DescribableTextures.json'), 'utf8'),
+    });
+    await refuses(join(own, 'split.json'), /"test" entry 1: "\.\.\/b\.png" leads out/);
+    const linked = make(
+      {
+        'split_zhou_DescribableTextures.json': readFileSync(
+          join(beside, 'split_zhou_DescribableTextures.json'),
+          'utf8',
+        ),
+      },
+      'dtd',
+    );
+    symlinkSync(join(beside, 'images'), join(linked, 'images'));
+    await refuses(linked, /images is a link that leads out/);
+  });
+
+  it('back-slashes are separators where no file has one in its name', async () => {
+    const path = make({ 'sub/a.png': '', 'x\\b.png': '', 'list.txt': '\ufeffsub\\a.png\r\nx\\b.png\r\n' });
+    const { unlabelled } = await loadDataset(platform, join(path, 'list.txt'));
+    expect(unlabelled?.map((item) => item.path)).toEqual([join(path, 'sub/a.png'), join(path, 'x\\b.png')]);
+  });
+
+  it('a split file may begin with a byte order mark', async () => {
+    const json = JSON.stringify({ train: [['a.png', 0, 'a']], val: [], test: [['s\\a.png', 0, 'a']] });
+    const path = make({ 'split.json': `\ufeff${json}`, 'a.png': '', 's/a.png': '' });
+    expect((await loadDataset(platform, join(path, 'split.json'))).test[0].path).toBe(join(path, 's/a.png'));
+  });
+});
+
+describe('images on a command line', () => {
+  it('one by one, by folders and by lists, in the order given', async () => {
+    const path = make({
+      'one.png': '',
+      'folder/b.png': '',
+      'folder/a/c.png': '',
+      'folder/notes.txt': '',
+      'lists/own.txt': '# mine\n../lists/d.png\n',
+      'lists/d.png': '',
+    });
+    const at = (name: string) => join(path, name);
+    const given = [at('lists/own.txt'), at('folder'), at('one.png')];
+    expect(await findImages(platform, given, { allowOutside: true })).toEqual({
+      items: ['lists/d.png', 'folder/b.png', 'folder/a/c.png', 'one.png'].map((name) => ({
+        path: at(name),
+        label: -1,
+      })),
+      notes: [`1 file is no image and is left out: ${at('folder/notes.txt')}`],
+    });
+    await expect(findImages(platform, given)).rejects.toThrow(
+      /own\.txt line 2: "\.\.\/lists\/d\.png" leads out/,
+    );
+  });
+
+  it.skipIf(process.platform === 'win32')('not through links in a circle, nor out of a folder', async () => {
+    const path = make(['a/b/1.png', 'c/1.png']);
+    symlinkSync('../..', join(path, 'a/b/up'));
+    await expect(findImages(platform, [path])).rejects.toThrow(
+      /b.up is a link back to a folder that it is in/,
+    );
+    rmSync(join(path, 'a/b/up'));
+    symlinkSync('../../c', join(path, 'a/b/over'));
+    symlinkSync('../a', join(path, 'c/back'));
+    await expect(findImages(platform, [path])).rejects.toThrow(/is a link back to a folder that it is in/);
+    rmSync(join(path, 'c/back'));
+    expect((await findImages(platform, [path])).items).toHaveLength(3);
+    await expect(findImages(platform, [join(path, 'a')])).rejects.toThrow(/over is a link that leads out/);
+    execFileSync('mkfifo', [join(path, 'pipe.png')]);
+    await expect(findImages(platform, [join(path, 'pipe.png')])).rejects.toThrow(/pipe\.png is a pipe/);
+  });
+});
+
 describe('images without labels', () => {
   it('in a flat folder', async () => {
     const path = make(['b.png', 'a.jpeg']);
@@ -99,7 +321,7 @@ describe('images without labels', () => {
       { path: join(path, 'b.png'), label: -1 },
     ]);
     await refuses(make([]), /holds no images/);
-    await refuses(make(['a.png', 'b.mp4']), /b\.mp4 is no image/);
+    await refuses(make(['notes.doc', 'b.mp4']), /holds no images/);
   });
 
   it('in a text file, relative to it or absolute', async () => {

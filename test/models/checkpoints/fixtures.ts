@@ -29,6 +29,7 @@ export function memoryPlatform(files: Record<string, Uint8Array | string>): Plat
       if (offset < 0 || end > bytes.length) throw new UserError(`${path} is too short`, 'Copy it again.');
       return bytes.slice(offset, end);
     },
+    readStart: async (path, length) => bytesOf(path).slice(0, length),
     readText: async (path) => new TextDecoder().decode(bytesOf(path)),
     list: async (folder) =>
       Object.keys(files)

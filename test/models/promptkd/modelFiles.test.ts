@@ -46,8 +46,8 @@ beforeAll(async () => {
 
 async function logits(model: string, names?: string[], options?: RunOptions): Promise<Float32Array> {
   const classifier = await Classifier.ofRun(job, at(model), names, options);
-  const items = await findImages(nodePlatform, [at('data', 'test', 'bird')]);
-  const values = await classifier.logits(job, items, 'test');
+  const { items } = await findImages(nodePlatform, [at('data', 'test', 'bird')]);
+  const { rows: values } = await classifier.logits(job, items, 'test');
   classifier.destroy();
   expect(values.length).toBeGreaterThan(0);
   return values;

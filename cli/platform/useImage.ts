@@ -1,0 +1,110 @@
+/** An image file's way through this process: read, decoded, used and forgotten, with bounded memory for all at a time. */
+import { createHash } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { workerData } from 'node:worker_threads';
+import type { DecodedFile, UseImage } from '../../models/datasets/prepare.js';
+import { BrokenImage } from '../../models/datasets/skipped.js';
+import { UnreadableFile } from '../../models/platform.js';
+import { DecodeGate } from './decodeGate.js';
+import { decodeImage, type ImageHeader, readImageHeader } from './nodeImage.js';
+import { requireFile, unreadable } from './readable.js';
+
+const MIB = 2 ** 20;
+/** A file of more bytes goes alone, as its header is read behind them: an image that Pillow reads is rarely so large. */
+const LARGE_FILE = 32 * MIB;
+const ALONE = 2 ** 40;
+/** Memory that waits for the collector from image to image is worth a collection, which takes some 20 ms, from here on. */
+const LARGE_IMAGE = 64 * MIB;
+/** Files that a thread has open at a time. */
+const AT_ONCE = 16;
+
+/** Of this process: its workers get the main thread's counter. */
+export const decodeGate = new DecodeGate(gateOfMainThread());
+
+function gateOfMainThread(): SharedArrayBuffer | undefined {
+  // Tinypool puts its own data first.
+  const given = Array.isArray(workerData) ? workerData[1]?.gate : undefined;
+  return given instanceof SharedArrayBuffer ? given : undefined;
+}
+
+export const useImage: UseImage = (path, hash, use) =>
+  inTurn(async () => {
+    const size = await sizeOf(path);
+    if (size > LARGE_FILE)
+      return decodeGate.hold(ALONE, async () => decodeAndUse(await read(path), path, hash, use));
+    const file = await read(path);
+    return decodeGate.hold(file.header.bytes, () => decodeAndUse(file, path, hash, use));
+  });
+
+interface ReadFile {
+  readonly bytes: Uint8Array;
+  readonly header: ImageHeader;
+}
+
+async function decodeAndUse<T>(
+  { bytes, header }: ReadFile,
+  path: string,
+  hash: boolean,
+  use: (image: DecodedFile) => T,
+): Promise<T> {
+  const decode = async () => {
+    const image = await decodeImage(path, bytes, header);
+    return use(hash ? { ...image, hash: createHash('sha256').update(bytes).digest('hex') } : image);
+  };
+  try {
+    return await decode();
+  } finally {
+    if (header.bytes > LARGE_IMAGE) collect();
+  }
+}
+
+async function read(path: string): Promise<ReadFile> {
+  const bytes = await asImage(path, () => readFile(path));
+  return { bytes, header: await readImageHeader(path, bytes) };
+}
+
+const sizeOf = (path: string) =>
+  asImage(path, async () => {
+    await requireFile(path);
+    return (await stat(path)).size;
+  });
+
+/** What makes a file unreadable makes it a broken image; what the machine lacks, such as handles, does not. */
+async function asImage<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const said = unreadable(path, error);
+    throw said instanceof UnreadableFile ? new BrokenImage(path, said.reason) : said;
+  }
+}
+
+let free = AT_ONCE;
+const waiting: (() => void)[] = [];
+
+async function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  if (free > 0) free--;
+  else await new Promise<void>((resolve) => waiting.push(resolve));
+  try {
+    return await work();
+  } finally {
+    const next = waiting.shift();
+    if (next) next();
+    else free++;
+  }
+}
+
+let collector: (() => void) | undefined;
+
+/**
+ * Has unused memory taken back now. Left to itself, Node keeps one or two images of half a gigabyte in every thread.
+ */
+function collect(): void {
+  if (!collector) {
+    setFlagsFromString('--expose-gc');
+    collector = runInNewContext('typeof gc === "function" ? gc : () => {}') as () => void;
+  }
+  collector();
+}

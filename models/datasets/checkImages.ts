@@ -1,0 +1,65 @@
+/** A look at every image file before a run begins: what a night would otherwise come to in its last hour. */
+import type { Job } from '../job.js';
+import { type Platform, UnreadableFile } from '../platform.js';
+import type { ImageItem } from './dataset.js';
+import { FORMAT_BYTES, imageFormat } from './imageFormat.js';
+import { Skipped } from './skipped.js';
+
+/** Files that are looked at at a time: one after the other would make a network drive slow, all would be too many handles. */
+const AT_ONCE = 64;
+/** From so many on it takes seconds, and a bar shows how far it is. */
+const MANY = 5000;
+
+export interface CheckOptions {
+  /** Largest share of broken images, 0 to 1. */
+  readonly maxBroken: number;
+  /** Collects for several sets of images; made when left out. */
+  readonly skipped?: Skipped;
+}
+
+/**
+ * Leaves out the images that cannot be any: files that are missing, empty, no files at all, or begin as no image does. What
+ * only decoding finds, the loader does with the same `skipped`.
+ *
+ * @throws UserError when more than `maxBroken` of them are broken, or all
+ */
+export async function checkImages(
+  job: Pick<Job, 'platform' | 'begin'>,
+  items: readonly ImageItem[],
+  { maxBroken, skipped = new Skipped(0, maxBroken) }: CheckOptions,
+): Promise<{ items: ImageItem[]; skipped: Skipped }> {
+  const { platform } = job;
+  skipped.expect(items.length);
+  const bar = items.length >= MANY ? job.begin('looking at the image files', items.length) : undefined;
+  const good: ImageItem[] = [];
+  try {
+    for (let start = 0; start < items.length; start += AT_ONCE) {
+      const some = items.slice(start, start + AT_ONCE);
+      const faults = await Promise.all(some.map(({ path }) => faultOf(platform, path)));
+      some.forEach((item, i) => {
+        const fault = faults[i];
+        if (fault === undefined) good.push(item);
+        else skipped.note(item.path, fault);
+      });
+      bar?.update(start + some.length);
+    }
+  } finally {
+    bar?.end();
+  }
+  skipped.check();
+  return { items: good, skipped };
+}
+
+async function faultOf(platform: Platform, path: string): Promise<string | undefined> {
+  try {
+    const start = await platform.readStart(path, FORMAT_BYTES);
+    if (start.length === 0) return 'it is empty';
+    return imageFormat(start) ? undefined : NO_IMAGE;
+  } catch (error) {
+    if (error instanceof UnreadableFile) return error.reason;
+    throw error;
+  }
+}
+
+/** Said of a file that begins as no image does. */
+export const NO_IMAGE = 'it is in no known image format';

@@ -1,0 +1,62 @@
+/** Paths of images as they stand in lists and split files. */
+import { UserError } from '../../engine/errors.js';
+import { type DataFolder, inParts } from './dataFolder.js';
+
+/** From the root of a disk on, as any system writes it. */
+const isAbsolute = (path: string): boolean => /^([/\\]|[A-Za-z]:)/.test(path);
+
+export interface ListedPaths {
+  /** The folder that relative paths start at: the data folder, or so many folders below it. */
+  readonly start: string;
+  readonly below?: number;
+  /** Absolute paths are a person's own choice in a list; a split file that came from elsewhere has no business with them. */
+  readonly absolute: boolean;
+  /** Where the path of an index stands, for messages: "list.txt line 3". */
+  where(index: number): string;
+}
+
+/**
+ * Paths that can be opened. A back-slash separates folders, unless a file has one in its name.
+ *
+ * @throws UserError with the path and its place when it leads out of the data folder
+ */
+export async function resolveListed(
+  data: DataFolder,
+  listed: readonly string[],
+  { start, below = 0, absolute, where }: ListedPaths,
+): Promise<string[]> {
+  const { platform } = data;
+  const join = (path: string) =>
+    isAbsolute(path) && (absolute || data.allowOutside) ? path : platform.join(start, path);
+  const plain = [...listed];
+  const slashed = [...listed.keys()].filter((index) => listed[index].includes('\\'));
+  await inParts(slashed, async (index) => {
+    if (!(await platform.stat(join(listed[index])))) plain[index] = listed[index].replaceAll('\\', '/');
+  });
+  if (!data.allowOutside)
+    plain.forEach((path, index) => {
+      if (isAbsolute(path) ? !absolute : leadsOut(path, below))
+        throw new UserError(
+          `${where(index)}: "${listed[index]}" leads out of ${data.path}`,
+          'Correct the path, or allow it with --allow-outside.',
+        );
+    });
+  const resolved = plain.map(join);
+  const relative = [...resolved.keys()].filter((index) => !isAbsolute(plain[index]));
+  await data.requireAllInside(
+    relative.map((index) => resolved[index]),
+    (index) => `${where(relative[index])}: `,
+  );
+  return resolved;
+}
+
+/** Whether a relative path climbs out of the folder `below` folders above the one that it starts at. */
+function leadsOut(path: string, below: number): boolean {
+  let depth = below;
+  for (const part of path.split(/[/\\]/)) {
+    if (part === '..') depth--;
+    else if (part !== '' && part !== '.') depth++;
+    if (depth < 0) return true;
+  }
+  return false;
+}
