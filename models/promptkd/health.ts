@@ -4,6 +4,7 @@
  */
 import { largestMagnitude, type Watch } from '../../engine/magnitude.js';
 import type { GraphNode, Tensor } from '../../engine/tensor.js';
+import type { StepLosses } from '../runs/train.js';
 
 /**
  * A value beyond this is no result of training any more. Weights of published CLIPs end at some 50, prompts, projections and
@@ -14,15 +15,6 @@ const LARGEST = 1e4;
 const LARGEST_VARIANCE = 1e8;
 /** Steps in a row without finite gradients that end a run: the scale of the loss has then fallen from any value to its least. */
 export const MOST_SKIPPED = 30;
-
-/** Losses of one batch: the total, and its parts by name. */
-export type StepLosses = Readonly<Record<string, number>> & { readonly loss: number };
-
-export interface StepResult {
-  readonly losses: StepLosses;
-  /** What is wrong after the step, as a clause without a full stop: "the loss is NaN", "the projection's fc1.weight is not finite". */
-  readonly fault?: string;
-}
 
 /** What looks at a step's results, as part of its graph. */
 export interface Health {
@@ -104,13 +96,4 @@ function nameOf({ label }: Tensor): string {
 function several([first, ...rest]: readonly string[]): string {
   if (rest.length === 0) return `${first} is`;
   return `${first} and ${rest.length === 1 ? rest[0] : `${rest.length} others`} are`;
-}
-
-/**
- * A sentence for the end of a run that stayed finite and yet went nowhere, as the distance between directions is bounded however
- * far the weights are; undefined where the last epoch's mean loss is below the first step's.
- */
-export function lossNote(firstStep: number, lastEpoch: number): string | undefined {
-  if (lastEpoch <= firstStep) return undefined;
-  return `the mean loss of the last epoch (${lastEpoch.toPrecision(4)}) is above that of the first step (${firstStep.toPrecision(4)}): nothing was learned; try a lower learning rate`;
 }

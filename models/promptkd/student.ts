@@ -21,8 +21,9 @@ import { type CompileOptions, Plan } from '../../engine/plan.js';
 import { constant, type GraphNode, input, scalar, type Tensor } from '../../engine/tensor.js';
 import type { ClipGraph, ClipModel } from '../clip/model.js';
 import { encodeImages } from '../clip/vision.js';
+import type { StepResult } from '../runs/train.js';
 import { descend } from './descend.js';
-import { type Health, HealthReader, recordHealth, type StepResult } from './health.js';
+import { type Health, HealthReader, recordHealth } from './health.js';
 import {
   layersOf,
   type Projection,

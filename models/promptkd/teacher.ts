@@ -23,8 +23,9 @@ import type { ClipGraph, ClipModel } from '../clip/model.js';
 import { encodeText, lookUp, readTokenRows, trimTokens } from '../clip/text.js';
 import { tokenTable } from '../clip/textEncoder.js';
 import { encodeImages } from '../clip/vision.js';
+import type { StepLosses, StepResult } from '../runs/train.js';
 import { descend } from './descend.js';
-import { type Health, HealthReader, recordHealth, type StepLosses, type StepResult } from './health.js';
+import { type Health, HealthReader, recordHealth } from './health.js';
 import type { Prompts } from './prompts.js';
 import { UpdatePlan } from './updatePlan.js';
 

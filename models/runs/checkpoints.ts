@@ -31,8 +31,6 @@ export interface Position {
   readonly batch: number;
   /** Sum of their losses. */
   readonly lossSum: number;
-  /** Of the run's first update. */
-  readonly firstLoss?: number;
 }
 
 export const BEGINNING: Position = { epoch: 0, batch: 0, lossSum: 0 };
@@ -184,12 +182,11 @@ function parseStored(text = ''): Stored | undefined {
   const count = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
   try {
     const stored = JSON.parse(text) as Stored;
-    const { epoch, batch, lossSum, firstLoss, metrics, settings, inputs } = stored;
+    const { epoch, batch, lossSum, metrics, settings, inputs } = stored;
     const whole =
       count(epoch) &&
       count(batch) &&
       Number.isFinite(lossSum) &&
-      (firstLoss === undefined || Number.isFinite(firstLoss)) &&
       count(metrics?.bytes) &&
       count(metrics?.crc32) &&
       typeof settings === 'string' &&

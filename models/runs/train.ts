@@ -14,13 +14,13 @@ import {
 import type { RunFolder } from './runFolder.js';
 import { addTimings, NO_TIME, StopWatch, short, timingLine, timingRecord, type Work } from './timing.js';
 
-type Losses = Readonly<Record<string, number>> & { readonly loss: number };
+/** StepLosses of one batch: the total, and its parts by name. */
+export type StepLosses = Readonly<Record<string, number>> & { readonly loss: number };
 
 /** What a step says of itself. */
 export interface StepResult {
-  /** `loss` is the total. */
-  readonly losses: Losses;
-  /** In words, what of the trained tensors is not finite or out of range. */
+  readonly losses: StepLosses;
+  /** What is wrong after the step, as a clause without a full stop: "the projection's fc1.weight is not finite". */
   readonly fault?: string;
 }
 
@@ -103,19 +103,13 @@ export async function train<B = Batch>(
     while (position.epoch < epochs) {
       const ended = await run.epoch(position);
       mean = ended.lossSum / perEpoch;
-      position = { epoch: position.epoch + 1, batch: 0, lossSum: 0, firstLoss: ended.firstLoss };
+      position = { ...BEGINNING, epoch: position.epoch + 1 };
       await run.endEpoch(position);
     }
   } finally {
     run.bar.end();
     job.stop?.end();
   }
-  const { firstLoss } = position;
-  if (firstLoss !== undefined && mean! > firstLoss)
-    job.note(
-      `the mean loss of the last epoch, ${mean!.toPrecision(3)}, is above that of the first update, ` +
-        `${firstLoss.toPrecision(3)}: the run may have diverged, and a lower learning rate may do better`,
-    );
   job.note(`${loop.label}: ${timingLine(run.timing, await workOf(job, loop))}`);
   return mean;
 }
@@ -159,9 +153,9 @@ class Run<B> {
     const rate = loop.rate(epoch);
     const watch = new StopWatch();
     const pending: Promise<StepResult>[] = [];
-    let { batch: step, lossSum, firstLoss } = position;
+    let { batch: step, lossSum } = position;
     let queued = step;
-    let update: Losses[] = [];
+    let update: StepLosses[] = [];
     bar.update(position.epoch * perEpoch + step);
     const settle = async () => {
       const { losses, fault } = await watch.waiting('gpu', pending.shift()!);
@@ -174,9 +168,7 @@ class Run<B> {
       const text = `epoch ${epoch}/${epochs}  loss ${losses.loss.toFixed(4)}  ${short(images / seconds)} images/s`;
       bar.update(position.epoch * perEpoch + step, text);
       if (update.length < accumulate) return;
-      const means = meanLosses(update);
-      firstLoss ??= means.loss;
-      folder.log({ epoch, step: step / accumulate, rate, ...means });
+      folder.log({ epoch, step: step / accumulate, rate, ...meanLosses(update) });
       update = [];
     };
     const batches = upcoming(loader.epoch(epoch, step), loop.prepare?.bind(loop));
@@ -184,7 +176,7 @@ class Run<B> {
       for (;;) {
         if (queued % accumulate === 0 && queued > position.batch && queued < perEpoch && this.isDue()) {
           while (pending.length > 0) await settle();
-          await this.save({ epoch: position.epoch, batch: step, lossSum, firstLoss });
+          await this.save({ epoch: position.epoch, batch: step, lossSum });
         }
         const next = await watch.waiting('decode', batches.next());
         if (!next) break;
@@ -209,7 +201,7 @@ class Run<B> {
     this.epochs++;
     this.timing = addTimings(this.timing, watch.read());
     folder.logTiming({ epoch, ...timingRecord(watch.read(), await workOf(job, loop)) });
-    return { epoch: position.epoch, batch: step, lossSum, firstLoss };
+    return { epoch: position.epoch, batch: step, lossSum };
   }
 
   /** What comes behind the steps of the last epoch of `position`. */
@@ -275,9 +267,9 @@ function upcoming<B>(source: AsyncIterable<B>, prepare?: (batch: B) => Promise<v
 }
 
 /** Means over the batches of an update, part by part. */
-function meanLosses(batches: readonly Losses[]): Losses {
+function meanLosses(batches: readonly StepLosses[]): StepLosses {
   const mean = (name: string) => batches.reduce((sum, losses) => sum + losses[name]!, 0) / batches.length;
-  return Object.fromEntries(Object.keys(batches[0]!).map((name) => [name, mean(name)])) as Losses;
+  return Object.fromEntries(Object.keys(batches[0]!).map((name) => [name, mean(name)])) as StepLosses;
 }
 
 const diverged = (what: string, epoch: number, step: number, folder: RunFolder) =>
