@@ -2,7 +2,7 @@
  * Ctrl-C and its kind. Nobody listens but while a run trains: elsewhere the system ends the process at once, also one that is
  * busy, and unloads nothing. In training the first signal asks, and the next ends at once.
  */
-import { readSync } from 'node:fs';
+import { fstatSync, readSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
 import type { StopRequest } from '../models/job.js';
 
@@ -63,14 +63,20 @@ export function end(signal: StopSignal): void {
 let ignoresHangUp = false;
 
 /**
- * Node forgets that `nohup` has a hang-up ignored, and a run for a night is started with it. It is known by what it makes of a
- * terminal on stdin: a file that cannot be read.
+ * Node forgets that `nohup` has a hang-up ignored, and a run for a night is started with it. It is known by what it puts in the
+ * place of a terminal on stdin: a /dev/null that cannot be read.
  */
 export function keepNohup(): void {
-  try {
-    readSync(0, Buffer.alloc(0), 0, 0, null);
-  } catch (error) {
-    ignoresHangUp = (error as NodeJS.ErrnoException).code === 'EBADF';
-  }
+  ignoresHangUp = stdinIsNohups();
   if (ignoresHangUp) process.on('SIGHUP', () => {});
+}
+
+function stdinIsNohups(): boolean {
+  try {
+    if (fstatSync(0).rdev !== statSync('/dev/null').rdev) return false;
+    readSync(0, new Uint8Array(1));
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EBADF';
+  }
 }
