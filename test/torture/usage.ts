@@ -62,8 +62,6 @@ export function readUsage(buffers: () => Pick<Usage, 'device' | 'buffers'>): Usa
     live: heapUsed + external,
     ...buffers(),
     handles: process.getActiveResourcesInfo().length + openFiles(),
-    total: process.memoryUsage().heapTotal, which: process.getActiveResourcesInfo().join(), files: openFiles(),
- ab: process.memoryUsage().arrayBuffers, heapUsed, malloc: process.report && 0
   };
 }
 
@@ -74,7 +72,11 @@ export function least(samples: readonly Usage[]): Usage {
 }
 
 /** The kinds of which there is more than 2 % more. */
-export function growth(early: Usage, late: Usage, kinds: readonly (keyof Usage)[] = KINDS): string | undefined {
+export function growth(
+  early: Usage,
+  late: Usage,
+  kinds: readonly (keyof Usage)[] = KINDS,
+): string | undefined {
   const grown = kinds.filter((kind) => late[kind] > 1.02 * early[kind]);
   if (grown.length === 0) return undefined;
   return grown.map((kind) => `${kind} grew from ${early[kind]} to ${late[kind]}`).join(', ');
