@@ -4,53 +4,13 @@ import { join } from 'node:path';
 import { nodePlatform } from '../../cli/platform/node.js';
 import { DeviceLostError, type Gpu, openGpu } from '../../engine/gpu.js';
 import type { Job } from '../../models/job.js';
-import {
-  parseSettings,
-  StudentSettingsSchema,
-  TeacherSettingsSchema,
-} from '../../models/promptkd/settings.js';
-import { runStudent } from '../../models/promptkd/studentRun.js';
-import { runTeacher } from '../../models/promptkd/teacherRun.js';
 import { Random } from '../../models/random.js';
-import type { TrainRunOptions } from '../../models/runs/train.js';
-import { makeTinyWorld, type TinyWorld } from '../helpers/tinyWorld.js';
+import { makeTinyWorld } from '../helpers/tinyWorld.js';
 import { cases, type Outcome, type TortureOptions } from './kit.js';
 import { difference, results } from './runs.js';
+import { ALWAYS, everyKind, type TinyRun } from './tinyRuns.js';
 
 const MOST_LOSSES = 3;
-
-interface Variant {
-  readonly name: string;
-  run(job: Job, out: string, options: TrainRunOptions): Promise<unknown>;
-}
-
-function variantsOf(folder: string, { teacherClip, studentClip, data }: TinyWorld): Variant[] {
-  const common = { data, visionDepth: 1, batch: 2 };
-  const teacher = (name: string, more: object): Variant => {
-    const given = { ...common, clip: teacherClip, shots: 4, textDepth: 1, epochs: 4, ...more };
-    return {
-      name,
-      run: (job, out, options) =>
-        runTeacher(job, parseSettings(TeacherSettingsSchema, given, name), out, options),
-    };
-  };
-  const student = (name: string, more: object): Variant => {
-    const given = { ...common, clip: studentClip, teacher: join(folder, 'teacher'), epochs: 3, ...more };
-    return {
-      name,
-      run: (job, out, options) =>
-        runStudent(job, parseSettings(StudentSettingsSchema, given, name), out, options),
-    };
-  };
-  return [
-    teacher('teacher', {}),
-    student('student', {}),
-    teacher('teacher with views', { views: 2, accumulate: 2 }),
-    student('student that keeps its best epoch', { select: 'reference' }),
-    student('student with a teacher cache', { views: 2, teacherCache: join(folder, 'cache') }),
-    student('student whose tower is trained', { train: 'all' }),
-  ];
-}
 
 /** Calls `before` ahead of every call that makes the device do something. */
 function watchCalls({ device }: Gpu, before: () => void): void {
@@ -102,15 +62,16 @@ async function makeJob(moments: readonly number[]) {
 }
 
 export async function device(folder: string, options: TortureOptions): Promise<Outcome> {
-  const variants = variantsOf(folder, await makeTinyWorld(folder));
-  const known = new Map<Variant, { results: Map<string, string>; calls: number }>();
-  const wholeOf = async (variant: Variant, out: string) => {
+  const cache = join(folder, 'cache');
+  const variants = everyKind(await makeTinyWorld(folder), join(folder, 'teacher'), cache);
+  const known = new Map<TinyRun, { results: Map<string, string>; calls: number }>();
+  const wholeOf = async (variant: TinyRun, out: string) => {
     const there = known.get(variant);
     if (there) return there;
     const { job, calls, close } = await makeJob([]);
     await variant.run(job, out, {});
     close();
-    rmSync(join(folder, 'cache'), { recursive: true, force: true });
+    rmSync(cache, { recursive: true, force: true });
     const whole = { results: results(out), calls: calls() };
     known.set(variant, whole);
     return whole;
@@ -123,12 +84,12 @@ export async function device(folder: string, options: TortureOptions): Promise<O
     const variant = variants[seed % variants.length]!;
     const whole = await wholeOf(variant, join(folder, variant.name));
     const out = join(folder, `seed-${seed}`);
-    rmSync(join(folder, 'cache'), { recursive: true, force: true });
+    rmSync(cache, { recursive: true, force: true });
     const moments = Array.from({ length: 1 + random.below(MOST_LOSSES + 1) }, () =>
       random.below(whole.calls),
     );
     const tale = (what: string) => `${variant.name}, lost at calls ${moments.join(', ')}: ${what}`;
-    const checkpointMinutes = random.below(2) === 0 ? 1e-6 : undefined;
+    const checkpointMinutes = random.below(2) === 0 ? ALWAYS : undefined;
     const { job, losses, close } = await makeJob(moments);
     let error: unknown;
     try {

@@ -172,7 +172,7 @@ export function inject({ folder, fault, at = -1, log }) {
     if (what === 'kill-half' || what === 'kill-after') kill();
     if (refused(what)) throw failure(what, 'write', path);
   };
-  Object.assign(fs.promises, {
+  const promises = {
     open,
     writeFile: asFile('w'),
     appendFile: asFile('a'),
@@ -184,8 +184,8 @@ export function inject({ folder, fault, at = -1, log }) {
     unlink: whole('remove', real.unlink),
     rmdir: whole('remove', real.rmdir),
     truncate: whole('truncate', real.truncate),
-  });
-  Object.assign(fs, {
+  };
+  const sync = {
     writeFileSync: asFileSync(realFs.writeFileSync),
     appendFileSync: asFileSync(realFs.appendFileSync),
     openSync: (path, flags, mode) =>
@@ -195,14 +195,16 @@ export function inject({ folder, fault, at = -1, log }) {
     mkdirSync: wholeSync('mkdir', realFs.mkdirSync),
     rmSync: wholeSync('remove', realFs.rmSync),
     unlinkSync: wholeSync('remove', realFs.unlinkSync),
-  });
+  };
+  Object.assign(fs.promises, promises);
+  Object.assign(fs, sync);
   syncBuiltinESMExports();
   return {
     changes,
     struck: () => struck,
     restore: () => {
-      Object.assign(fs.promises, originals.promises);
-      Object.assign(fs, originals.fs);
+      for (const name of Object.keys(promises)) fs.promises[name] = real[name];
+      for (const name of Object.keys(sync)) fs[name] = realFs[name];
       syncBuiltinESMExports();
     },
   };
