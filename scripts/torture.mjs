@@ -66,6 +66,10 @@ const outcomes = chosen.map((test) => {
       env: {
         ...process.env,
         ...added,
+        // glibc gives back what is free, so that what a process has is what it needs.
+        MALLOC_ARENA_MAX: '1',
+        MALLOC_TRIM_THRESHOLD_: '65536',
+        MALLOC_MMAP_THRESHOLD_: '65536',
         TORTURE_COUNT: String(count ?? test.count),
         TORTURE_SEED: String(seed),
         TORTURE_REPORT: report,

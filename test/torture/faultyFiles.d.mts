@@ -19,7 +19,7 @@ export interface FaultPlan {
   readonly fault: Fault;
   /** The change that it happens to, from 0 on. */
   readonly at?: number;
-  /** Gets a line of JSON for each change. */
+  /** Gets a line of JSON for each change, with the process's `ms` at that moment. */
   readonly log?: string;
 }
 

@@ -32,7 +32,10 @@ export function inject({ folder, fault, at = -1, log }) {
   /** Counts a change; what is to happen to it. */
   const fate = (op, path) => {
     const number = changes.push({ op, path: String(path) }) - 1;
-    if (log) originals.fs.appendFileSync(log, `${JSON.stringify({ op, path: String(path) })}\n`);
+    if (log) {
+      const line = JSON.stringify({ op, path: String(path), ms: performance.now() });
+      originals.fs.appendFileSync(log, `${line}\n`);
+    }
     if (number === at) {
       struck = true;
       full = fault === 'ENOSPC';

@@ -2,12 +2,11 @@
  * Runs that are killed at random moments, also in the midst of a change of their files, and resumed until they end: the
  * same bits as those of a run that nobody disturbed.
  */
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Random } from '../../models/random.js';
 import { makeTinyWorld, type TinyWorld } from '../helpers/tinyWorld.js';
-import type { Fault, FaultPlan } from './faultyFiles.mjs';
+import type { Change, Fault, FaultPlan } from './faultyFiles.mjs';
 import { cases, type Outcome, type TortureOptions } from './kit.js';
 import { type Ended, start, ugliness } from './process.js';
 import {
@@ -28,7 +27,7 @@ const KILLS: readonly Fault[] = ['kill-before', 'kill-half', 'kill-after'];
 interface Whole {
   readonly results: Map<string, string>;
   readonly seconds: number;
-  /** From when its folder has something in it. */
+  /** Seconds until its first checkpoint. */
   readonly begins: number;
   readonly changes: number;
 }
@@ -45,7 +44,6 @@ export async function kills(folder: string, options: TortureOptions): Promise<Ou
     return whole;
   };
   await wholeOf(VARIANTS[0]!);
-  const frequent = (await start(['distill', '--help'], folder).ended).stdout.includes(CHECKPOINTS[0]!);
   let killed = 0;
   const outcome = await cases(options, async (seed) => {
     const random = Random.of(seed, 'kills');
@@ -56,7 +54,7 @@ export async function kills(folder: string, options: TortureOptions): Promise<Ou
     const args = [
       ...argumentsOf(world, variant, teacher),
       // So often that most runs are stopped within an epoch that has been kept in part.
-      ...(random.below(2) === 0 && frequent ? CHECKPOINTS : []),
+      ...(random.below(2) === 0 ? FREQUENT : []),
     ];
     const story: string[] = [variant.name];
     let ended: Ended | undefined;
@@ -81,7 +79,7 @@ export async function kills(folder: string, options: TortureOptions): Promise<Ou
   return { ...outcome, remark: `${killed} kills` };
 }
 
-const CHECKPOINTS = ['--checkpoint-minutes', '0.0005'];
+const FREQUENT = ['--checkpoint-minutes', '0.0005'];
 
 async function undisturbed(world: TinyWorld, variant: Variant, cwd: string, teacher: string): Promise<Whole> {
   const { seconds } = await runWhole(world, variant, cwd, teacher);
@@ -89,18 +87,18 @@ async function undisturbed(world: TinyWorld, variant: Variant, cwd: string, teac
   rmSync(join(cwd, 'cache'), { recursive: true, force: true });
   rmSync(join(cwd, 'run'), { recursive: true, force: true });
   const log = join(cwd, 'changes.jsonl');
-  const plan: FaultPlan = { folder: cwd, fault: 'none', log };
-  const process = start(argumentsOf(world, variant, teacher), cwd, { ...plan, folder: join(cwd, 'run') });
-  const begun = performance.now();
-  while (!existsSync(join(cwd, 'run')) && !process.over()) await sleep(5);
-  const begins = (performance.now() - begun) / 1000;
-  const ended = await process.ended;
+  const plan: FaultPlan = { folder: join(cwd, 'run'), fault: 'none', log };
+  const ended = await start(argumentsOf(world, variant, teacher), cwd, plan).ended;
   if (ended.status !== 0) throw new Error(`${variant.name} ended with ${ended.status}: ${ended.stderr}`);
+  const changes = readFileSync(log, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Change & { readonly ms: number });
   return {
     results: results(join(cwd, 'run')),
     seconds: Math.min(seconds, ended.seconds),
-    begins,
-    changes: readFileSync(log, 'utf8').trim().split('\n').length,
+    begins: changes.find(({ path }) => path.includes('checkpoints'))!.ms / 1000,
+    changes: changes.length,
   };
 }
 
