@@ -39,7 +39,11 @@ export const VARIANTS: readonly Variant[] = [
     command: 'distill',
     flags: [...student, '--teacher-cache', 'cache', '--views', '2'],
   },
-  { name: 'student whose tower is trained', command: 'distill', flags: [...student, '--train', 'all'] },
+  {
+    name: 'student whose tower is trained',
+    command: 'distill',
+    flags: [...student, '--train', 'all', '--learning-rate', '1e-4'],
+  },
 ];
 
 /** The arguments of a run of the variant in the folder `run`, with the teacher run `teacher` where it needs one. */

@@ -40,7 +40,7 @@ export function everyKind(world: TinyWorld, teacherRun: string, cache: string): 
     teacher('teacher with views', { views: 2, accumulate: 2 }),
     student('student that keeps its best epoch', { select: 'reference' }),
     student('student with a teacher cache', { views: 2, teacherCache: cache }),
-    student('student whose tower is trained', { train: 'all' }),
+    student('student whose tower is trained', { train: 'all', learningRate: 1e-4 }),
   ];
 }
 
