@@ -145,7 +145,7 @@ async function makeKinds(folder: string, job: Job): Promise<Kind[]> {
 async function logits(job: Job, run: string, data: Dataset, options?: RunOptions): Promise<unknown> {
   const classifier = await Classifier.ofRun(job, run, data.classNames, options);
   try {
-    const found = await classifier.logits(job, data.test, 'flips');
+    const { rows: found } = await classifier.logits(job, data.test, 'flips');
     return [...new Uint32Array(found.buffer, found.byteOffset, found.length)];
   } finally {
     classifier.destroy();

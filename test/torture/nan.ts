@@ -109,7 +109,7 @@ async function filesOf(world: World, job: Job): Promise<(File & { readonly expec
   const classified = (run: string) => async (job: Job) => {
     const classifier = await Classifier.ofRun(job, run, dataset.classNames);
     try {
-      return [...(await classifier.logits(job, dataset.test, 'nan'))];
+      return [...(await classifier.logits(job, dataset.test, 'nan')).rows];
     } finally {
       classifier.destroy();
     }
