@@ -50,13 +50,16 @@ export function randomClip(
     textLayers: number;
     patch: number;
     resolution: number;
+    vocabulary?: number;
+    contextLength?: number;
   },
 ): RandomClip {
   const { embed, width, layers, textLayers, patch, resolution } = size;
+  const { vocabulary = VOCABULARY, contextLength = CONTEXT } = size;
   const config: ClipConfig = {
     embed,
     vision: { width, layers, heads: width / 64, patch, resolution, tokens: (resolution / patch) ** 2 + 1 },
-    text: { width: 64, layers: textLayers, heads: 1, vocabulary: VOCABULARY, contextLength: CONTEXT },
+    text: { width: 64, layers: textLayers, heads: 1, vocabulary, contextLength },
     activation: 'quickGelu',
     layerNormEps: 1e-5,
   };

@@ -1,0 +1,148 @@
+/**
+ * `npm run torture [-- TEST... --count N --seed S --json FILE]`: what training runs, files and devices must survive, with many
+ * cases of each. Ends with one table, and with 1 where a test missed a case. `npm test` has a short form of each.
+ */
+import { execSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Command } from 'commander';
+
+process.chdir(fileURLToPath(new URL('..', import.meta.url)));
+
+/** `count`: cases of the full form. `files`: where its tests are, if not in a file of its name; `count` rounds of each then. */
+const TESTS = [
+  {
+    name: 'kills',
+    count: 100,
+    reach: 'both stages and reproduce, killed again and again and resumed: the same bits',
+  },
+  { name: 'device', count: 30, reach: 'the device destroyed at a random step: the same bits' },
+  { name: 'writes', count: 10_000, reach: 'every write of a run refused in each way: readable, and resumed' },
+  {
+    name: 'flips',
+    count: 1000,
+    reach: 'one bit of every kind of file that is written: noticed, or no effect',
+  },
+  { name: 'nan', count: 200, reach: 'NaN and Inf in weights, prompts, vectors and checkpoints: named' },
+  {
+    name: 'mutants',
+    count: 10_000,
+    reach: 'inputs of every kind, damaged: a message or a right answer',
+    files: [
+      'test/models/checkpoints/fuzz.test.ts',
+      'test/models/fuzz.test.ts',
+      'test/torture/imageMutants.test.ts',
+    ],
+  },
+  { name: 'images', count: 500, reach: 'broken images among good ones: skipped and named, the others used' },
+  { name: 'long', count: 5000, reach: 'memory, device memory and handles as they were at step 500' },
+  { name: 'hub', count: 1, reach: 'a server that lies to pull: refused, nothing written elsewhere' },
+  { name: 'locks', count: 20, reach: 'two processes in one folder: one runs, the other is told which' },
+]
+  .map((test) => ({
+    ...test,
+    files: (test.files ?? [`test/torture/${test.name}.test.ts`]).filter((file) => existsSync(file)),
+  }))
+  .filter(({ files }) => files.length > 0);
+
+const program = new Command('torture')
+  .argument('[test...]', 'which of them (default: all)')
+  .option('--count <n>', 'cases of each, in place of their own numbers', parsePositive)
+  .option('--seed <n>', "the first case's; a failure names its own", parsePositive, 1)
+  .option('--json <file>', 'where to keep the outcomes')
+  .addHelpText(
+    'after',
+    `\nTests:\n${TESTS.map(({ name, count, reach }) => `  ${name.padEnd(8)} ${String(count).padStart(6)}  ${reach}`).join('\n')}`,
+  )
+  .parse();
+const { count, seed, json } = program.opts();
+for (const name of program.args)
+  if (!TESTS.some((test) => test.name === name)) program.error(`no test called ${name}: see --help`);
+const chosen = TESTS.filter(({ name }) => program.args.length === 0 || program.args.includes(name));
+
+execSync('npm run build --silent', { stdio: 'inherit' });
+// The adapter must be in the environment before the processes start.
+const { adapterEnvironment } = await import('../dist/cli/platform/relaunch.js');
+const { formatTable } = await import('../dist/cli/table.js');
+const added = await adapterEnvironment(process.env.PROMPTKD_ADAPTER);
+
+const folder = mkdtempSync(join(tmpdir(), 'promptkd-torture-'));
+const outcomes = chosen.map((test) => {
+  const report = join(folder, `${test.name}.jsonl`);
+  const results = join(folder, `${test.name}.json`);
+  const rounds = String(count ?? test.count);
+  const started = performance.now();
+  const { status } = spawnSync(
+    process.execPath,
+    [
+      ...['node_modules/vitest/vitest.mjs', 'run', ...test.files],
+      ...['--reporter=default', '--reporter=json', `--outputFile.json=${results}`],
+    ],
+    {
+      stdio: 'inherit',
+      env: {
+        ...process.env,
+        ...added,
+        // glibc gives back what is free, so that what a process has is what it needs.
+        MALLOC_ARENA_MAX: '1',
+        MALLOC_TRIM_THRESHOLD_: '65536',
+        MALLOC_MMAP_THRESHOLD_: '65536',
+        TORTURE_COUNT: rounds,
+        TORTURE_SEED: String(seed),
+        TORTURE_REPORT: report,
+        FUZZ_ROUNDS: rounds,
+        FUZZ_SEED: String(seed),
+      },
+    },
+  );
+  const seconds = (performance.now() - started) / 1000;
+  const told = existsSync(report)
+    ? readFileSync(report, 'utf8')
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line))
+    : [];
+  const others = testsOf(results)
+    .filter(({ title }) => !told.some(({ name }) => title === name))
+    .map((one) => outcomeOf(one, Number(rounds)));
+  const parts = [...told, ...others];
+  // A test that ended without an outcome has missed all of it.
+  if (parts.length === 0)
+    parts.push({ name: test.name, tried: 0, passed: 0, failures: ['it ended without an outcome'] });
+  return { ...test, seconds, parts, missed: status !== 0 };
+});
+rmSync(folder, { recursive: true, force: true });
+
+const rows = outcomes.flatMap(({ seconds, parts }) =>
+  parts.map(({ name, tried, passed, remark = '' }, i) => [
+    name,
+    String(tried),
+    String(passed),
+    i === 0 ? seconds.toFixed(0) : '',
+    remark,
+  ]),
+);
+for (const { name, failures } of outcomes.flatMap(({ parts }) => parts))
+  for (const failure of failures.slice(0, 20)) console.log(`missed: ${name}, ${failure}`);
+console.log(`\n${formatTable(['test', 'tried', 'passed', 'seconds', ''], rows)}`);
+if (json !== undefined) writeFileSync(json, `${JSON.stringify(outcomes, null, 2)}\n`);
+process.exit(outcomes.some(({ missed }) => missed) ? 1 : 0);
+
+function testsOf(results) {
+  if (!existsSync(results)) return [];
+  return JSON.parse(readFileSync(results, 'utf8')).testResults.flatMap((file) => file.assertionResults);
+}
+
+/** Of a test that knows nothing of `TORTURE_REPORT`: it tries its rounds one after another and ends with the first that fails. */
+function outcomeOf({ fullName, status, failureMessages }, rounds) {
+  const passed = status === 'passed';
+  const name = fullName.replace(/:? \d+ mutations.*$/, '');
+  return { name, tried: rounds, passed: passed ? rounds : 0, failures: passed ? [] : failureMessages };
+}
+
+function parsePositive(text) {
+  if (!/^\d{1,9}$/.test(text) || Number(text) === 0) program.error(`${text} is no whole number from 1`);
+  return Number(text);
+}

@@ -1,0 +1,7 @@
+import { temporaryFolder } from '../helpers/files.js';
+import { flips } from './flips.js';
+import { torture } from './kit.js';
+
+const folder = temporaryFolder('flips');
+
+torture('flips', 6, (options) => flips(folder, options));

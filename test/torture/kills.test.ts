@@ -1,0 +1,7 @@
+import { temporaryFolder } from '../helpers/files.js';
+import { kills } from './kills.js';
+import { torture } from './kit.js';
+
+const folder = temporaryFolder('kills');
+
+torture('kills', 4, (options) => kills(folder, options));

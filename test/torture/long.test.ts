@@ -1,0 +1,7 @@
+import { temporaryFolder } from '../helpers/files.js';
+import { torture } from './kit.js';
+import { long } from './long.js';
+
+const folder = temporaryFolder('long');
+
+torture('long', 600, (options) => long(folder, options));
