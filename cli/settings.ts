@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import * as v from 'valibot';
 import { UserError } from '../engine/errors.js';
+import { readable } from '../models/checkpoints/tensors.js';
 import { knownName } from '../models/datasets/layouts.js';
 import type { Platform } from '../models/platform.js';
 import { methodDefault } from '../models/promptkd/defaults.js';
@@ -226,7 +227,10 @@ export async function readSettingsFile(
     throw new UserError(`${file} holds no settings`, 'write one "field: value" a line');
   const { kind, ...fields } = content as Record<string, unknown>;
   if (kind !== undefined && kind !== stage)
-    throw new UserError(`${file} holds the settings of a ${kind} run`, `give those of a ${stage} run`);
+    throw new UserError(
+      readable(`${file} holds the settings of a ${typeof kind === 'string' ? kind : 'different'} run`),
+      `give those of a ${stage} run`,
+    );
   // Only the fields that are there: what is missing may come as a flag.
   checkFields(stage, fields, file);
   return fields;

@@ -90,8 +90,8 @@ export interface Platform {
   join(...parts: string[]): string;
   /** Last part of a path. */
   baseName(path: string): string;
-  /** Gunzips a buffer. */
-  gunzip(data: Uint8Array): Promise<Uint8Array>;
+  /** Gunzips a buffer. Throws `UserError` when it is damaged, or unpacks to more than `most` bytes. */
+  gunzip(data: Uint8Array, most: number): Promise<Uint8Array>;
   /**
    * SHA-256 of a file's content (streamed), lower-case hex.
    *

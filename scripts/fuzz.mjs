@@ -1,6 +1,7 @@
 /**
- * `npm run fuzz [-- ROUNDS [FIRST_SEED]]`: damaged checkpoints of every format, 10,000 of each unless told otherwise, with
- * the most time and memory that one of them took. A seed that fails is named and can be run alone: `npm run fuzz -- 1 SEED`.
+ * `npm run fuzz [-- ROUNDS [FIRST_SEED]]`: damaged inputs of every kind, 10,000 of each unless told otherwise, with the most
+ * time and memory that one of them took: checkpoints of every format, what runs write, settings, lists and tokenizers.
+ * A seed that fails is named and can be run alone: `npm run fuzz -- 1 SEED`.
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +9,12 @@ import { fileURLToPath } from 'node:url';
 const [rounds = '10000', firstSeed = '0'] = process.argv.slice(2);
 const { status } = spawnSync(
   process.execPath,
-  ['node_modules/vitest/vitest.mjs', 'run', 'test/models/checkpoints/fuzz.test.ts'],
+  [
+    'node_modules/vitest/vitest.mjs',
+    'run',
+    'test/models/checkpoints/fuzz.test.ts',
+    'test/models/fuzz.test.ts',
+  ],
   {
     stdio: 'inherit',
     cwd: fileURLToPath(new URL('..', import.meta.url)),

@@ -124,11 +124,15 @@ export const nodePlatform: Platform = {
   baseName: (path) => basename(path),
   imageDecoder,
   cacheFolder: cacheFolder(),
-  async gunzip(data) {
+  async gunzip(data, most) {
     try {
-      return await promisify(zlib.gunzip)(data);
+      return await promisify(zlib.gunzip)(data, { maxOutputLength: most });
     } catch (error) {
-      throw new UserError(`the gzip data is damaged: ${reason(error)}`, 'Copy or download the file again.');
+      const tooMuch = isCode(error, 'ERR_BUFFER_TOO_LARGE');
+      throw new UserError(
+        tooMuch ? `it unpacks to more than ${most} bytes` : `the gzip data is damaged: ${reason(error)}`,
+        'Copy or download the file again.',
+      );
     }
   },
   async sha256(path, { keep = false } = {}) {

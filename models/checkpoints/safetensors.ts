@@ -151,7 +151,10 @@ function parseHeader(path: string, bytes: Uint8Array) {
   for (const [name, value] of Object.entries(header)) {
     if (name === '__metadata__') {
       if (!isRecord(value)) throw damaged(path, 'its metadata is not an object');
-      for (const [key, text] of Object.entries(value)) if (typeof text === 'string') metadata[key] = text;
+      for (const [key, text] of Object.entries(value)) {
+        if (typeof text === 'string') metadata[key] = text;
+        else if (key === CHECKSUM) throw changed(path, 'its checksum is damaged');
+      }
     } else entries.push(parseEntry(path, name, value));
   }
   return { entries, metadata };

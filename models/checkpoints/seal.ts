@@ -18,6 +18,8 @@ const NO_DIGITS = '0'.repeat(DIGITS);
 const FORMAT = /^crc32:[0-9a-f]{8}(?: [0-9a-f]{8})*$/;
 /** What a checksum looks like whose name, or whose own text, has been damaged. */
 const REMAINS = /^crc32:|^.{0,7}[0-9a-f]{8} [0-9a-f]{8}/;
+/** Another program's entry of that name. */
+const FOREIGN = /^[a-z][\w-]*:(?!.*[0-9a-f]{8} [0-9a-f]{8})|^[0-9a-f]{16,128}$/i;
 
 export interface Seal {
   readonly header: number;
@@ -50,8 +52,7 @@ export function readSeal(metadata: Readonly<Record<string, string>>, count: numb
       throw new Error('the name of its checksum is damaged');
     return undefined;
   }
-  // Another program may have such an entry of its own.
-  if (!REMAINS.test(text)) return undefined;
+  if (!text.startsWith('crc32:') && FOREIGN.test(text)) return undefined;
   if (!FORMAT.test(text)) throw new Error('its checksum is damaged');
   const [header, ...tensors] = text.slice('crc32:'.length).split(' ');
   if (tensors.length !== count)

@@ -23,7 +23,7 @@ export async function openShards(
   const folder = path.slice(0, path.length - platform.baseName(path).length);
   for (const [name, file] of Object.entries(await weightMap(platform, path))) {
     // A shard lies beside its index: a path that leads elsewhere is refused.
-    if (typeof file !== 'string' || !/^[^/\\]+$/.test(file) || file === '..' || file === '.')
+    if (typeof file !== 'string' || !/^[^/\\\p{Cc}]+$/u.test(file) || file === '..' || file === '.')
       throw damaged(path, `tensor "${name}" lies in ${JSON.stringify(file)}, which is no file name`);
     const shardPath = platform.join(folder || '.', file);
     // A shard that is an index could name itself.

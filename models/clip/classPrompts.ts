@@ -1,7 +1,8 @@
 /** Class names in a template, as token sequences. */
 import { UserError } from '../../engine/errors.js';
+import { readable } from '../checkpoints/tensors.js';
 import { fillTemplate } from './templates.js';
-import type { Tokenizer } from './tokenizer.js';
+import { MAX_TEXT, type Tokenizer } from './tokenizer.js';
 
 /**
  * One padded sequence a class, `[contextLength]` each.
@@ -17,13 +18,19 @@ export function tokenizeClasses(
 ): Int32Array[] {
   return classNames.map((name) => {
     const text = fillTemplate(template, name);
-    // Start and end of text take a place each.
-    const length = tokenizer.encode(text).length + 2;
-    if (length > contextLength)
-      throw new UserError(
-        `the class name "${name}" is too long: "${text}" has ${length} tokens with start and end, but the context has ${contextLength}`,
+    const tooLong = (tokens: number | string) =>
+      new UserError(
+        readable(
+          `the class name "${shortened(name)}" is too long: "${shortened(text)}" has ${tokens} tokens with start and end, but the context has ${contextLength}`,
+        ),
         'shorten the class name',
       );
+    if (text.length > MAX_TEXT) throw tooLong('far more');
+    // Start and end of text take a place each.
+    const length = tokenizer.encode(text).length + 2;
+    if (length > contextLength) throw tooLong(length);
     return tokenizer.tokenize(text, contextLength);
   });
 }
+
+const shortened = (text: string): string => (text.length > 100 ? `${text.slice(0, 100)}...` : text);

@@ -68,6 +68,11 @@ export async function loadModel(
       : constant(undefined, stored.shape, name, dtype);
     tensors.set(name, leaf);
     const source = replaced?.get(name) ?? stored;
+    if (source.shape.join() !== stored.shape.join())
+      throw new UserError(
+        `the weights to take in place of those of ${checkpoint.path} have ${name} of shape [${source.shape.join(', ')}], expected [${stored.shape.join(', ')}]`,
+        'give the CLIP that they were trained from',
+      );
     return { leaf, read: () => (dtype === 'f16' ? source.readHalf() : source.read()) };
   });
   await uploadWeights(gpu, sources, (done) => onProgress?.(done, sources.length));

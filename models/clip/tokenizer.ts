@@ -1,5 +1,7 @@
 import { decodeEntity } from 'html-entities';
 import { UserError } from '../../engine/errors.js';
+import { isRecord, parseLimitedJson } from '../checkpoints/json.js';
+import { readable } from '../checkpoints/tensors.js';
 import type { Platform } from '../platform.js';
 
 const START = '<|startoftext|>';
@@ -13,6 +15,17 @@ const WORD_END = '</w>';
  */
 const PIECES =
   /<\|[sſ]tartoftext\|>|<\|endoftext\|>|'[sſ]|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|(?:(?!\u0345)[^\p{White_Space}\p{L}\p{N}])+/gu;
+
+/** No context has room for more characters; merging the pairs of a long word takes time that grows with its square. */
+export const MAX_TEXT = 5000;
+
+function tooLong(text: string, tokens: string, contextLength: number): UserError {
+  const start = text.length > 200 ? `${text.slice(0, 200)}...` : text;
+  return new UserError(
+    `the text ${JSON.stringify(start)} has ${tokens} tokens with start and end, but the context has ${contextLength}`,
+    'Shorten the text or the class name.',
+  );
+}
 
 /** Merges of `bpe_simple_vocab_16e6.txt` that CLIP uses: 49,152 tokens less 256 bytes and 2 special ones. */
 const OPENAI_MERGES = 49152 - 256 - 2;
@@ -63,13 +76,10 @@ export class Tokenizer {
    * @throws UserError naming the text when it does not fit and is not to be cut
    */
   tokenize(text: string, contextLength: number, { truncate = false } = {}): Int32Array {
+    if (!truncate && text.length > MAX_TEXT) throw tooLong(text, 'far more', contextLength);
     let ids = [this.startOfText, ...this.encode(text), this.endOfText];
     if (truncate && ids.length > contextLength) ids = [...ids.slice(0, contextLength - 1), this.endOfText];
-    if (ids.length > contextLength)
-      throw new UserError(
-        `the text ${JSON.stringify(text)} has ${ids.length} tokens with start and end, but the context has ${contextLength}`,
-        'Shorten the text or the class name.',
-      );
+    if (ids.length > contextLength) throw tooLong(text, String(ids.length), contextLength);
     const row = new Int32Array(contextLength).fill(this.padding);
     row.set(ids);
     return row;
@@ -114,13 +124,26 @@ export class Tokenizer {
  */
 export async function loadTokenizer(platform: Platform, path: string): Promise<Tokenizer> {
   const file = await findTokenizer(platform, path);
+  const size = (await platform.stat(file))?.size ?? 0;
+  if (size > MAX_BYTES) throw damaged(file, `it has ${size} bytes, too many`);
   const bytes = await platform.read(file);
   const isGzip = bytes[0] === 0x1f && bytes[1] === 0x8b;
-  const text = new TextDecoder().decode(isGzip ? await platform.gunzip(bytes) : bytes);
+  const text = new TextDecoder().decode(isGzip ? await unzip(platform, file, bytes) : bytes);
   return new Tokenizer(
     text.trimStart().startsWith('{') ? fromJson(text, file) : fromMergeList(text, file),
     file,
   );
+}
+
+/** CLIP's own have 1 to 4 MB, unzipped. */
+const MAX_BYTES = 16 * 2 ** 20;
+
+async function unzip(platform: Platform, file: string, bytes: Uint8Array): Promise<Uint8Array> {
+  try {
+    return await platform.gunzip(bytes, MAX_BYTES);
+  } catch (error) {
+    throw error instanceof UserError ? damaged(file, error.message) : error;
+  }
 }
 
 /** What a model's folder may call it, the first that is there; Hugging Face's `merges.txt` is OpenAI's list. */
@@ -157,44 +180,58 @@ function fromMergeList(text: string, file: string): BytePairs {
 }
 
 /** The parts of Hugging Face's form that we read; its normaliser and pre-tokenizer are OpenAI's in other words. */
-interface TokenizerJson {
-  readonly added_tokens?: readonly { readonly id: number; readonly content: string }[];
-  readonly model?: {
-    readonly type?: string;
-    readonly end_of_word_suffix?: string;
-    readonly vocab?: Readonly<Record<string, number>>;
-    readonly merges?: readonly (string | string[])[];
-  };
-}
-
 function fromJson(text: string, file: string): BytePairs {
-  let json: TokenizerJson;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    throw damaged(file, 'it is not JSON');
-  }
-  const { vocab, merges, type, end_of_word_suffix: suffix } = json.model ?? {};
-  if ((type !== undefined && type !== 'BPE') || suffix !== WORD_END || !vocab || !Array.isArray(merges))
+  const json = parseJson(text, file);
+  const { vocab, merges, type, end_of_word_suffix: suffix } = recordOf(json.model);
+  if (
+    (type !== undefined && type !== 'BPE') ||
+    suffix !== WORD_END ||
+    !isRecord(vocab) ||
+    !Array.isArray(merges)
+  )
     throw damaged(file, `it is no byte-pair vocabulary with the word end "${WORD_END}"`);
-  const vocabulary = new Map(Object.entries(vocab));
-  for (const { id, content } of json.added_tokens ?? []) vocabulary.set(content, id);
-  for (const [symbol, id] of vocabulary)
-    if (!Number.isInteger(id) || id < 0) throw damaged(file, `the token "${symbol}" has the id ${id}`);
+  const added = json.added_tokens ?? [];
+  if (!Array.isArray(added)) throw damaged(file, 'its added_tokens are no list');
+  const vocabulary = new Map<string, number>();
+  const add = (symbol: unknown, id: unknown) => {
+    if (typeof symbol !== 'string' || !Number.isInteger(id) || (id as number) < 0 || (id as number) > MAX_ID)
+      throw damaged(file, `the token ${inWords(symbol)} has the id ${inWords(id)}`);
+    vocabulary.set(symbol, id as number);
+  };
+  for (const [symbol, id] of Object.entries(vocab)) add(symbol, id);
+  for (const token of added) add(recordOf(token).content, recordOf(token).id);
   return {
     vocabulary,
     merges: merges.map((merge) => pair(typeof merge === 'string' ? merge.split(' ') : merge, file)),
   };
 }
 
-function pair(parts: readonly string[], file: string): readonly [string, string] {
-  if (parts.length !== 2) throw damaged(file, `the merge ${JSON.stringify(parts)} is no pair`);
+/** No token table has so many rows. */
+const MAX_ID = 2 ** 24;
+
+function parseJson(text: string, file: string): Record<string, unknown> {
+  try {
+    // Vocabulary and merges have some 100,000 values.
+    return recordOf(parseLimitedJson(text, 2 ** 20));
+  } catch (error) {
+    throw damaged(file, `it ${(error as Error).message}`);
+  }
+}
+
+const inWords = (value: unknown): string => (JSON.stringify(value) ?? 'nothing').slice(0, 60);
+
+/** What is no record has no fields. */
+const recordOf = (value: unknown): Record<string, unknown> => (isRecord(value) ? value : {});
+
+function pair(parts: unknown, file: string): readonly [string, string] {
+  if (!Array.isArray(parts) || parts.length !== 2 || !parts.every((part) => typeof part === 'string'))
+    throw damaged(file, `the merge ${inWords(parts)} is no pair`);
   return [parts[0], parts[1]];
 }
 
 function damaged(file: string, problem: string): UserError {
   return new UserError(
-    `${file}: ${problem}`,
+    `${file}: ${readable(problem)}`,
     "Use the tokenizer file that came with the model, or CLIP's own.",
   );
 }

@@ -1,4 +1,5 @@
 import { UserError } from '../../engine/errors.js';
+import { readable } from '../checkpoints/tensors.js';
 
 /** A class name as it stands in a prompt: underscores are spaces; case is kept. */
 export function promptName(name: string): string {
@@ -28,7 +29,9 @@ export function requireDistinct(names: readonly string[], where: string): void {
   const [pair] = equalNames(names);
   if (pair)
     throw new UserError(
-      `${where}: two classes have the same name in a prompt, "${names[pair[0]]}" and "${names[pair[1]]}"`,
+      readable(
+        `${where}: two classes have the same name in a prompt, "${names[pair[0]]}" and "${names[pair[1]]}"`,
+      ),
       'Rename one of them, or put their images together.',
     );
 }

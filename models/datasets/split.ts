@@ -1,5 +1,6 @@
 /** CoOp's split files: `{"train": [[path, label, class name], ...], "val": ..., "test": ...}`. */
 import { UserError } from '../../engine/errors.js';
+import { readable } from '../checkpoints/tensors.js';
 import { equalNames, promptName } from './classNames.js';
 import type { DataFolder } from './dataFolder.js';
 import type { Dataset, ImageItem } from './dataset.js';
@@ -35,7 +36,7 @@ export function parseSplit(
         throw new UserError(`${where}: "${key}" entry ${index} is not [path, label, class name]`, MEND);
       const known = names.get(label);
       if (known !== undefined && known !== name)
-        throw new UserError(`${where}: label ${label} is both "${known}" and "${name}"`, MEND);
+        throw new UserError(readable(`${where}: label ${label} is both "${known}" and "${name}"`), MEND);
       names.set(label, name);
       return { path: resolve(path), label };
     });

@@ -1,7 +1,9 @@
 /** Class vectors: the tuned teacher's text features, computed once and kept in a file of their own (spec 2). */
 import { UserError } from '../../engine/errors.js';
+import { parseLimitedJson } from '../checkpoints/json.js';
 import { openByContent } from '../checkpoints/load.js';
 import { encodeSafetensors } from '../checkpoints/safetensors.js';
+import { readable } from '../checkpoints/tensors.js';
 import type { Platform } from '../platform.js';
 import type { ClassMatrix } from './student.js';
 
@@ -69,24 +71,32 @@ export async function readClassVectors(platform: Platform, path: string): Promis
   const tensor = file.tensors.get('class_vectors');
   const { metadata } = file;
   const classNames = parseNames(metadata.class_names);
-  if (tensor?.shape.length !== 2 || classNames?.length !== tensor.shape[0])
+  const [rows, width] = tensor?.shape ?? [];
+  if (tensor?.shape.length !== 2 || !rows || !width || classNames?.length !== rows)
     throw new UserError(`${path} holds no class vectors`, 'make them with: promptkd class-vectors');
+  const logitScale = Number(metadata.logit_scale);
+  if (!(logitScale > 0 && logitScale < Infinity))
+    throw new UserError(
+      readable(`${path}: its metadata has the logit_scale "${metadata.logit_scale ?? ''}"`),
+      'make the class vectors again with: promptkd class-vectors',
+    );
   return {
     vectors: await tensor.read(),
-    count: tensor.shape[0]!,
-    embed: tensor.shape[1]!,
+    count: rows,
+    embed: width,
     classNames,
     template: metadata.template ?? '',
     clipHash: metadata.teacher_clip_sha256 ?? metadata.clip_sha256 ?? '',
     ...(metadata.teacher_sha256 && { teacherHash: metadata.teacher_sha256 }),
-    logitScale: Number(metadata.logit_scale),
+    logitScale,
   };
 }
 
-function parseNames(text = ''): string[] | undefined {
+/** A list of names as JSON; undefined for anything else. */
+export function parseNames(text = ''): string[] | undefined {
   try {
-    const names: unknown = JSON.parse(text);
-    return Array.isArray(names) ? names.map(String) : undefined;
+    const names = parseLimitedJson(text);
+    return Array.isArray(names) && names.every((name) => typeof name === 'string') ? names : undefined;
   } catch {
     return undefined;
   }

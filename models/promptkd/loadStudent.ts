@@ -8,7 +8,7 @@ import { readRunConfig } from '../runs/runFolder.js';
 import { type ClassVectors, readClassVectors } from './classVectors.js';
 import { isFile, openModelFile } from './modelFile.js';
 import { projectionShapes, projectionVariables } from './projection.js';
-import { promptVariables } from './prompts.js';
+import { promptVariables, requireFitting } from './prompts.js';
 import type { StudentVariables } from './student.js';
 import { CLASS_VECTORS_FILE, readStudent, readStudentFile, type StoredStudent } from './studentFile.js';
 
@@ -46,6 +46,7 @@ export async function loadStudent(job: Job, path: string, vectors?: string): Pro
       `${path} has no class vectors: the authors' students are saved without them`,
       'make them of its teacher (promptkd class-vectors) and give them with --class-vectors FILE',
     );
+  requireFitting(path, { text: [], vision: stored.prompts }, checkpoint.config);
   const classes = await readClassVectors(platform, file);
   if (classes.embed !== stored.outputs)
     throw new UserError(

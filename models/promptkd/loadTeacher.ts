@@ -12,7 +12,7 @@ import { readRunConfig } from '../runs/runFolder.js';
 import { type ClassVectors, normalizeRows } from './classVectors.js';
 import { isFile, openModelFile } from './modelFile.js';
 import { openTokenizer } from './openTokenizer.js';
-import { type Prompts, promptVariables } from './prompts.js';
+import { type Prompts, promptVariables, requireFitting } from './prompts.js';
 import { loadTeacherCheckpoint } from './teacherCheckpoint.js';
 import { readTeacher, readTeacherFile, type StoredTeacher } from './teacherFile.js';
 
@@ -109,6 +109,7 @@ async function withPrompts(
       `${plain.clip} is not the checkpoint that ${path} was tuned on: its SHA-256 differs`,
       'restore that checkpoint, or train the teacher again',
     );
+  requireFitting(path, stored.prompts, plain.model.config);
   return { ...plain, prompts: promptVariables(stored.prompts, plain.model.config), hash: stored.hash };
 }
 

@@ -1,6 +1,7 @@
 /** Learned prompts of both towers: how many, where, and how they start (IVLP's design; spec 1.2). */
 import { UserError } from '../../engine/errors.js';
 import { type Tensor, variable } from '../../engine/tensor.js';
+import { type Checkpoint, readable } from '../checkpoints/tensors.js';
 import type { ClipConfig } from '../clip/config.js';
 import type { Random } from '../random.js';
 
@@ -22,6 +23,49 @@ export interface PromptShape {
   readonly visionDepth: number;
   readonly textLength: number;
   readonly visionLength: number;
+}
+
+/**
+ * The prompts of one tower in a file of ours: `text.0`, `text.1`, ... without a gap, each `[tokens, width]`.
+ *
+ * @throws UserError naming file and tensor for other shapes and types
+ */
+export async function readPrompts(
+  { path, tensors }: Pick<Checkpoint, 'path' | 'tensors'>,
+  tower: 'text' | 'vision',
+): Promise<Float32Array[]> {
+  const names = [...tensors.keys()].filter((name) => name.startsWith(`${tower}.`));
+  const shape = tensors.get(`${tower}.0`)?.shape;
+  const values: Float32Array[] = [];
+  for (let i = 0; i < names.length; i++) {
+    const tensor = tensors.get(`${tower}.${i}`);
+    const fits =
+      shape?.length === 2 && shape[0]! > 0 && shape[1]! > 0 && tensor?.shape.join() === shape.join();
+    if (!tensor || !fits || !tensor.dtype.includes('F'))
+      throw new UserError(
+        readable(
+          `${path}: ${tower}.${i} ${tensor ? `of shape [${tensor.shape.join(', ')}] is no prompt like the others` : 'is missing'}`,
+        ),
+        'restore the file, or train again',
+      );
+    values.push(await tensor.read());
+  }
+  return values;
+}
+
+/** @throws UserError naming `path` when its prompts do not fit the towers of the CLIP */
+export function requireFitting(path: string, values: PromptValues, config: ClipConfig): void {
+  for (const tower of ['text', 'vision'] as const) {
+    const { width, layers } = config[tower];
+    const [first] = values[tower];
+    const problem =
+      values[tower].length > layers
+        ? `has ${values[tower].length} ${tower} prompts for the ${layers} blocks of its CLIP`
+        : first && first.length % width !== 0
+          ? `has ${tower} prompts of ${first.length} numbers for a width of ${width}`
+          : undefined;
+    if (problem) throw new UserError(`${path} ${problem}`, 'give the CLIP that it was made with');
+  }
 }
 
 /** Standard deviation of the initial deep prompts. */

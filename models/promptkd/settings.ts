@@ -1,6 +1,7 @@
 /** Settings of both stages: every hyper-parameter, with the paper's value as its default. */
 import * as v from 'valibot';
 import { UserError } from '../../engine/errors.js';
+import { readable } from '../checkpoints/tensors.js';
 
 const count = (least: number) => v.pipe(v.number(), v.integer(), v.minValue(least));
 const positive = v.pipe(v.number(), v.gtValue(0));
@@ -127,11 +128,11 @@ export function parseSettings<T>(schema: v.GenericSchema<unknown, T>, value: unk
   const field = v.getDotPath(issue) ?? '(file)';
   if (issue.expected === 'never')
     throw new UserError(
-      `${origin}: unknown field "${field}"`,
+      `${origin}: ${readable(`unknown field "${field}"`)}`,
       `the fields are: ${Object.keys((schema as unknown as { entries: object }).entries).join(', ')}`,
     );
   throw new UserError(
-    `${origin}: ${field}: ${issue.message}`,
+    `${origin}: ${readable(`${field}: ${issue.message}`)}`,
     'correct the value, or leave the field out for its default',
   );
 }

@@ -4,6 +4,7 @@ import { encodeSafetensors, openSafetensors, type TensorToWrite } from '../check
 import type { Checkpoint, StoredTensor } from '../checkpoints/tensors.js';
 import type { Platform } from '../platform.js';
 import { layersOf, type ProjectionValues, projectionShapes } from './projection.js';
+import { readPrompts } from './prompts.js';
 
 /** Names of the files in a run folder. */
 export const STUDENT_FILE = 'student.safetensors';
@@ -81,27 +82,25 @@ export async function openStudentFile(platform: Platform, path: string, run: str
 
 /** Reads what `encodeStudent` wrote. */
 export async function readStudentFile(platform: Platform, path: string, run = path): Promise<StoredStudent> {
-  const { metadata, tensors } = await openStudentFile(platform, path, run);
-  const prompts: Float32Array[] = [];
-  for (let i = 0; tensors.has(`vision.${i}`); i++) prompts.push(await tensors.get(`vision.${i}`)!.read());
-  const projection: Record<string, Float32Array> = {};
+  const file = await openStudentFile(platform, path, run);
+  const { metadata, tensors } = file;
+  const prompts = await readPrompts(file, 'vision');
   const fc1 = tensors.get(`${PROJECTION}fc1.weight`)?.shape;
   const [inputs, outputs] = [
     fc1?.[1] ?? Number(metadata.inputs ?? 0),
     fc1?.[0] ?? Number(metadata.outputs ?? 0),
   ];
+  if (![inputs, outputs].every((size) => Number.isSafeInteger(size) && size > 0))
+    throw new UserError(
+      `${path} does not say the sizes of its features`,
+      'restore the file, or distil again',
+    );
   const weights = new Map([...tensors].filter(([name]) => name.startsWith('visual.')));
   if (prompts.length + weights.size === 0 && !fc1)
     throw new UserError(`${path} lacks prompts or projection`, 'restore the file, or distil again');
-  const layers = [...tensors.keys()].filter((name) => /^projection\.fc\d+\.weight$/.test(name)).length;
-  for (const name of Object.keys(projectionShapes(inputs, outputs, layers))) {
-    const tensor = tensors.get(`${PROJECTION}${name}`);
-    if (!tensor) throw new UserError(`${path}: ${PROJECTION}${name} is missing`, 'restore the file');
-    projection[name] = await tensor.read();
-  }
   return {
     prompts,
-    projection,
+    projection: await readProjection(path, tensors, inputs, outputs),
     weights,
     width: tensors.get('vision.0')?.shape[1] ?? 0,
     inputs,
@@ -109,4 +108,25 @@ export async function readStudentFile(platform: Platform, path: string, run = pa
     clip: metadata.clip ?? '',
     clipHash: metadata.clip_sha256 ?? '',
   };
+}
+
+async function readProjection(
+  path: string,
+  tensors: ReadonlyMap<string, StoredTensor>,
+  inputs: number,
+  outputs: number,
+): Promise<ProjectionValues> {
+  const projection: Record<string, Float32Array> = {};
+  const layers = [...tensors.keys()].filter((name) => /^projection\.fc\d+\.weight$/.test(name)).length;
+  for (const [name, shape] of Object.entries(projectionShapes(inputs, outputs, layers))) {
+    const tensor = tensors.get(`${PROJECTION}${name}`);
+    if (!tensor) throw new UserError(`${path}: ${PROJECTION}${name} is missing`, 'restore the file');
+    if (tensor.shape.join() !== shape.join() || !tensor.dtype.includes('F'))
+      throw new UserError(
+        `${path}: ${PROJECTION}${name} is ${tensor.dtype} of shape [${tensor.shape.join(', ')}], expected floats of shape [${shape.join(', ')}]`,
+        'restore the file, or distil again',
+      );
+    projection[name] = await tensor.read();
+  }
+  return projection;
 }

@@ -4,7 +4,8 @@ import { encodeSafetensors, openSafetensors } from '../checkpoints/safetensors.j
 import type { Checkpoint } from '../checkpoints/tensors.js';
 import type { ClipConfig } from '../clip/config.js';
 import type { Platform } from '../platform.js';
-import type { PromptValues } from './prompts.js';
+import { parseNames } from './classVectors.js';
+import { type PromptValues, readPrompts } from './prompts.js';
 
 /** Name of the file in a run folder. */
 export const TEACHER_FILE = 'teacher.safetensors';
@@ -63,17 +64,19 @@ export async function openTeacherFile(platform: Platform, path: string, run: str
 
 /** Reads what `encodeTeacher` wrote. */
 export async function readTeacherFile(platform: Platform, path: string, run = path): Promise<StoredTeacher> {
-  const { metadata, tensors } = await openTeacherFile(platform, path, run);
-  const read = async (tower: string) => {
-    const values: Float32Array[] = [];
-    for (let i = 0; tensors.has(`${tower}.${i}`); i++)
-      values.push(await tensors.get(`${tower}.${i}`)!.read());
-    return values;
-  };
+  const file = await openTeacherFile(platform, path, run);
+  const { metadata } = file;
+  const classNames = parseNames(metadata.class_names ?? '[]');
+  const { template = '' } = metadata;
+  if (!classNames || !template.includes('{}'))
+    throw new UserError(
+      `${path}: its metadata has no ${classNames ? 'template with {}' : 'list of class names'}`,
+      'restore the file, or train again',
+    );
   return {
-    prompts: { text: await read('text'), vision: await read('vision') },
-    template: metadata.template ?? '',
-    classNames: JSON.parse(metadata.class_names ?? '[]') as string[],
+    prompts: { text: await readPrompts(file, 'text'), vision: await readPrompts(file, 'vision') },
+    template,
+    classNames,
     clip: metadata.clip ?? '',
     clipHash: metadata.clip_sha256 ?? '',
     hash: await platform.sha256(path),

@@ -3,8 +3,9 @@
  * and results. All but `timing.jsonl`, which the report shows too, depend on nothing but settings, data and adapter.
  * One process owns it at a time. A run that fails before its first checkpoint leaves nothing behind.
  */
-import { parse, stringify } from 'yaml';
+import { parse, parseDocument, stringify } from 'yaml';
 import { UserError } from '../../engine/errors.js';
+import { readable } from '../checkpoints/tensors.js';
 import type { Platform } from '../platform.js';
 import { type Difference, differences, movable, otherSettings } from './changes.js';
 import { LineFile, type LineMark } from './lineFile.js';
@@ -231,11 +232,24 @@ export async function runKind(platform: Platform, path: string): Promise<RunKind
   return kind;
 }
 
-/** Parses YAML; a syntax error becomes a message with file, line and column. */
+/** A config.yaml has 1 kB, a preset 3. */
+const MAX_YAML = 2 ** 20;
+
+/**
+ * Parses YAML. What is no plain YAML (tags, more aliases than people write) is an error as a mistake in its syntax is.
+ *
+ * @throws UserError with file, line and column
+ */
 export function readYaml(file: string, text: string): unknown {
+  const refused = (problem: string) => new UserError(`${file}: ${readable(problem)}`, 'correct the YAML');
+  if (text.length > MAX_YAML) throw refused(`it has ${text.length} characters, too many for settings`);
   try {
-    return parse(text);
+    // Warnings are taken from the document: the library would print them.
+    const document = parseDocument(text, { logLevel: 'error' });
+    const [problem] = [...document.errors, ...document.warnings];
+    if (problem) throw problem;
+    return document.toJS({ maxAliasCount: 100 });
   } catch (error) {
-    throw new UserError(`${file}: ${(error as Error).message.split('\n')[0]}`, 'correct the YAML');
+    throw refused((error as Error).message.split('\n')[0]!);
   }
 }

@@ -121,8 +121,9 @@ describe('files', () => {
     const abc = 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad';
     expect(await platform.sha256(at('abc'))).toBe(abc);
     expect(await platform.sha256Bytes(new TextEncoder().encode('abc'))).toBe(abc);
-    expect(new TextDecoder().decode(await platform.gunzip(gzipSync('hello')))).toBe('hello');
-    await expect(platform.gunzip(Uint8Array.from([1, 2, 3]))).rejects.toThrow(UserError);
+    expect(new TextDecoder().decode(await platform.gunzip(gzipSync('hello'), 5))).toBe('hello');
+    await expect(platform.gunzip(Uint8Array.from([1, 2, 3]), 9)).rejects.toThrow(UserError);
+    await expect(platform.gunzip(gzipSync('hello'), 4)).rejects.toThrow('unpacks to more than 4 bytes');
   });
 });
 

@@ -40,7 +40,7 @@ export interface Damaged {
 const single = (file: Uint8Array): Damaged => ({ files: { m: file }, path: 'm' });
 
 /** Bytes changed, cut off, removed, doubled or swapped for typical troublemakers, within `from` .. `to`. */
-function mutateBytes(file: Uint8Array, from: number, to: number, next: Next): Uint8Array {
+export function mutateBytes(file: Uint8Array, from: number, to: number, next: Next): Uint8Array {
   const spot = () => from + next(to - from);
   if (next(10) === 0) return file.slice(0, spot());
   const copy = file.slice();
@@ -71,7 +71,7 @@ const inPickle = (file: Uint8Array) => bytesOf(file, 0, find(file, 'PK\x03\x04',
 const inDirectory = (file: Uint8Array) => bytesOf(file, find(file, 'PK\x01\x02'));
 
 /** The same weights with a header that is damaged as JSON and otherwise whole. */
-function withHeader(file: Uint8Array, next: Next): Uint8Array {
+export function withHeader(file: Uint8Array, next: Next): Uint8Array {
   const size = new DataView(file.buffer).getUint32(0, true);
   const header = Buffer.from(mutateJson(new TextDecoder().decode(file.subarray(8, 8 + size)), next));
   const out = Buffer.concat([Buffer.alloc(8), header, file.subarray(8 + size)]);
