@@ -169,6 +169,7 @@ async function findTokenizer(platform: Platform, path: string): Promise<string> 
 function fromMergeList(text: string, file: string): BytePairs {
   const lines = text.split('\n').slice(1, OPENAI_MERGES + 1);
   const merges = lines.filter((line) => line.length > 0).map((line) => pair(line.trimEnd().split(' '), file));
+  if (merges.length === 0) throw damaged(file, 'it holds no merges');
   const symbols = [
     ...BYTE_SYMBOLS,
     ...BYTE_SYMBOLS.map((symbol) => symbol + WORD_END),
