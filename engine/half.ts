@@ -5,10 +5,11 @@ const SMALLEST_NORMAL = 0x38800000;
 const TOO_LARGE = 0x477ff000;
 const INFINITE = 0x7f800000;
 
-/** Rounded values, and the first finite one that became infinite. */
+/** Rounded values, the first finite one that became infinite, and where the first is that was infinite or NaN before. */
 export interface RoundedHalves {
   readonly halves: Uint16Array<ArrayBuffer>;
   readonly overflow: number | undefined;
+  readonly notFinite: number | undefined;
 }
 
 /** Rounds to nearest even; what is too large becomes infinite. */
@@ -23,6 +24,7 @@ export function roundHalves(values: Float32Array): RoundedHalves {
   const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
   const halves = new Uint16Array(words.length);
   let overflow: number | undefined;
+  let notFinite: number | undefined;
   for (let i = 0; i < words.length; i++) {
     const word = words[i]!;
     const size = word & 0x7fffffff;
@@ -33,10 +35,11 @@ export function roundHalves(values: Float32Array): RoundedHalves {
     else {
       half = size > INFINITE ? 0x7e00 | ((size >>> 13) & 0x3ff) : 0x7c00;
       if (size < INFINITE) overflow ??= values[i]!;
+      else notFinite ??= i;
     }
     halves[i] = half | ((word >>> 16) & 0x8000);
   }
-  return { halves, overflow };
+  return { halves, overflow, notFinite };
 }
 
 /** What is below 2^-14, as a multiple of 2^-24. */

@@ -51,11 +51,8 @@ export async function openSafetensors(platform: Platform, path: string): Promise
   const tensors = new Map<string, StoredTensor>();
   for (const entry of entries) {
     const { name, dtype, shape, begin, end } = entry;
-    const fail = (problem: string): never => {
-      throw new UserError(
-        `${path}: ${readable(`tensor "${name}" ${problem}`)}`,
-        'Check that this is the file you meant.',
-      );
+    const fail = (problem: string, mend = 'Check that this is the file you meant.'): never => {
+      throw new UserError(`${path}: ${readable(`tensor "${name}" ${problem}`)}`, mend);
     };
     const source = sourceOf(
       platform,

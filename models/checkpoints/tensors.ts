@@ -1,5 +1,5 @@
-import { UserError } from '../../engine/errors.js';
 import { fromHalf, type RoundedHalves, roundHalves } from '../../engine/half.js';
+import { firstNotFinite, placeIn, valueAt } from './finite.js';
 
 /** How a checkpoint stores numbers. */
 export type StoredDType = 'F32' | 'F16' | 'BF16' | 'F64' | 'I64' | 'I32' | 'I16' | 'U8' | 'I8' | 'BOOL';
@@ -24,7 +24,8 @@ export interface StoredTensor {
   readonly shape: readonly number[];
   /**
    * The values as float32, row-major and contiguous. Float16, bfloat16 and integers below 2^24 convert exactly;
-   * float64 is rounded. Throws `UserError` when the file cannot be read.
+   * float64 is rounded. Throws `UserError` when the file cannot be read, or a value is infinite or NaN: so do `readRows` and
+   * `readHalf`.
    */
   read(): Promise<Float32Array>;
   /** Rows `[first, first + count)` by the first axis, where no more than these has to be read. */
@@ -61,27 +62,51 @@ export interface TensorSource {
   range?(offset: number, length: number): Promise<Uint8Array>;
   /** All values of a float32 tensor as float16, where they can be rounded beside other work. */
   halves?(): Promise<RoundedHalves>;
-  /** Throws the format's own error for a wrong use; it knows file and tensor. */
-  fail(problem: string): never;
+  /** Throws the format's own error for a wrong use; it knows file and tensor. `mend` takes the place of its usual one. */
+  fail(problem: string, mend?: string): never;
 }
+
+const LARGEST_HALF = 65_504;
+const NOT_FINITE = 'Copy or download the file again; if it was trained here, train again.';
 
 /** Makes a `StoredTensor` of raw bytes. */
 export function storedTensor(source: TensorSource): StoredTensor {
   const { name, dtype, shape } = source;
   const range = source.range?.bind(source);
+  const refuse = (value: string, index: number, row = 0): never =>
+    source.fail(`holds ${value} at ${placeIn(shape, index, row)}`, NOT_FINITE);
+  /** Bytes as they are stored, from row `row` on, if all of them are finite. */
+  const finite = (bytes: Uint8Array, row = 0): Uint8Array => {
+    const bad = firstNotFinite(dtype, bytes);
+    return bad === undefined ? bytes : refuse(valueAt(dtype, bytes, bad), bad, row);
+  };
+  const floats = (bytes: Uint8Array, row = 0): Float32Array => {
+    const values = toFloat32(dtype, finite(bytes, row));
+    if (dtype !== 'F64') return values;
+    const large = values.findIndex((value) => !Number.isFinite(value));
+    return large < 0 ? values : refuse(`${valueAt(dtype, bytes, large)}, too large for float32,`, large, row);
+  };
+  const rounded = (halves: RoundedHalves): Uint16Array => {
+    const { notFinite, overflow } = halves;
+    if (notFinite !== undefined)
+      refuse(String(fromHalf(halves.halves.subarray(notFinite, notFinite + 1))[0]), notFinite);
+    if (overflow !== undefined)
+      source.fail(`holds ${overflow}, and float16 ends at ${LARGEST_HALF}`, 'keep it in float32');
+    return halves.halves;
+  };
   const rowBytes = elementCount(shape.slice(1)) * DTYPE_BYTES[dtype];
   return {
     name,
     dtype,
     shape,
-    read: async () => toFloat32(dtype, await source.bytes()),
+    read: async () => floats(await source.bytes()),
     ...(range && {
-      readRows: async (first, count) => toFloat32(dtype, await range(first * rowBytes, count * rowBytes)),
+      readRows: async (first, count) => floats(await range(first * rowBytes, count * rowBytes), first),
     }),
     readHalf: async () => {
-      if (source.halves) return checkedHalves(await source.halves(), name);
+      if (source.halves) return rounded(await source.halves());
       const bytes = await source.bytes();
-      return dtype === 'F16' ? view(bytes, Uint16Array) : roundToHalf(toFloat32(dtype, bytes), name);
+      return dtype === 'F16' ? view(finite(bytes), Uint16Array) : rounded(roundHalves(floats(bytes)));
     },
     readInts: async () => {
       if (dtype[0] === 'F' || dtype[0] === 'B') source.fail(`holds ${dtype} where integers are expected`);
@@ -89,21 +114,6 @@ export function storedTensor(source: TensorSource): StoredTensor {
       return values ?? source.fail('holds integers beyond 32 bits');
     },
   };
-}
-
-const LARGEST_HALF = 65_504;
-
-/** Float16 of finite values. Throws `UserError` for those that it cannot hold. */
-export const roundToHalf = (values: Float32Array, name: string): Uint16Array =>
-  checkedHalves(roundHalves(values), name);
-
-function checkedHalves({ halves, overflow }: RoundedHalves, name: string): Uint16Array {
-  if (overflow !== undefined)
-    throw new UserError(
-      `tensor "${name}" holds ${overflow}, and float16 ends at ${LARGEST_HALF}`,
-      'keep it in float32',
-    );
-  return halves;
 }
 
 /** A message fit for one line of a terminal: names in damaged files may hold anything, at any length. */

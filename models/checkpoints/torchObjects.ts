@@ -194,8 +194,8 @@ function scalars(dictionary: ReadonlyMap<unknown, unknown>): Record<string, stri
 function toStored(path: string, storages: Storages, name: string, tensor: TensorRef): StoredTensor {
   const { storage, offset, shape, strides } = tensor;
   const { dtype } = storage;
-  const fail = (problem: string): never => {
-    throw new UserError(`${path}: ${readable(`tensor "${name}" ${problem}`)}`, DAMAGED);
+  const fail = (problem: string, mend = DAMAGED): never => {
+    throw new UserError(`${path}: ${readable(`tensor "${name}" ${problem}`)}`, mend);
   };
   const item = DTYPE_BYTES[dtype];
   const bytesThere = storages.size(storage.key) ?? fail(`has no data: "data/${storage.key}" is missing`);

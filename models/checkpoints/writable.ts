@@ -1,5 +1,6 @@
 /** Tensors on their way into a file: known by shape first, their values one after the other while they are written. */
 import { UserError } from '../../engine/errors.js';
+import { firstNotFinite } from './finite.js';
 import { DTYPE_BYTES, elementCount, type StoredTensor } from './tensors.js';
 
 export type WritableDType = 'F32' | 'F16' | 'I64';
@@ -68,16 +69,4 @@ export function refuseNotFinite(
       `tensor "${tensor.name}" is not written: its value at index ${index} is not finite`,
       'Train again with a lower learning rate, or use the last checkpoint before.',
     );
-}
-
-/** Exponents of all ones are infinities and NaN. */
-function firstNotFinite(dtype: string, bytes: Uint8Array): number | undefined {
-  if (dtype !== 'F32' && dtype !== 'F16') return undefined;
-  const { buffer, byteOffset, length } = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
-  const [words, exponent] =
-    dtype === 'F32'
-      ? [new Uint32Array(buffer, byteOffset, length / 4), 0x7f800000]
-      : [new Uint16Array(buffer, byteOffset, length / 2), 0x7c00];
-  for (let i = 0; i < words.length; i++) if ((words[i]! & exponent) === exponent) return i;
-  return undefined;
 }

@@ -1,4 +1,5 @@
 /** Runs a graph over any number of image files: decode, crop on the GPU, replay the plan, read the rows. */
+import { UserError } from '../../engine/errors.js';
 import type { Gpu } from '../../engine/gpu.js';
 import { leafBuffer, release } from '../../engine/memory.js';
 import { Plan } from '../../engine/plan.js';
@@ -98,8 +99,9 @@ export class ImageRunner {
     seen?: (index: number) => void,
   ): Promise<number> {
     let total = done;
-    for await (const { images, indices } of loader.epoch(epoch)) {
+    for await (const { images, items, indices } of loader.epoch(epoch)) {
       const values = await this.run(images);
+      refuseNotFinite(values, this.width, items);
       indices.forEach((index, i) => {
         rows.set(values.subarray(i * this.width, (i + 1) * this.width), index * this.width);
         seen?.(index);
@@ -115,4 +117,14 @@ export class ImageRunner {
     this.preprocessor.destroy();
     release(this.gpu, this.images);
   }
+}
+
+/** Weights are finite when they are loaded, and yet what is computed with them may not be: float16 ends at 65504. */
+function refuseNotFinite(rows: Float32Array, width: number, items: readonly ImageItem[]): void {
+  const at = rows.findIndex((value) => !Number.isFinite(value));
+  if (at < 0) return;
+  throw new UserError(
+    `${items[Math.floor(at / width)]!.path}: the model's result for this image is ${rows[at]}`,
+    'use --precision f32; if that does not help, the weights have left their range: train again with a lower learning rate',
+  );
 }

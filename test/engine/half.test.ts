@@ -112,6 +112,11 @@ describe('rounding in bulk, against @petamoriken/float16', () => {
     expect(roundHalves(Float32Array.of(1, Infinity, NaN, 65_519)).overflow).toBe(undefined);
     expect(roundHalves(Float32Array.of(1, -Infinity, -65_520, 1e9)).overflow).toBe(-65_520);
   });
+  it('says where the first is that was infinite or NaN before', () => {
+    expect(roundHalves(Float32Array.of(1, 1e9, -65_520)).notFinite).toBe(undefined);
+    expect(roundHalves(Float32Array.of(1, 1e9, NaN, Infinity)).notFinite).toBe(2);
+    expect(roundHalves(Float32Array.of(-Infinity, NaN)).notFinite).toBe(0);
+  });
   it('reads a part of a buffer from where it begins', () => {
     expect([...fromHalf(toHalf(Float32Array.of(9, 1, 2, 9).subarray(1, 3)))]).toEqual([1, 2]);
   });
@@ -140,7 +145,7 @@ describe('float16 tensors', () => {
     write(gpu, x, Float32Array.of(65_504, 65_536, -70_000, 1e9, -1e38, 1e-9, NaN, 0.1));
     plan.run();
     const read = [...(await plan.read(y))];
-    expect(read.slice(0, 6)).toEqual([65_504, Infinity, -Infinity, Infinity, -Infinity, 0]);
+    expect(read.slice(0, 7)).toEqual([65_504, Infinity, -Infinity, Infinity, -Infinity, 0, NaN]);
     expect(Number.isFinite(read[6])).toBe(false);
     expect(read[7]).toBe(fromHalf(toHalf(Float32Array.of(0.1)))[0]);
     plan.destroy();
