@@ -11,7 +11,7 @@ import { Command } from 'commander';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 
-/** `count`: cases of the full form. `files`: where its tests are, if not in a file of its name; `count` rounds of each then. */
+/** `count`: cases of the full form. `files`: where its tests are, if not in a file of its name; `count` rounds of each then, `together` in one row. */
 const TESTS = [
   {
     name: 'kills',
@@ -50,7 +50,13 @@ const TESTS = [
       NODE_OPTIONS: '--max-semi-space-size=1',
     },
   },
-  { name: 'hub', count: 1, reach: 'a server that lies to pull: refused, nothing written elsewhere' },
+  {
+    name: 'hub',
+    count: 1,
+    reach: 'a server that lies to pull: refused, nothing written elsewhere',
+    files: ['test/cli/lyingHub.test.ts'],
+    together: true,
+  },
   { name: 'locks', count: 20, reach: 'two processes in one folder: one runs, the other is told which' },
 ]
   .map((test) => ({
@@ -116,7 +122,7 @@ const outcomes = chosen.map((test) => {
   const others = testsOf(results)
     .filter(({ title }) => !told.some(({ name }) => title === name))
     .map((one) => outcomeOf(one, Number(rounds)));
-  const parts = [...told, ...others];
+  const parts = [...told, ...(test.together ? [sumOf(test.name, others)] : others)];
   // A test that ended without an outcome has missed all of it.
   if (parts.length === 0)
     parts.push({ name: test.name, tried: 0, passed: 0, failures: ['it ended without an outcome'] });
@@ -149,6 +155,16 @@ function outcomeOf({ fullName, status, failureMessages }, rounds) {
   const passed = status === 'passed';
   const name = fullName.replace(/:? \d+ mutations.*$/, '');
   return { name, tried: rounds, passed: passed ? rounds : 0, failures: passed ? [] : failureMessages };
+}
+
+function sumOf(name, parts) {
+  const sum = (of) => parts.reduce((total, part) => total + of(part), 0);
+  return {
+    name,
+    tried: sum(({ tried }) => tried),
+    passed: sum(({ passed }) => passed),
+    failures: parts.flatMap((part) => part.failures.map((failure) => `${part.name}: ${failure}`)),
+  };
 }
 
 function parsePositive(text) {
