@@ -2,7 +2,9 @@
  * Windows bitmaps, which sharp does not read: uncompressed ones of 1, 4, 8, 24 and 32 bits a pixel. Source: Microsoft,
  * "Bitmap Header Types" (BITMAPCOREHEADER to BITMAPV5HEADER).
  */
+
 import type { RgbImage } from '../../models/platform.js';
+import { ImageFault } from './imageFault.js';
 
 const UNCOMPRESSED = 0;
 const BIT_FIELDS = 3;
@@ -10,7 +12,7 @@ const ALPHA_BIT_FIELDS = 6;
 /** Blue, green, red, unused: the one order of masks that is in use. */
 const USUAL_MASKS = [0xff0000, 0xff00, 0xff];
 
-/** Width and height as the header has them. @throws Error that says what is wrong with it */
+/** Width and height as the header has them. @throws ImageFault that says what is wrong with it */
 export function bmpSize(bytes: Uint8Array): { width: number; height: number } {
   const { width, signedHeight } = readHeader(bytes);
   return { width, height: Math.abs(signedHeight) };
@@ -18,18 +20,19 @@ export function bmpSize(bytes: Uint8Array): { width: number; height: number } {
 
 function readHeader(bytes: Uint8Array) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes.length < 30) throw new Error('it ends too early');
+  if (bytes.length < 30) throw new ImageFault('it ends too early');
   const headerSize = view.getUint32(14, true);
   const isCore = headerSize === 12;
   if (!isCore && (headerSize < 40 || 14 + headerSize > bytes.length))
-    throw new Error('its header is damaged');
+    throw new ImageFault('its header is damaged');
   const width = isCore ? view.getUint16(18, true) : view.getInt32(18, true);
   const signedHeight = isCore ? view.getUint16(20, true) : view.getInt32(22, true);
-  if (width < 1 || signedHeight === 0) throw new Error(`it claims to have ${width} x ${signedHeight} pixels`);
+  if (width < 1 || signedHeight === 0)
+    throw new ImageFault(`it claims to have ${width} x ${signedHeight} pixels`);
   return { view, headerSize, isCore, width, signedHeight };
 }
 
-/** @throws Error that says what is wrong with the file, or what of the format is not read */
+/** @throws ImageFault that says what is wrong with the file, or what of the format is not read */
 export function decodeBmp(bytes: Uint8Array): RgbImage {
   const { view, headerSize, isCore, width, signedHeight } = readHeader(bytes);
   const bits = view.getUint16(isCore ? 24 : 28, true);
@@ -42,11 +45,13 @@ export function decodeBmp(bytes: Uint8Array): RgbImage {
     (hasMasks &&
       (bytes.length < 66 || USUAL_MASKS.some((mask, i) => view.getUint32(54 + 4 * i, true) !== mask)))
   )
-    throw new Error(`it is a bitmap of ${bits} bits with compression ${compression}, which is not supported`);
+    throw new ImageFault(
+      `it is a bitmap of ${bits} bits with compression ${compression}, which is not supported`,
+    );
 
   const stride = Math.ceil((width * bits) / 32) * 4;
   const start = view.getUint32(10, true);
-  if (start + stride * height > bytes.length) throw new Error('it ends too early');
+  if (start + stride * height > bytes.length) throw new ImageFault('it ends too early');
   const entryBytes = isCore ? 3 : 4;
   const palette = 14 + headerSize;
   const data = new Uint8Array(width * height * 3);

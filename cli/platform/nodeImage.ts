@@ -6,6 +6,7 @@ import { BrokenImage } from '../../models/datasets/skipped.js';
 import type { RgbImage } from '../../models/platform.js';
 import { bmpSize, decodeBmp } from './bmp.js';
 import { firstGifFrame } from './gifFrame.js';
+import { ImageFault } from './imageFault.js';
 
 /** Whose pixels they are. */
 export const imageDecoder = `sharp ${sharp.versions.sharp}`;
@@ -33,18 +34,18 @@ export interface ImageHeader {
  * @param bytes the file's content
  * @throws BrokenImage when the content is no image, or one that Pillow refuses for its size
  */
-export function readImageHeader(path: string, bytes: Uint8Array): Promise<ImageHeader> {
-  return named(path, async () => {
-    if (bytes.length === 0) throw new Error('it is empty');
-    // Before any decoder sees it: sharp would also draw SVG and PDF, which are no data set images.
-    const format = imageFormat(bytes);
-    if (!format) throw new Error(NO_IMAGE);
+export async function readImageHeader(path: string, bytes: Uint8Array): Promise<ImageHeader> {
+  if (bytes.length === 0) throw new BrokenImage(path, 'it is empty');
+  // Before any decoder sees it: sharp would also draw SVG and PDF, which are no data set images.
+  const format = imageFormat(bytes);
+  if (!format) throw new BrokenImage(path, NO_IMAGE);
+  return named(path, `${format} header is`, async () => {
     const metadata =
       format === 'bmp' ? undefined : await sharp(bytes, { ...OPTIONS, limitInputPixels: false }).metadata();
     const { width, height } = metadata ?? bmpSize(bytes);
     const pixels = width * height;
     if (pixels > MAX_PIXELS)
-      throw new Error(
+      throw new ImageFault(
         `it has ${width} x ${height} pixels, ${pixels} in all; Pillow refuses more than ${MAX_PIXELS}`,
       );
     return { format, width, height, bytes: pixels * bytesPerPixel(format, metadata), metadata };
@@ -67,7 +68,7 @@ function bytesPerPixel(format: ImageFormat, metadata?: Metadata): number {
  */
 export async function decodeImage(path: string, bytes: Uint8Array, header?: ImageHeader): Promise<RgbImage> {
   const { format, metadata } = header ?? (await readImageHeader(path, bytes));
-  return named(path, async () => {
+  return named(path, `${format} data are`, () => {
     if (!metadata) return decodeBmp(bytes);
     if (format === 'gif') return decodeGif(bytes, OPTIONS);
     const image = sharp(bytes, OPTIONS);
@@ -76,31 +77,38 @@ export async function decodeImage(path: string, bytes: Uint8Array, header?: Imag
     if (format === 'tiff') image.autoOrient();
     if (space === 'cmyk') return decodeCmyk(image);
     if (depth === 'ushort' && (channels === 1 || isGreyPng(bytes))) return decodeGrey16(image);
-    const { data, info } = await image
-      .removeAlpha()
-      .toColourspace('srgb')
-      .raw()
-      .toBuffer({ resolveWithObject: true });
-    if (info.channels !== 3) throw new Error(`it has ${info.channels} channels`);
-    return { width: info.width, height: info.height, data };
+    return decodeColour(image);
   });
+}
+
+async function decodeColour(image: Sharp): Promise<RgbImage> {
+  const { data, info } = await image
+    .removeAlpha()
+    .toColourspace('srgb')
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  if (info.channels !== 3) throw new ImageFault(`it has ${info.channels} channels`);
+  return { width: info.width, height: info.height, data };
 }
 
 /** The machine's fault, not the file's. */
 const OUT_OF_MEMORY = /out of memory|enough memory|cannot allocate|allocation failed/i;
 
-/** Gives what goes wrong the file's name. */
-async function named<T>(path: string, work: () => Promise<T>): Promise<T> {
+/**
+ * Gives what goes wrong the file's name. libvips has one memory for its last error, which another thread's may be: what it says
+ * tells only whether memory was short, and the reason that is given is always the same for a file.
+ */
+async function named<T>(path: string, what: string, work: () => Promise<T> | T): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    const reason = error instanceof Error ? error.message.split('\n')[0].trim() : String(error);
-    if (OUT_OF_MEMORY.test(reason))
+    if (error instanceof ImageFault) throw new BrokenImage(path, error.message);
+    if (OUT_OF_MEMORY.test(String(error)))
       throw new UserError(
-        `there is too little memory to decode ${path}: ${reason}`,
+        `there is too little memory to decode ${path}`,
         'Close other programs, or use fewer workers with --workers.',
       );
-    throw new BrokenImage(path, reason);
+    throw new BrokenImage(path, `its ${what} damaged or cut off`);
   }
 }
 
@@ -111,7 +119,7 @@ function isGreyPng(bytes: Uint8Array): boolean {
 
 async function decodeGif(bytes: Uint8Array, options: SharpOptions): Promise<RgbImage> {
   const frame = firstGifFrame(bytes);
-  if (!frame) throw new Error('it ends before its first frame');
+  if (!frame) throw new ImageFault('it ends before its first frame');
   const { data, info } = await sharp(frame.opaque, options)
     .removeAlpha()
     .toColourspace('srgb')

@@ -1,6 +1,7 @@
 /** An image file's way through this process: read, decoded, used and forgotten, with bounded memory for all at a time. */
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { workerData } from 'node:worker_threads';
@@ -17,6 +18,7 @@ const LARGE_FILE = 32 * MIB;
 const ALONE = 2 ** 40;
 /** Memory that waits for the collector from image to image is worth a collection, which takes some 20 ms, from here on. */
 const LARGE_IMAGE = 64 * MIB;
+const SWEEP_MS = 5;
 /** Files that a thread has open at a time. */
 const AT_ONCE = 16;
 
@@ -56,7 +58,7 @@ async function decodeAndUse<T>(
   try {
     return await decode();
   } finally {
-    if (header.bytes > LARGE_IMAGE) collect();
+    if (header.bytes > LARGE_IMAGE) await collect();
   }
 }
 
@@ -99,12 +101,15 @@ async function inTurn<T>(work: () => Promise<T>): Promise<T> {
 let collector: (() => void) | undefined;
 
 /**
- * Has unused memory taken back now. Left to itself, Node keeps one or two images of half a gigabyte in every thread.
+ * Has the memory of images that are not used any more given back now. Left to itself, Node keeps one or two of half a gigabyte
+ * in every thread.
  */
-function collect(): void {
+async function collect(): Promise<void> {
   if (!collector) {
     setFlagsFromString('--expose-gc');
     collector = runInNewContext('typeof gc === "function" ? gc : () => {}') as () => void;
   }
   collector();
+  // V8 sweeps in another thread, and Node frees behind its present work: a worker that waits would never come to it.
+  await sleep(SWEEP_MS);
 }

@@ -1,6 +1,6 @@
 /** Images in worker threads: the same batches, the same errors, and nothing left running. */
 import { spawn } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -9,6 +9,7 @@ import { nodePlatform } from '../../cli/platform/node.js';
 import { UserError } from '../../engine/errors.js';
 import { type ImageItem, loadDataset } from '../../models/datasets/dataset.js';
 import { type Batch, Loader, type LoaderOptions } from '../../models/datasets/loader.js';
+import { Skipped } from '../../models/datasets/skipped.js';
 import { promptkd } from '../helpers/cli.js';
 import { drawFewEmoji, emojiTeacher } from '../helpers/emojiData.js';
 import { temporaryFolder } from '../helpers/files.js';
@@ -51,6 +52,29 @@ describe('workers', () => {
     expect(alone.length).toBeGreaterThan(4);
     for (const workers of [1, 3])
       expect(await batches(makeLoader(workers, items, options)), `${workers} workers`).toEqual(alone);
+  });
+
+  it('put the same images in the place of broken ones, and name the same', async () => {
+    // What only decoding finds: cut in the middle.
+    const whole = readFileSync(items[0].path);
+    const broken = [1, 2, 3].map((n) => join(folder, `cut-${n}.png`));
+    for (const path of broken) writeFileSync(path, whole.subarray(0, whole.length >> 1));
+    const mixed = [...items];
+    broken.forEach((path, i) => {
+      mixed.splice(4 * i + 1, 0, { path, label: 0 });
+    });
+    const run = async (workers: number, augment: boolean) => {
+      const skipped = new Skipped(mixed.length, 0.5);
+      const found = await batches(makeLoader(workers, mixed, { augment, skipped }));
+      return { found, text: skipped.text() };
+    };
+    for (const augment of [true, false]) {
+      const alone = await run(0, augment);
+      expect(alone.text.split('\n')).toHaveLength(4);
+      const used = alone.found.flatMap((batch) => batch.items.map(({ path }) => path));
+      expect(used.filter((path) => broken.includes(path))).toEqual([]);
+      for (const workers of [1, 3]) expect(await run(workers, augment), `${workers} workers`).toEqual(alone);
+    }
   });
 
   it('hand over plain buffers of their own, never shared ones', async () => {

@@ -65,6 +65,17 @@ describe('settings', () => {
     ).rejects.toThrow(message);
   });
 
+  it('say how many broken images are borne with, and whether links may lead out', async () => {
+    const found = (...args: string[]) => settings('teacher', '--clip', 'c', '--data', 'd', ...args);
+    expect(await found()).toMatchObject({ maxBroken: 0.1, allowOutside: false });
+    expect(await found('--max-broken', '0.3', '--allow-outside')).toMatchObject({
+      maxBroken: 0.3,
+      allowOutside: true,
+    });
+    expect(await found('--strict')).toMatchObject({ maxBroken: 0 });
+    await expect(found('--max-broken', '1.1')).rejects.toThrow(/maxBroken/);
+  });
+
   it('refuse a file that is a list', async () => {
     const file = join(folder, 'b.yaml');
     writeFileSync(file, '- 1\n');

@@ -56,6 +56,34 @@ describe.skipIf(!gpu)('GpuPreprocessor', () => {
     return result;
   }
 
+  it('leaves images as they are that the CPU has resized, to the same values', async () => {
+    const preprocessor = await GpuPreprocessor.create(gpu!, { size: 16, batch: 4 });
+    const random = Random.of(3, 'large images');
+    const images = [
+      [200, 150],
+      [31, 400],
+      [400, 31],
+      [90, 90],
+    ].map(([width, height], i) => {
+      const image = syntheticImage(width, height);
+      const crop = i === 0 ? testCrop(width, height, 16) : sampleTrainCrop(random, width, height, 16);
+      return { image, crop };
+    });
+    const run = async (sourceBytes?: number) => {
+      const prepared = images.map(({ image, crop }) => prepareImage(image, crop, sourceBytes));
+      const target = bench.target(4 * 3 * 16 * 16);
+      preprocessor.submit(prepared, target);
+      const values = await bench.read(target);
+      target.destroy();
+      return { values, bytes: prepared.map(({ source }) => source.length) };
+    };
+    const [whole, resized] = [await run(), await run(16 * 16 * 3)];
+    expect(resized.values).toEqual(whole.values);
+    expect(resized.bytes).toEqual(Array(4).fill(16 * 16 * 3));
+    expect(Math.min(...whole.bytes)).toBeGreaterThan(16 * 16 * 3);
+    preprocessor.destroy();
+  });
+
   it('is tried once on a device with checks, and refused when it makes another image', async () => {
     const kept: Record<string, string> = {};
     const store = {

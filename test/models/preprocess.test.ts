@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { prepareImage } from '../../models/clip/preparedImage.js';
 import {
   boxCrop,
   cropOnCpu,
@@ -50,6 +51,46 @@ describe('on an image made in code', () => {
   it('keeps an image that has the size already', () => {
     const image = syntheticImage(13, 13);
     expect(cropOnCpu(image, testCrop(13, 13, 13))).toEqual(image.data);
+  });
+});
+
+describe('an image that is too large to go to the GPU whole', () => {
+  it('becomes the bytes of the reference, whatever the crop', () => {
+    fc.assert(
+      fc.property(
+        // The smallest crop, 0.08 of an image, is then larger than any result.
+        fc.integer({ min: 60, max: 200 }),
+        fc.integer({ min: 60, max: 200 }),
+        fc.integer({ min: 1, max: 12 }),
+        fc.integer({ min: 0, max: 1000 }),
+        fc.boolean(),
+        (width, height, size, seed, whole) => {
+          const image = syntheticImage(width, height, seed + 1);
+          const crop = whole
+            ? testCrop(width, height, size)
+            : sampleTrainCrop(Random.of(seed, 'crop'), width, height, size);
+          const prepared = prepareImage(image, crop, 0);
+          expect(prepared).toMatchObject({ crop, width, height });
+          expect([prepared.rows, prepared.columns]).toEqual([size, size]);
+          expect(Buffer.compare(prepared.source.subarray(0, size * size * 3), cropOnCpu(image, crop))).toBe(
+            0,
+          );
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
+  it('is taken in part where it is very long: neither its rest nor its resized whole is made', () => {
+    for (const [width, height] of [
+      [100_000, 1],
+      [1, 100_000],
+    ]) {
+      const image = { width, height, data: new Uint8Array(3 * width * height).fill(77) };
+      const prepared = prepareImage(image, testCrop(width, height, 224), 0);
+      expect(prepared.source.length).toBeLessThan(200_000);
+      expect(prepared.source.subarray(0, 3)).toEqual(Uint8Array.of(77, 77, 77));
+    }
   });
 });
 
