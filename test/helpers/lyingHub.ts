@@ -387,9 +387,10 @@ function send({ response, content, from }: ContentScene, body: Buffer, broken = 
   else response.end(part);
 }
 
-function flipped({ content, random }: ContentScene): Buffer {
+/** One bit is another, in what was asked for. */
+function flipped({ content, random, from }: ContentScene): Buffer {
   const other = Buffer.from(content);
-  const at = random.below(other.length);
+  const at = from + random.below(other.length - from);
   other[at] = other[at]! ^ (1 << random.below(8));
   return other;
 }
