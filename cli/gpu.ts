@@ -11,6 +11,7 @@ import { mark } from './trace.js';
 export interface GpuFlags {
   readonly adapter?: string;
   readonly level?: Level;
+  readonly maxSubmitMs?: number;
   /** Times kernels for so many seconds at the most; without it rules that ship with the project choose them. */
   readonly tune?: number;
 }
@@ -46,6 +47,12 @@ export function addGpuOptions(command: Command, { tune = true } = {}): Command {
         'matrix',
       ]),
     );
+  command.option(
+    '--max-submit-ms <n>',
+    'milliseconds of work that the device gets at once, for systems that reset one that is busy for long; 0: any ' +
+      '(default: 1000 on GPUs)',
+    milliseconds,
+  );
   if (!tune) return command;
   return command.addOption(
     new Option(
@@ -66,6 +73,7 @@ export function addGpuOptions(command: Command, { tune = true } = {}): Command {
 export async function commandGpu(flags: GpuFlags, { announce = true } = {}): Promise<Gpu> {
   await relaunchIfNeeded(flags.adapter);
   const gpu = await open(flags);
+  if (flags.maxSubmitMs !== undefined) gpu.maxSubmitMs = flags.maxSubmitMs;
   attachKernels(gpu);
   if (flags.tune !== undefined) startTuning(gpu, flags.tune);
   mark('adapter', { adapter: gpu.adapter.name });
@@ -73,6 +81,13 @@ export async function commandGpu(flags: GpuFlags, { announce = true } = {}): Pro
     say(`${announcement(gpu)}
 `);
   return gpu;
+}
+
+function milliseconds(text: string): number {
+  const value = Number(text);
+  if (!(value >= 0 && value <= 1e6) || text.trim() === '')
+    throw new InvalidArgumentError('give milliseconds from 0.');
+  return value;
 }
 
 function seconds(text: string): number {

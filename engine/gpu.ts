@@ -122,6 +122,8 @@ export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
   return new Gpu(device, summary, capabilities, dawn);
 }
 
+const MAX_SUBMIT_MS = 1000;
+
 /** How long the news of a device's loss may take behind the first call that fails of it, in milliseconds. */
 const LOSS_MS = 200;
 
@@ -137,6 +139,11 @@ export class Gpu {
   checks?: KernelChecks;
   /** Chooses kernels by times; without it, each operation's own rule does. */
   tuning?: Tuner;
+  /**
+   * Milliseconds that a submission may keep the device busy; 0: any time. Watchdogs leave two seconds and more. A software
+   * adapter has none.
+   */
+  maxSubmitMs: number;
   private failure: Error | undefined;
   private destroyed = false;
   private loss: DeviceLostError | undefined;
@@ -147,6 +154,7 @@ export class Gpu {
     this.adapter = adapter;
     this.capabilities = capabilities;
     this.dawn = dawn;
+    this.maxSubmitMs = capabilities.software ? 0 : MAX_SUBMIT_MS;
     device.addEventListener('uncapturederror', (event) => {
       // Dawn writes the message to stdout otherwise.
       event.preventDefault();

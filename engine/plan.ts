@@ -10,6 +10,7 @@ import { checksOf } from './kernelChecks.js';
 import { boundTensors, kernelKey, workgroupsOf } from './kernelSource.js';
 import { encode, type Launch } from './launch.js';
 import { createStorage, hostValues, leafBuffer, Reader } from './memory.js';
+import { Pieces } from './pieces.js';
 import {
   choicesOf,
   type PlanDescription,
@@ -30,6 +31,7 @@ export interface CompileOptions extends ScheduleOptions {
 /** A compiled graph on one device. */
 export class Plan {
   private readonly reader: Reader;
+  private readonly pieces: Pieces;
   private constructor(
     private readonly gpu: Gpu,
     private readonly schedule: Schedule,
@@ -37,6 +39,7 @@ export class Plan {
     private readonly faults: GPUBuffer | undefined,
   ) {
     this.reader = new Reader(gpu);
+    this.pieces = new Pieces(launches);
     for (const output of schedule.outputs) this.reader.prepare(output.bytes);
   }
 
@@ -102,14 +105,20 @@ export class Plan {
     return new Plan(gpu, schedule, launches, faults);
   }
 
-  /** Queues one step and returns at once. Creates no buffer, bind group or pipeline. */
+  /**
+   * Queues one step and returns at once. Creates no buffer, bind group or pipeline. The device gets it in submissions of
+   * `gpu.maxSubmitMs` at the most, as far as is known of its times.
+   */
   run(): void {
     this.gpu.check();
-    const encoder = this.gpu.device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
-    encode(pass, this.launches);
-    pass.end();
-    this.gpu.device.queue.submit([encoder.finish()]);
+    const { device, maxSubmitMs } = this.gpu;
+    for (const launches of maxSubmitMs > 0 ? this.pieces.forRun(maxSubmitMs) : [this.launches]) {
+      const encoder = device.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      encode(pass, launches);
+      pass.end();
+      device.queue.submit([encoder.finish()]);
+    }
   }
 
   /** Values of an output (or of a leaf that the plan uses) after the runs queued so far; int32 and float16 tensors as float32. */
@@ -120,7 +129,9 @@ export class Plan {
   /** The same of several, with one copy and one wait for all of them. */
   async readTogether(tensors: readonly Tensor[]): Promise<Float32Array[]> {
     const sources = tensors.map((tensor) => ({ buffer: this.readable(tensor), bytes: tensor.bytes }));
+    const arrived = this.pieces.reading();
     const copies = await this.reader.readTogether(sources);
+    arrived?.();
     return copies.map((bytes, i) => hostValues(tensors[i]!, bytes));
   }
 

@@ -1,19 +1,17 @@
 /** `promptkd pull`: a CLIP's folder from the Hugging Face hub, ready for --clip. */
-import { join } from 'node:path';
-import type { Command } from 'commander';
-import { UserError } from '../../engine/errors.js';
+import { type Command, InvalidArgumentError } from 'commander';
 import { loadCheckpoint } from '../../models/checkpoints/load.js';
-import { chooseFiles } from '../hub/choose.js';
-import { download } from '../hub/download.js';
-import { type HubFile, type HubOptions, HubRepository, unreachable } from '../hub/repository.js';
+import { pull } from '../hub/pull.js';
+import { type HubOptions, HubRepository } from '../hub/repository.js';
 import { print } from '../output.js';
 import { nodePlatform } from '../platform/node.js';
-import { createProgress, type Progress } from '../progress.js';
+import { createProgress } from '../progress.js';
 
 interface Flags {
   readonly out?: string;
   readonly revision: string;
   readonly endpoint?: string;
+  readonly timeout: number;
   readonly force?: boolean;
 }
 
@@ -36,21 +34,21 @@ export function register(program: Command): void {
     .option('--out <folder>', "folder to put it in (default: the model's name)")
     .option('--revision <name>', 'branch, tag or commit', 'main')
     .option('--endpoint <url>', 'server to ask in place of the public hub')
+    .option('--timeout <seconds>', 'how long the server may say nothing', parseSeconds, 60)
     .option('--force', 'replace files that are there and differ')
     .addHelpText('after', HELP)
     .action(async (name: string, flags: Flags) => {
       const options: HubOptions = {
         revision: flags.revision,
+        quiet: 1000 * flags.timeout,
         ...optional('endpoint', flags.endpoint ?? process.env.HF_ENDPOINT),
         ...optional('token', process.env.HF_TOKEN),
       };
       const repository = new HubRepository(name, options);
       const out = flags.out ?? name.slice(name.indexOf('/') + 1);
-      const files = await chosen(repository, options);
-      await nodePlatform.makeFolder(out);
       const progress = createProgress();
       try {
-        for (const file of files) await fetchOne(repository, file, out, progress, flags, options);
+        await pull(repository, out, { ...options, progress, ...(flags.force && { force: true }) });
       } finally {
         progress.close();
       }
@@ -68,34 +66,8 @@ export function register(program: Command): void {
 const optional = <K extends string>(key: K, value: string | undefined) =>
   value ? ({ [key]: value } as Record<K, string>) : {};
 
-/** The files to fetch. */
-async function chosen(repository: HubRepository, options: HubOptions): Promise<HubFile[]> {
-  const files = await repository.files().catch((error) => {
-    throw error instanceof UserError ? error : unreachable(repository.name, options, error);
-  });
-  const names = files.map((file) => file.name);
-  return chooseFiles(names, repository.name).map((name) => files.find((file) => file.name === name)!);
+function parseSeconds(text: string): number {
+  const seconds = Number(text);
+  if (!(seconds > 0 && seconds <= 86_400)) throw new InvalidArgumentError('Give seconds, at most a day.');
+  return seconds;
 }
-
-async function fetchOne(
-  repository: HubRepository,
-  file: HubFile,
-  folder: string,
-  progress: Progress,
-  { force }: Flags,
-  options: HubOptions,
-): Promise<void> {
-  const bar = progress.begin(`${file.name} (${megabytes(file.size)} MB)`, 1);
-  try {
-    await download(file, join(folder, file.name), {
-      open: (start) => repository.open(file, start),
-      onProgress: (bytes) => bar.update(file.size === 0 ? 1 : bytes / file.size, `${megabytes(bytes)} MB`),
-      ...(force && { force }),
-    });
-    bar.end();
-  } catch (error) {
-    throw error instanceof UserError ? error : unreachable(file.name, options, error);
-  }
-}
-
-const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0);

@@ -11,8 +11,8 @@ const WEIGHTS = [
 ];
 /** The index of weights in several files, and the files; safetensors before PyTorch. */
 const SHARDED = [
-  { index: 'model.safetensors.index.json', shard: /^model-\d+-of-\d+\.safetensors$/ },
-  { index: 'pytorch_model.bin.index.json', shard: /^pytorch_model-\d+-of-\d+\.bin$/ },
+  { index: 'model.safetensors.index.json', shard: /^model-\d{1,5}-of-\d{1,5}\.safetensors$/ },
+  { index: 'pytorch_model.bin.index.json', shard: /^pytorch_model-\d{1,5}-of-\d{1,5}\.bin$/ },
 ] as const;
 const CONFIGS = ['config.json', 'open_clip_config.json'];
 
@@ -25,7 +25,7 @@ const CONFIGS = ['config.json', 'open_clip_config.json'];
 export function chooseFiles(names: readonly string[], repository: string): string[] {
   const present = new Set(names);
   const shards = SHARDED.filter(({ index }) => present.has(index))
-    .map(({ index, shard }) => [index, ...names.filter((name) => shard.test(name)).sort()])
+    .map(({ index, shard }) => [index, ...[...present].filter((name) => shard.test(name)).sort()])
     .find((files) => files.length > 1);
   const [best] = WEIGHTS.filter((name) => present.has(name));
   const weights = best === WEIGHTS[0] || !shards ? [best].filter(Boolean) : shards;
