@@ -58,12 +58,13 @@ async function watched(
 }
 
 /**
- * `count`: steps, in many short epochs, as what grows with epochs must not either. A run of a few hundred steps goes before the
- * one that is watched: allocators and compilers of the process come to their size in it.
+ * `count`: steps, in many short epochs, as what grows with epochs must not either. A shorter run goes before the one that is
+ * watched: allocators, compilers and the collectors of decoding threads come to their size in it.
  */
 export async function long(folder: string, { count, seed, note }: TortureOptions): Promise<Outcome> {
   const steps = Math.max(count, 4 * WINDOW);
   const first = Math.min(FIRST_LOOK, Math.floor(steps / 2));
+  const before = Math.min(steps, 4 * first);
   const world = await makeTinyWorld(folder, { train: 8 });
   const common = { data: world.data, visionDepth: 1, batch: 2, seed };
   // Two base classes of eight images in stage 1, four classes in stage 2.
@@ -90,14 +91,14 @@ export async function long(folder: string, { count, seed, note }: TortureOptions
   check(
     'stage 1',
     await watched('stage 1', { first, steps }, 0, note, async (job, silent) => {
-      await runTeacher(silent, teacher(first), join(folder, 'teacher'));
+      await runTeacher(silent, teacher(before), join(folder, 'teacher'));
       await runTeacher(job, teacher(steps), join(folder, 'long-teacher'));
     }),
   );
   check(
     'stage 2',
     await watched('stage 2', { first, steps }, 1, note, async (job, silent) => {
-      await runStudent(silent, student(first), join(folder, 'student'));
+      await runStudent(silent, student(before), join(folder, 'student'));
       await runStudent(job, student(steps), join(folder, 'long-student'));
     }),
   );
