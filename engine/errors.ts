@@ -22,3 +22,24 @@ export class OutputError extends UserError {
     if (options) this.cause = options.cause;
   }
 }
+
+/** What is known of memory that did not suffice, in bytes. */
+export interface MemoryNeed {
+  /** On the device in all, with what was there already. */
+  readonly needed: number;
+  /** Of that, what the device took before it refused. */
+  readonly available: number;
+  /** The largest buffer that the adapter allows, where it was that which was too small. */
+  readonly largest?: number;
+}
+
+/** The device has less memory than the work needs. */
+export class OutOfMemoryError extends UserError {
+  constructor(
+    message: string,
+    mend = 'use a smaller batch, a smaller model or an adapter with more memory',
+    readonly need?: MemoryNeed,
+  ) {
+    super(message, mend);
+  }
+}

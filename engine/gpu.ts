@@ -10,7 +10,7 @@ import {
   type Info,
   type SubgroupMatrixConfig,
 } from './adapter.js';
-import { UserError } from './errors.js';
+import { OutOfMemoryError, UserError } from './errors.js';
 import type { KernelChecks } from './kernelChecks.js';
 import type { Tuner } from './tuner.js';
 import { computeUnits } from './units.js';
@@ -122,6 +122,8 @@ export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
   return new Gpu(device, summary, capabilities, dawn);
 }
 
+export const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+
 const MAX_SUBMIT_MS = 1000;
 
 /** How long the news of a device's loss may take behind the first call that fails of it, in milliseconds. */
@@ -144,6 +146,8 @@ export class Gpu {
    * adapter has none.
    */
   maxSubmitMs: number;
+  /** Bytes of all tensors on the device, or asked for. */
+  held = 0;
   private failure: Error | undefined;
   private destroyed = false;
   private loss: DeviceLostError | undefined;
@@ -158,7 +162,8 @@ export class Gpu {
     device.addEventListener('uncapturederror', (event) => {
       // Dawn writes the message to stdout otherwise.
       event.preventDefault();
-      this.failure ??= asError((event as GPUUncapturedErrorEvent).error, 'the device');
+      const label = `the ${mebibytes(this.held)} that are asked for in all`;
+      this.failure ??= asError((event as GPUUncapturedErrorEvent).error, 'the device', label);
     });
     void device.lost.then(({ reason, message }) => {
       if (this.destroyed) return;
@@ -180,7 +185,7 @@ export class Gpu {
    * Runs `make`, which creates resources, and waits until the device has accepted them.
    *
    * @param label what is made, for the message
-   * @throws UserError when the memory does not suffice; Error when the device refuses the call
+   * @throws OutOfMemoryError when the memory does not suffice; Error when the device refuses the call
    */
   async scoped<T>(label: string, make: () => T): Promise<T> {
     const { device } = this;
@@ -226,12 +231,10 @@ export class Gpu {
   }
 }
 
-function asError(error: GPUError, label: string): Error {
+/** @param what memory was wanted for (default: the label) */
+function asError(error: GPUError, label: string, what = label): Error {
   // What is beyond the adapter's limits comes as a validation error, but is the same mistake to a user.
   if (error.constructor.name === 'GPUOutOfMemoryError' || /exceeds the max buffer size/i.test(error.message))
-    return new UserError(
-      `not enough GPU memory for ${label}: ${firstLine(error)}`,
-      'use a smaller batch, a smaller model or an adapter with more memory',
-    );
+    return new OutOfMemoryError(`not enough GPU memory for ${what}: ${firstLine(error)}`);
   return new Error(`${label}: ${error.message}`);
 }

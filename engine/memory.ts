@@ -1,4 +1,5 @@
 /** Device buffers of leaves: made on first use, shared by every plan that reads them. */
+import { OutOfMemoryError } from './errors.js';
 import type { Gpu } from './gpu.js';
 import { fromHalf, toHalf } from './half.js';
 import { dtypeOf, type HostData, type Tensor } from './tensor.js';
@@ -17,10 +18,44 @@ function buffersOf(gpu: Gpu): Map<Tensor, GPUBuffer> {
   return map;
 }
 
-/** A storage buffer of at least `bytes` (rounded up to 16, so that vec4 arrays fit). */
+/** Rounded up, so that vec4 arrays fit. */
+const storageBytes = (bytes: number): number => Math.max(16, Math.ceil(bytes / 16) * 16);
+
+/** A storage buffer of at least `bytes`. Give it back with `freeStorage`. */
 export function createStorage(gpu: Gpu, bytes: number, label: string): GPUBuffer {
-  return gpu.device.createBuffer({ label, size: Math.max(16, Math.ceil(bytes / 16) * 16), usage: USAGE });
+  const size = storageBytes(bytes);
+  gpu.held += size;
+  return gpu.device.createBuffer({ label, size, usage: USAGE });
 }
+
+export function freeStorage(gpu: Gpu, buffer: GPUBuffer | undefined): void {
+  if (!buffer) return;
+  gpu.held -= buffer.size;
+  buffer.destroy();
+}
+
+/** Of buffers of these sizes, how many bytes the device takes before it refuses one. Nothing stays. */
+export async function measureRoom(gpu: Gpu, sizes: Iterable<number>): Promise<number> {
+  const made: GPUBuffer[] = [];
+  let room = 0;
+  try {
+    for (const bytes of sizes) {
+      const buffer = await gpu.scoped('a trial', () => {
+        made.push(createStorage(gpu, bytes, 'a trial'));
+        return made.at(-1)!;
+      });
+      room += buffer.size;
+    }
+  } catch (error) {
+    if (!(error instanceof OutOfMemoryError)) throw error;
+  }
+  for (const buffer of made) freeStorage(gpu, buffer);
+  return room;
+}
+
+/** Those of the leaves that have no buffer on the device yet. */
+export const withoutBuffer = (gpu: Gpu, tensors: Iterable<Tensor>): Tensor[] =>
+  [...tensors].filter((leaf) => !buffersOf(gpu).has(leaf));
 
 /** The buffer of a leaf, made (and filled with the leaf's data) if this is its first use on this device. */
 export function leafBuffer(gpu: Gpu, leaf: Tensor): GPUBuffer {
@@ -64,7 +99,7 @@ export function copyLeaf(gpu: Gpu, from: Tensor, to: Tensor): void {
 /** Frees the device memory of a leaf. */
 export function release(gpu: Gpu, leaf: Tensor): void {
   const buffers = buffersOf(gpu);
-  buffers.get(leaf)?.destroy();
+  freeStorage(gpu, buffers.get(leaf));
   buffers.delete(leaf);
 }
 
@@ -74,7 +109,7 @@ export function release(gpu: Gpu, leaf: Tensor): void {
  */
 export function releaseAll(gpu: Gpu): void {
   const buffers = buffersOf(gpu);
-  for (const buffer of buffers.values()) buffer.destroy();
+  for (const buffer of buffers.values()) freeStorage(gpu, buffer);
   buffers.clear();
 }
 

@@ -3,13 +3,23 @@
  * `run()` replays it in a tight loop; whatever changes between steps is data in leaf buffers.
  */
 import { FAULT_STRIDE, FAULTS } from './bounds.js';
-import type { Gpu } from './gpu.js';
+import { OutOfMemoryError } from './errors.js';
+import { type Gpu, mebibytes } from './gpu.js';
 import { memoryOf } from './graph.js';
 import { bindBuffers, getKernel, uniformBuffer } from './kernel.js';
 import { checksOf } from './kernelChecks.js';
 import { boundTensors, kernelKey, workgroupsOf } from './kernelSource.js';
 import { encode, type Launch } from './launch.js';
-import { createStorage, hostValues, leafBuffer, Reader } from './memory.js';
+import {
+  createStorage,
+  freeStorage,
+  hostValues,
+  leafBuffer,
+  measureRoom,
+  Reader,
+  release,
+  withoutBuffer,
+} from './memory.js';
 import { Pieces } from './pieces.js';
 import {
   choicesOf,
@@ -60,7 +70,9 @@ export class Plan {
     const faults = options.checkBounds
       ? createStorage(gpu, FAULT_STRIDE * schedule.dispatches.length, FAULTS)
       : undefined;
-    const launches = await gpu.scoped('the buffers of a plan', () => {
+    const { held } = gpu;
+    const missing = withoutBuffer(gpu, schedule.leaves);
+    const making = gpu.scoped('the buffers of a plan', () => {
       for (const slot of schedule.slots) {
         slot.buffer = createStorage(gpu, slot.bytes, 'workspace');
         if (options.poison) poison(gpu, slot.buffer);
@@ -101,6 +113,13 @@ export class Plan {
           bytes: [...new Set(boundTensors(dispatch))].reduce((sum, tensor) => sum + tensor.bytes, 0),
         };
       });
+    });
+    const launches = await making.catch(async (error) => {
+      freeSlots(gpu, schedule);
+      freeStorage(gpu, faults);
+      // What the device refused must not be taken for a leaf's values by another plan.
+      for (const leaf of missing) release(gpu, leaf);
+      throw error instanceof OutOfMemoryError ? await shortage(gpu, schedule, missing, held, error) : error;
     });
     return new Plan(gpu, schedule, launches, faults);
   }
@@ -163,10 +182,44 @@ export class Plan {
 
   /** Frees the plan's own buffers; leaves stay. */
   destroy(): void {
-    for (const slot of this.schedule.slots) slot.buffer?.destroy();
-    this.faults?.destroy();
+    freeSlots(this.gpu, this.schedule);
+    freeStorage(this.gpu, this.faults);
     this.reader.destroy();
   }
+}
+
+function freeSlots(gpu: Gpu, { slots }: Schedule): void {
+  for (const slot of slots) {
+    freeStorage(gpu, slot.buffer);
+    slot.buffer = undefined;
+  }
+}
+
+/** How much was missing: the buffers of the plan, one by one, until the device refuses one. */
+async function shortage(
+  gpu: Gpu,
+  { slots }: Schedule,
+  leaves: readonly Tensor[],
+  held: number,
+  error: OutOfMemoryError,
+): Promise<OutOfMemoryError> {
+  const sizes = [...leaves, ...slots].map(({ bytes }) => bytes);
+  const needed = held + sizes.reduce((sum, bytes) => sum + bytes, 0);
+  const { maxBufferSize, maxStorageBufferBindingSize } = gpu.device.limits;
+  const largest = Math.min(maxBufferSize, maxStorageBufferBindingSize);
+  const longest = Math.max(...sizes);
+  if (longest > largest)
+    return new OutOfMemoryError(
+      `the adapter allows buffers of ${mebibytes(largest)}, and the plan needs one of ${mebibytes(longest)}`,
+      error.mend,
+      { needed, available: Number.POSITIVE_INFINITY, largest },
+    );
+  const available = held + (await measureRoom(gpu, sizes));
+  return new OutOfMemoryError(
+    `not enough GPU memory: ${mebibytes(needed)} are needed in all, and there are ${mebibytes(available)}`,
+    error.mend,
+    { needed, available },
+  );
 }
 
 /** The schedule with the device's choices, of which none computes something wrong on it. */

@@ -7,7 +7,7 @@ import { fromHalf, toHalf } from './half.js';
 import { getKernel, KernelRefused } from './kernel.js';
 import { kernelSource, tensorOf } from './kernelSource.js';
 import { encode, type Launch, makeLaunch } from './launch.js';
-import { createStorage, hostValues, Reader } from './memory.js';
+import { createStorage, freeStorage, hostValues, Reader } from './memory.js';
 import type { Dispatch, Values } from './op.js';
 import type { DType, Tensor } from './tensor.js';
 
@@ -71,7 +71,7 @@ export async function judge(gpu: Gpu, trials: readonly Trial[]): Promise<(string
       one.status === 'fulfilled' ? found.get(trials[i]!) : String(one.reason.message).split('\n')[0],
     );
   } finally {
-    for (const { buffers } of ready) for (const buffer of buffers.values()) buffer.destroy();
+    for (const { buffers } of ready) for (const buffer of buffers.values()) freeStorage(gpu, buffer);
     reader.destroy();
   }
 }
@@ -131,7 +131,7 @@ async function prepare(gpu: Gpu, trial: Trial, seed: number): Promise<Prepared> 
     return { trial, buffers, values, outputs, launches };
   });
   return made.catch((error) => {
-    for (const buffer of buffers.values()) buffer.destroy();
+    for (const buffer of buffers.values()) freeStorage(gpu, buffer);
     throw error;
   });
 }

@@ -9,7 +9,7 @@ import { checksOf, KernelChecks } from './kernelChecks.js';
 import { kernelSource, tensorOf } from './kernelSource.js';
 import { type Launch, makeLaunch } from './launch.js';
 import { kernelRunner, median, type Runner, runsFor, warmUp, warmUpFor } from './measure.js';
-import { createStorage } from './memory.js';
+import { createStorage, freeStorage } from './memory.js';
 import { patternOf } from './pattern.js';
 import type { Tensor } from './tensor.js';
 import type { Candidate, Choose, Tunable } from './tuning.js';
@@ -135,7 +135,7 @@ export class Tuner {
       const best = gains.reduce((least, each) => (each.ms < least.ms ? each : least), shipped);
       return { name: best.name, milliseconds: Object.fromEntries(results.map(({ name, ms }) => [name, ms])) };
     } finally {
-      for (const buffer of buffers.values()) buffer.destroy();
+      for (const buffer of buffers.values()) freeStorage(gpu, buffer);
     }
   }
 

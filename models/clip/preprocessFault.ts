@@ -1,6 +1,6 @@
 /** The trial of the image transform on a device: one odd crop of a small image against the reference, byte by byte. */
 import type { Gpu } from '../../engine/gpu.js';
-import { createStorage, Reader } from '../../engine/memory.js';
+import { createStorage, freeStorage, Reader } from '../../engine/memory.js';
 import type { RgbImage } from '../platform.js';
 import { type PreparedImage, prepareImage } from './preparedImage.js';
 import { boxCrop, cropOnCpu, denormalise } from './preprocess.js';
@@ -30,7 +30,7 @@ export async function preprocessFault(
     const wrong = cropOnCpu(image, crop).findIndex((value, i) => value !== found[i]);
     return wrong < 0 ? undefined : `byte ${wrong} of a small image is another`;
   } finally {
-    target.destroy();
+    freeStorage(gpu, target);
     reader.destroy();
   }
 }
