@@ -76,16 +76,15 @@ export function chartsOf(metrics: readonly Metrics[]): ChartData[] {
   });
 }
 
+/** The file has no checksum, so it may say anything; what is no number is a dash. */
 function timingTable(timing: ReportContent['timing']): string {
-  const percent = (value: unknown) => `${(100 * Number(value)).toFixed(1)} %`;
+  const number = (value: unknown) => (typeof value === 'number' ? value : '–');
+  const percent = (value: unknown) => (typeof value === 'number' ? `${(100 * value).toFixed(1)} %` : '–');
   const rows = timing.map((line) => {
-    const waits = line.waits as Readonly<Record<string, number>>;
+    const waits = (line.waits ?? {}) as Readonly<Record<string, unknown>>;
     const cells = [
-      line.epoch,
-      line.imagesPerSecond,
-      line.msPerStep,
-      line.gflops,
-      line.peakShare === undefined ? '–' : percent(line.peakShare),
+      ...[line.epoch, line.imagesPerSecond, line.msPerStep, line.gflops].map(number),
+      percent(line.peakShare),
     ];
     const shares = [waits.gpu, waits.decode, waits.host].map(percent);
     return `<tr>${[...cells, ...shares].map((cell) => `<td>${escapeHtml(String(cell))}</td>`).join('')}</tr>`;

@@ -169,8 +169,8 @@ export class RunFolder {
       await platform.removeLeftovers?.(path);
       await platform.removeLeftovers?.(this.join('checkpoints'));
       if (failed && !this.kept) {
-        for (const name of [CONFIG, METRICS, TIMING]) await platform.remove(this.join(name));
-        await platform.removeEmpty?.(this.join('checkpoints'));
+        // A checkpoint that could not be flushed may be there. config.yaml goes last: without it, what else stays is no run.
+        for (const name of ['checkpoints', METRICS, TIMING, CONFIG]) await platform.remove(this.join(name));
       }
     } catch (error) {
       this.note(`${path} is not tidied up: ${(error as Error).message}`);

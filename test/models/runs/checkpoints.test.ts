@@ -14,6 +14,7 @@ import { withRunFolder } from '../../../models/runs/runFolder.js';
 import { type TrainingLoop, type TrainOptions, train } from '../../../models/runs/train.js';
 import { temporaryFolder } from '../../helpers/files.js';
 import { testJob } from '../../helpers/job.js';
+import { injectFaults } from '../../helpers/writeFaults.js';
 
 const folder = temporaryFolder('checkpoints');
 const EPOCHS = 4;
@@ -246,6 +247,22 @@ describe('the folder of a run', () => {
   it('is not left behind by a run that fails before its first checkpoint', async () => {
     await failure(run('failed', { killAt: 3 }));
     expect(existsSync(at('failed'))).toBe(false);
+  });
+
+  it('is not left behind where its first checkpoint is in its place and cannot be flushed', async () => {
+    const unflushed = /checkpoints$/;
+    const faults = injectFaults((call, _, path) =>
+      call === 'syncFolder' && unflushed.test(path) ? 'EIO' : undefined,
+    );
+    try {
+      expect((await failure(run('unflushed'))).message).toMatch(/cannot be written: EIO/);
+    } finally {
+      faults.restore();
+    }
+    expect(faults.hits).toBe(1);
+    expect(existsSync(at('unflushed'))).toBe(false);
+    await run('unflushed', { resume: true });
+    same('unflushed');
   });
 
   it('is as it was when such a run was to use one that was there', async () => {

@@ -82,4 +82,11 @@ describe('reportHtml', () => {
     const cells = ['1', '50', '200', '20', '25.0 %', '70.0 %', '25.0 %', '5.0 %'];
     expect(html).toContain(`<tr>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`);
   });
+
+  it('has dashes where a damaged line says nothing of use', () => {
+    for (const line of [{}, { epoch: '1', waits: null, gflops: [] }, { waits: 'x', peakShare: '' }]) {
+      const html = reportHtml({ ...content, timing: [line] });
+      expect(html).toContain(`<tr>${'<td>–</td>'.repeat(8)}</tr>`);
+    }
+  });
 });
