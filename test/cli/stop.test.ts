@@ -6,7 +6,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { MARKER } from '../../cli/platform/relaunch.js';
-import { promptkd } from '../helpers/cli.js';
 import { drawFewEmoji, emojiTeacher } from '../helpers/emojiData.js';
 import { temporaryFolder } from '../helpers/files.js';
 
@@ -150,20 +149,5 @@ describe.runIf(terminal)('on a terminal', () => {
     expect(run.text).toMatch(/Ctrl-C: stopping after this step/);
     expect(run.text.replaceAll('\r', '')).toMatch(STOPPED);
     for (const off of ['?7l', '?25l']) expect(run.text.includes(off)).toBe(false);
-  });
-});
-
-describe('a run that goes on', () => {
-  it('ends well after it was stopped', async () => {
-    const run = new Watched(
-      spawn(process.execPath, [main, ...teacher('again', '--epochs', '6')], { cwd: folder }),
-    );
-    await run.says(/tuning the teacher/);
-    run.child.kill('SIGTERM');
-    // It may have been faster than the signal.
-    expect([0, 143, 'SIGTERM']).toContain(await run.ended);
-    const { status, stderr } = promptkd([...teacher('again', '--epochs', '6'), '--resume'], folder);
-    expect(status, stderr).toBe(0);
-    expect(existsSync(join(folder, 'again', 'teacher.safetensors'))).toBe(true);
   });
 });
