@@ -76,6 +76,7 @@ async function runAlone(job: Job, options: DemoOptions): Promise<DemoResult> {
   };
   const phases: { name: string; milliseconds: number }[] = [];
   const timed = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
+    if (job.stop?.requested) throw job.stop.stopped(`stopped before the ${name}`);
     const started = performance.now();
     const result = await work();
     phases.push({ name, milliseconds: performance.now() - started });

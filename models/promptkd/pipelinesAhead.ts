@@ -15,49 +15,56 @@ const SOME_CLASSES = 100;
 
 /** For stage 1: the text encoder over the templates of the frozen features, then the step. */
 export function teacherPipelinesAhead(
-  { gpu, precision }: Job,
+  job: Job,
   config: ClipConfig,
-  { batch, method, recompute, accumulate }: ResolvedTeacher,
+  settings: ResolvedTeacher,
   classes: number,
 ): void {
-  const { capabilities } = gpu;
-  const shape: StepShape = { batch, classes, precision, capabilities, method, recompute, accumulate };
-  ahead(gpu, [
-    ...(method === 'promptsrc' ? [() => textRequest(config, shape)] : []),
+  const shape = teacherShape(job, settings, classes);
+  ahead(job.gpu, [
+    ...(settings.method === 'promptsrc' ? [() => textRequest(config, shape)] : []),
     () => teacherRequest(config, shape),
   ]);
 }
 
+/** What decides the size of stage 1's step. */
+export function teacherShape(
+  { gpu: { capabilities }, precision }: Job,
+  { batch, method, recompute, accumulate }: ResolvedTeacher,
+  classes: number,
+): StepShape {
+  return { batch, classes, precision, capabilities, method, recompute, accumulate };
+}
+
 /** For stage 2: the text encoder where class vectors are not given, then the step. */
 export function studentPipelinesAhead(
-  { gpu, precision }: Job,
+  job: Job,
   teacher: ClipConfig,
   student: ClipConfig,
   settings: ResolvedStudent,
   classes: number,
 ): void {
-  const { capabilities } = gpu;
-  const { batch, train, projectionLayers, textFeatures, kdLoss, recompute, accumulate, visionDepth } =
-    settings;
-  const shape: StepShape = {
-    ...{
-      batch,
-      train,
-      projectionLayers,
-      textFeatures,
-      kdLoss,
-      recompute,
-      accumulate,
-      precision,
-      capabilities,
-    },
-    classes: classes || SOME_CLASSES,
-    ...(train === 'prompts' && { depth: visionDepth }),
-  };
-  ahead(gpu, [
+  const shape = studentShape(job, settings, classes);
+  ahead(job.gpu, [
     ...(settings.classVectors === undefined ? [() => textRequest(teacher, shape)] : []),
     () => studentRequests(teacher, student, shape).train,
   ]);
+}
+
+/** What decides the size of stage 2's step. */
+export function studentShape(
+  { gpu: { capabilities }, precision }: Job,
+  settings: ResolvedStudent,
+  classes: number,
+): StepShape {
+  const { batch, train, projectionLayers, textFeatures, kdLoss, recompute, accumulate, visionDepth } =
+    settings;
+  return {
+    ...{ batch, train, projectionLayers, textFeatures, kdLoss, recompute, accumulate },
+    ...{ precision, capabilities },
+    classes: classes || SOME_CLASSES,
+    ...(train === 'prompts' && { depth: visionDepth }),
+  };
 }
 
 /** What does not fit together is reported by the job itself, in better words. */

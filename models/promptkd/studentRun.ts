@@ -25,11 +25,13 @@ import { BestEpoch, type DecidingImages, decidingImages } from './bestEpoch.js';
 import { pickClasses } from './classifier.js';
 import { encodeClassVectors } from './classVectors.js';
 import { checkEmbeddings, PAPER_BATCH, resolveStudent, schedule } from './defaults.js';
+import { withFittingBatch } from './fittingBatch.js';
 import { loadTeacher } from './loadTeacher.js';
-import { studentPipelinesAhead } from './pipelinesAhead.js';
+import { studentPipelinesAhead, studentShape } from './pipelinesAhead.js';
 import { initialProjection, layersOf, projectionStatistics, projectionVariables } from './projection.js';
 import { checkPromptShape, initialPrompts, promptVariables } from './prompts.js';
 import type { StudentSettings } from './settings.js';
+import { studentRequests } from './shapes.js';
 import { classTensor, StudentStep, type StudentVariables, studentLogits } from './student.js';
 import { studentClasses, teacherClasses } from './studentClasses.js';
 import { CLASS_VECTORS_FILE, encodeStudent, STUDENT_FILE } from './studentFile.js';
@@ -162,6 +164,7 @@ async function distillIn(
   // Decoded while kernels are compiled.
   if (!resume) images.start(1);
   const compiling = job.begin('compiling stage 2', 1);
+  const stepShape = studentShape(job, settings, classes.count);
   const step = own(
     await StudentStep.create(
       gpu,
@@ -171,7 +174,11 @@ async function distillIn(
       { ...supply.source, ...(fromStudent && { classes: classTensor(shared) }) },
       { ...settings, weight: settings.kdWeight },
       { onProgress: (done, total) => compiling.update(done / total) },
-    ),
+    ).catch((error) => {
+      const withBatch = (batch: number) =>
+        studentRequests(teacher.model.config, config, { ...stepShape, batch }).train;
+      throw withFittingBatch(error, settings.batch, withBatch, gpu.capabilities);
+    }),
   );
   const preprocessor = own(
     await GpuPreprocessor.create(gpu, { size: config.vision.resolution, batch: settings.batch }),

@@ -27,12 +27,14 @@ import { freeing, type Own, survivingLoss } from '../runs/survival.js';
 import { type TrainRunOptions, train } from '../runs/train.js';
 import { meanOverTemplates } from './classVectors.js';
 import { METHOD_DEFAULTS, resolveTeacher, schedule } from './defaults.js';
+import { withFittingBatch } from './fittingBatch.js';
 import { openTokenizer } from './openTokenizer.js';
-import { teacherPipelinesAhead } from './pipelinesAhead.js';
+import { teacherPipelinesAhead, teacherShape } from './pipelinesAhead.js';
 import { runPlainTeacher } from './plainTeacher.js';
 import { gaussianWeights, PromptAverage } from './promptAverage.js';
 import { checkPromptShape, initialPrompts, promptVariables } from './prompts.js';
 import type { TeacherSettings } from './settings.js';
+import { teacherRequest } from './shapes.js';
 import { TeacherStep } from './teacher.js';
 import { encodeTeacher, TEACHER_FILE } from './teacherFile.js';
 import { ViewFeatures } from './viewFeatures.js';
@@ -175,6 +177,7 @@ async function tuneIn(
   // Decoded while kernels are compiled.
   if (!resume) loader.start(1);
   const compiling = job.begin('compiling stage 1', 1);
+  const stepShape = teacherShape(job, settings, classNames.length);
   const step = own(
     await TeacherStep.create(
       gpu,
@@ -184,7 +187,10 @@ async function tuneIn(
       frozenText,
       { ...settings, frozenImages: views ? 'given' : 'compute' },
       { onProgress: (done, total) => compiling.update(done / total) },
-    ),
+    ).catch((error) => {
+      const withBatch = (batch: number) => teacherRequest(config, { ...stepShape, batch });
+      throw withFittingBatch(error, settings.batch, withBatch, gpu.capabilities);
+    }),
   );
   const { parameters, optimiser } = step.graph;
   const average = method === 'promptsrc' ? own(await PromptAverage.create(gpu, parameters)) : undefined;

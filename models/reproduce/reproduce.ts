@@ -50,6 +50,9 @@ async function runTrial(job: Job, trial: Trial, training: TrainOptions): Promise
   const name = `${dataset}, seed ${seed}`;
   // Nothing on the device outlives a run: what a run leaves there would add up over a table of thirty.
   const step = async (what: string, work: () => Promise<unknown>) => {
+    // A signal in the last step of a run is heard, and the run finishes.
+    if (job.stop?.requested)
+      throw job.stop.stopped(`stopped before ${name}, ${what}; the same command goes on`);
     job.note(`${name}: ${what}`);
     await work();
     releaseAll(job.gpu);
