@@ -231,10 +231,12 @@ export class Gpu {
   }
 }
 
+const TOO_LARGE = /exceeds the max buffer size|larger than the maximum storage buffer binding size/i;
+
 /** @param what memory was wanted for (default: the label) */
 function asError(error: GPUError, label: string, what = label): Error {
   // What is beyond the adapter's limits comes as a validation error, but is the same mistake to a user.
-  if (error.constructor.name === 'GPUOutOfMemoryError' || /exceeds the max buffer size/i.test(error.message))
+  if (error.constructor.name === 'GPUOutOfMemoryError' || TOO_LARGE.test(error.message))
     return new OutOfMemoryError(`not enough GPU memory for ${what}: ${firstLine(error)}`);
   return new Error(`${label}: ${error.message}`);
 }

@@ -18,6 +18,7 @@ afterEach(() => {
   gpu.destroy();
 });
 
+const STORAGE = 0x80;
 const MIB = 2 ** 20;
 /** As if the device had so many bytes: what goes beyond is asked for in a size that no device has. */
 function limit(bytes: number) {
@@ -107,4 +108,20 @@ it('is found before a result is read, where an upload was refused', async () => 
   await expect(read).rejects.toThrow(/^not enough GPU memory for the [0-9.]+ MiB that are asked for in all/);
   await expect(readLeaf(gpu, late)).rejects.toThrow();
   expect(() => plan.run()).toThrow(OutOfMemoryError);
+});
+
+it('takes a binding beyond the limit for too little memory', async () => {
+  const { device } = gpu;
+  const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
+  if (maxBufferSize <= maxStorageBufferBindingSize) return;
+  const error = await gpu
+    .scoped('the images', () => {
+      const buffer = device.createBuffer({ size: maxStorageBufferBindingSize + 256, usage: STORAGE });
+      const entry = { binding: 0, visibility: 4, buffer: { type: 'storage' as const } };
+      const layout = device.createBindGroupLayout({ entries: [entry] });
+      device.createBindGroup({ layout, entries: [{ binding: 0, resource: { buffer } }] });
+      buffer.destroy();
+    })
+    .catch((e: unknown) => e);
+  expect(error).toBeInstanceOf(OutOfMemoryError);
 });
