@@ -110,10 +110,10 @@ it('is found before a result is read, where an upload was refused', async () => 
   expect(() => plan.run()).toThrow(OutOfMemoryError);
 });
 
-it('takes a binding beyond the limit for too little memory', async () => {
+it('takes a binding beyond the limit for too little memory', async ({ skip }) => {
   const { device } = gpu;
   const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
-  if (maxBufferSize <= maxStorageBufferBindingSize) return;
+  if (maxBufferSize <= maxStorageBufferBindingSize) skip('every buffer may be bound as a whole here');
   const error = await gpu
     .scoped('the images', () => {
       const buffer = device.createBuffer({ size: maxStorageBufferBindingSize + 256, usage: STORAGE });
