@@ -10,3 +10,9 @@ fn exp_of_four(x: vec4f) -> vec4f {
   return select(exp(x), x, (bitcast<vec4u>(x) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
 fn log_of(x: f32) -> f32 { return select(log(x), x, is_nan(x)); }
+
+// The sum of a softmax whose largest score is `largest`: NaN where that is infinite, whatever exp makes of infinity less infinity.
+fn sum_under(largest: f32, sum: f32) -> f32 {
+  let bits = bitcast<u32>(largest);
+  return select(sum, bitcast<f32>(bits | 0x7fc00000u), (bits & 0x7f800000u) == 0x7f800000u);
+}
