@@ -107,11 +107,14 @@ fn forward(
     total += shared_by(i, g);
   }
   //#unroll r 4
+  total[$r] = sum_under(highest[$r], total[$r]);
+  //#end
+  //#unroll r 4
   if (rows[$r] < TOKENS) {
     store_o(o_row(batch, rows[$r], head) + t, o$r / total[$r]);
     //#if STORE_LSE
     if (t == 0u) {
-      lse[scalar_at(batch, rows[$r], head)] = highest[$r] + log(total[$r]);
+      lse[scalar_at(batch, rows[$r], head)] = highest[$r] + log_of(total[$r]);
     }
     //#endif
   }

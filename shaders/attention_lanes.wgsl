@@ -116,8 +116,9 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id)
   var factors: array<f32, ROWS>;
   var logs: array<f32, ROWS>;
   //#unroll r ROWS
+  total$r = sum_under(highest$r, total$r);
   factors[$r] = 1.0 / total$r;
-  logs[$r] = (highest$r + log2(total$r)) * LN_2;
+  logs[$r] = select((highest$r + log2(total$r)) * LN_2, total$r, is_nan(total$r));
   //#end
   for (var r = 0u; r < rows; r++) {
     let token = first + lane + r * LANES;

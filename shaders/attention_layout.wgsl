@@ -6,6 +6,8 @@ const HEAD = 16u;
 const SCALE = 0.125f;
 const LOWEST = -3.0e38f;
 
+//#include nan
+
 fn qkv_row(batch: u32, token: u32, part: u32, head: u32) -> u32 {
   return ((batch * TOKENS + min(token, TOKENS - 1u)) * 3u + part) * HEADS * HEAD + head * HEAD;
 }

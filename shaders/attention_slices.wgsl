@@ -113,7 +113,7 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id)
   }
 
   //#unroll r ROWS
-  total$r = add_lane(total$r);
+  total$r = sum_under(highest$r, add_lane(total$r));
   //#end
   for (var i = 0u; i < values; i++) {
     let token = first + i / SLICES;
@@ -129,7 +129,7 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id)
       store_o(o_row(batch, token, head) + i % SLICES * LANES + lane, value * (1.0 / sums.y));
       //#if STORE_LSE
       if (lane == 0u && i % SLICES == 0u) {
-        lse[scalar_at(batch, token, head)] = (sums.x + log2(sums.y)) * LN_2;
+        lse[scalar_at(batch, token, head)] = select((sums.x + log2(sums.y)) * LN_2, sums.y, is_nan(sums.y));
       }
       //#endif
     }

@@ -3,6 +3,7 @@
 //   gradient   = upstream SCALE (softmax(x) - onehot(label))
 
 //#include row_reduction
+//#include nan
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -20,7 +21,7 @@ fn main(
   for (var i = lane; i < WIDTH; i += WORKGROUP) { largest = max(largest, x[base + i]); }
   largest = workgroup_max(largest, lane);
   var sum = 0.0;
-  for (var i = lane; i < WIDTH; i += WORKGROUP) { sum += exp(x[base + i] - largest); }
+  for (var i = lane; i < WIDTH; i += WORKGROUP) { sum += exp_of(x[base + i] - largest); }
   sum = workgroup_sum(sum, lane);
   //#if GRADIENT
   let factor = upstream[0] * SCALE;
@@ -28,6 +29,6 @@ fn main(
     dx[base + i] = factor * (exp(x[base + i] - largest) / sum - select(0.0, 1.0, i == label));
   }
   //#else
-  if (lane == 0u) { terms[row] = SCALE * (log(sum) - (x[base + label] - largest)); }
+  if (lane == 0u) { terms[row] = SCALE * (log_of(sum) - (x[base + label] - largest)); }
   //#endif
 }

@@ -1,5 +1,7 @@
 // y = e^x
 
+//#include nan
+
 fn element(i: u32) {
-  y[i] = exp(x[i]);
+  y[i] = exp_of(x[i]);
 }

@@ -7,6 +7,7 @@
 // as often as it is needed.
 
 //#include row_reduction
+//#include nan
 
 // In every vec2f the teacher comes first.
 fn pair(i: u32) -> vec2f { return vec2f(teacher[i], student[i]); }
@@ -36,9 +37,10 @@ fn main(
   largest = workgroup_max2(largest, lane);
   //#unroll i HELD
   l$i = (l$i - largest) / TEMPERATURE;
-  if (lane + $iu * WORKGROUP < WIDTH) { sums += exp(l$i); }
+  if (lane + $iu * WORKGROUP < WIDTH) { sums += exp_of_both(l$i); }
   //#end
-  let logs = log(workgroup_sum2(sums, lane));
+  let totals = workgroup_sum2(sums, lane);
+  let logs = vec2f(log_of(totals.x), log_of(totals.y));
   //#unroll i HELD
   l$i -= logs;
   if (lane + $iu * WORKGROUP < WIDTH) { kl += term(l$i); }
@@ -51,9 +53,10 @@ fn main(
   for (var i = base + lane; i < base + WIDTH; i += WORKGROUP) { largest = max(largest, pair(i)); }
   largest = workgroup_max2(largest, lane);
   for (var i = base + lane; i < base + WIDTH; i += WORKGROUP) {
-    sums += exp((pair(i) - largest) / TEMPERATURE);
+    sums += exp_of_both((pair(i) - largest) / TEMPERATURE);
   }
-  let logs = log(workgroup_sum2(sums, lane));
+  let totals = workgroup_sum2(sums, lane);
+  let logs = vec2f(log_of(totals.x), log_of(totals.y));
   for (var i = base + lane; i < base + WIDTH; i += WORKGROUP) {
     kl += term((pair(i) - largest) / TEMPERATURE - logs);
   }
@@ -66,16 +69,16 @@ fn main(
 }
 
 fn term(l: vec2f) -> f32 {
-  let p = exp(l.x);
-  return select(p * (l.x - l.y), 0.0, p == 0.0);
+  let p = exp_of(l.x);
+  return select(0.0, p * (l.x - l.y), p != 0.0);
 }
 
 fn store_gradients(i: u32, l: vec2f, kl: f32) {
-  let p = exp(l.x);
+  let p = exp_of(l.x);
   //#if STUDENT
-  dstudent[i] = SCALE / TEMPERATURE * (exp(l.y) - p);
+  dstudent[i] = SCALE / TEMPERATURE * (exp_of(l.y) - p);
   //#endif
   //#if TEACHER
-  dteacher[i] = SCALE / TEMPERATURE * select(p * (l.x - l.y - kl), 0.0, p == 0.0);
+  dteacher[i] = SCALE / TEMPERATURE * select(0.0, p * (l.x - l.y - kl), p != 0.0);
   //#endif
 }

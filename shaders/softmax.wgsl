@@ -11,6 +11,8 @@
 
 const LOWEST = -3.4028234e38f;
 
+//#include nan
+
 //#if ALONE
 // An invocation has GROUP rows: together they fill whole vectors, but where two of them meet they may share one.
 fn alone(group: u32) {
@@ -57,7 +59,7 @@ fn take(known: vec2f, i: u32, counted: vec4<bool>) -> vec2f {
 fn finish(known: vec2f) -> vec2f { return known; }
 
 fn result(i: u32, known: vec2f) -> vec4f {
-  if (LOG) { return dy[i] - exp(y[i]) * known.y; }
+  if (LOG) { return dy[i] - exp_of_four(y[i]) * known.y; }
   return y[i] * (dy[i] - known.y);
 }
 
@@ -67,11 +69,11 @@ fn store_one(at: u32, known: vec2f) { dx[at / 4u][at % 4u] = result(at / 4u, kno
 fn take(known: vec2f, i: u32, counted: vec4<bool>) -> vec2f {
   let v = select(vec4f(LOWEST), x[i], counted);
   let largest = max(known.x, max(max(v.x, v.y), max(v.z, v.w)));
-  return vec2f(largest, known.y * exp(known.x - largest) + total(exp(v - largest)));
+  return vec2f(largest, known.y * exp(known.x - largest) + total(exp_of_four(v - largest)));
 }
 
 // The largest, and what the logarithm subtracts or the softmax multiplies.
-fn finish(known: vec2f) -> vec2f { return vec2f(known.x, select(1.0 / known.y, log(known.y), LOG)); }
+fn finish(known: vec2f) -> vec2f { return vec2f(known.x, select(1.0 / known.y, log_of(known.y), LOG)); }
 
 fn result(i: u32, known: vec2f) -> vec4f {
   if (LOG) { return x[i] - known.x - known.y; }
@@ -129,7 +131,7 @@ fn together(
   //#end
   largest = workgroup_max(largest, lane);
   //#unroll i HELD
-  if (lane + $iu * WORKGROUP < WIDTH) { sum += exp(x$i - largest); }
+  if (lane + $iu * WORKGROUP < WIDTH) { sum += exp_of(x$i - largest); }
   //#end
   sum = workgroup_sum(sum, lane);
   //#unroll i HELD
@@ -138,7 +140,7 @@ fn together(
   //#else
   for (var i = start + lane; i < end; i += WORKGROUP) { largest = max(largest, x[i]); }
   largest = workgroup_max(largest, lane);
-  for (var i = start + lane; i < end; i += WORKGROUP) { sum += exp(x[i] - largest); }
+  for (var i = start + lane; i < end; i += WORKGROUP) { sum += exp_of(x[i] - largest); }
   sum = workgroup_sum(sum, lane);
   for (var i = start + lane; i < end; i += WORKGROUP) { y[i] = value(x[i], largest, sum); }
   //#endif
@@ -147,12 +149,12 @@ fn together(
 
 //#if GRADIENT
 fn slope(y: f32, dy: f32, sum: f32) -> f32 {
-  if (LOG) { return dy - exp(y) * sum; }
+  if (LOG) { return dy - exp_of(y) * sum; }
   return y * (dy - sum);
 }
 //#else
 fn value(x: f32, largest: f32, sum: f32) -> f32 {
-  if (LOG) { return x - largest - log(sum); }
+  if (LOG) { return x - largest - log_of(sum); }
   return exp(x - largest) / sum;
 }
 //#endif

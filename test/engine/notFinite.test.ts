@@ -34,11 +34,17 @@ function withGradient({ output, parameters, updates = [] }: OperationCall) {
 const { capabilities } = await testGpu();
 const ways = kernelWays.filter(([, { level }]) => level === 'portable' || capabilities.subgroups);
 
-/** Compiling attention takes a CPU adapter up to a minute where it is for GPUs: one form does for all. */
-const skipped = new Set(['attention 1 false', 'attention 1 true', 'attention 9 false']);
+/** Compiling attention takes a CPU adapter up to a minute where it is for GPUs: one form does for all of theirs. */
+const skipped = new Set([
+  'attention 1 false',
+  'attention 1 true',
+  'attention 9 false',
+  'attention in float16',
+]);
 
 describe.each(ways)('for %s', (_, changed) => {
-  for (const call of everyOperation().filter(({ name }) => !skipped.has(name)))
+  const { software } = changed;
+  for (const call of everyOperation().filter(({ name }) => software || !skipped.has(name)))
     it(`${call.name} passes NaN and infinity on`, async () => {
       const gpu = withCapabilities(await testGpu(), changed);
       const random = new TestRandom(7);
@@ -66,7 +72,7 @@ describe.each(ways)('for %s', (_, changed) => {
           for (const tensor of [...outputs, ...variables]) {
             const found = await plan.read(tensor);
             const lost = [...expected.get(tensor)!].flatMap((v, i) =>
-              Number.isNaN(v) && !Number.isNaN(found[i]) ? [`${i}: ${found[i]}`] : [],
+              Number.isNaN(v) && Number.isFinite(found[i]) ? [`${i}: ${found[i]}`] : [],
             );
             expect(lost.slice(0, 8), `${name} at ${at} of ${poisoned}, in ${tensor}`).toEqual([]);
           }
