@@ -1,9 +1,10 @@
 import { UserError } from '../../engine/errors.js';
-import { type RoundedHalves, toHalf } from '../../engine/half.js';
+import { toHalf } from '../../engine/half.js';
 import type { Platform, WrittenPiece } from '../platform.js';
-import { crc32, crc32Of, crc32OfRange } from './crc32.js';
+import { crc32 } from './crc32.js';
 import { isRecord, parseLimitedJson } from './json.js';
-import { CHECKSUM, checksumText, isHeaderWhole, readSeal, type Seal, stampHeader } from './seal.js';
+import { CHECKSUM, checksumText, stampHeader } from './seal.js';
+import { changed, sealOf, sourceOf } from './sealedSource.js';
 import {
   type Checkpoint,
   DTYPE_BYTES,
@@ -18,9 +19,6 @@ import { refuseNotFinite, valuesOf, type WritableTensor } from './writable.js';
 /** The format allows 100 MB; ViT-L/14 needs 50 kB, and a damaged length should not make us read the weights as text. */
 const MAX_HEADER = 16 * 2 ** 20;
 const DAMAGED = 'The file is damaged or incomplete: copy or download it again.';
-
-const CHANGED =
-  'It is not as it was written: copy it again, or make it again. A program that rewrites it must leave the checksum out of its metadata.';
 
 interface HeaderEntry {
   readonly name: string;
@@ -76,59 +74,6 @@ export async function openSafetensors(platform: Platform, path: string): Promise
   // It is of this file: a copy of the metadata in another one would be wrong.
   if (seal) delete metadata[CHECKSUM];
   return { path, format: 'safetensors', tensors, metadata };
-}
-
-function sealOf(
-  path: string,
-  header: Uint8Array,
-  metadata: Readonly<Record<string, string>>,
-  tensors: number,
-): Seal | undefined {
-  let seal: Seal | undefined;
-  try {
-    seal = readSeal(metadata, tensors);
-  } catch (error) {
-    throw changed(path, (error as Error).message);
-  }
-  if (seal && !isHeaderWhole(header, seal.header)) throw changed(path, 'the checksum of its header is wrong');
-  return seal;
-}
-
-/** Where a tensor's bytes are. */
-interface Extent {
-  readonly path: string;
-  readonly name: string;
-  readonly at: number;
-  readonly length: number;
-}
-
-/** Reads a tensor's bytes and compares them with their sum: all of them, or once before the first part of them. */
-function sourceOf(platform: Platform, { path, name, at, length }: Extent, expected: number | undefined) {
-  const compare = (found: number) => {
-    if (found !== expected) throw changed(path, `the checksum of tensor "${name}" is wrong`);
-  };
-  let whole: Promise<void> | undefined;
-  return {
-    bytes: async (): Promise<Uint8Array> => {
-      if (length === 0) return new Uint8Array(0);
-      const bytes = await platform.read(path, at, length);
-      if (expected !== undefined) compare(crc32Of(platform)(bytes));
-      return bytes;
-    },
-    range: async (offset: number, count: number): Promise<Uint8Array> => {
-      if (count === 0) return new Uint8Array(0);
-      if (expected !== undefined) {
-        whole ??= crc32OfRange(platform, path, at, length).then(compare);
-        await whole;
-      }
-      return platform.read(path, at + offset, count);
-    },
-    halves: async (values: number): Promise<RoundedHalves> => {
-      const rounded = await platform.readHalves!(path, at, values, expected !== undefined);
-      if (expected !== undefined) compare(rounded.crc32 ?? (await crc32OfRange(platform, path, at, length)));
-      return rounded;
-    },
-  };
 }
 
 /** Whether the first bytes of a file can be those of a safetensors file. */
@@ -333,9 +278,4 @@ function isSizes(value: unknown): value is number[] {
 
 function damaged(path: string, problem: string): UserError {
   return new UserError(`${path}: ${readable(problem)}`, DAMAGED);
-}
-
-/** Of a file of ours that is not as it was written. */
-function changed(path: string, problem: string): UserError {
-  return new UserError(`${path}: ${readable(problem)}`, CHANGED);
 }
