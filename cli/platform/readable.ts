@@ -12,9 +12,9 @@ export const kindOf = (found: Stats | Dirent): FileKind =>
  *
  * @throws what `stat` says, or UnreadableFile
  */
-export async function requireFile(path: string): Promise<void> {
+export async function requireFile(path: string): Promise<Stats> {
   const found = await stat(path);
-  if (found.isFile()) return;
+  if (found.isFile()) return found;
   if (found.isDirectory())
     throw new UnreadableFile(path, 'is a folder, not a file', 'Give the path of a file.');
   const what = found.isFIFO() ? 'a pipe' : found.isSocket() ? 'a socket' : 'a device';

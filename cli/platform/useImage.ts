@@ -1,6 +1,6 @@
 /** An image file's way through this process: read, decoded, used and forgotten, with bounded memory for all at a time. */
 import { createHash } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -67,11 +67,7 @@ async function read(path: string): Promise<ReadFile> {
   return { bytes, header: await readImageHeader(path, bytes) };
 }
 
-const sizeOf = (path: string) =>
-  asImage(path, async () => {
-    await requireFile(path);
-    return (await stat(path)).size;
-  });
+const sizeOf = (path: string) => asImage(path, async () => (await requireFile(path)).size);
 
 /** What makes a file unreadable makes it a broken image; what the machine lacks, such as handles, does not. */
 async function asImage<T>(path: string, work: () => Promise<T>): Promise<T> {

@@ -1,4 +1,4 @@
-/** The full form of test/cli/oddImages.test.ts for a data set half of which is broken. */
+/** A data set half of which is broken: read as eval and as a training epoch read it. */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openImagePool } from '../../cli/platform/imagePool.js';
