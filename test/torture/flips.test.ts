@@ -4,4 +4,4 @@ import { torture } from './kit.js';
 
 const folder = temporaryFolder('flips');
 
-torture('flips', 6, (options) => flips(folder, options));
+torture('flips', 3, (options) => flips(folder, options));

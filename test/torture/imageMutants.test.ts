@@ -5,7 +5,7 @@ import { torture } from './kit.js';
 /** Of processor time. */
 const MOST_SECONDS = 2;
 
-torture('images, bytes', 200, async ({ count, seed }) => {
+torture('images, bytes', 60, async ({ count, seed }) => {
   const { accepted, refused, slowest, faults } = await decodeMutated(decodeImage, count, seed);
   const failures = [...faults];
   if (slowest > MOST_SECONDS) failures.push(`one took ${slowest} s`);

@@ -10,7 +10,7 @@ import { torture } from './kit.js';
 const folder = temporaryFolder('images');
 const script = fileURLToPath(new URL('../../dist/cli/platform/imageWorker.js', import.meta.url));
 
-torture('images', 40, async ({ count, note }) => {
+torture('images', 12, async ({ count, note }) => {
   let passed = 0;
   const failures: string[] = [];
   for (const workers of [0, 2]) {

@@ -4,4 +4,4 @@ import { torture } from './kit.js';
 
 const folder = temporaryFolder('kills');
 
-torture('kills', 4, (options) => kills(folder, options));
+torture('kills', 3, (options) => kills(folder, options));

@@ -4,4 +4,4 @@ import { long } from './long.js';
 
 const folder = temporaryFolder('long');
 
-torture('long', 600, (options) => long(folder, options));
+torture('long', 400, (options) => long(folder, options));
