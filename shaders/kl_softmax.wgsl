@@ -70,7 +70,7 @@ fn main(
 
 fn term(l: vec2f) -> f32 {
   let p = exp_of(l.x);
-  return select(0.0, p * (l.x - l.y), p != 0.0);
+  return select(0.0, p * (l.x - l.y), (p > 0.0) | is_nan(p));
 }
 
 fn store_gradients(i: u32, l: vec2f, kl: f32) {
@@ -79,6 +79,6 @@ fn store_gradients(i: u32, l: vec2f, kl: f32) {
   dstudent[i] = SCALE / TEMPERATURE * (exp_of(l.y) - p);
   //#endif
   //#if TEACHER
-  dteacher[i] = SCALE / TEMPERATURE * select(0.0, p * (l.x - l.y - kl), p != 0.0);
+  dteacher[i] = SCALE / TEMPERATURE * select(0.0, p * (l.x - l.y - kl), (p > 0.0) | is_nan(p));
   //#endif
 }
