@@ -28,14 +28,15 @@ const LEAST_SHARE = 4096;
 const MOST_GROUPS = { gpu: 256, software: 8 };
 
 const launchesFor = (tensors: number) => Math.ceil(tensors / TENSORS);
+const partsOf = (tensors: readonly Tensor[]) => launchesFor(tensors.length) * TENSORS * MOST_GROUPS.gpu;
 
-/** The launches that look at `inputs`, and the one that joins their results into `y`. */
+/** The launches that look at `inputs`, and the one that joins their results into `y`: one of each tensor, or one flag. */
 function launches(
   inputs: readonly Tensor[],
   parts: Tensor,
   y: Tensor,
   software: boolean,
-  separate: boolean,
+  flag: boolean,
 ): Dispatch[] {
   const { lanes, VECTOR, as } = vectors(...inputs.map(({ size }) => size));
   const largest = Math.max(...inputs.map(({ size }) => size));
@@ -51,8 +52,8 @@ function launches(
     return {
       shader: 'magnitude',
       entry: 'check',
-      constants: { CHECK: true, TENSORS, VECTOR, SEPARATE: separate },
-      uniforms: { FIRST: launch * groups * (separate ? TENSORS : 1), ...Object.fromEntries(sizes) },
+      constants: { CHECK: true, TENSORS, VECTOR },
+      uniforms: { FIRST: launch * groups * TENSORS, ...Object.fromEntries(sizes) },
       uniformOnCpu: true,
       reads: Object.fromEntries(own.map((tensor, i) => [`x${i}`, as(tensor ?? inputs[0]!)])),
       writes: { parts },
@@ -62,24 +63,21 @@ function launches(
   const finish: Dispatch = {
     shader: 'magnitude',
     entry: 'finish',
-    constants: { CHECK: false, SEPARATE: separate },
-    uniforms: { COUNT: separate ? groups : count * groups },
+    constants: { CHECK: false },
+    uniforms: { COUNT: flag ? count * TENSORS * groups : groups, FLAG: Number(flag) },
     uniformOnCpu: true,
     reads: { parts },
     writes: { y },
-    workgroups: [separate ? inputs.length : 1, 1, 1],
+    workgroups: [flag ? 1 : inputs.length, 1, 1],
   };
   return [...Array.from({ length: count }, check), finish];
 }
 
 const finiteOp: Op<null> = {
   name: 'allFinite',
-  outputs: (tensors) => [
-    { shape: [1] },
-    { shape: [launchesFor(tensors.length) * MOST_GROUPS.gpu], scratch: true },
-  ],
+  outputs: (tensors) => [{ shape: [1] }, { shape: [partsOf(tensors)], scratch: true }],
   kernels: ({ inputs, outputs: [y, parts] }, { capabilities: { software } }) =>
-    launches(inputs, parts!, y!, software, false),
+    launches(inputs, parts!, y!, software, true),
   // The parts are the kernels' own.
   reference: (_, inputs) => [Float64Array.of(Number(inputs.every((x) => x.every(Number.isFinite))))],
 };
@@ -87,11 +85,9 @@ const finiteOp: Op<null> = {
 const magnitudeOp: Op<null> = {
   name: 'largestMagnitude',
   mutates: [0],
-  outputs: ([, ...tensors]) => [
-    { shape: [launchesFor(tensors.length) * TENSORS * MOST_GROUPS.gpu], scratch: true },
-  ],
+  outputs: ([, ...tensors]) => [{ shape: [partsOf(tensors)], scratch: true }],
   kernels: ({ inputs: [y, ...tensors], outputs: [parts] }, { capabilities: { software } }) =>
-    launches(tensors, parts!, y!, software, true),
+    launches(tensors, parts!, y!, software, false),
   reference: (_, [, ...tensors]) => [
     Float64Array.from(tensors, (x) =>
       x.reduce((most, v) => (Number.isNaN(v) ? Number.POSITIVE_INFINITY : Math.max(most, Math.abs(v))), 0),

@@ -1,9 +1,7 @@
-// The largest magnitudes of tensors, and whether they are finite:
+// The largest magnitudes of tensors, and whether all of them are finite:
 //   check    of TENSORS tensors x0, x1, ... of SIZE_0, SIZE_1, ... values (vectors of four where VECTOR), each workgroup a share of
-//            every tensor: the largest |x| that workgroup g saw into parts[FIRST + g]; where SEPARATE that of each tensor t into
-//            parts[FIRST + t * groups + g]
-//   finish   y = 1 if all COUNT parts are finite, else 0, by one workgroup; where SEPARATE y[t] = the largest of the COUNT parts of
-//            tensor t, by a workgroup a tensor
+//            every tensor: the largest |x| that workgroup g saw of tensor t into parts[FIRST + t * groups + g]
+//   finish   workgroup w: the largest of parts w * COUNT, w * COUNT + 1, ... into y[w]; where FLAG is 1, 1 if that is finite, else 0
 // NaN counts as infinity. Bits are compared, not numbers: they have the same order without the sign, and compilers may assume
 // that there is neither infinity nor NaN.
 
@@ -32,14 +30,11 @@ fn check(
   var largest = Bits(0u);
   //#unroll t TENSORS
   for (var i = first; i < SIZE_$t; i += stride) { largest = max(largest, bitcast<Bits>(x$t[i]) & Bits(UNSIGNED)); }
-  if (SEPARATE) {
-    atomicMax(&most[$t], largest_of(largest));
-    largest = Bits(0u);
-  }
+  atomicMax(&most[$t], largest_of(largest));
+  largest = Bits(0u);
   //#end
-  if (!SEPARATE) { atomicMax(&most[0], largest_of(largest)); }
   workgroupBarrier();
-  if (lane < select(1u, TENSORS, SEPARATE)) {
+  if (lane < TENSORS) {
     parts[FIRST + lane * groups.x + group.x] = bitcast<f32>(min(atomicLoad(&most[lane]), INFINITE));
   }
 }
@@ -54,7 +49,7 @@ fn finish(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) 
   workgroupBarrier();
   if (lane == 0u) {
     let bits = atomicLoad(&most);
-    if (SEPARATE) { y[group.x] = bitcast<f32>(bits); } else { y[0] = select(0.0, 1.0, bits < INFINITE); }
+    y[group.x] = select(bitcast<f32>(bits), select(0.0, 1.0, bits < INFINITE), FLAG == 1u);
   }
 }
 //#endif

@@ -16,17 +16,17 @@ function requestsOf(capabilities: Capabilities, precision: 'f16' | 'f32'): PlanR
 }
 
 describe('the pipelines of a command', () => {
-  // A GPU's compiler takes some 90 ms for each, one after the other.
+  // A GPU's compiler takes some 90 ms for each, one after the other. Two look at what is trained (engine/magnitude.ts).
   it('stay as few as they are', () => {
     const most: Record<string, number> = {};
     for (const { command, dtype, pipelines } of countPipelines())
       most[`${command} ${dtype}`] = Math.max(most[`${command} ${dtype}`] ?? 0, pipelines);
     expect(most['distill f16']).toBeLessThanOrEqual(65);
-    expect(most['distill f32']).toBeLessThanOrEqual(52);
+    expect(most['distill f32']).toBeLessThanOrEqual(54);
     expect(most['teacher f16']).toBeLessThanOrEqual(76);
-    expect(most['teacher f32']).toBeLessThanOrEqual(57);
+    expect(most['teacher f32']).toBeLessThanOrEqual(59);
     expect(most['demo f16']).toBeLessThanOrEqual(70);
-    expect(most['demo f32']).toBeLessThanOrEqual(58);
+    expect(most['demo f32']).toBeLessThanOrEqual(60);
   });
 
   for (const [name, capabilities] of Object.entries(DESCRIBED))
