@@ -3,9 +3,10 @@
  * either, so an owner is known by its process on the same machine, and by a heartbeat from another one.
  */
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as v from 'valibot';
 import { UserError } from '../../engine/errors.js';
 
@@ -13,8 +14,10 @@ const LOCK = '.lock';
 /** An owner on another machine shows that it lives; one that has not for this long is taken for dead. */
 const HEARTBEAT_MS = 20_000;
 const DEAD_MS = 180_000;
-/** Two processes that take over a dead owner's lock at once: each of them tries again. */
-const ATTEMPTS = 20;
+/** Processes that take over a dead owner's lock at once try again and again. */
+const ATTEMPTS = 200;
+const GUARD_MS = 5_000;
+const GUARD_POLL_MS = 20;
 
 const OWNER = v.object({
   pid: v.number(),
@@ -97,18 +100,27 @@ function held(path: string, owner: Owner): Release {
   };
 }
 
-/** Removes a dead owner's lock, unless somebody else has taken it over between reading it and now. */
+/**
+ * Removes a dead owner's lock. Only who holds a second lock for that moment may: nobody else then puts another owner's in its place
+ * between the look at it and its removal.
+ */
 async function takeAway(path: string, text: string): Promise<void> {
-  const aside = `${path}-${randomBytes(8).toString('hex')}`;
+  const guard = `${path}-taken-over`;
   try {
-    await rename(path, aside);
-  } catch {
+    await writeFile(guard, '', { flag: 'wx' });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    const since = await stat(guard).catch(() => undefined);
+    // Held for a few system calls, unless its process was killed between them.
+    if (since && Date.now() - since.mtimeMs > GUARD_MS) await rm(guard, { force: true });
+    else await sleep(GUARD_POLL_MS);
     return;
   }
-  // A living one's is put back; where yet another has come meanwhile, that one stays.
-  if ((await readFile(aside, 'utf8').catch(() => text)) !== text)
-    await link(aside, path).catch(() => undefined);
-  await rm(aside, { force: true }).catch(() => undefined);
+  try {
+    if ((await readFile(path, 'utf8').catch(() => '')) === text) await rm(path, { force: true });
+  } finally {
+    await rm(guard, { force: true });
+  }
 }
 
 function parse(text: string): Owner | undefined {

@@ -77,3 +77,15 @@ it('has one owner however many ask at once, also for the lock of a dead one', as
   }
   expect(readdirSync(out)).toEqual([]);
 });
+
+it('does not wait for ever on a process that was killed while it took over', async () => {
+  const { out, release } = await locked();
+  await release();
+  write(out, { pid: 2 ** 22 + 1 });
+  const guard = join(out, '.lock-taken-over');
+  writeFileSync(guard, '');
+  const time = new Date(Date.now() - 60_000);
+  utimesSync(guard, time, time);
+  await (await lockFolder(out))();
+  expect(readdirSync(out)).toEqual([]);
+});
