@@ -16,6 +16,9 @@ const DIGITS_AT = 8 + START.length;
 const DIGITS = 8;
 const NO_DIGITS = '0'.repeat(DIGITS);
 const FORMAT = /^crc32:[0-9a-f]{8}(?: [0-9a-f]{8})*$/;
+/** From where on no other file that has metadata begins so, and how many of these bytes may be damaged. */
+const OWN_AT = START.indexOf(CHECKSUM);
+const MOST_DAMAGED = 8;
 /** What a checksum looks like whose name, or whose own text, has been damaged. */
 const REMAINS = /^crc32:|^.{0,7}[0-9a-f]{8} [0-9a-f]{8}/;
 /** Another program's entry of that name. */
@@ -42,22 +45,33 @@ export function stampHeader(header: Uint8Array): Uint8Array {
 /**
  * What a file's metadata says of its sums; undefined for files without any, as others write them.
  *
+ * @param header with its length field
  * @param count tensors of the file
  * @throws Error that says what is wrong, to go on from "FILE: "
  */
-export function readSeal(metadata: Readonly<Record<string, string>>, count: number): Seal | undefined {
+export function readSeal(
+  header: Uint8Array,
+  metadata: Readonly<Record<string, string>>,
+  count: number,
+): Seal | undefined {
   const text = metadata[CHECKSUM];
   if (text === undefined) {
-    if (Object.values(metadata).some((value) => REMAINS.test(value)))
+    if (beginsAlmostSo(header) || Object.values(metadata).some((value) => REMAINS.test(value)))
       throw new Error('the name of its checksum is damaged');
     return undefined;
   }
   if (!text.startsWith('crc32:') && FOREIGN.test(text)) return undefined;
   if (!FORMAT.test(text)) throw new Error('its checksum is damaged');
-  const [header, ...tensors] = text.slice('crc32:'.length).split(' ');
+  const [own, ...tensors] = text.slice('crc32:'.length).split(' ');
   if (tensors.length !== count)
     throw new Error(`its checksum is of ${tensors.length} tensors and it has ${count}`);
-  return { header: Number.parseInt(header!, 16), tensors: tensors.map((hex) => Number.parseInt(hex, 16)) };
+  return { header: Number.parseInt(own!, 16), tensors: tensors.map((hex) => Number.parseInt(hex, 16)) };
+}
+
+function beginsAlmostSo(header: Uint8Array): boolean {
+  let damaged = 0;
+  for (let i = OWN_AT; i < START.length; i++) if (header[8 + i] !== START.charCodeAt(i)) damaged++;
+  return damaged <= MOST_DAMAGED;
 }
 
 /** Whether a header, with its length field, is the one that was written. */

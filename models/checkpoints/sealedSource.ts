@@ -23,7 +23,7 @@ export function sealOf(
 ): Seal | undefined {
   let seal: Seal | undefined;
   try {
-    seal = readSeal(metadata, tensors);
+    seal = readSeal(header, metadata, tensors);
   } catch (error) {
     throw changed(path, (error as Error).message);
   }

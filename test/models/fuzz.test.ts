@@ -187,7 +187,7 @@ kinds['split file, JSON'] = {
 };
 
 /** YAML's `.nan`. */
-const NOT_A_NUMBER = /(received|Expected "\w+" but received) (NaN|undefined)$/;
+const NOT_A_NUMBER = /received (NaN|undefined)$|unknown field "NaN"$/;
 const settings = [
   'kind: student',
   'teacher: runs/teacher',

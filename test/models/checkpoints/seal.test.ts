@@ -112,6 +112,11 @@ describe('the checksum of a file', () => {
     await expect(open(flip('a photo', 2))).rejects.toThrow(`${PATH}: the checksum of its header is wrong`);
     await expect(open(flip('crc32:', 6))).rejects.toThrow(/checksum/);
     await expect(open(flip('"checksum', 3))).rejects.toThrow('the name of its checksum is damaged');
+    // Name and beginning at once: it is still no file of another program.
+    const both = flip('"checksum', 4);
+    both.set(new TextEncoder().encode('xx'), Buffer.from(both).indexOf('crc32:') + 3);
+    both.set(new TextEncoder().encode('Y'), Buffer.from(both).indexOf('a photo'));
+    await expect(open(both)).rejects.toThrow('the name of its checksum is damaged');
     const data = Uint8Array.from(encoded);
     data[data.length - 1]! ^= 128;
     const { tensors } = await open(data);
