@@ -1,6 +1,7 @@
 /** A student ready to use, of a run folder, an exported file or a checkpoint of the authors' code. */
 import { UserError } from '../../engine/errors.js';
 import { type ClipCheckpoint, loadCheckpoint } from '../checkpoints/load.js';
+import { noteNames } from '../checkpoints/official.js';
 import { type ClipModel, loadModel } from '../clip/model.js';
 import type { Job } from '../job.js';
 import type { Platform } from '../platform.js';
@@ -40,6 +41,7 @@ export async function loadStudent(job: Job, path: string, vectors?: string): Pro
     ? await openFile(platform, path)
     : await openRun(platform, path);
   const { checkpoint, stored } = opened;
+  noteNames(job, checkpoint);
   const file = vectors ?? opened.vectors;
   if (file === undefined)
     throw new UserError(

@@ -1,5 +1,6 @@
 /** Plain zero-shot CLIP as a teacher: a run folder like that of a tuned one, without prompts and without training. */
 import { loadCheckpoint } from '../checkpoints/load.js';
+import { noteNames } from '../checkpoints/official.js';
 import { zeroShotTemplate } from '../clip/templates.js';
 import { loadDataset } from '../datasets/dataset.js';
 import type { Job } from '../job.js';
@@ -17,6 +18,7 @@ export async function runPlainTeacher(
 ): Promise<void> {
   const { platform } = job;
   const checkpoint = await loadCheckpoint(platform, given.clip);
+  noteNames(job, checkpoint);
   // Used first when class vectors are made; what is missing is better said now.
   await openTokenizer(platform, given);
   const { name } = await loadDataset(platform, given.data, given);

@@ -9,6 +9,7 @@ import { UserError } from '../../engine/errors.js';
 import type { Gpu } from '../../engine/gpu.js';
 import { readLeaf, write } from '../../engine/memory.js';
 import type { Tensor } from '../../engine/tensor.js';
+import { crc32Of } from '../checkpoints/crc32.js';
 import { encodeSafetensors, openSafetensors } from '../checkpoints/safetensors.js';
 import type { Platform } from '../platform.js';
 import { otherSettings } from './changes.js';
@@ -123,7 +124,11 @@ export class Checkpoints {
       inputs: this.inputs,
     };
     const name = nameOf(position);
-    const file = encodeSafetensors(entries, { kind: KIND, run: JSON.stringify(stored) });
+    const file = encodeSafetensors(
+      entries,
+      { kind: KIND, run: JSON.stringify(stored) },
+      crc32Of(this.platform),
+    );
     await this.folder.write(this.platform.join(FOLDER, name), file);
     this.folder.keep();
     this.good = [...this.good.filter((other) => other !== name), name].slice(-2);
