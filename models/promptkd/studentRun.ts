@@ -240,7 +240,10 @@ async function distillIn(
   const values = (leaves: readonly Tensor[]) => Promise.all(leaves.map((leaf) => readLeaf(gpu, leaf)));
   const head = await values(Object.values(projection));
   const tower = await values(weights);
+  await broken.flush();
+  await folder.report('Stage 2: the student', gpu.adapter.name);
   await folder.write(CLASS_VECTORS_FILE, encodeClassVectors(classes));
+  // Last: where it is, the run is finished.
   await folder.write(
     STUDENT_FILE,
     encodeStudent({
@@ -254,8 +257,6 @@ async function distillIn(
       clipHash: await checkpoint.sha256(),
     }),
   );
-  await folder.report('Stage 2: the student', gpu.adapter.name);
-  await broken.flush();
   const summary = broken.summary();
   if (summary) job.note(summary);
 }

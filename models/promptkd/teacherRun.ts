@@ -232,6 +232,9 @@ async function tuneIn(
 
   const last = () => Promise.all(parameters.map((parameter) => readLeaf(gpu, parameter)));
   const values = await (average ? average.read() : last());
+  await broken.flush();
+  await folder.report('Stage 1: the teacher', gpu.adapter.name);
+  // Last: where it is, the run is finished.
   await folder.write(
     TEACHER_FILE,
     encodeTeacher(
@@ -240,8 +243,6 @@ async function tuneIn(
       { template, classNames, clip: settings.clip, clipHash: await checkpoint.sha256() },
     ),
   );
-  await folder.report('Stage 1: the teacher', gpu.adapter.name);
-  await broken.flush();
   const summary = broken.summary();
   if (summary) job.note(summary);
 }

@@ -63,9 +63,13 @@ async function runTrial(job: Job, trial: Trial, training: TrainOptions): Promise
   });
   const teacherFile = platform.join(teacherRun, TEACHER_FILE);
   const studentFile = platform.join(studentRun, STUDENT_FILE);
-  if (!(await platform.stat(teacherFile)))
+  // The lock of a process that was killed behind its last write goes.
+  const unlock = async (run: string) => void (await (await platform.lock?.(run))?.());
+  if (await platform.stat(teacherFile)) await unlock(teacherRun);
+  else
     await step('teacher', async () => runTeacher(job, trial.teacher, teacherRun, await options(teacherRun)));
-  if (!(await platform.stat(studentFile)))
+  if (await platform.stat(studentFile)) await unlock(studentRun);
+  else
     await step('student', async () => runStudent(job, trial.student, studentRun, await options(studentRun)));
 
   // What was evaluated is known by its hash, as somebody may have trained a run again.
