@@ -14,7 +14,7 @@ import { readHalvesInThread } from './halves.js';
 import { hashInPieces } from './hashInPieces.js';
 import { lockFolder } from './lock.js';
 import { imageDecoder } from './nodeImage.js';
-import { isCode, kindOf, reason, requireFile, unreadable } from './readable.js';
+import { isCode, kindOf, openFile, reason, requireFile, unreadable } from './readable.js';
 import { useImage } from './useImage.js';
 import { appendWhole, removeLeftovers, unwritable, writeWhole } from './wholeFile.js';
 
@@ -36,9 +36,9 @@ export const nodePlatform: Platform = {
   },
   async read(path, offset, length) {
     try {
+      if (offset !== undefined || length !== undefined) return await readRange(path, offset ?? 0, length);
       await requireFile(path);
-      if (offset === undefined && length === undefined) return await readFile(path);
-      return await readRange(path, offset ?? 0, length);
+      return await readFile(path);
     } catch (error) {
       throw unreadable(path, error);
     }
@@ -163,9 +163,8 @@ function decodeText(bytes: Uint8Array): string {
 }
 
 async function readRange(path: string, offset: number, length?: number): Promise<Uint8Array> {
-  const file = await open(path, 'r');
+  const { file, size } = await openFile(path);
   try {
-    const { size } = await file.stat();
     const wanted = length ?? Math.max(0, size - offset);
     if (offset < 0 || wanted < 0 || offset + wanted > size)
       throw new Error(`bytes ${offset} to ${offset + wanted} are wanted but the file has ${size}`);

@@ -1,6 +1,6 @@
 /** What can be read, and what is said of the rest. */
-import type { Dirent, Stats } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { constants, type Dirent, type Stats } from 'node:fs';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { UserError } from '../../engine/errors.js';
 import { type FileKind, UnreadableFile } from '../../models/platform.js';
 
@@ -13,7 +13,26 @@ export const kindOf = (found: Stats | Dirent): FileKind =>
  * @throws what `stat` says, or UnreadableFile
  */
 export async function requireFile(path: string): Promise<Stats> {
-  const found = await stat(path);
+  return checked(path, await stat(path));
+}
+
+/**
+ * Opens a file and looks at it then, which takes a call less than looking first: for parts of files that were looked at before. Without
+ * waiting, should a pipe have come in its place.
+ *
+ * @throws what `open` says, or UnreadableFile
+ */
+export async function openFile(path: string): Promise<{ file: FileHandle; size: number }> {
+  const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  try {
+    return { file, size: checked(path, await file.stat()).size };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+function checked(path: string, found: Stats): Stats {
   if (found.isFile()) return found;
   if (found.isDirectory())
     throw new UnreadableFile(path, 'is a folder, not a file', 'Give the path of a file.');
