@@ -1,6 +1,6 @@
 /** What the command line says about broken images and about links out of the data. */
 import { type Command, InvalidArgumentError } from 'commander';
-import { parseNumber } from './settings.js';
+import { parseNumber, settingOption } from './settings.js';
 
 export interface ImageFlags {
   readonly maxBroken: number;
@@ -18,10 +18,7 @@ export function addImageOptions(command: Command, maxBroken: number): Command {
       maxBroken,
     )
     .option('--strict', 'any broken image is an error')
-    .option(
-      '--allow-outside',
-      'links in the data, and paths in lists and split files, may lead out of its folder',
-    );
+    .addOption(settingOption('student', 'allowOutside'));
 }
 
 export const brokenShare = ({ strict, maxBroken }: ImageFlags): number => (strict ? 0 : maxBroken);

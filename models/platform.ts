@@ -26,6 +26,7 @@ export interface FileEntry {
 
 /** Bytes that follow those written before, or overwrite some of them from byte `at` on. */
 export type WrittenPiece = Uint8Array | { readonly at: number; readonly bytes: Uint8Array };
+
 /** A file that is not there, or that cannot be read as it is: trying again would not help. */
 export class UnreadableFile extends UserError {
   /** @param reason what is wrong with it, such as "does not exist" */

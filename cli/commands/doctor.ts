@@ -5,7 +5,7 @@ import { type AdapterSummary, type Gpu, listAdapters } from '../../engine/gpu.js
 import { type SelfCheck, selfCheck } from '../../engine/selfCheck.js';
 import { adapterReason, addGpuOptions, commandGpu, driverMend, type GpuFlags } from '../gpu.js';
 import { kernelStoreOf } from '../kernelStore.js';
-import { print } from '../output.js';
+import { print, printJson } from '../output.js';
 import { MARKER, type VulkanState, vulkanState } from '../platform/relaunch.js';
 
 const SHOWN_LIMITS = [
@@ -41,7 +41,7 @@ export function register(program: Command): void {
     const gpu = await commandGpu(flags);
     const report = await examine(gpu, flags);
     gpu.destroy();
-    await print(flags.json ? `${JSON.stringify(report, null, 2)}\n` : format(report));
+    await (flags.json ? printJson(report) : print(format(report)));
     if (!report.check.ok) process.exitCode = 1;
   });
 }

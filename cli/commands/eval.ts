@@ -8,7 +8,7 @@ import { Classifier } from '../../models/promptkd/classifier.js';
 import { addImageOptions, brokenShare, type ImageFlags } from '../brokenImages.js';
 import { addPrecisionOption, type PrecisionFlags } from '../gpu.js';
 import { addJobOptions, type JobFlags, withJob } from '../job.js';
-import { print, printJson } from '../output.js';
+import { print, printJson, say } from '../output.js';
 import { nodePlatform } from '../platform/node.js';
 import { formatAccuracies, type NamedAccuracy } from '../table.js';
 
@@ -86,7 +86,7 @@ export function register(program: Command): void {
         });
       else await print(formatAccuracies(rows));
       const summary = skipped.summary();
-      if (summary) process.stderr.write(`${summary}\n`);
+      if (summary) say(`${summary}\n`);
     },
   );
 }

@@ -10,7 +10,7 @@ import { addImageOptions, brokenShare, type ImageFlags } from '../brokenImages.j
 import { addClassOptions, type ClassFlags, readClassNames } from '../classes.js';
 import { addPrecisionOption, type PrecisionFlags } from '../gpu.js';
 import { addJobOptions, type JobFlags, withJob } from '../job.js';
-import { print, printJson } from '../output.js';
+import { print, printJson, say } from '../output.js';
 import { nodePlatform } from '../platform/node.js';
 import { parseCount } from '../settings.js';
 import { formatTable } from '../table.js';
@@ -76,7 +76,7 @@ export function register(program: Command): void {
       });
       if (flags.json) await printJson(images);
       else await print(format(images));
-      if (skipped.count > 0) process.stderr.write(`${skipped.said()}\n`);
+      if (skipped.count > 0) say(`${skipped.said()}\n`);
     },
   );
 }

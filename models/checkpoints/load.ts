@@ -15,7 +15,7 @@ export interface ClipCheckpoint {
   readonly path: string;
   /** For people, e.g. "TorchScript archive, OpenAI names". */
   readonly format: string;
-  /** What a user should know of it, to go on from "FILE: "; `noteCheckpoint` says them. */
+  /** What a user should know of it, to go on from "FILE: "; `noteNames` says them. */
   readonly notes: readonly string[];
   readonly config: ClipConfig;
   readonly tensors: ReadonlyMap<string, StoredTensor>;

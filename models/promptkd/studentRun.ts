@@ -12,7 +12,7 @@ import { checkImages } from '../datasets/checkImages.js';
 import { type Dataset, type ImageItem, loadDataset } from '../datasets/dataset.js';
 import { sampleFewShot } from '../datasets/fewShot.js';
 import { imageInputs } from '../datasets/identity.js';
-import { Loader } from '../datasets/loader.js';
+import type { Loader } from '../datasets/loader.js';
 import type { Skipped } from '../datasets/skipped.js';
 import type { Job } from '../job.js';
 import { Random } from '../random.js';
@@ -36,6 +36,7 @@ import { classTensor, StudentStep, type StudentVariables, studentLogits } from '
 import { studentClasses, teacherClasses } from './studentClasses.js';
 import { CLASS_VECTORS_FILE, encodeStudent, STUDENT_FILE } from './studentFile.js';
 import { openTeacherSupply } from './teacherSupply.js';
+import { trainingLoader } from './trainingLoader.js';
 
 /**
  * Distils the student; returns the path of the file that holds it. A device that is lost on the way is opened again.
@@ -48,10 +49,9 @@ export async function runStudent(
   out: string,
   { resume = false, ...options }: TrainRunOptions = {},
 ): Promise<string> {
-  await survivingLoss(surroundings, async (again) => {
-    const job: Job = { ...surroundings, gpu: surroundings.gpu, precision: given.precision };
-    await distill(job, given, out, { ...options, resume: resume || again });
-  });
+  await survivingLoss(surroundings, (job, again) =>
+    distill({ ...job, precision: given.precision }, given, out, { ...options, resume: resume || again }),
+  );
   return surroundings.platform.join(out, STUDENT_FILE);
 }
 
@@ -77,17 +77,7 @@ async function distill(
     ...(await checkImages(job, judges.items, { ...settings, skipped })),
   };
   checkPromptShape({ ...settings, textDepth: 0, textLength: 0 }, checkpoint.config);
-  const loader = new Loader(platform, items, {
-    batch: settings.batch,
-    seed: settings.seed,
-    size: checkpoint.config.vision.resolution,
-    augment: true,
-    cropScale: settings.cropScale,
-    cropSeed: settings.cropSeed,
-    multiple: settings.accumulate,
-    skipped,
-    ...(settings.views > 0 && { views: settings.views }),
-  });
+  const loader = trainingLoader(platform, items, settings, checkpoint.config.vision.resolution, skipped);
   const inputs = await imageInputs(platform, data, wanted);
   const task = { job, settings, checkpoint, noted, data, inputs, items, skipped, deciding, loader };
   const { resume } = options;

@@ -16,7 +16,7 @@ import { checkImages } from '../datasets/checkImages.js';
 import { baseNovelSplit, type Dataset, loadDataset, selectClasses } from '../datasets/dataset.js';
 import { sampleFewShot } from '../datasets/fewShot.js';
 import { imageInputs } from '../datasets/identity.js';
-import { Loader } from '../datasets/loader.js';
+import type { Loader } from '../datasets/loader.js';
 import type { Skipped } from '../datasets/skipped.js';
 import type { Job } from '../job.js';
 import { Random } from '../random.js';
@@ -37,6 +37,7 @@ import type { TeacherSettings } from './settings.js';
 import { teacherRequest } from './shapes.js';
 import { TeacherStep } from './teacher.js';
 import { encodeTeacher, TEACHER_FILE } from './teacherFile.js';
+import { trainingLoader } from './trainingLoader.js';
 import { ViewFeatures } from './viewFeatures.js';
 
 /** How class names become prompts of a tuned model. */
@@ -69,10 +70,9 @@ export async function runTeacher(
   out: string,
   { resume = false, ...options }: TrainRunOptions = {},
 ): Promise<string> {
-  await survivingLoss(surroundings, async (again) => {
-    const job: Job = { ...surroundings, gpu: surroundings.gpu, precision: given.precision };
-    await tune(job, given, out, { ...options, resume: resume || again });
-  });
+  await survivingLoss(surroundings, (job, again) =>
+    tune({ ...job, precision: given.precision }, given, out, { ...options, resume: resume || again }),
+  );
   return surroundings.platform.join(out, TEACHER_FILE);
 }
 
@@ -99,17 +99,7 @@ async function tune(job: Job, given: TeacherSettings, out: string, options: Trai
     tokenizeClasses(tokenizer, text, names, config.text.contextLength);
   // Of all classes, as the novel ones' vectors are wanted after the training: too late for a name that does not fit.
   tokenize(words.template, all.classNames);
-  const loader = new Loader(platform, data.train, {
-    batch: settings.batch,
-    seed: settings.seed,
-    size: config.vision.resolution,
-    augment: true,
-    cropScale: settings.cropScale,
-    cropSeed: settings.cropSeed,
-    multiple: settings.accumulate,
-    skipped,
-    ...(settings.views > 0 && { views: settings.views }),
-  });
+  const loader = trainingLoader(platform, data.train, settings, config.vision.resolution, skipped);
   const inputs = await imageInputs(platform, wanted, wanted.train);
   const task = { job, settings, checkpoint, noted, data, inputs, skipped, loader, words, tokenize };
   await withRunFolder(platform, out, 'teacher', settings, { resume, note: job.note }, (folder) =>

@@ -20,15 +20,12 @@ const MOVABLE = [
   'allowOutside',
 ] as const;
 
-/** Whether a run may be continued with another value. */
-export const movable = ({ field }: Pick<Difference, 'field'>): boolean =>
-  (MOVABLE as readonly string[]).includes(field);
-
-/** Fields whose values differ; settings have one level. */
+/** Fields whose values differ and must not; settings have one level. */
 export function differences(before: unknown, now: unknown): Difference[] {
   const [old, fresh] = [fieldsOf(before), fieldsOf(now)];
   const names = [...new Set([...Object.keys(old), ...Object.keys(fresh)])];
   return names
+    .filter((field) => !(MOVABLE as readonly string[]).includes(field))
     .filter((field) => JSON.stringify(old[field]) !== JSON.stringify(fresh[field]))
     .map((field) => ({ field, before: old[field], now: fresh[field] }));
 }
@@ -39,9 +36,9 @@ const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> =>
 /** The error for a run that is not to be continued with other settings, naming each with both values. */
 export function otherSettings(what: string, found: readonly Difference[]): UserError {
   const shown = (value: unknown) => (value === undefined ? 'not given' : JSON.stringify(value));
-  const list = found
-    .filter((difference) => !movable(difference))
-    .map(({ field, before, now }) => `${field} is ${shown(before)} there and ${shown(now)} now`);
+  const list = found.map(
+    ({ field, before, now }) => `${field} is ${shown(before)} there and ${shown(now)} now`,
+  );
   return new UserError(
     `${what} has other settings: ${list.join('; ')}`,
     `leave these out to continue it, or give another folder; only ${MOVABLE.slice(0, -1).join(', ')} and ${MOVABLE.at(-1)} may change`,

@@ -7,7 +7,7 @@ import { parse, parseDocument, stringify } from 'yaml';
 import { UserError } from '../../engine/errors.js';
 import { readable } from '../checkpoints/tensors.js';
 import type { Platform } from '../platform.js';
-import { type Difference, differences, movable, otherSettings } from './changes.js';
+import { type Difference, differences, otherSettings } from './changes.js';
 import { LineFile, type LineMark } from './lineFile.js';
 import { reportHtml } from './report.js';
 
@@ -103,7 +103,7 @@ export class RunFolder {
       );
     const before = await platform.readText(file);
     const found = differences(readYaml(file, before), parse(config) as unknown);
-    if (found.some((difference) => !movable(difference))) throw otherSettings(`the run in ${path}`, found);
+    if (found.length > 0) throw otherSettings(`the run in ${path}`, found);
     return 'run';
   }
 
@@ -119,10 +119,7 @@ export class RunFolder {
 
   /** Settings of a checkpoint that are not those of this run; paths that may change are left out. */
   changes(config: string): Difference[] {
-    return differences(
-      readYaml('the settings in a checkpoint', config),
-      parse(this.config) as unknown,
-    ).filter((difference) => !movable(difference));
+    return differences(readYaml('the settings in a checkpoint', config), parse(this.config) as unknown);
   }
 
   /** Keeps a line for `metrics.jsonl` until the next `flush`. */

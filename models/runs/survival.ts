@@ -8,14 +8,17 @@ const MOST_LOSSES = 3;
 /**
  * Runs `attempt` again with a new device when the one in use is lost.
  *
- * @param attempt told whether it goes on with what an earlier one has saved
+ * @param attempt gets the job with the device of that time, and whether it goes on with what an earlier one has saved
  * @throws DeviceLostError when the device is lost again and again; the run can be continued later
  */
-export async function survivingLoss<T>(job: Job, attempt: (again: boolean) => Promise<T>): Promise<T> {
+export async function survivingLoss<T>(
+  job: Job,
+  attempt: (job: Job, again: boolean) => Promise<T>,
+): Promise<T> {
   for (let losses = 0; ; losses++) {
     const { gpu } = job;
     try {
-      return await attempt(losses > 0);
+      return await attempt({ ...job, gpu }, losses > 0);
     } catch (error) {
       const loss = await gpu.lossBehind(error);
       if (!loss) throw error;
