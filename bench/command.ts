@@ -1,7 +1,7 @@
 /** What the commands of the bench share. */
 import { attachKernels } from '../cli/kernelStore.js';
-import { type Gpu, type Level, openGpu } from '../engine/gpu.js';
-import { type Repetition, warmUpFor } from '../engine/measure.js';
+import { type Gpu, type Level, openGpu } from '../engine/gpu/gpu.js';
+import { type Repetition, warmUpFor } from '../engine/gpu/measure.js';
 import { environmentOf } from './environment.js';
 import { writeReport } from './results.js';
 

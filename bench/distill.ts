@@ -6,18 +6,18 @@ import { emojiClipFolder } from '../cli/demo/emoji.js';
 import { counted, milliseconds, number, percent } from '../cli/numbers.js';
 import { defaultWorkers, openImagePool } from '../cli/platform/imagePool.js';
 import { nodePlatform } from '../cli/platform/node.js';
-import type { Gpu } from '../engine/gpu.js';
-import { alternate, type Runner, type Timing } from '../engine/measure.js';
+import type { Gpu } from '../engine/gpu/gpu.js';
+import { alternate, type Runner, type Timing } from '../engine/gpu/measure.js';
 import type { Job } from '../models/job.js';
 import type { Platform } from '../models/platform.js';
-import { runPlainTeacher } from '../models/promptkd/plainTeacher.js';
 import {
   parseSettings,
   StudentSettingsSchema,
   type TeacherSettings,
   TeacherSettingsSchema,
-} from '../models/promptkd/settings.js';
-import { runStudent } from '../models/promptkd/studentRun.js';
+} from '../models/promptkd/shared/settings.js';
+import { runPlainTeacher } from '../models/promptkd/stage1/plainClip.js';
+import { runStudent } from '../models/promptkd/stage2/run.js';
 import type { timingRecord } from '../models/runs/timing.js';
 import { type Flags, withReport } from './command.js';
 import { drawPhotos, PHOTOS } from './photos.js';

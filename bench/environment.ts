@@ -4,8 +4,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { DISABLED_TOGGLES, ENABLED_TOGGLES } from '../engine/adapter.js';
-import type { Gpu } from '../engine/gpu.js';
+import { DISABLED_TOGGLES, ENABLED_TOGGLES } from '../engine/gpu/adapter.js';
+import type { Gpu } from '../engine/gpu/gpu.js';
 
 /** The root of the checkout, from sources and from dist/ alike. */
 export function rootFolder(): string {

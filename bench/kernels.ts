@@ -1,12 +1,12 @@
-/** `bench kernels` and `bench encoder`: measured by models/benchmarks, written down here. */
+/** `bench kernels` and `bench encoder`: measured by bench/workloads, written down here. */
 import { encoderTable, kernelTable, peakLine, weightedLines } from '../cli/benchTables.js';
-import { measureEncoder } from '../models/benchmarks/encoder.js';
-import { casesFor } from '../models/benchmarks/kernelCases.js';
-import { type KernelRow, measureKernels } from '../models/benchmarks/kernels.js';
-import { modelNamed } from '../models/benchmarks/models.js';
 import type { Precision } from '../models/clip/precision.js';
 import { type Flags, has, log, repetitionOf, withReport } from './command.js';
 import { markdownTable } from './table.js';
+import { measureEncoder } from './workloads/encoder.js';
+import { casesFor } from './workloads/kernelCases.js';
+import { type KernelRow, measureKernels } from './workloads/kernels.js';
+import { modelNamed } from './workloads/models.js';
 
 export const runKernels = (flags: Flags & { readonly precision: readonly Precision[] }): Promise<string> =>
   withReport<KernelRow>(

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { counted, milliseconds, number } from '../cli/numbers.js';
 import { openImagePool } from '../cli/platform/imagePool.js';
 import { nodePlatform } from '../cli/platform/node.js';
-import { alternate, type Runner, type Timing } from '../engine/measure.js';
+import { alternate, type Runner, type Timing } from '../engine/gpu/measure.js';
 import { type ImageItem, loadDataset } from '../models/datasets/dataset.js';
 import { Loader } from '../models/datasets/loader.js';
 import type { Platform } from '../models/platform.js';

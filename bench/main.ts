@@ -2,7 +2,6 @@
 import { Command, Option } from 'commander';
 import { report } from '../cli/report.js';
 import { parseCount } from '../cli/settings.js';
-import { MODEL_NAMES } from '../models/benchmarks/models.js';
 import { runDistill } from './distill.js';
 import { runEncoder, runKernels } from './kernels.js';
 import { runLadder } from './ladder/command.js';
@@ -13,6 +12,7 @@ import { runStart } from './start/command.js';
 import { runStep } from './step/command.js';
 import { runHostCost } from './step/hostCost.js';
 import { runProfile } from './step/profile.js';
+import { MODEL_NAMES } from './workloads/models.js';
 
 const program = new Command('bench')
   .description('measures kernels, steps and peers; prints Markdown and keeps it with JSON in bench/results/')

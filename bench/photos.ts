@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { seededValues } from '../models/benchmarks/values.js';
+import { seededValues } from './workloads/values.js';
 
 const [WIDTH, HEIGHT] = [500, 375];
 

@@ -1,6 +1,7 @@
 /** `bench pipelines`: how many pipelines a command makes, which on a GPU decides how long it takes to its first step. */
-import { countPipelines, type PipelineRow } from '../models/benchmarks/pipelines.js';
+
 import { markdownTable } from './table.js';
+import { countPipelines, type PipelineRow } from './workloads/pipelines.js';
 
 /** Needs no adapter, and keeps nothing: the same everywhere. */
 export const runPipelines = async (): Promise<string> => renderPipelines(countPipelines());

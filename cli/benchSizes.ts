@@ -1,6 +1,7 @@
 /** Which sizes a step is timed at. */
-import type { Gpu } from '../engine/gpu.js';
-import type { StepOptions } from '../models/benchmarks/steps.js';
+
+import type { StepOptions } from '../bench/workloads/steps.js';
+import type { Gpu } from '../engine/gpu/gpu.js';
 import type { Precision } from '../models/clip/precision.js';
 
 /** Flags that decide the size of a step. */

@@ -1,14 +1,14 @@
 /** `--dry-run` of both stages: what a run would need, from shapes alone. */
 import { type Command, Option } from 'commander';
 import { UserError } from '../engine/errors.js';
-import type { PlanDescription } from '../engine/schedule.js';
+import type { PlanDescription } from '../engine/graph/schedule.js';
 import { loadCheckpoint } from '../models/checkpoints/load.js';
 import type { ClipConfig } from '../models/clip/config.js';
 import type { Precision } from '../models/clip/precision.js';
 import { loadDataset } from '../models/datasets/dataset.js';
 import type { Platform } from '../models/platform.js';
-import { METHOD_DEFAULTS } from '../models/promptkd/defaults.js';
-import type { StudentSettings, TeacherSettings } from '../models/promptkd/settings.js';
+import { METHOD_DEFAULTS } from '../models/promptkd/shared/defaults.js';
+import type { StudentSettings, TeacherSettings } from '../models/promptkd/shared/settings.js';
 import {
   describeRequest,
   isKnownModel,
@@ -16,7 +16,7 @@ import {
   type StepShape,
   studentRequests,
   teacherRequest,
-} from '../models/promptkd/shapes.js';
+} from '../models/promptkd/shared/shapes.js';
 import { readRunConfig } from '../models/runs/runFolder.js';
 import { parseNumber } from './settings.js';
 import { formatTable } from './table.js';

@@ -1,14 +1,14 @@
 /**
- * What is known of the kernels on an adapter, in the user's cache: verdicts (engine/kernelChecks.ts) and timed choices
- * (engine/tuner.ts). One file an adapter, driver and level.
+ * What is known of the kernels on an adapter, in the user's cache: verdicts (engine/kernels/kernelChecks.ts) and timed choices
+ * (engine/kernels/tuner.ts). One file an adapter, driver and level.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as v from 'valibot';
-import type { Gpu, Level } from '../engine/gpu.js';
-import { KernelChecks, type VerdictStore } from '../engine/kernelChecks.js';
-import { type TunedChoice, Tuner, type TuningStore } from '../engine/tuner.js';
+import type { Gpu, Level } from '../engine/gpu/gpu.js';
+import { KernelChecks, type VerdictStore } from '../engine/kernels/kernelChecks.js';
+import { type TunedChoice, Tuner, type TuningStore } from '../engine/kernels/tuner.js';
 import { openSealedJson, sealJson } from '../models/runs/sealedJson.js';
 import { shaderSources } from '../shaders/generated.js';
 import { say } from './output.js';

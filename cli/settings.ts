@@ -5,14 +5,14 @@ import { UserError } from '../engine/errors.js';
 import { readable } from '../models/checkpoints/tensors.js';
 import { knownName } from '../models/datasets/layouts.js';
 import type { Platform } from '../models/platform.js';
-import { methodDefault } from '../models/promptkd/defaults.js';
+import { methodDefault } from '../models/promptkd/shared/defaults.js';
 import {
   parseSettings,
   type StudentSettings,
   StudentSettingsSchema,
   type TeacherSettings,
   TeacherSettingsSchema,
-} from '../models/promptkd/settings.js';
+} from '../models/promptkd/shared/settings.js';
 import { checkFields, presetFields } from '../models/reproduce/preset.js';
 import { CONFIG, readYaml } from '../models/runs/runFolder.js';
 import { loadPreset, presetHelp } from './presets.js';

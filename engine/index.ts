@@ -1,7 +1,5 @@
 /** The tensor engine: record a graph, differentiate it, compile it once, replay it. */
-export { type AdamWOptions, adamW } from './adamW.js';
-export { grad } from './autograd.js';
-export { clipFactor, squaredNorm } from './clipGradients.js';
+
 export { UserError } from './errors.js';
 export {
   type AdapterSummary,
@@ -11,12 +9,25 @@ export {
   type Level,
   listAdapters,
   openGpu,
-} from './gpu.js';
+} from './gpu/gpu.js';
+export { leafBuffer, readLeaf, release, write } from './gpu/memory.js';
+export { type CompileOptions, Plan } from './gpu/plan.js';
+export { type KernelTime, profile } from './gpu/profile.js';
+export { grad } from './graph/autograd.js';
+export { call, type Dispatch, grid, type Op, record } from './graph/op.js';
+export { evaluate } from './graph/reference.js';
+export { type PlanDescription, type PlanRequest, Schedule } from './graph/schedule.js';
+export {
+  constant,
+  type DType,
+  input,
+  type LeafKind,
+  type Shape,
+  scalar,
+  Tensor,
+  variable,
+} from './graph/tensor.js';
 export { fromHalf, toHalf } from './half.js';
-export { type ScaledGradients, scaledGrad } from './lossScale.js';
-export { allFinite, largestMagnitude, type Watch } from './magnitude.js';
-export { leafBuffer, readLeaf, release, write } from './memory.js';
-export { call, type Dispatch, grid, type Op, record } from './op.js';
 export * from './ops/activation.js';
 export { add } from './ops/add.js';
 export { type AttentionOptions, attention } from './ops/attention.js';
@@ -38,6 +49,10 @@ export { reshape } from './ops/reshape.js';
 export { logSoftmax, softmax } from './ops/softmax.js';
 export { insertTokens, removeTokens, replaceTokens, sumTokens, zeroTokens } from './ops/tokens.js';
 export { transpose } from './ops/transpose.js';
+export { type AdamWOptions, adamW } from './train/adamW.js';
+export { clipFactor, squaredNorm } from './train/clipGradients.js';
+export { type ScaledGradients, scaledGrad } from './train/lossScale.js';
+export { allFinite, largestMagnitude, type Watch } from './train/magnitude.js';
 export {
   accumulate,
   accumulated,
@@ -49,18 +64,4 @@ export {
   type Optimiser,
   type SgdOptions,
   sgd,
-} from './optim.js';
-export { type CompileOptions, Plan } from './plan.js';
-export { type KernelTime, profile } from './profile.js';
-export { evaluate } from './reference.js';
-export { type PlanDescription, type PlanRequest, Schedule } from './schedule.js';
-export {
-  constant,
-  type DType,
-  input,
-  type LeafKind,
-  type Shape,
-  scalar,
-  Tensor,
-  variable,
-} from './tensor.js';
+} from './train/optim.js';

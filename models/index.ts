@@ -2,30 +2,30 @@
 export { type ClipCheckpoint, loadCheckpoint } from './checkpoints/load.js';
 export { encodeSafetensors, openSafetensors } from './checkpoints/safetensors.js';
 export type { ClipConfig } from './clip/config.js';
-export { GpuPreprocessor } from './clip/gpuPreprocess.js';
 export { type ClipModel, loadModel } from './clip/model.js';
 export { encodeSequences } from './clip/textEncoder.js';
 export { loadTokenizer, Tokenizer } from './clip/tokenizer.js';
 export { encodeImages } from './clip/vision.js';
 export { type Dataset, loadDataset } from './datasets/dataset.js';
+export { GpuPreprocessor } from './images/gpuPreprocess.js';
 export type { Job, ProgressBar } from './job.js';
 export type { Platform, RgbImage } from './platform.js';
-export { Classifier } from './promptkd/classifier.js';
-export { type ClassVectors, readClassVectors } from './promptkd/classVectors.js';
-export { type Accuracy, accuracy, harmonicMean } from './promptkd/evaluate.js';
-export { type ExportOptions, exportRun } from './promptkd/exportRun.js';
-export { loadPlainClip, loadTeacher, makeClassVectors } from './promptkd/loadTeacher.js';
+export { type ClassVectors, readClassVectors } from './promptkd/classVectors/classVectors.js';
+export { loadPlainClip, loadTeacher, makeClassVectors } from './promptkd/files/loadTeacher.js';
+export { type Accuracy, accuracy, harmonicMean } from './promptkd/shared/evaluate.js';
 export {
   parseSettings,
   type StudentSettings,
   StudentSettingsSchema,
   type TeacherSettings,
   TeacherSettingsSchema,
-} from './promptkd/settings.js';
-export { StudentStep } from './promptkd/student.js';
-export { runStudent } from './promptkd/studentRun.js';
-export { TeacherStep } from './promptkd/teacher.js';
-export { runTeacher } from './promptkd/teacherRun.js';
+} from './promptkd/shared/settings.js';
+export { runTeacher } from './promptkd/stage1/run.js';
+export { TeacherStep } from './promptkd/stage1/step.js';
+export { runStudent } from './promptkd/stage2/run.js';
+export { StudentStep } from './promptkd/stage2/step.js';
+export { Classifier } from './promptkd/use/classifier.js';
+export { type ExportOptions, exportRun } from './promptkd/use/exportRun.js';
 export { type Preset, parsePreset } from './reproduce/preset.js';
 export { reproduce, type TrialResult } from './reproduce/reproduce.js';
 export { type Summary, summarize } from './reproduce/summary.js';

@@ -5,7 +5,7 @@
 
 import { UserError } from '../engine/errors.js';
 import type { RoundedHalves } from '../engine/half.js';
-import type { DecodedFile, PreparedFile, PrepareRequest, UseImage } from './datasets/prepare.js';
+import type { DecodedFile, PreparedFile, PrepareRequest, UseImage } from './images/prepare.js';
 
 /** An image as 8-bit RGB, rows top to bottom: `data` is `[height, width, 3]`. */
 export interface RgbImage {

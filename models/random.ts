@@ -7,9 +7,9 @@ const MIDDLE = 397;
  * number: few-shot samples for a seed are the reference's. Source: CPython `Modules/_randommodule.c`, `Lib/random.py`.
  */
 export class Random {
-  readonly #state = new Uint32Array(STATE);
-  #next = STATE;
-  #spareNormal: number | undefined;
+  private readonly state = new Uint32Array(STATE);
+  private next = STATE;
+  private spareNormal: number | undefined;
 
   /**
    * As `random.seed(seed)` with an integer; the sign is ignored, as there.
@@ -25,7 +25,7 @@ export class Random {
       key.push(Number(rest & 0xffffffffn));
       rest >>= 32n;
     } while (rest > 0n);
-    this.#seedWithKey(key);
+    this.seedWithKey(key);
   }
 
   /**
@@ -35,14 +35,14 @@ export class Random {
   static of(...parts: (number | string)[]): Random {
     const random = new Random(0);
     // The twister's own seeding mixes a key of any length; the separator keeps ('a', 12) apart from ('a1', 2).
-    random.#seedWithKey([...parts.join('\u0000')].map((character) => character.codePointAt(0)!));
+    random.seedWithKey([...parts.join('\u0000')].map((character) => character.codePointAt(0)!));
     return random;
   }
 
   /** Uniform in [0, 1) with 53 random bits. */
   random(): number {
-    const high = this.#word() >>> 5;
-    const low = this.#word() >>> 6;
+    const high = this.word() >>> 5;
+    const low = this.word() >>> 6;
     return (high * 0x4000000 + low) / 0x20000000000000;
   }
 
@@ -51,9 +51,9 @@ export class Random {
     if (!Number.isInteger(bits) || bits < 0 || bits > 53)
       throw new RangeError(`${bits} bits are not in 0..53`);
     if (bits === 0) return 0;
-    if (bits <= 32) return this.#word() >>> (32 - bits);
-    const low = this.#word();
-    return (this.#word() >>> (64 - bits)) * 0x100000000 + low;
+    if (bits <= 32) return this.word() >>> (32 - bits);
+    const low = this.word();
+    return (this.word() >>> (64 - bits)) * 0x100000000 + low;
   }
 
   /** Uniform integer in [0, limit), `limit` >= 1; CPython's `_randbelow`. */
@@ -72,13 +72,13 @@ export class Random {
 
   /** Normally distributed; CPython's `gauss`, up to the last bit of the platform's logarithm and cosine. */
   normal(mean = 0, deviation = 1): number {
-    let value = this.#spareNormal;
-    this.#spareNormal = undefined;
+    let value = this.spareNormal;
+    this.spareNormal = undefined;
     if (value === undefined) {
       const angle = this.random() * 2 * Math.PI;
       const radius = Math.sqrt(-2 * Math.log(1 - this.random()));
       value = Math.cos(angle) * radius;
-      this.#spareNormal = Math.sin(angle) * radius;
+      this.spareNormal = Math.sin(angle) * radius;
     }
     return mean + value * deviation;
   }
@@ -98,10 +98,10 @@ export class Random {
     // CPython switches method where a set would be smaller than a list; the numbers drawn depend on which one runs.
     let setSize = 21;
     if (count > 5) setSize += 4 ** Math.ceil(Math.log(count * 3) / Math.log(4));
-    return items.length <= setSize ? this.#sampleFromPool(items, count) : this.#sampleBySet(items, count);
+    return items.length <= setSize ? this.sampleFromPool(items, count) : this.sampleBySet(items, count);
   }
 
-  #sampleFromPool<T>(items: readonly T[], count: number): T[] {
+  private sampleFromPool<T>(items: readonly T[], count: number): T[] {
     const pool = [...items];
     const drawn: T[] = [];
     for (let i = 0; i < count; i++) {
@@ -112,7 +112,7 @@ export class Random {
     return drawn;
   }
 
-  #sampleBySet<T>(items: readonly T[], count: number): T[] {
+  private sampleBySet<T>(items: readonly T[], count: number): T[] {
     const chosen = new Set<number>();
     while (chosen.size < count) {
       let j = this.below(items.length);
@@ -123,8 +123,8 @@ export class Random {
   }
 
   /** `init_by_array` of the reference implementation. */
-  #seedWithKey(key: readonly number[]): void {
-    const state = this.#state;
+  private seedWithKey(key: readonly number[]): void {
+    const state = this.state;
     state[0] = 19650218;
     for (let i = 1; i < STATE; i++)
       state[i] = Math.imul(1812433253, state[i - 1] ^ (state[i - 1] >>> 30)) + i;
@@ -145,24 +145,24 @@ export class Random {
       step();
     }
     state[0] = 0x80000000;
-    this.#next = STATE;
+    this.next = STATE;
   }
 
-  #word(): number {
-    if (this.#next >= STATE) this.#twist();
-    let word = this.#state[this.#next++];
+  private word(): number {
+    if (this.next >= STATE) this.twist();
+    let word = this.state[this.next++];
     word ^= word >>> 11;
     word ^= (word << 7) & 0x9d2c5680;
     word ^= (word << 15) & 0xefc60000;
     return (word ^ (word >>> 18)) >>> 0;
   }
 
-  #twist(): void {
-    const state = this.#state;
+  private twist(): void {
+    const state = this.state;
     for (let i = 0; i < STATE; i++) {
       const word = (state[i] & 0x80000000) | (state[(i + 1) % STATE] & 0x7fffffff);
       state[i] = state[(i + MIDDLE) % STATE] ^ (word >>> 1) ^ (word & 1 ? 0x9908b0df : 0);
     }
-    this.#next = 0;
+    this.next = 0;
   }
 }

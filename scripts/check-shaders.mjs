@@ -9,9 +9,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ladderVariants } from '../dist/bench/ladder/variants.js';
+import { listShaderVariants, refusalOf } from '../dist/checks/shaders/shaderVariants.js';
 import { adapterEnvironment } from '../dist/cli/platform/relaunch.js';
-import { openGpu } from '../dist/engine/gpu.js';
-import { listShaderVariants, refusalOf } from '../dist/models/shaderVariants.js';
+import { openGpu } from '../dist/engine/gpu/gpu.js';
 import { summary } from './summary.mjs';
 
 const counts = { passed: 0, failed: 0, skipped: 0 };

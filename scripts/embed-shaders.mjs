@@ -1,19 +1,21 @@
-/** Writes shaders/generated.ts: every shaders/*.wgsl as a string, so that the engine needs no file access. */
+/** Writes shaders/generated.ts: every shaders/FOLDER/NAME.wgsl as a string by its NAME, so that the engine needs no file access. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
 
-const folder = new URL('../shaders/', import.meta.url);
-const target = new URL('generated.ts', folder);
+const root = new URL('../shaders/', import.meta.url);
+const target = new URL('generated.ts', root);
 
-const names = readdirSync(folder)
-  .filter((file) => file.endsWith('.wgsl'))
-  .map((file) => file.slice(0, -'.wgsl'.length))
-  .sort();
-const entries = names.map((name) => {
+const files = readdirSync(root, { recursive: true }).filter((file) => file.endsWith('.wgsl'));
+const sources = new Map();
+for (const file of files) {
+  const name = basename(file, '.wgsl');
+  if (sources.has(name)) throw new Error(`shaders/${file}: there is another shader of this name`);
   // A checkout with CRLF line ends must give the same text.
-  const code = readFileSync(new URL(`${name}.wgsl`, folder), 'utf8').replaceAll('\r\n', '\n');
-  return `  ${JSON.stringify(name)}: ${JSON.stringify(code)},\n`;
-});
-const text = `// Made by scripts/embed-shaders.mjs from shaders/*.wgsl; not to be edited.
+  const code = readFileSync(new URL(file.replaceAll('\\', '/'), root), 'utf8').replaceAll('\r\n', '\n');
+  sources.set(name, `  ${JSON.stringify(name)}: ${JSON.stringify(code)},\n`);
+}
+const entries = [...sources.keys()].sort().map((name) => sources.get(name));
+const text = `// Made by scripts/embed-shaders.mjs from shaders/**/*.wgsl; not to be edited.
 export const shaderSources: Readonly<Record<string, string>> = {
 ${entries.join('')}};
 `;

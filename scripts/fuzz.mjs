@@ -12,8 +12,8 @@ const { status } = spawnSync(
   [
     'node_modules/vitest/vitest.mjs',
     'run',
-    'test/models/checkpoints/fuzz.test.ts',
-    'test/models/fuzz.test.ts',
+    'test/properties/checkpoints.test.ts',
+    'test/properties/files.test.ts',
   ],
   {
     stdio: 'inherit',

@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { nodePlatform } from '../dist/cli/platform/node.js';
-import { openGpu } from '../dist/engine/gpu.js';
+import { openGpu } from '../dist/engine/gpu/gpu.js';
 import { crc32 } from '../dist/models/checkpoints/crc32.js';
 import { loadCheckpoint } from '../dist/models/checkpoints/load.js';
 import { pytorchCheckpoint } from '../dist/models/checkpoints/pytorchWriter.js';

@@ -1,7 +1,7 @@
 #!/bin/sh
 # scripts/mesa-matrix.sh COMMAND...: runs a command with Node on the lavapipe of Mesa 26, the only software adapter with subgroup
 # matrices (8 x 8 x 8, float16 in, float32 out), so that the kernels for tensor cores run where there is no GPU:
-#   scripts/mesa-matrix.sh npm test -- test/engine/product test/engine/attention
+#   scripts/mesa-matrix.sh npm test -- test/engine/kernels
 #
 # Nothing is installed on the machine, and no root is needed. The packages of Debian 13 and its backports, C library included, are
 # unpacked into the cache folder once (some 300 MB), beside a copy of this Node that looks for its libraries there.

@@ -31,8 +31,8 @@ const TESTS = [
     count: 10_000,
     reach: 'inputs of every kind, damaged: a message or a right answer',
     files: [
-      'test/models/checkpoints/fuzz.test.ts',
-      'test/models/fuzz.test.ts',
+      'test/properties/checkpoints.test.ts',
+      'test/properties/files.test.ts',
       'test/torture/imageMutants.test.ts',
     ],
   },

@@ -1,10 +1,10 @@
 /** Tables of ours beside PyTorch's and onnxruntime's, from the files that bench/gpu/run.sh leaves; matched by what was computed. */
 import { number } from '../../cli/numbers.js';
-import type { EncoderRow } from '../../models/benchmarks/encoder.js';
-import type { KernelRow } from '../../models/benchmarks/kernels.js';
-import type { StepRow } from '../../models/benchmarks/steps.js';
 import type { PeerRow } from '../peers/compare.js';
 import { factor, markdownTable } from '../table.js';
+import type { EncoderRow } from '../workloads/encoder.js';
+import type { KernelRow } from '../workloads/kernels.js';
+import type { StepRow } from '../workloads/steps.js';
 
 /** A row of pytorch_step.py. */
 export interface TorchRow {

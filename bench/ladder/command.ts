@@ -1,13 +1,13 @@
 /** `bench ladder gemm`: every version on the same data, each checked before it is timed, the engine's own product at the end. */
 import { counted, milliseconds, number, perSecond } from '../../cli/numbers.js';
 import { UserError } from '../../engine/errors.js';
-import type { Gpu } from '../../engine/gpu.js';
+import type { Gpu } from '../../engine/gpu/gpu.js';
+import { alternate, kernelRunner, type Runner, type Timing } from '../../engine/gpu/measure.js';
+import { createStorage, Reader, releaseAll } from '../../engine/gpu/memory.js';
+import { Plan } from '../../engine/gpu/plan.js';
+import { constant } from '../../engine/graph/tensor.js';
 import { toHalf } from '../../engine/half.js';
-import { alternate, kernelRunner, type Runner, type Timing } from '../../engine/measure.js';
-import { createStorage, Reader, releaseAll } from '../../engine/memory.js';
 import { matmul } from '../../engine/ops/matmul.js';
-import { Plan } from '../../engine/plan.js';
-import { constant } from '../../engine/tensor.js';
 import { type Flags, has, log, repetitionOf, withReport } from '../command.js';
 import { inputsOf } from '../peers/cases.js';
 import { expectedAt, placesOf, relativeError } from '../peers/oracle.js';

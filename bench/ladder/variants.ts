@@ -1,5 +1,5 @@
 /** The ladder's shaders for checks that compile without running. */
-import type { ShaderVariant } from '../../models/shaderVariants.js';
+import type { ShaderVariant } from '../../checks/shaders/shaderVariants.js';
 import { RUNGS } from './gemm/rungs.js';
 import { rungCode } from './ladder.js';
 

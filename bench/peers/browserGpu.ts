@@ -2,7 +2,7 @@
  * Gives libraries that are written for browsers the `navigator.gpu` they expect: Dawn, with the toggles and the adapter that
  * this project uses.
  */
-import { dawnFlags } from '../../engine/adapter.js';
+import { dawnFlags } from '../../engine/gpu/adapter.js';
 
 interface Dawn {
   create(flags: string[]): GPU;

@@ -1,5 +1,5 @@
 /** What is compared: the work, its inputs (seeded, so that every process makes the same), and float64 results to check against. */
-import { seededValues } from '../../models/benchmarks/values.js';
+import { seededValues } from '../workloads/values.js';
 
 export type PeerCase =
   | { readonly kind: 'gemm'; readonly m: number; readonly k: number; readonly n: number }

@@ -1,6 +1,6 @@
 /** `bench peers`: the comparison with other WebGPU libraries. */
 import { UserError } from '../../engine/errors.js';
-import { type Level, listAdapters, openGpu } from '../../engine/gpu.js';
+import { type Level, listAdapters, openGpu } from '../../engine/gpu/gpu.js';
 import { environmentOf } from '../environment.js';
 import { writeReport } from '../results.js';
 import { CASES, nameOf, type PeerCase, QUICK_CASES } from './cases.js';

@@ -3,9 +3,9 @@
  * graph ends in `probe`, the last 16 results, which is all that a timed run fetches.
  */
 
-import { randomWeight } from '../../models/benchmarks/values.js';
 import { expectedShapes } from '../../models/clip/config.js';
-import { KNOWN_MODELS } from '../../models/promptkd/shapes.js';
+import { KNOWN_MODELS } from '../../models/promptkd/shared/shapes.js';
+import { randomWeight } from '../workloads/values.js';
 import { EPSILON, HEAD, headMajor, inputsOf, type PeerCase, partOf, resultSize, transpose } from './cases.js';
 import { encodeModel, type OnnxGraph, type OnnxNode, type OnnxTensor } from './onnx.js';
 

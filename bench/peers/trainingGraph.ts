@@ -1,8 +1,9 @@
 /** Linear, LayerNorm, linear, KL against a teacher's logits: the loss whose gradients the training case computes. */
+
+import { constant, type Tensor, variable } from '../../engine/graph/tensor.js';
 import { klSoftmax } from '../../engine/ops/klSoftmax.js';
 import { layerNorm } from '../../engine/ops/layerNorm.js';
 import { linear } from '../../engine/ops/linear.js';
-import { constant, type Tensor, variable } from '../../engine/tensor.js';
 import { EPSILON, inputsOf } from './cases.js';
 
 /** The loss, KL over rows times classes, and its parameters: W1, b1, gamma, beta, W2, b2. */

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { emojiClipFolder } from '../../cli/demo/emoji.js';
 import { UserError } from '../../engine/errors.js';
-import { median } from '../../engine/measure.js';
+import { median } from '../../engine/gpu/measure.js';
 import { type Flags as Common, log, withReport } from '../command.js';
 import { rootFolder } from '../environment.js';
 import { drawPhotos } from '../photos.js';

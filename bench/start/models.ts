@@ -3,10 +3,10 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { nodePlatform } from '../../cli/platform/node.js';
 import { UserError } from '../../engine/errors.js';
-import { randomWeight } from '../../models/benchmarks/values.js';
 import { streamSafetensors } from '../../models/checkpoints/safetensors.js';
 import { expectedShapes } from '../../models/clip/config.js';
-import { isKnownModel, KNOWN_MODELS } from '../../models/promptkd/shapes.js';
+import { isKnownModel, KNOWN_MODELS } from '../../models/promptkd/shared/shapes.js';
+import { randomWeight } from '../workloads/values.js';
 
 /** Writes a published model with random float32 weights, as most files have them, and a vocabulary of its size. */
 export async function writeRandomClip(folder: string, model: string): Promise<void> {

@@ -3,15 +3,15 @@
  * and does nothing: that is the binding and Dawn's own checks. On the adapter `submit` also makes the driver's commands of them.
  */
 import { number } from '../../cli/numbers.js';
-import { type Gpu, openGpu } from '../../engine/gpu.js';
-import { releaseAll } from '../../engine/memory.js';
-import { Plan } from '../../engine/plan.js';
-import { fillLeaves } from '../../models/benchmarks/kernels.js';
-import { modelNamed } from '../../models/benchmarks/models.js';
-import { hostCost } from '../../models/benchmarks/steps.js';
-import { studentRequests, teacherRequest } from '../../models/promptkd/shapes.js';
+import { type Gpu, openGpu } from '../../engine/gpu/gpu.js';
+import { releaseAll } from '../../engine/gpu/memory.js';
+import { Plan } from '../../engine/gpu/plan.js';
+import { studentRequests, teacherRequest } from '../../models/promptkd/shared/shapes.js';
 import { type Flags, withReport } from '../command.js';
 import { markdownTable } from '../table.js';
+import { fillLeaves } from '../workloads/kernels.js';
+import { modelNamed } from '../workloads/models.js';
+import { hostCost } from '../workloads/steps.js';
 
 export interface HostRow {
   readonly step: string;

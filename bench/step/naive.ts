@@ -2,20 +2,20 @@
  * Stage 2 with what the engine does for it taken away again, one thing after the other: fusion, the plan, and stored class
  * vectors. The published code encodes its class prompts, all 77 tokens of them, in every step.
  */
-import type { Gpu } from '../../engine/gpu.js';
-import { alternate, planRunner, type Repetition, type Runner } from '../../engine/measure.js';
-import { releaseAll } from '../../engine/memory.js';
+import type { Gpu } from '../../engine/gpu/gpu.js';
+import { alternate, planRunner, type Repetition, type Runner } from '../../engine/gpu/measure.js';
+import { releaseAll } from '../../engine/gpu/memory.js';
+import { Plan } from '../../engine/gpu/plan.js';
+import type { PlanRequest } from '../../engine/graph/schedule.js';
+import { constant, input, type Tensor, variable } from '../../engine/graph/tensor.js';
 import { l2Normalize } from '../../engine/ops/l2Normalize.js';
-import { Plan } from '../../engine/plan.js';
-import type { PlanRequest } from '../../engine/schedule.js';
-import { constant, input, type Tensor, variable } from '../../engine/tensor.js';
-import { fillLeaves } from '../../models/benchmarks/kernels.js';
-import { modelNamed } from '../../models/benchmarks/models.js';
-import type { StepOptions, StepRow } from '../../models/benchmarks/steps.js';
 import type { ClipConfig } from '../../models/clip/config.js';
 import { encodeText } from '../../models/clip/text.js';
-import { METHOD_DEFAULTS } from '../../models/promptkd/defaults.js';
-import { shapeOnlyModel, studentRequests } from '../../models/promptkd/shapes.js';
+import { METHOD_DEFAULTS } from '../../models/promptkd/shared/defaults.js';
+import { shapeOnlyModel, studentRequests } from '../../models/promptkd/shared/shapes.js';
+import { fillLeaves } from '../workloads/kernels.js';
+import { modelNamed } from '../workloads/models.js';
+import type { StepOptions, StepRow } from '../workloads/steps.js';
 import { unfused } from './unfused.js';
 
 export const PLANNED = 'planned';

@@ -1,9 +1,9 @@
 /** `bench profile`: where the time of a training step goes, kernel by kernel. */
 import { type StepFlags, stepSizes } from '../../cli/benchSizes.js';
 import { number, percent } from '../../cli/numbers.js';
-import { type ProfileRow, profileSteps } from '../../models/benchmarks/steps.js';
 import { type Flags, withReport } from '../command.js';
 import { markdownTable } from '../table.js';
+import { type ProfileRow, profileSteps } from '../workloads/steps.js';
 
 export interface ProfileFlags extends Flags, StepFlags {
   readonly stage: readonly number[];

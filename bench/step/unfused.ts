@@ -1,14 +1,15 @@
 /** The same graph in the smallest operations, recorded anew: what a step would be if nothing were joined. */
-import { recordingOrder } from '../../engine/graph.js';
-import { record } from '../../engine/op.js';
+
+import { record } from '../../engine/graph/op.js';
+import type { PlanRequest } from '../../engine/graph/schedule.js';
+import type { GraphNode, Tensor } from '../../engine/graph/tensor.js';
+import { recordingOrder } from '../../engine/graph/traverse.js';
 import { activation } from '../../engine/ops/activation.js';
 import { add } from '../../engine/ops/add.js';
 import type { linear } from '../../engine/ops/linear.js';
 import { matmul } from '../../engine/ops/matmul.js';
 import { reshape } from '../../engine/ops/reshape.js';
 import { rowsOf } from '../../engine/ops/shape.js';
-import type { PlanRequest } from '../../engine/schedule.js';
-import type { GraphNode, Tensor } from '../../engine/tensor.js';
 
 type LinearOptions = NonNullable<Parameters<typeof linear>[3]>;
 

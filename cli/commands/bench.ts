@@ -1,13 +1,13 @@
 /** `promptkd bench`: how fast kernels, an image encoder and training steps are on this machine. */
 import { type Command, Option } from 'commander';
+import { measureEncoder } from '../../bench/workloads/encoder.js';
+import { casesFor } from '../../bench/workloads/kernelCases.js';
+import { measureKernels } from '../../bench/workloads/kernels.js';
+import { MODEL_NAMES, modelNamed } from '../../bench/workloads/models.js';
+import { measureSteps } from '../../bench/workloads/steps.js';
 import { UserError } from '../../engine/errors.js';
-import type { Gpu } from '../../engine/gpu.js';
-import { type Repetition, warmUpFor } from '../../engine/measure.js';
-import { measureEncoder } from '../../models/benchmarks/encoder.js';
-import { casesFor } from '../../models/benchmarks/kernelCases.js';
-import { measureKernels } from '../../models/benchmarks/kernels.js';
-import { MODEL_NAMES, modelNamed } from '../../models/benchmarks/models.js';
-import { measureSteps } from '../../models/benchmarks/steps.js';
+import type { Gpu } from '../../engine/gpu/gpu.js';
+import { type Repetition, warmUpFor } from '../../engine/gpu/measure.js';
 import { type StepFlags, stepSizes } from '../benchSizes.js';
 import { encoderTable, kernelTable, peakLine, stepTable, type TableText } from '../benchTables.js';
 import { addGpuOptions, commandGpu, type GpuFlags } from '../gpu.js';

@@ -2,8 +2,8 @@
 import { type Command, Option } from 'commander';
 import { UserError } from '../../engine/errors.js';
 import { PLAIN_TEMPLATE } from '../../models/clip/templates.js';
-import { encodeClassVectors } from '../../models/promptkd/classVectors.js';
-import { loadPlainClip, loadTeacher, makeClassVectors } from '../../models/promptkd/loadTeacher.js';
+import { encodeClassVectors } from '../../models/promptkd/classVectors/classVectors.js';
+import { loadPlainClip, loadTeacher, makeClassVectors } from '../../models/promptkd/files/loadTeacher.js';
 import { addClassOptions, type ClassFlags, readClassNames } from '../classes.js';
 import { addGpuOptions, addPrecisionOption, type GpuFlags, type PrecisionFlags } from '../gpu.js';
 import { withJob } from '../job.js';

@@ -1,6 +1,6 @@
 /** `promptkd distill`: stage 2, teaches a small CLIP what a tuned teacher sees in unlabelled images. */
 import type { Command } from 'commander';
-import { runStudent } from '../../models/promptkd/studentRun.js';
+import { runStudent } from '../../models/promptkd/stage2/run.js';
 import { addDryRunOption, type DryRunFlags, dryRun } from '../dryRun.js';
 import { addJobOptions, type JobFlags, withJob } from '../job.js';
 import { print } from '../output.js';

@@ -1,8 +1,8 @@
 /** `promptkd doctor`: which adapters there are, which one is used and why, and what to do about what is missing. */
 import type { Command } from 'commander';
 import pc from 'picocolors';
-import { type AdapterSummary, type Gpu, listAdapters } from '../../engine/gpu.js';
-import { type SelfCheck, selfCheck } from '../../engine/selfCheck.js';
+import { type AdapterSummary, type Gpu, listAdapters } from '../../engine/gpu/gpu.js';
+import { type SelfCheck, selfCheck } from '../../engine/gpu/selfCheck.js';
 import { adapterReason, addGpuOptions, commandGpu, driverMend, type GpuFlags } from '../gpu.js';
 import { kernelStoreOf } from '../kernelStore.js';
 import { print, printJson } from '../output.js';

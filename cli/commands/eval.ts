@@ -4,7 +4,7 @@ import { UserError } from '../../engine/errors.js';
 import { zeroShotTemplate } from '../../models/clip/templates.js';
 import { checkImages } from '../../models/datasets/checkImages.js';
 import { loadDataset } from '../../models/datasets/dataset.js';
-import { Classifier } from '../../models/promptkd/classifier.js';
+import { Classifier } from '../../models/promptkd/use/classifier.js';
 import { addImageOptions, brokenShare, type ImageFlags } from '../brokenImages.js';
 import { addPrecisionOption, type PrecisionFlags } from '../gpu.js';
 import { addJobOptions, type JobFlags, withJob } from '../job.js';

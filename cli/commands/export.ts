@@ -1,7 +1,7 @@
 /** `promptkd export`: a finished run as one file, for the authors' code or without anything else. */
 import { type Command, Option } from 'commander';
 import { UserError } from '../../engine/errors.js';
-import { type ExportOptions, exportRun } from '../../models/promptkd/exportRun.js';
+import { type ExportOptions, exportRun } from '../../models/promptkd/use/exportRun.js';
 import { print } from '../output.js';
 import { nodePlatform } from '../platform/node.js';
 import { createProgress } from '../progress.js';

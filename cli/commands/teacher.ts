@@ -1,6 +1,6 @@
 /** `promptkd teacher`: stage 1, tunes the prompts of a CLIP with a few labelled images. */
 import type { Command } from 'commander';
-import { runTeacher } from '../../models/promptkd/teacherRun.js';
+import { runTeacher } from '../../models/promptkd/stage1/run.js';
 import { addDryRunOption, type DryRunFlags, dryRun } from '../dryRun.js';
 import { addJobOptions, type JobFlags, withJob } from '../job.js';
 import { print } from '../output.js';

@@ -1,14 +1,14 @@
 /** `promptkd tune`: times the kernels of both stages at one's own shapes, and keeps what is faster than the shipped rules. */
 import { writeFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
+import { MODEL_NAMES, modelNamed } from '../../bench/workloads/models.js';
 import { UserError } from '../../engine/errors.js';
-import type { Gpu } from '../../engine/gpu.js';
-import { choicesOf } from '../../engine/schedule.js';
-import { type TunedChoice, Tuner } from '../../engine/tuner.js';
-import type { Tunable } from '../../engine/tuning.js';
-import { MODEL_NAMES, modelNamed } from '../../models/benchmarks/models.js';
+import type { Gpu } from '../../engine/gpu/gpu.js';
+import { choicesOf } from '../../engine/graph/schedule.js';
+import { type TunedChoice, Tuner } from '../../engine/kernels/tuner.js';
+import type { Tunable } from '../../engine/kernels/tuning.js';
 import type { Precision } from '../../models/clip/precision.js';
-import { type StepShape, studentRequests, teacherRequest } from '../../models/promptkd/shapes.js';
+import { type StepShape, studentRequests, teacherRequest } from '../../models/promptkd/shared/shapes.js';
 import { addGpuOptions, addPrecisionOption, commandGpu, type GpuFlags, type PrecisionFlags } from '../gpu.js';
 import { kernelStoreOf } from '../kernelStore.js';
 import { number } from '../numbers.js';

@@ -1,8 +1,8 @@
 /** `promptkd verify`: compares this machine with reference numbers, item by item. */
 import type { Command } from 'commander';
 import pc from 'picocolors';
-import { verify } from '../../models/verify/detect.js';
-import type { VerifyItem, VerifyReport } from '../../models/verify/item.js';
+import { verify } from '../../checks/verify/detect.js';
+import type { VerifyItem, VerifyReport } from '../../checks/verify/item.js';
 import { addGpuOptions, addPrecisionOption, type GpuFlags, type PrecisionFlags } from '../gpu.js';
 import { withJob } from '../job.js';
 import { print, printJson } from '../output.js';

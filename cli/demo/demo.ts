@@ -3,16 +3,16 @@ import { UserError } from '../../engine/errors.js';
 import { loadDataset } from '../../models/datasets/dataset.js';
 import type { Job } from '../../models/job.js';
 import type { Platform } from '../../models/platform.js';
-import { Classifier } from '../../models/promptkd/classifier.js';
-import { encodeClassVectors } from '../../models/promptkd/classVectors.js';
-import { loadTeacher, makeClassVectors } from '../../models/promptkd/loadTeacher.js';
+import { encodeClassVectors } from '../../models/promptkd/classVectors/classVectors.js';
+import { loadTeacher, makeClassVectors } from '../../models/promptkd/files/loadTeacher.js';
 import {
   parseSettings,
   StudentSettingsSchema,
   TeacherSettingsSchema,
-} from '../../models/promptkd/settings.js';
-import { runStudent } from '../../models/promptkd/studentRun.js';
-import { runTeacher } from '../../models/promptkd/teacherRun.js';
+} from '../../models/promptkd/shared/settings.js';
+import { runTeacher } from '../../models/promptkd/stage1/run.js';
+import { runStudent } from '../../models/promptkd/stage2/run.js';
+import { Classifier } from '../../models/promptkd/use/classifier.js';
 import { meanScore } from '../../models/reproduce/summary.js';
 import type { NamedAccuracy } from '../table.js';
 import { type EmojiClass, emojiClipFolder, makeEmojiData } from './emoji.js';

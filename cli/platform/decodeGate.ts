@@ -9,9 +9,9 @@ const PATIENCE = 5;
 const KIB = 1024;
 
 export class DecodeGate {
-  readonly #used: Int32Array;
-  readonly #limit: number;
-  #last: Promise<void> = Promise.resolve();
+  private readonly counter: Int32Array;
+  private readonly limit: number;
+  private last: Promise<void> = Promise.resolve();
 
   /**
    * @param memory the counter, shared by all threads
@@ -21,33 +21,33 @@ export class DecodeGate {
     readonly memory = new SharedArrayBuffer(4),
     limit = LIMIT,
   ) {
-    this.#used = new Int32Array(memory);
-    this.#limit = Math.floor(limit / KIB);
+    this.counter = new Int32Array(memory);
+    this.limit = Math.floor(limit / KIB);
   }
 
   /** Bytes that are held now, by all threads. */
   get used(): number {
-    return Atomics.load(this.#used, 0) * KIB;
+    return Atomics.load(this.counter, 0) * KIB;
   }
 
   /** Does `work` when `bytes` of memory are free, or nobody holds any. In the order in which a thread asks. */
   async hold<T>(bytes: number, work: () => Promise<T>): Promise<T> {
     const need = Math.ceil(bytes / KIB);
-    const turn = this.#last.then(() => this.#take(need));
-    this.#last = turn;
+    const turn = this.last.then(() => this.take(need));
+    this.last = turn;
     await turn;
     try {
       return await work();
     } finally {
-      Atomics.sub(this.#used, 0, need);
+      Atomics.sub(this.counter, 0, need);
     }
   }
 
-  async #take(need: number): Promise<void> {
+  private async take(need: number): Promise<void> {
     for (;;) {
-      const used = Atomics.load(this.#used, 0);
-      if (used > 0 && used + need > this.#limit) await sleep(PATIENCE);
-      else if (Atomics.compareExchange(this.#used, 0, used, used + need) === used) return;
+      const used = Atomics.load(this.counter, 0);
+      if (used > 0 && used + need > this.limit) await sleep(PATIENCE);
+      else if (Atomics.compareExchange(this.counter, 0, used, used + need) === used) return;
     }
   }
 }

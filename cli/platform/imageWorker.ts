@@ -1,8 +1,8 @@
 /** A worker of `ImagePool`: decodes and crops one file at a time. */
 import sharp from 'sharp';
 import { UserError } from '../../engine/errors.js';
-import { type PreparedFile, type PrepareRequest, prepareFile } from '../../models/datasets/prepare.js';
 import { BrokenImage } from '../../models/datasets/skipped.js';
+import { type PreparedFile, type PrepareRequest, prepareFile } from '../../models/images/prepare.js';
 import { moved } from './moved.js';
 import { nodePlatform } from './node.js';
 

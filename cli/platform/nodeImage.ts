@@ -1,8 +1,8 @@
 import sharp, { type Metadata, type Sharp, type SharpOptions } from 'sharp';
 import { UserError } from '../../engine/errors.js';
 import { NO_IMAGE } from '../../models/datasets/checkImages.js';
-import { type ImageFormat, imageFormat } from '../../models/datasets/imageFormat.js';
 import { BrokenImage } from '../../models/datasets/skipped.js';
+import { type ImageFormat, imageFormat } from '../../models/images/imageFormat.js';
 import type { RgbImage } from '../../models/platform.js';
 import { bmpSize, decodeBmp } from './bmp.js';
 import { firstGifFrame } from './gifFrame.js';

@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { constants, homedir } from 'node:os';
 import { join } from 'node:path';
-import { NoAdapterError, openGpu } from '../../engine/gpu.js';
+import { NoAdapterError, openGpu } from '../../engine/gpu/gpu.js';
 import { ensureSwiftShader, swiftShaderEnvironment } from './swiftshader.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;

@@ -6,8 +6,8 @@
  *
  * The scalar functions live in shaders/activation_functions.wgsl, which the matrix product includes too.
  */
-import { call, type Dispatch, type Op, vectors } from '../op.js';
-import { type GraphNode, sameShape, type Tensor } from '../tensor.js';
+import { call, type Dispatch, type Op, vectors } from '../graph/op.js';
+import { type GraphNode, sameShape, type Tensor } from '../graph/tensor.js';
 import { misfit } from './shape.js';
 
 export type Activation = 'quickGelu' | 'gelu' | 'relu';

@@ -5,19 +5,25 @@
  * The backward pass stores no [tokens, tokens] matrix: it makes P again from S and lse (FlashAttention, arXiv
  * 2205.14135), so P is as exact as float32 holds lse: 1e-5 relative for scores around 100.
  */
-import { chooseAttention } from '../attention/candidates.js';
+
+import { call, type Dispatch, type Op, record } from '../graph/op.js';
+import type { Tensor } from '../graph/tensor.js';
+import { chooseAttention } from '../kernels/attention/candidates.js';
 import {
   type AttentionEntry,
   type AttentionLaunch,
   type AttentionOptions,
   HEAD,
-} from '../attention/launch.js';
-import { attentionBackward, attentionDelta, attentionForward, sizesOf } from '../attention/reference.js';
-import { call, type Dispatch, type Op, record } from '../op.js';
-import type { Tensor } from '../tensor.js';
+} from '../kernels/attention/launch.js';
+import {
+  attentionBackward,
+  attentionDelta,
+  attentionForward,
+  sizesOf,
+} from '../kernels/attention/reference.js';
 import { misfit } from './shape.js';
 
-export type { AttentionOptions } from '../attention/launch.js';
+export type { AttentionOptions } from '../kernels/attention/launch.js';
 
 /** Products of [tokens, tokens, 64] that every head does; a causal one sees half of them. */
 const productsFlops = (qkv: Tensor, { heads, causal }: AttentionOptions, products: number): number => {

@@ -4,8 +4,8 @@
  * unbiased one; evaluation uses the stored statistics.
  */
 import { UserError } from '../errors.js';
-import { type Constant, call, float, type Op, record, type Values } from '../op.js';
-import { type GraphNode, sameShape, type Tensor } from '../tensor.js';
+import { type Constant, call, float, type Op, record, type Values } from '../graph/op.js';
+import { type GraphNode, sameShape, type Tensor } from '../graph/tensor.js';
 import { misfit } from './shape.js';
 
 interface Attributes {

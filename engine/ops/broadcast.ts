@@ -1,6 +1,6 @@
 /** Repeats [outer, inner] along a middle axis: the adjoint of a sum. */
-import { call, type Op } from '../op.js';
-import type { Shape, Tensor } from '../tensor.js';
+import { call, type Op } from '../graph/op.js';
+import type { Shape, Tensor } from '../graph/tensor.js';
 
 interface Attributes {
   readonly outer: number;

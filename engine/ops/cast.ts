@@ -1,6 +1,6 @@
 /** The same values stored in another way: float32 to float16 rounds, the other way is exact. */
-import { call, type Op } from '../op.js';
-import { checkHalfShape, type DType, type Tensor } from '../tensor.js';
+import { call, type Op } from '../graph/op.js';
+import { checkHalfShape, type DType, type Tensor } from '../graph/tensor.js';
 import { misfit } from './shape.js';
 
 const op: Op<{ dtype: DType }> = {

@@ -1,7 +1,7 @@
 /** Cross-entropy with integer labels, averaged over the batch: mean over b of -log softmax(logits[b])[label[b]]. */
-import type { Capabilities } from '../gpu.js';
-import { call, float, type Op } from '../op.js';
-import type { Tensor } from '../tensor.js';
+import type { Capabilities } from '../gpu/gpu.js';
+import { call, float, type Op } from '../graph/op.js';
+import type { Tensor } from '../graph/tensor.js';
 import { overRowsOf, sumOf } from './rows.js';
 import { misfit } from './shape.js';
 import { logSoftmaxRow } from './softmax.js';

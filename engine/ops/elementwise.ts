@@ -1,6 +1,6 @@
 /** Launches of shaders/elementwise.wgsl. */
-import { type Dispatch, vectors } from '../op.js';
-import type { Tensor } from '../tensor.js';
+import { type Dispatch, vectors } from '../graph/op.js';
+import type { Tensor } from '../graph/tensor.js';
 
 /** `y = a ENTRY b`, where `b` is repeated along the leading axes of `a`, or is one number. */
 export function elementwise(entry: 'add' | 'multiply', a: Tensor, b: Tensor, y: Tensor): Dispatch {

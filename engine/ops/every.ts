@@ -3,12 +3,12 @@
  * without running them. An operation that is missing here is compiled by no such check.
  */
 
-import { adamW } from '../adamW.js';
-import { clipFactor } from '../clipGradients.js';
-import { scaledGrad } from '../lossScale.js';
-import { largestMagnitude } from '../magnitude.js';
-import { accumulate, clampVariable, clear, sgd } from '../optim.js';
-import { constant, type GraphNode, type Shape, type Tensor, variable } from '../tensor.js';
+import { constant, type GraphNode, type Shape, type Tensor, variable } from '../graph/tensor.js';
+import { adamW } from '../train/adamW.js';
+import { clipFactor } from '../train/clipGradients.js';
+import { scaledGrad } from '../train/lossScale.js';
+import { largestMagnitude } from '../train/magnitude.js';
+import { accumulate, clampVariable, clear, sgd } from '../train/optim.js';
 import { activation } from './activation.js';
 import { add } from './add.js';
 import { attention } from './attention.js';

@@ -1,6 +1,6 @@
 /** y = e^x, element by element. Its derivative is y itself. */
-import { call, type Op } from '../op.js';
-import type { Tensor } from '../tensor.js';
+import { call, type Op } from '../graph/op.js';
+import type { Tensor } from '../graph/tensor.js';
 import { multiply } from './multiply.js';
 
 const op: Op<null> = {

@@ -1,6 +1,6 @@
 /** Marks what stays in memory when the backward pass recomputes the rest; otherwise nothing. */
-import { call, type Op } from '../op.js';
-import type { Tensor } from '../tensor.js';
+import { call, type Op } from '../graph/op.js';
+import type { Tensor } from '../graph/tensor.js';
 
 const op: Op<null> = {
   name: 'keep',

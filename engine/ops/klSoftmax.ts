@@ -3,8 +3,8 @@
  * by the batch alone: spec 3.3).
  */
 import { UserError } from '../errors.js';
-import { call, float, type Op, type Values } from '../op.js';
-import { sameShape, type Tensor } from '../tensor.js';
+import { call, float, type Op, type Values } from '../graph/op.js';
+import { sameShape, type Tensor } from '../graph/tensor.js';
 import { multiply } from './multiply.js';
 import { overRowsOf, reading, sumOf } from './rows.js';
 import { misfit } from './shape.js';

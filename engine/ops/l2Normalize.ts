@@ -1,6 +1,6 @@
 /** y = x / |x| over the last axis, without an epsilon, as CLIP scales its features. A row of zeros gives NaN. */
-import { call, type Op } from '../op.js';
-import { sameShape, type Tensor } from '../tensor.js';
+import { call, type Op } from '../graph/op.js';
+import { sameShape, type Tensor } from '../graph/tensor.js';
 import { overRowsOf } from './rows.js';
 import { misfit, rowsOf } from './shape.js';
 

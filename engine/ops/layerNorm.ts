@@ -10,8 +10,8 @@ import {
   record,
   type Shader,
   vectors,
-} from '../op.js';
-import { type DType, sameShape, type Tensor } from '../tensor.js';
+} from '../graph/op.js';
+import { type DType, sameShape, type Tensor } from '../graph/tensor.js';
 import { otherTerm } from './add.js';
 import { overRowsOf, reading, rowAnInvocation } from './rows.js';
 import { misfit, rowsOf } from './shape.js';

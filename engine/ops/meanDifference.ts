@@ -1,8 +1,8 @@
 /**
  * How far two tensors are apart on average: mean |a - b| (with slope 0 where they are equal), or mean (a - b)².
  */
-import { call, float, type Op, record, WORKGROUP } from '../op.js';
-import { sameShape, type Tensor } from '../tensor.js';
+import { call, float, type Op, record, WORKGROUP } from '../graph/op.js';
+import { sameShape, type Tensor } from '../graph/tensor.js';
 import { overRows, sumOf } from './rows.js';
 import { misfit } from './shape.js';
 

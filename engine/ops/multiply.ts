@@ -1,6 +1,6 @@
 /** y = a * b, where b may lack leading axes of a, or be a scalar of shape [1]. */
-import { call, type Op } from '../op.js';
-import { sizeOf, type Tensor } from '../tensor.js';
+import { call, type Op } from '../graph/op.js';
+import { sizeOf, type Tensor } from '../graph/tensor.js';
 import { elementwise } from './elementwise.js';
 import { sumLeading } from './reduce.js';
 import { reshape } from './reshape.js';

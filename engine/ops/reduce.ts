@@ -1,6 +1,6 @@
 /** Sums: over leading axes, over everything, over the last axis. */
-import { call, type Op } from '../op.js';
-import { type Shape, scalar, sizeOf, type Tensor } from '../tensor.js';
+import { call, type Op } from '../graph/op.js';
+import { type Shape, scalar, sizeOf, type Tensor } from '../graph/tensor.js';
 import { broadcastTo } from './broadcast.js';
 import { multiply } from './multiply.js';
 import { sumOver } from './rows.js';

@@ -1,6 +1,6 @@
 /** Another shape for the same memory; costs nothing. */
-import { call, type Op } from '../op.js';
-import { type Shape, sizeOf, type Tensor } from '../tensor.js';
+import { call, type Op } from '../graph/op.js';
+import { type Shape, sizeOf, type Tensor } from '../graph/tensor.js';
 import { misfit } from './shape.js';
 
 const op: Op<{ shape: Shape }> = {

@@ -1,7 +1,7 @@
 /** Launches of row-wise kernels: one workgroup a row of the last axis. */
-import type { Capabilities } from '../gpu.js';
-import { type Constant, type Dispatch, type Extent, grid, type Shader, type Uniform } from '../op.js';
-import type { Tensor } from '../tensor.js';
+import type { Capabilities } from '../gpu/gpu.js';
+import { type Constant, type Dispatch, type Extent, grid, type Shader, type Uniform } from '../graph/op.js';
+import type { Tensor } from '../graph/tensor.js';
 import { rowsOf } from './shape.js';
 
 /** Invocations a row: the square of SIDE, as shaders/row_reduction.wgsl reduces in two steps of SIDE terms. */

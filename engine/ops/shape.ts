@@ -1,6 +1,6 @@
 /** Shape rules that many operations share. */
 import { UserError } from '../errors.js';
-import { type Shape, sizeOf, type Tensor } from '../tensor.js';
+import { type Shape, sizeOf, type Tensor } from '../graph/tensor.js';
 
 /** Throws the error of a shape rule: which operation, which tensors. */
 export function misfit(op: string, tensors: readonly (Tensor | undefined)[], rule: string): never {

@@ -1,7 +1,7 @@
 /** Softmax and log-softmax over the last axis; the largest element is subtracted first, so nothing overflows. */
-import type { Capabilities } from '../gpu.js';
-import { call, type Extent, type Op, type Operand, type Shader, type Values } from '../op.js';
-import type { Tensor } from '../tensor.js';
+import type { Capabilities } from '../gpu/gpu.js';
+import { call, type Extent, type Op, type Operand, type Shader, type Values } from '../graph/op.js';
+import type { Tensor } from '../graph/tensor.js';
 import { overRowsOf, reading, rowAnInvocation } from './rows.js';
 import { rowsOf } from './shape.js';
 

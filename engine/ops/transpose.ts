@@ -1,6 +1,6 @@
 /** y[b, j, i] = x[b, i, j]: the last two axes swapped. Products take transposed operands without this (matmul.ts). */
-import { call, type Op } from '../op.js';
-import { sizeOf, type Tensor } from '../tensor.js';
+import { call, type Op } from '../graph/op.js';
+import { sizeOf, type Tensor } from '../graph/tensor.js';
 import { misfit } from './shape.js';
 
 /** Leading axes as one, then rows and columns. */

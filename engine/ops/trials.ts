@@ -1,11 +1,12 @@
 /** Trials of kernels that have no alternative: one of every operation's calls in every.ts, each node by itself. */
-import { grad } from '../autograd.js';
-import type { Capabilities } from '../gpu.js';
-import { kernelId, tensorOf } from '../kernelSource.js';
-import type { Dispatch } from '../op.js';
-import { Schedule } from '../schedule.js';
-import type { GraphNode, Tensor } from '../tensor.js';
-import { type Expected, largestOf, type Trial, ULP } from '../trial.js';
+
+import type { Capabilities } from '../gpu/gpu.js';
+import { grad } from '../graph/autograd.js';
+import type { Dispatch } from '../graph/op.js';
+import { Schedule } from '../graph/schedule.js';
+import type { GraphNode, Tensor } from '../graph/tensor.js';
+import { kernelId, tensorOf } from '../kernels/kernelSource.js';
+import { type Expected, largestOf, type Trial, ULP } from '../kernels/trial.js';
 import { everyOperation } from './every.js';
 
 /** What functions of a few ulps and sums over a row may add up to, relative to the largest result. */

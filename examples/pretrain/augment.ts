@@ -1,5 +1,5 @@
 /** A drawing under a random camera and in slightly other inks, as normalised planes: cheap enough for the host. */
-import { IMAGE_DEVIATION, IMAGE_MEAN } from '../../models/clip/preprocess.js';
+import { IMAGE_DEVIATION, IMAGE_MEAN } from '../../models/images/preprocess.js';
 import type { RgbImage } from '../../models/platform.js';
 import type { Random } from '../../models/random.js';
 

@@ -1,12 +1,12 @@
 /** Zero-shot accuracy over the classes while the weights are still being trained: the plan reads the same variables. */
 import { constant, type Gpu, matmul } from '../../engine/index.js';
 import type { ClipConfig } from '../../models/clip/config.js';
-import { ImageRunner } from '../../models/clip/imageRunner.js';
-import { prepareImage } from '../../models/clip/preparedImage.js';
-import { testCrop } from '../../models/clip/preprocess.js';
 import { trimTokens } from '../../models/clip/text.js';
 import type { Weights } from '../../models/clip/weights.js';
-import { type Accuracy, accuracy } from '../../models/promptkd/evaluate.js';
+import { ImageRunner } from '../../models/datasets/imageRunner.js';
+import { prepareImage } from '../../models/images/preparedImage.js';
+import { testCrop } from '../../models/images/preprocess.js';
+import { type Accuracy, accuracy } from '../../models/promptkd/shared/evaluate.js';
 import type { Drawing } from './drawings.js';
 import { imageFeatures, textFeatures } from './model.js';
 

@@ -9,7 +9,7 @@ import { report } from '../../cli/report.js';
 import { formatAccuracies } from '../../cli/table.js';
 import { loadTokenizer } from '../../models/clip/tokenizer.js';
 import type { Job } from '../../models/job.js';
-import { parseSettings } from '../../models/promptkd/settings.js';
+import { parseSettings } from '../../models/promptkd/shared/settings.js';
 import { type Drawing, draw, listSubjects, readClasses, readIcons, UNSEEN_STYLE } from './drawings.js';
 import { type PretrainData, pretrain } from './pretrain.js';
 import { clipConfig, MODELS, type Settings, SettingsSchema, STYLES } from './settings.js';

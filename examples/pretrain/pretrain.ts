@@ -6,7 +6,7 @@ import { PLAIN_TEMPLATE } from '../../models/clip/templates.js';
 import type { Tokenizer } from '../../models/clip/tokenizer.js';
 import { Weights } from '../../models/clip/weights.js';
 import type { Job } from '../../models/job.js';
-import type { Accuracy } from '../../models/promptkd/evaluate.js';
+import type { Accuracy } from '../../models/promptkd/shared/evaluate.js';
 import { Random } from '../../models/random.js';
 import { stateOf } from '../../models/runs/checkpoints.js';
 import { type RunFolder, withRunFolder } from '../../models/runs/runFolder.js';

@@ -1,8 +1,8 @@
 /** A CLIP model on a device: weights uploaded tensor by tensor, what the host needs left in the file until it does. */
 import { UserError } from '../../engine/errors.js';
-import type { Gpu } from '../../engine/gpu.js';
-import { release } from '../../engine/memory.js';
-import { constant, type Tensor, variable } from '../../engine/tensor.js';
+import type { Gpu } from '../../engine/gpu/gpu.js';
+import { release } from '../../engine/gpu/memory.js';
+import { constant, type Tensor, variable } from '../../engine/graph/tensor.js';
 import type { ClipCheckpoint } from '../checkpoints/load.js';
 import type { StoredTensor } from '../checkpoints/tensors.js';
 import type { ClipConfig } from './config.js';

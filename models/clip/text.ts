@@ -3,12 +3,12 @@
  * sequences are cut behind the longest one of the class set: the same numbers for a fraction of the work.
  */
 import { UserError } from '../../engine/errors.js';
+import { constant, type Tensor } from '../../engine/graph/tensor.js';
 import { add } from '../../engine/ops/add.js';
 import { gatherRows } from '../../engine/ops/gatherRows.js';
 import { keep } from '../../engine/ops/keep.js';
 import { matmul } from '../../engine/ops/matmul.js';
 import { replaceTokens } from '../../engine/ops/tokens.js';
-import { constant, type Tensor } from '../../engine/tensor.js';
 import type { StoredTensor } from '../checkpoints/tensors.js';
 import { block, norm } from './block.js';
 import type { ClipConfig } from './config.js';

@@ -1,11 +1,12 @@
 /** CLIP's image encoder, with prompts (spec: OpenAI's VisionTransformer; prompts as in IVLP and PromptSRC). */
+
+import { constant, type Tensor } from '../../engine/graph/tensor.js';
 import { add } from '../../engine/ops/add.js';
 import { keep } from '../../engine/ops/keep.js';
 import { matmul } from '../../engine/ops/matmul.js';
 import { patchEmbedding } from '../../engine/ops/patches.js';
 import { reshape } from '../../engine/ops/reshape.js';
 import { insertTokens, replaceTokens } from '../../engine/ops/tokens.js';
-import { constant, type Tensor } from '../../engine/tensor.js';
 import { block, norm } from './block.js';
 import type { ClipConfig } from './config.js';
 import type { Weights } from './weights.js';

@@ -1,8 +1,9 @@
 /** A look at every image file before a run begins: what a night would otherwise come to in its last hour. */
+
+import { FORMAT_BYTES, imageFormat } from '../images/imageFormat.js';
 import type { Job } from '../job.js';
 import { type Platform, UnreadableFile } from '../platform.js';
 import type { ImageItem } from './dataset.js';
-import { FORMAT_BYTES, imageFormat } from './imageFormat.js';
 import { Skipped } from './skipped.js';
 
 /** Files that are looked at at a time: one after the other would make a network drive slow, all would be too many handles. */

@@ -13,8 +13,8 @@ const AT_ONCE = 64;
 export const isImageName = (path: string): boolean => IMAGE.test(path);
 
 export class DataFolder {
-  readonly #noImages: string[] = [];
-  readonly #folders: string[] = [];
+  private readonly noImages: string[] = [];
+  private readonly unread: string[] = [];
 
   private constructor(
     readonly platform: Platform,
@@ -47,12 +47,12 @@ export class DataFolder {
     for (const { name, kind, link } of await this.platform.list(folder)) {
       const path = this.platform.join(folder, name);
       if (isImageName(name)) {
-        if (kind !== 'file') throw this.#noFile(path, kind, link);
+        if (kind !== 'file') throw this.noFile(path, kind, link);
         if (link) links.push(path);
         found.push(path);
       } else if (kind !== 'folder') {
-        if (!USUAL.test(name)) this.#noImages.push(path);
-      } else if (!nested) this.#folders.push(path);
+        if (!USUAL.test(name)) this.noImages.push(path);
+      } else if (!nested) this.unread.push(path);
     }
     await inParts(links, (link) => this.requireInside(link));
     return found;
@@ -63,7 +63,7 @@ export class DataFolder {
     const names: string[] = [];
     for (const { name, kind, link } of await this.platform.list(folder)) {
       const path = this.platform.join(folder, name);
-      if (link && kind === 'other' && !(await this.platform.stat(path))) throw this.#noFile(path, kind, link);
+      if (link && kind === 'other' && !(await this.platform.stat(path))) throw this.noFile(path, kind, link);
       if (kind !== 'folder') continue;
       if (link) await this.requireInside(path);
       names.push(name);
@@ -95,7 +95,7 @@ export class DataFolder {
       let here = links.get(folder);
       if (!here) {
         await this.requireInside(folder, where(index));
-        here = await this.#linksIn(folder);
+        here = await this.linksIn(folder);
         links.set(folder, here);
       }
       // Hidden files are not listed.
@@ -103,7 +103,7 @@ export class DataFolder {
     }
   }
 
-  async #linksIn(folder: string): Promise<ReadonlySet<string>> {
+  private async linksIn(folder: string): Promise<ReadonlySet<string>> {
     if ((await this.platform.stat(folder))?.kind !== 'folder') return new Set();
     return new Set((await this.platform.list(folder)).filter(({ link }) => link).map(({ name }) => name));
   }
@@ -111,16 +111,16 @@ export class DataFolder {
   /** What was left out so far. */
   notes(): string[] {
     return [
-      ...named(this.#noImages, 'file is no image and is left out', 'files are no images and are left out'),
+      ...named(this.noImages, 'file is no image and is left out', 'files are no images and are left out'),
       ...named(
-        this.#folders,
+        this.unread,
         'folder in a class folder is left out, with what is in it',
         'folders in class folders are left out, with what is in them',
       ),
     ];
   }
 
-  #noFile(path: string, kind: FileEntry['kind'], link = false): UserError {
+  private noFile(path: string, kind: FileEntry['kind'], link = false): UserError {
     if (kind === 'folder')
       return new UserError(
         `${path} is a folder with the name of an image`,

@@ -1,8 +1,4 @@
 import { UserError } from '../../engine/errors.js';
-import type { PreparedImage } from '../clip/preparedImage.js';
-import type { Platform } from '../platform.js';
-import { Random } from '../random.js';
-import type { ImageItem } from './dataset.js';
 import {
   type CropRule,
   type DecodedFile,
@@ -10,7 +6,11 @@ import {
   type PrepareRequest,
   prepareFile,
   type UseImage,
-} from './prepare.js';
+} from '../images/prepare.js';
+import type { PreparedImage } from '../images/preparedImage.js';
+import type { Platform } from '../platform.js';
+import { Random } from '../random.js';
+import type { ImageItem } from './dataset.js';
 import { BrokenImage, type Skipped } from './skipped.js';
 
 export interface LoaderOptions {
@@ -70,15 +70,15 @@ const AHEAD_PER_WORKER = 2;
  */
 export class Loader {
   readonly batchesPerEpoch: number;
-  readonly #platform: Platform;
-  readonly #items: readonly ImageItem[];
-  readonly #options: LoaderOptions;
-  readonly #cache = new Map<number, DecodedFile>();
-  readonly #ahead: number;
+  private readonly platform: Platform;
+  private readonly items: readonly ImageItem[];
+  private readonly options: LoaderOptions;
+  private readonly cache = new Map<number, DecodedFile>();
+  private readonly ahead: number;
   /** Places of images that are known to be broken. */
-  readonly #broken = new Set<number>();
-  #cacheLeft: number;
-  #started: { epoch: number; from: number; batches: Promise<Batch>[] } | undefined;
+  private readonly broken = new Set<number>();
+  private cacheLeft: number;
+  private started: { epoch: number; from: number; batches: Promise<Batch>[] } | undefined;
 
   /** @throws UserError when there is nothing to load, or less than one batch and `dropLast` */
   constructor(platform: Platform, items: readonly ImageItem[], options: LoaderOptions) {
@@ -95,11 +95,11 @@ export class Loader {
           ? `Accumulate fewer batches, or make them smaller: ${items.length} images or less in all.`
           : `Set the batch size to ${items.length} or less, or add images.`,
       );
-    this.#platform = platform;
-    this.#items = items;
-    this.#options = options;
-    this.#cacheLeft = cacheBytes;
-    this.#ahead = Math.max(1, Math.ceil((AHEAD_PER_WORKER * (platform.imageWorkers ?? 0)) / batch));
+    this.platform = platform;
+    this.items = items;
+    this.options = options;
+    this.cacheLeft = cacheBytes;
+    this.ahead = Math.max(1, Math.ceil((AHEAD_PER_WORKER * (platform.imageWorkers ?? 0)) / batch));
     this.batchesPerEpoch = dropLast
       ? Math.floor(items.length / (batch * multiple)) * multiple
       : Math.ceil(items.length / batch);
@@ -107,7 +107,7 @@ export class Loader {
 
   /** The same images in the same order and the same crops, with more prepared of them. */
   with(changes: Pick<LoaderOptions, 'otherSize' | 'hash'>): Loader {
-    return new Loader(this.#platform, this.#items, { ...this.#options, ...changes });
+    return new Loader(this.platform, this.items, { ...this.options, ...changes });
   }
 
   /**
@@ -115,14 +115,14 @@ export class Loader {
    * of which nothing can be read. Errors are thrown when their batch is asked for.
    */
   async *epoch(epoch: number, from = 0): AsyncGenerator<Batch, void, undefined> {
-    const order = this.#order(epoch);
-    const before = this.#started;
+    const order = this.order(epoch);
+    const before = this.started;
     const started = before?.epoch === epoch && before.from === from ? before.batches : [];
-    this.#started = undefined;
+    this.started = undefined;
     for (let index = from; index < this.batchesPerEpoch; index++) {
-      this.#fill(started, order, index, epoch);
+      this.fill(started, order, index, epoch);
       const batch = await started.shift()!;
-      this.#fill(started, order, index + 1, epoch);
+      this.fill(started, order, index + 1, epoch);
       if (batch.images.length > 0) yield batch;
     }
   }
@@ -130,60 +130,60 @@ export class Loader {
   /** Begins with the batches that will be asked for next: those of an epoch from index `from` on. */
   start(epoch: number, from = 0): void {
     const batches: Promise<Batch>[] = [];
-    this.#fill(batches, this.#order(epoch), from, epoch);
-    this.#started = { epoch, from, batches };
+    this.fill(batches, this.order(epoch), from, epoch);
+    this.started = { epoch, from, batches };
   }
 
   /** Decodes what epoch `epoch` leaves out of its last batch, so that a file that is no image is found with the others. */
   async decodeLeftOut(epoch: number): Promise<void> {
-    const order = this.#order(epoch);
-    const used = this.batchesPerEpoch * this.#options.batch;
-    await Promise.all(order.slice(used).map((index) => this.#read(index, epoch)));
+    const order = this.order(epoch);
+    const used = this.batchesPerEpoch * this.options.batch;
+    await Promise.all(order.slice(used).map((index) => this.read(index, epoch)));
   }
 
   /** Has the batches from `index` on under way, as many as are wanted ahead. */
-  #fill(started: Promise<Batch>[], order: readonly number[], index: number, epoch: number): void {
-    while (started.length < this.#ahead && index + started.length < this.batchesPerEpoch) {
-      const batch = this.#load(order, index + started.length, epoch);
+  private fill(started: Promise<Batch>[], order: readonly number[], index: number, epoch: number): void {
+    while (started.length < this.ahead && index + started.length < this.batchesPerEpoch) {
+      const batch = this.load(order, index + started.length, epoch);
       // Handled when awaited; without this a consumer that stops early would leave an unhandled rejection.
       batch.catch(() => undefined);
       started.push(batch);
     }
   }
 
-  #order(epoch: number): number[] {
-    const order = this.#items.map((_, index) => index);
-    if (this.#options.augment) Random.of(this.#options.seed, 'order', epoch).shuffle(order);
+  private order(epoch: number): number[] {
+    const order = this.items.map((_, index) => index);
+    if (this.options.augment) Random.of(this.options.seed, 'order', epoch).shuffle(order);
     return order;
   }
 
-  async #load(order: readonly number[], batchIndex: number, epoch: number): Promise<Batch> {
-    const { batch, otherSize, hash } = this.#options;
+  private async load(order: readonly number[], batchIndex: number, epoch: number): Promise<Batch> {
+    const { batch, otherSize, hash } = this.options;
     const first = batchIndex * batch;
     const wanted = order.slice(first, first + batch);
     const read = new Map<number, PreparedFile>();
     await Promise.all(
       wanted.map(async (index) => {
-        const file = await this.#read(index, epoch);
+        const file = await this.read(index, epoch);
         if (file) read.set(index, file);
       }),
     );
     const indices =
-      read.size === wanted.length || !this.#options.augment
+      read.size === wanted.length || !this.options.augment
         ? wanted.filter((index) => read.has(index))
-        : await this.#replace(order, first, wanted, read, epoch);
+        : await this.replace(order, first, wanted, read, epoch);
     const files = indices.map((index) => read.get(index)!);
     return {
       images: files.map(({ images }) => images[0]),
       ...(otherSize !== undefined && { otherImages: files.map(({ images }) => images[1]) }),
       ...(hash && { hashes: files.map((file) => file.hash!) }),
-      items: indices.map((index) => this.#items[index]),
+      items: indices.map((index) => this.items[index]),
       indices,
     };
   }
 
   /** The batch with something else for what is not in `read`, which gets what is new. */
-  async #replace(
+  private async replace(
     order: readonly number[],
     first: number,
     wanted: readonly number[],
@@ -192,11 +192,11 @@ export class Loader {
   ): Promise<number[]> {
     const indices: number[] = [];
     for (const [place, index] of wanted.entries())
-      indices.push(read.has(index) ? index : await this.#next(order, first + place, read, epoch));
+      indices.push(read.has(index) ? index : await this.next(order, first + place, read, epoch));
     return indices;
   }
 
-  async #next(
+  private async next(
     order: readonly number[],
     broken: number,
     read: Map<number, PreparedFile>,
@@ -207,7 +207,7 @@ export class Loader {
       const index = order[(broken + step) % order.length];
       if (read.has(index)) again ??= index;
       else {
-        const file = await this.#read(index, epoch);
+        const file = await this.read(index, epoch);
         if (!file) continue;
         read.set(index, file);
         return index;
@@ -219,21 +219,21 @@ export class Loader {
   }
 
   /** Undefined for a broken image, when those are borne with. */
-  async #read(index: number, epoch: number): Promise<PreparedFile | undefined> {
-    if (this.#broken.has(index)) return undefined;
+  private async read(index: number, epoch: number): Promise<PreparedFile | undefined> {
+    if (this.broken.has(index)) return undefined;
     try {
-      return await this.#prepare(index, epoch);
+      return await this.prepare(index, epoch);
     } catch (error) {
-      const { skipped } = this.#options;
+      const { skipped } = this.options;
       if (!skipped || !(error instanceof BrokenImage)) throw error;
-      this.#broken.add(index);
+      this.broken.add(index);
       skipped.add(error.path, error.reason);
       return undefined;
     }
   }
 
-  #rule(index: number, epoch: number): CropRule {
-    const { augment, seed, cropSeed = seed, views, cropScale } = this.#options;
+  private rule(index: number, epoch: number): CropRule {
+    const { augment, seed, cropSeed = seed, views, cropScale } = this.options;
     if (!augment) return { kind: 'test' };
     return {
       kind: 'random',
@@ -244,28 +244,28 @@ export class Loader {
     };
   }
 
-  async #prepare(index: number, epoch: number): Promise<PreparedFile> {
-    const { batch, size, otherSize, hash } = this.#options;
-    const { images, ...file } = await prepare(this.#platform, {
-      path: this.#items[index].path,
-      rule: this.#rule(index, epoch),
+  private async prepare(index: number, epoch: number): Promise<PreparedFile> {
+    const { batch, size, otherSize, hash } = this.options;
+    const { images, ...file } = await prepare(this.platform, {
+      path: this.items[index].path,
+      rule: this.rule(index, epoch),
       sizes: otherSize === undefined ? [size] : [size, otherSize],
-      decoded: this.#cache.get(index),
-      keep: this.#cacheLeft,
+      decoded: this.cache.get(index),
+      keep: this.cacheLeft,
       sourceBytes: Math.min(LARGEST_PART, Math.max(LEAST_PART, Math.floor(SOURCE_BYTES / batch))),
       hash,
     });
-    if (file.decoded && !this.#cache.has(index)) this.#keep(index, file.decoded);
+    if (file.decoded && !this.cache.has(index)) this.keep(index, file.decoded);
     // Without the decoded image, which the batch would hold on to.
     return { images, hash: file.hash };
   }
 
   /** What fits first stays: every image is used once an epoch, so throwing the oldest out would never hit. */
-  #keep(index: number, image: DecodedFile): void {
-    if (image.data.length > this.#cacheLeft) this.#cacheLeft = 0;
+  private keep(index: number, image: DecodedFile): void {
+    if (image.data.length > this.cacheLeft) this.cacheLeft = 0;
     else {
-      this.#cacheLeft -= image.data.length;
-      this.#cache.set(index, image);
+      this.cacheLeft -= image.data.length;
+      this.cache.set(index, image);
     }
   }
 }

@@ -25,8 +25,8 @@ const NAMED = 20;
 
 /** Collects what is broken among a number of images, and ends the work when that is too much of them. */
 export class Skipped {
-  readonly #reasons = new Map<string, string>();
-  #total: number;
+  private readonly reasons = new Map<string, string>();
+  private images: number;
 
   /**
    * @param total how many images there are in all, the broken ones among them
@@ -36,28 +36,28 @@ export class Skipped {
     total: number,
     readonly maxBroken: number,
   ) {
-    this.#total = total;
+    this.images = total;
   }
 
   get count(): number {
-    return this.#reasons.size;
+    return this.reasons.size;
   }
 
   get total(): number {
-    return this.#total;
+    return this.images;
   }
 
   /** Counts more images, such as those that decide between epochs. */
   expect(more: number): void {
-    this.#total += more;
+    this.images += more;
   }
 
   has(path: string): boolean {
-    return this.#reasons.has(path);
+    return this.reasons.has(path);
   }
 
   reason(path: string): string | undefined {
-    return this.#reasons.get(path);
+    return this.reasons.get(path);
   }
 
   /** @throws UserError when the share of broken images is now larger than allowed */
@@ -68,7 +68,7 @@ export class Skipped {
 
   /** As `add`, for a caller that calls `check` when it knows all. The first reason of a file stays. */
   note(path: string, reason: string): void {
-    if (!this.#reasons.has(path)) this.#reasons.set(path, reason);
+    if (!this.reasons.has(path)) this.reasons.set(path, reason);
   }
 
   /** @throws UserError that names the first of them when too many images are broken, or all */
@@ -82,7 +82,7 @@ export class Skipped {
           ? 'none may be (maxBroken is 0)'
           : `more than the share of ${maxBroken} that may be (maxBroken)`;
     throw new UserError(
-      `${count} of ${total} images ${count === 1 ? 'is' : 'are'} broken, ${share}: ${this.#named()}`,
+      `${count} of ${total} images ${count === 1 ? 'is' : 'are'} broken, ${share}: ${this.named()}`,
       count >= total
         ? 'Check that these are images, and that they were copied whole.'
         : 'Remove or replace them, or let more be skipped with --max-broken SHARE (0 to 1).',
@@ -91,7 +91,7 @@ export class Skipped {
 
   /** In the order of their paths. */
   list(): SkippedImage[] {
-    return [...this.#reasons]
+    return [...this.reasons]
       .map(([path, reason]) => ({ path, reason }))
       .sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
   }
@@ -125,10 +125,10 @@ export class Skipped {
    */
   summary(file?: string): string | undefined {
     if (this.count === 0) return undefined;
-    return file === undefined ? `${this.said()}: ${this.#named()}` : `${this.said()}: see ${file}`;
+    return file === undefined ? `${this.said()}: ${this.named()}` : `${this.said()}: see ${file}`;
   }
 
-  #named(): string {
+  private named(): string {
     const named = this.list()
       .slice(0, NAMED)
       .map(({ path, reason }) => `${printable(path)} (${reason})`);

@@ -1,7 +1,7 @@
 /** Presets: the settings of both stages for one of the paper's experiments, and the numbers that it published. */
 import * as v from 'valibot';
 import { UserError } from '../../engine/errors.js';
-import { parseSettings, StudentSettingsSchema, TeacherSettingsSchema } from '../promptkd/settings.js';
+import { parseSettings, StudentSettingsSchema, TeacherSettingsSchema } from '../promptkd/shared/settings.js';
 import { readYaml } from '../runs/runFolder.js';
 
 /** Some fields of a stage's settings. */

@@ -1,15 +1,15 @@
 /** Reproduces an experiment of the paper: teacher, class vectors, student and evaluation for each data set and seed. */
 import { UserError } from '../../engine/errors.js';
-import { releaseAll } from '../../engine/memory.js';
+import { releaseAll } from '../../engine/gpu/memory.js';
 import { checkImages } from '../datasets/checkImages.js';
 import { loadDataset } from '../datasets/dataset.js';
 import type { Job } from '../job.js';
-import { Classifier } from '../promptkd/classifier.js';
-import type { Accuracy } from '../promptkd/evaluate.js';
-import { STUDENT_FILE } from '../promptkd/studentFile.js';
-import { runStudent } from '../promptkd/studentRun.js';
-import { TEACHER_FILE } from '../promptkd/teacherFile.js';
-import { runTeacher } from '../promptkd/teacherRun.js';
+import { STUDENT_FILE } from '../promptkd/files/studentFile.js';
+import { TEACHER_FILE } from '../promptkd/files/teacherFile.js';
+import type { Accuracy } from '../promptkd/shared/evaluate.js';
+import { runTeacher } from '../promptkd/stage1/run.js';
+import { runStudent } from '../promptkd/stage2/run.js';
+import { Classifier } from '../promptkd/use/classifier.js';
 import { openSealedJson, sealJson } from '../runs/sealedJson.js';
 import type { TrainOptions } from '../runs/train.js';
 import { claimFolder, planTrials, type ReproduceOptions, type Trial } from './trials.js';

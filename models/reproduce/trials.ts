@@ -9,7 +9,7 @@ import {
   StudentSettingsSchema,
   type TeacherSettings,
   TeacherSettingsSchema,
-} from '../promptkd/settings.js';
+} from '../promptkd/shared/settings.js';
 import { readYaml } from '../runs/runFolder.js';
 import { type Fields, type Preset, presetFields } from './preset.js';
 

@@ -1,8 +1,8 @@
 /** The most float32 arithmetic that an adapter does in WGSL, measured: what a step's FLOPs are compared with. */
-import type { Gpu } from '../../engine/gpu.js';
-import { kernelRunner, runsFor, warmUp, warmUpFor } from '../../engine/measure.js';
-import { Plan } from '../../engine/plan.js';
-import { multiplyAdd } from '../benchmarks/peaks.js';
+import type { Gpu } from '../../engine/gpu/gpu.js';
+import { kernelRunner, runsFor, warmUp, warmUpFor } from '../../engine/gpu/measure.js';
+import { multiplyAdd } from '../../engine/gpu/peaks.js';
+import { Plan } from '../../engine/gpu/plan.js';
 
 const LEAST_MS = 4;
 const SAMPLES = 3;

@@ -6,9 +6,9 @@
  *     checkpoints/epoch-0004-batch-000120.safetensors   within the fourth, after 120 batches
  */
 import { UserError } from '../../engine/errors.js';
-import type { Gpu } from '../../engine/gpu.js';
-import { readLeaf, write } from '../../engine/memory.js';
-import type { Tensor } from '../../engine/tensor.js';
+import type { Gpu } from '../../engine/gpu/gpu.js';
+import { readLeaf, write } from '../../engine/gpu/memory.js';
+import type { Tensor } from '../../engine/graph/tensor.js';
 import { crc32Of } from '../checkpoints/crc32.js';
 import { encodeSafetensors, openSafetensors } from '../checkpoints/safetensors.js';
 import type { Platform } from '../platform.js';

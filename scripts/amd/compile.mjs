@@ -3,9 +3,9 @@
  * pipeline's statistics to stderr; a line before them there says whose they are.
  */
 import { writeSync } from 'node:fs';
-import { openGpu } from '../../dist/engine/gpu.js';
-import { getKernel } from '../../dist/engine/kernel.js';
-import { listKernels } from '../../dist/models/adapterKernels.js';
+import { listKernels } from '../../dist/checks/shaders/adapterKernels.js';
+import { openGpu } from '../../dist/engine/gpu/gpu.js';
+import { getKernel } from '../../dist/engine/kernels/kernel.js';
 import { MARK } from './statistics.mjs';
 
 const say = (message) => writeSync(2, `\n${MARK}${JSON.stringify(message)}\n`);

@@ -4,10 +4,10 @@ import { RUNGS } from '../../bench/ladder/gemm/rungs.js';
 import { rungCode, runsOn } from '../../bench/ladder/ladder.js';
 import { inputsOf } from '../../bench/peers/cases.js';
 import { relativeError } from '../../bench/peers/oracle.js';
-import { openGpu } from '../../engine/gpu.js';
+import { openGpu } from '../../engine/gpu/gpu.js';
+import { evaluate } from '../../engine/graph/reference.js';
+import { constant } from '../../engine/graph/tensor.js';
 import { matmul } from '../../engine/ops/matmul.js';
-import { evaluate } from '../../engine/reference.js';
-import { constant } from '../../engine/tensor.js';
 
 const gpu = await openGpu();
 afterAll(() => gpu.destroy());

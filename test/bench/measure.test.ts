@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { alternate, median, type Runner, runsFor, summarise } from '../../engine/measure.js';
+import { alternate, median, type Runner, runsFor, summarise } from '../../engine/gpu/measure.js';
 
 describe('medians and samples', () => {
   it('takes the middle value, or the mean of the two middle ones', () => {

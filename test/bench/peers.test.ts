@@ -11,13 +11,13 @@ import { keyOf, type PeerRow } from '../../bench/peers/compare.js';
 import { expectedAt, placesOf, relativeError } from '../../bench/peers/oracle.js';
 import { fastest, judge, ratio, renderPeers } from '../../bench/peers/render.js';
 import { merge } from '../../bench/results.js';
+import { evaluate } from '../../engine/graph/reference.js';
+import { constant, type Tensor } from '../../engine/graph/tensor.js';
 import { gelu } from '../../engine/ops/activation.js';
 import { attention } from '../../engine/ops/attention.js';
 import { layerNorm } from '../../engine/ops/layerNorm.js';
 import { matmul } from '../../engine/ops/matmul.js';
 import { softmax } from '../../engine/ops/softmax.js';
-import { evaluate } from '../../engine/reference.js';
-import { constant, type Tensor } from '../../engine/tensor.js';
 
 /** The case as a graph of the engine, whose references are written independently of the oracle. */
 function graphOf(work: PeerCase): Tensor {

@@ -1,6 +1,5 @@
 /** Numbers to measure with: the same everywhere, and no two rows or operands alike. */
 import { expect, it } from 'vitest';
-import { toHalf } from '../../engine/half.js';
 import {
   PATTERN,
   randomHalfWeight,
@@ -8,8 +7,9 @@ import {
   seededHalves,
   seededValues,
   seedOf,
-} from '../../models/benchmarks/values.js';
-import { KNOWN_MODELS } from '../../models/promptkd/shapes.js';
+} from '../../bench/workloads/values.js';
+import { toHalf } from '../../engine/half.js';
+import { KNOWN_MODELS } from '../../models/promptkd/shared/shapes.js';
 
 it('gives the same values for the same seed in every process', () => {
   // As written down when this was made.

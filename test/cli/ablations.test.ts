@@ -5,22 +5,22 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { nodePlatform } from '../../cli/platform/node.js';
 import { loadCheckpoint } from '../../models/checkpoints/load.js';
 import { encodeSafetensors, openSafetensors } from '../../models/checkpoints/safetensors.js';
-import { ImageRunner } from '../../models/clip/imageRunner.js';
 import { loadModel } from '../../models/clip/model.js';
 import { type Dataset, loadDataset } from '../../models/datasets/dataset.js';
 import { sampleFewShot } from '../../models/datasets/fewShot.js';
-import { Classifier } from '../../models/promptkd/classifier.js';
-import { readClassVectors } from '../../models/promptkd/classVectors.js';
-import { type ExportOptions, exportRun } from '../../models/promptkd/exportRun.js';
-import { projectionVariables } from '../../models/promptkd/projection.js';
+import { ImageRunner } from '../../models/datasets/imageRunner.js';
+import { readClassVectors } from '../../models/promptkd/classVectors/classVectors.js';
+import { projectionVariables } from '../../models/promptkd/shared/projection.js';
 import {
   parseSettings,
   StudentSettingsSchema,
   TeacherSettingsSchema,
-} from '../../models/promptkd/settings.js';
-import { classTensor, studentLogits } from '../../models/promptkd/student.js';
-import { distillationImages, runStudent } from '../../models/promptkd/studentRun.js';
-import { runTeacher } from '../../models/promptkd/teacherRun.js';
+} from '../../models/promptkd/shared/settings.js';
+import { runTeacher } from '../../models/promptkd/stage1/run.js';
+import { distillationImages, runStudent } from '../../models/promptkd/stage2/run.js';
+import { classTensor, studentLogits } from '../../models/promptkd/stage2/step.js';
+import { Classifier } from '../../models/promptkd/use/classifier.js';
+import { type ExportOptions, exportRun } from '../../models/promptkd/use/exportRun.js';
 import { TestRandom } from '../helpers/check.js';
 import { drawFewEmoji, emojiStudent, emojiTeacher } from '../helpers/emojiData.js';
 import { temporaryFolder } from '../helpers/files.js';

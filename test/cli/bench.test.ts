@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { EncoderRow } from '../../models/benchmarks/encoder.js';
+import type { EncoderRow } from '../../bench/workloads/encoder.js';
 import { promptkd } from '../helpers/cli.js';
 
 describe('promptkd bench', () => {

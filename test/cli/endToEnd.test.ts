@@ -7,9 +7,9 @@ import {
   parseSettings,
   StudentSettingsSchema,
   TeacherSettingsSchema,
-} from '../../models/promptkd/settings.js';
-import { runStudent } from '../../models/promptkd/studentRun.js';
-import { runTeacher } from '../../models/promptkd/teacherRun.js';
+} from '../../models/promptkd/shared/settings.js';
+import { runTeacher } from '../../models/promptkd/stage1/run.js';
+import { runStudent } from '../../models/promptkd/stage2/run.js';
 import { promptkd } from '../helpers/cli.js';
 import { drawFewEmoji, emojiStudent, emojiTeacher, fewEmoji } from '../helpers/emojiData.js';
 import { temporaryFolder } from '../helpers/files.js';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { nodePlatform } from '../../cli/platform/node.js';
 import { loadDataset } from '../../models/datasets/dataset.js';
-import { readClassVectors } from '../../models/promptkd/classVectors.js';
+import { readClassVectors } from '../../models/promptkd/classVectors/classVectors.js';
 import { promptkd } from '../helpers/cli.js';
 import { drawFewEmoji, emojiStudent, emojiTeacher } from '../helpers/emojiData.js';
 import { temporaryFolder } from '../helpers/files.js';

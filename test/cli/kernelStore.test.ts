@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { KernelStore, kernelFile } from '../../cli/kernelStore.js';
-import type { AdapterSummary } from '../../engine/gpu.js';
+import type { AdapterSummary } from '../../engine/gpu/gpu.js';
 import { judgeFileFlips } from '../helpers/flips.js';
 
 const summary: AdapterSummary = {

@@ -1,10 +1,13 @@
 /** Float16 storage: what each operation that takes it makes of it, against the float64 reference on the rounded inputs. */
 import { Float16Array } from '@petamoriken/float16';
 import { describe, expect, it } from 'vitest';
-import { grad } from '../../engine/autograd.js';
-import type { Capabilities } from '../../engine/gpu.js';
+import type { Capabilities } from '../../engine/gpu/gpu.js';
+import { readLeaf, write } from '../../engine/gpu/memory.js';
+import { Plan } from '../../engine/gpu/plan.js';
+import { grad } from '../../engine/graph/autograd.js';
+import { evaluate } from '../../engine/graph/reference.js';
+import { constant, input, type Shape, type Tensor } from '../../engine/graph/tensor.js';
 import { fromHalf, roundHalves, toHalf } from '../../engine/half.js';
-import { readLeaf, write } from '../../engine/memory.js';
 import { activation } from '../../engine/ops/activation.js';
 import { add } from '../../engine/ops/add.js';
 import { attention } from '../../engine/ops/attention.js';
@@ -15,9 +18,6 @@ import { linear } from '../../engine/ops/linear.js';
 import { matmul } from '../../engine/ops/matmul.js';
 import { multiply } from '../../engine/ops/multiply.js';
 import { sum } from '../../engine/ops/reduce.js';
-import { Plan } from '../../engine/plan.js';
-import { evaluate } from '../../engine/reference.js';
-import { constant, input, type Shape, type Tensor } from '../../engine/tensor.js';
 import { checkForward, relativeError, TestRandom, testGpu } from '../helpers/check.js';
 
 /** Results stored as float16 are rounded once: half a unit in the last of 11 bits, 4.9e-4, at the most. */

@@ -9,8 +9,8 @@ import { type PretrainData, pretrain } from '../../examples/pretrain/pretrain.js
 import { clipConfig, SettingsSchema } from '../../examples/pretrain/settings.js';
 import { loadCheckpoint } from '../../models/checkpoints/load.js';
 import { loadTokenizer } from '../../models/clip/tokenizer.js';
-import { Classifier } from '../../models/promptkd/classifier.js';
-import { parseSettings } from '../../models/promptkd/settings.js';
+import { parseSettings } from '../../models/promptkd/shared/settings.js';
+import { Classifier } from '../../models/promptkd/use/classifier.js';
 import { temporaryFolder } from '../helpers/files.js';
 import { testJob } from '../helpers/job.js';
 import { syntheticImage } from '../helpers/syntheticImage.js';

@@ -1,9 +1,9 @@
 /** The whole step of examples/pretrain: its loss by hand, its gradients by differences, its training on a device. */
 import { describe, expect, it } from 'vitest';
-import { write } from '../../engine/memory.js';
-import { Plan } from '../../engine/plan.js';
-import { evaluate } from '../../engine/reference.js';
-import type { Tensor } from '../../engine/tensor.js';
+import { write } from '../../engine/gpu/memory.js';
+import { Plan } from '../../engine/gpu/plan.js';
+import { evaluate } from '../../engine/graph/reference.js';
+import type { Tensor } from '../../engine/graph/tensor.js';
 import { initialWeights, type StepGraph, stepGraph } from '../../examples/pretrain/model.js';
 import { clipConfig } from '../../examples/pretrain/settings.js';
 import { Random } from '../../models/random.js';

@@ -1,4 +1,4 @@
-import type { Gpu } from '../../engine/gpu.js';
+import type { Gpu } from '../../engine/gpu/gpu.js';
 
 /** What a planned step must not create. */
 export interface Creations {

@@ -1,12 +1,12 @@
 /** What a data set half of which is broken must come to; and what any bytes at all may do to the decoder. */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { prepareImage } from '../../models/clip/preparedImage.js';
-import { testCrop } from '../../models/clip/preprocess.js';
 import { checkImages } from '../../models/datasets/checkImages.js';
 import type { ImageItem } from '../../models/datasets/dataset.js';
 import { Loader } from '../../models/datasets/loader.js';
 import { BrokenImage } from '../../models/datasets/skipped.js';
+import { prepareImage } from '../../models/images/preparedImage.js';
+import { testCrop } from '../../models/images/preprocess.js';
 import type { Job } from '../../models/job.js';
 import type { Platform, RgbImage } from '../../models/platform.js';
 import { Random } from '../../models/random.js';

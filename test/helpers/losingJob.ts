@@ -1,4 +1,4 @@
-import { type Gpu, openGpu } from '../../engine/gpu.js';
+import { type Gpu, openGpu } from '../../engine/gpu/gpu.js';
 import type { Job } from '../../models/job.js';
 import { testJob } from './job.js';
 

@@ -1,10 +1,11 @@
 /** Attention in plain operations, which write every score to memory: what the fused kernels are compared with. */
+
+import { constant, scalar, type Tensor } from '../../engine/graph/tensor.js';
 import { gatherRows } from '../../engine/ops/gatherRows.js';
 import { matmul } from '../../engine/ops/matmul.js';
 import { multiply } from '../../engine/ops/multiply.js';
 import { reshape } from '../../engine/ops/reshape.js';
 import { softmax } from '../../engine/ops/softmax.js';
-import { constant, scalar, type Tensor } from '../../engine/tensor.js';
 
 /** `qkv` `[batch, tokens, 3 * 64 * heads]` -> `[batch, tokens, 64 * heads]`, every query seeing every key. */
 export function plainAttention(qkv: Tensor, heads: number): Tensor {

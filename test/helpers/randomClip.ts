@@ -1,6 +1,7 @@
 /** A CLIP with random weights, as a graph on the host and as a checkpoint file. */
+
+import { constant, type Tensor } from '../../engine/graph/tensor.js';
 import { fromHalf, toHalf } from '../../engine/half.js';
-import { constant, type Tensor } from '../../engine/tensor.js';
 import { encodeSafetensors } from '../../models/checkpoints/safetensors.js';
 import { type ClipConfig, expectedShapes } from '../../models/clip/config.js';
 import type { ClipGraph } from '../../models/clip/model.js';

@@ -3,11 +3,11 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { nodePlatform } from '../../cli/platform/node.js';
 import { type ClipCheckpoint, loadCheckpoint } from '../../models/checkpoints/load.js';
-import { encodeClassVectors, normalizeRows } from '../../models/promptkd/classVectors.js';
-import { initialProjection } from '../../models/promptkd/projection.js';
-import { initialPrompts } from '../../models/promptkd/prompts.js';
-import { CLASS_VECTORS_FILE, encodeStudent, STUDENT_FILE } from '../../models/promptkd/studentFile.js';
-import { encodeTeacher, TEACHER_FILE } from '../../models/promptkd/teacherFile.js';
+import { encodeClassVectors, normalizeRows } from '../../models/promptkd/classVectors/classVectors.js';
+import { CLASS_VECTORS_FILE, encodeStudent, STUDENT_FILE } from '../../models/promptkd/files/studentFile.js';
+import { encodeTeacher, TEACHER_FILE } from '../../models/promptkd/files/teacherFile.js';
+import { initialProjection } from '../../models/promptkd/shared/projection.js';
+import { initialPrompts } from '../../models/promptkd/shared/prompts.js';
 import { Random } from '../../models/random.js';
 import { emojiStudent, emojiTeacher } from './emojiData.js';
 

@@ -1,22 +1,22 @@
 /** Writes training cases of any size: random CLIPs, and what the float64 references say of both stages. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { cosineRate } from '../../engine/optim.js';
-import { evaluate } from '../../engine/reference.js';
-import { constant, type GraphNode, type Tensor } from '../../engine/tensor.js';
+import { evaluate } from '../../engine/graph/reference.js';
+import { constant, type GraphNode, type Tensor } from '../../engine/graph/tensor.js';
+import { cosineRate } from '../../engine/train/optim.js';
 import { encodeSafetensors, type TensorToWrite } from '../../models/checkpoints/safetensors.js';
 import { encodeImages } from '../../models/clip/vision.js';
-import { meanOverTemplates, normalizeRows } from '../../models/promptkd/classVectors.js';
-import { argmax, baseCount } from '../../models/promptkd/evaluate.js';
+import { meanOverTemplates, normalizeRows } from '../../models/promptkd/classVectors/classVectors.js';
+import { argmax, baseCount } from '../../models/promptkd/shared/evaluate.js';
 import {
   initialProjection,
   PROJECTION_PARAMETERS,
   projectionVariables,
-} from '../../models/promptkd/projection.js';
-import { gaussianWeights } from '../../models/promptkd/promptAverage.js';
-import { promptVariables } from '../../models/promptkd/prompts.js';
-import { studentGraph, studentLogits } from '../../models/promptkd/student.js';
-import { teacherGraph } from '../../models/promptkd/teacher.js';
+} from '../../models/promptkd/shared/projection.js';
+import { promptVariables } from '../../models/promptkd/shared/prompts.js';
+import { gaussianWeights } from '../../models/promptkd/stage1/promptAverage.js';
+import { teacherGraph } from '../../models/promptkd/stage1/step.js';
+import { studentGraph, studentLogits } from '../../models/promptkd/stage2/step.js';
 import { Random } from '../../models/random.js';
 import { CONTEXT, randomClip, textFeatures, textInputs, VOCABULARY } from './randomClip.js';
 

@@ -2,7 +2,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { nodePlatform } from '../../cli/platform/node.js';
-import { DeviceLostError, type Gpu, openGpu } from '../../engine/gpu.js';
+import { DeviceLostError, type Gpu, openGpu } from '../../engine/gpu/gpu.js';
 import type { Job } from '../../models/job.js';
 import { Random } from '../../models/random.js';
 import { makeTinyWorld } from '../helpers/tinyWorld.js';

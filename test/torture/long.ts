@@ -3,15 +3,15 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openImagePool } from '../../cli/platform/imagePool.js';
 import { nodePlatform } from '../../cli/platform/node.js';
-import { openGpu } from '../../engine/gpu.js';
+import { openGpu } from '../../engine/gpu/gpu.js';
 import type { Job } from '../../models/job.js';
 import {
   parseSettings,
   StudentSettingsSchema,
   TeacherSettingsSchema,
-} from '../../models/promptkd/settings.js';
-import { runStudent } from '../../models/promptkd/studentRun.js';
-import { runTeacher } from '../../models/promptkd/teacherRun.js';
+} from '../../models/promptkd/shared/settings.js';
+import { runTeacher } from '../../models/promptkd/stage1/run.js';
+import { runStudent } from '../../models/promptkd/stage2/run.js';
 import { makeTinyWorld } from '../helpers/tinyWorld.js';
 import type { Outcome, TortureOptions } from './kit.js';
 import { growth, least, readUsage, type Usage, watchBuffers } from './usage.js';

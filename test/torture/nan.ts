@@ -6,12 +6,12 @@ import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } 
 import { join } from 'node:path';
 import { nodePlatform } from '../../cli/platform/node.js';
 import { UserError } from '../../engine/errors.js';
-import { type Gpu, openGpu } from '../../engine/gpu.js';
-import { releaseAll } from '../../engine/memory.js';
+import { type Gpu, openGpu } from '../../engine/gpu/gpu.js';
+import { releaseAll } from '../../engine/gpu/memory.js';
 import { type Dataset, loadDataset } from '../../models/datasets/dataset.js';
 import type { Job } from '../../models/job.js';
-import { Classifier } from '../../models/promptkd/classifier.js';
-import { exportRun } from '../../models/promptkd/exportRun.js';
+import { Classifier } from '../../models/promptkd/use/classifier.js';
+import { exportRun } from '../../models/promptkd/use/exportRun.js';
 import { Random } from '../../models/random.js';
 import { unsealed } from '../helpers/safetensors.js';
 import { makeTinyWorld, type TinyWorld } from '../helpers/tinyWorld.js';

@@ -4,9 +4,9 @@ import {
   parseSettings,
   StudentSettingsSchema,
   TeacherSettingsSchema,
-} from '../../models/promptkd/settings.js';
-import { runStudent } from '../../models/promptkd/studentRun.js';
-import { runTeacher } from '../../models/promptkd/teacherRun.js';
+} from '../../models/promptkd/shared/settings.js';
+import { runTeacher } from '../../models/promptkd/stage1/run.js';
+import { runStudent } from '../../models/promptkd/stage2/run.js';
 import type { TrainRunOptions } from '../../models/runs/train.js';
 import type { TinyWorld } from '../helpers/tinyWorld.js';
 

@@ -2,7 +2,7 @@
 import { readdirSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import type { Gpu } from '../../engine/gpu.js';
+import type { Gpu } from '../../engine/gpu/gpu.js';
 
 export interface Usage {
   /** Resident bytes of the process. */

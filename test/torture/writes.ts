@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { parse } from 'yaml';
 import { nodePlatform } from '../../cli/platform/node.js';
 import { UserError } from '../../engine/errors.js';
-import { releaseAll } from '../../engine/memory.js';
+import { releaseAll } from '../../engine/gpu/memory.js';
 import { openSafetensors } from '../../models/checkpoints/safetensors.js';
 import { Random } from '../../models/random.js';
 import { testJob } from '../helpers/job.js';

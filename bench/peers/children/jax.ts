@@ -1,5 +1,5 @@
 /** jax-js with its WebGPU backend, on Dawn: every case is one jitted function. */
-import { withNaps } from '../../../engine/waiting.js';
+import { withNaps } from '../../../engine/gpu/waiting.js';
 import { polyfillIterators, provideGpu } from '../browserGpu.js';
 import { EPSILON, HEAD, inputsOf, type PeerCase, partOf, transpose } from '../cases.js';
 import { importPeer, peerVersion } from '../install.js';

@@ -1,5 +1,5 @@
 /** onnxruntime-web with its WebGPU provider, on Dawn. */
-import { withNaps } from '../../../engine/waiting.js';
+import { withNaps } from '../../../engine/gpu/waiting.js';
 import { copySharedWrites, provideGpu } from '../browserGpu.js';
 import { importPeer, peerVersion } from '../install.js';
 import { type Ort, serveOrt } from './onnxruntime.js';

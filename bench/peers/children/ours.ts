@@ -1,10 +1,12 @@
 /** This project, as one of the processes that are compared. */
 
 import { attachKernels } from '../../../cli/kernelStore.js';
-import { grad } from '../../../engine/autograd.js';
-import { type Gpu, type Level, openGpu } from '../../../engine/gpu.js';
-import { planRunner } from '../../../engine/measure.js';
-import { releaseAll, write } from '../../../engine/memory.js';
+import { type Gpu, type Level, openGpu } from '../../../engine/gpu/gpu.js';
+import { planRunner } from '../../../engine/gpu/measure.js';
+import { releaseAll, write } from '../../../engine/gpu/memory.js';
+import { Plan } from '../../../engine/gpu/plan.js';
+import { grad } from '../../../engine/graph/autograd.js';
+import { constant, input, type Tensor } from '../../../engine/graph/tensor.js';
 import { gelu } from '../../../engine/ops/activation.js';
 import { add } from '../../../engine/ops/add.js';
 import { attention } from '../../../engine/ops/attention.js';
@@ -12,12 +14,10 @@ import { layerNorm } from '../../../engine/ops/layerNorm.js';
 import { linear } from '../../../engine/ops/linear.js';
 import { matmul } from '../../../engine/ops/matmul.js';
 import { softmax } from '../../../engine/ops/softmax.js';
-import { Plan } from '../../../engine/plan.js';
-import { constant, input, type Tensor } from '../../../engine/tensor.js';
-import { randomModel } from '../../../models/benchmarks/randomModel.js';
 import { encodeImages } from '../../../models/clip/vision.js';
-import { KNOWN_MODELS } from '../../../models/promptkd/shapes.js';
+import { KNOWN_MODELS } from '../../../models/promptkd/shared/shapes.js';
 import { packageVersion } from '../../environment.js';
+import { randomModel } from '../../workloads/randomModel.js';
 import { EPSILON, inputsOf, type PeerCase, transpose } from '../cases.js';
 import { PROBE } from '../onnxModels.js';
 import { serve } from '../protocol.js';

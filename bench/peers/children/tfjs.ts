@@ -1,5 +1,5 @@
 /** TensorFlow.js with its WebGPU backend, on Dawn. */
-import { withNaps } from '../../../engine/waiting.js';
+import { withNaps } from '../../../engine/gpu/waiting.js';
 import { provideGpu } from '../browserGpu.js';
 import {
   EPSILON,

@@ -1,4 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { Plan } from '../../../engine/gpu/plan.js';
+import { evaluate } from '../../../engine/graph/reference.js';
+import { constant, variable } from '../../../engine/graph/tensor.js';
 import {
   type Activation,
   activation,
@@ -8,9 +11,6 @@ import {
   gelu,
   quickGelu,
 } from '../../../engine/ops/activation.js';
-import { Plan } from '../../../engine/plan.js';
-import { evaluate } from '../../../engine/reference.js';
-import { constant, variable } from '../../../engine/tensor.js';
 import { checkForward, checkGradient, oddSizes, TestRandom, testGpu } from '../../helpers/check.js';
 
 const kinds: readonly Activation[] = ['quickGelu', 'gelu', 'relu'];

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { evaluate } from '../../../engine/graph/reference.js';
+import { constant, type Shape, scalar, variable } from '../../../engine/graph/tensor.js';
 import { gelu } from '../../../engine/ops/activation.js';
 import { add } from '../../../engine/ops/add.js';
 import { exp } from '../../../engine/ops/exp.js';
 import { multiply } from '../../../engine/ops/multiply.js';
 import { mean, sum, sumLast, sumLeading } from '../../../engine/ops/reduce.js';
 import { reshape } from '../../../engine/ops/reshape.js';
-import { evaluate } from '../../../engine/reference.js';
-import { constant, type Shape, scalar, variable } from '../../../engine/tensor.js';
 import { checkForward, checkGradient, oddSizes, TestRandom } from '../../helpers/check.js';
 
 const pairs: [Shape, Shape][] = [

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { grad } from '../../../engine/autograd.js';
 import { UserError } from '../../../engine/errors.js';
+import { Plan } from '../../../engine/gpu/plan.js';
+import { grad } from '../../../engine/graph/autograd.js';
+import { evaluate } from '../../../engine/graph/reference.js';
+import { constant, type Tensor, variable } from '../../../engine/graph/tensor.js';
 import { attention, attentionGradient } from '../../../engine/ops/attention.js';
 import { multiply } from '../../../engine/ops/multiply.js';
 import { sum } from '../../../engine/ops/reduce.js';
-import { Plan } from '../../../engine/plan.js';
-import { evaluate } from '../../../engine/reference.js';
-import { constant, type Tensor, variable } from '../../../engine/tensor.js';
 import {
   checkForward,
   checkGradient,

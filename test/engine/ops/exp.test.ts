@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { evaluate } from '../../../engine/graph/reference.js';
+import { constant } from '../../../engine/graph/tensor.js';
 import { exp } from '../../../engine/ops/exp.js';
 import { multiply } from '../../../engine/ops/multiply.js';
-import { evaluate } from '../../../engine/reference.js';
-import { constant } from '../../../engine/tensor.js';
 import { checkGradient, oddSizes, TestRandom } from '../../helpers/check.js';
 
 describe('exp', () => {

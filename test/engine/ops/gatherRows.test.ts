@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../../engine/errors.js';
+import { evaluate } from '../../../engine/graph/reference.js';
+import { constant, type Shape, type Tensor } from '../../../engine/graph/tensor.js';
 import { embedding, gatherRows, scatterRows } from '../../../engine/ops/gatherRows.js';
-import { evaluate } from '../../../engine/reference.js';
-import { constant, type Shape, type Tensor } from '../../../engine/tensor.js';
 import { checkForward, checkGradient, TestRandom } from '../../helpers/check.js';
 
 const indicesOf = (values: readonly number[], shape: Shape = [values.length]) =>

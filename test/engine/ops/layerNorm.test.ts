@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { grad } from '../../../engine/autograd.js';
 import { UserError } from '../../../engine/errors.js';
-import { recordingOrder } from '../../../engine/graph.js';
+import { grad } from '../../../engine/graph/autograd.js';
+import { evaluate } from '../../../engine/graph/reference.js';
+import { constant, type Shape, variable } from '../../../engine/graph/tensor.js';
+import { recordingOrder } from '../../../engine/graph/traverse.js';
 import { layerNorm } from '../../../engine/ops/layerNorm.js';
 import { multiply } from '../../../engine/ops/multiply.js';
 import { sum } from '../../../engine/ops/reduce.js';
-import { evaluate } from '../../../engine/reference.js';
-import { constant, type Shape, variable } from '../../../engine/tensor.js';
 import { checkForward, checkGradient, kernelWays, relativeError, TestRandom } from '../../helpers/check.js';
 
 const shapes: readonly Shape[] = [

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { Plan } from '../../../engine/gpu/plan.js';
+import { evaluate } from '../../../engine/graph/reference.js';
+import { constant } from '../../../engine/graph/tensor.js';
 import { activation } from '../../../engine/ops/activation.js';
 import { linear } from '../../../engine/ops/linear.js';
-import { Plan } from '../../../engine/plan.js';
-import { evaluate } from '../../../engine/reference.js';
-import { constant } from '../../../engine/tensor.js';
 import { checkForward, checkGradient, relativeError, TestRandom, testGpu } from '../../helpers/check.js';
 
 const activations = [undefined, 'quickGelu', 'gelu', 'relu'] as const;

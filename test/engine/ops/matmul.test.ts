@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { evaluate } from '../../../engine/graph/reference.js';
+import { constant } from '../../../engine/graph/tensor.js';
 import { matmul } from '../../../engine/ops/matmul.js';
-import { evaluate } from '../../../engine/reference.js';
-import { constant } from '../../../engine/tensor.js';
 import { checkForward, checkGradient, layouts, TestRandom } from '../../helpers/check.js';
 
 /** [batch, m, n, k]: ones, primes, around the tiles of 2, 4 and 8 and the vectors of 4, and around a workgroup. */

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../../engine/errors.js';
+import { evaluate } from '../../../engine/graph/reference.js';
+import { constant, type Tensor, variable } from '../../../engine/graph/tensor.js';
 import { assemblePatches, extractPatches, patchEmbedding } from '../../../engine/ops/patches.js';
-import { evaluate } from '../../../engine/reference.js';
-import { constant, type Tensor, variable } from '../../../engine/tensor.js';
 import { checkForward, checkGradient, TestRandom } from '../../helpers/check.js';
 
 const byHand = (tensor: Tensor) => [...evaluate([tensor]).get(tensor)!];

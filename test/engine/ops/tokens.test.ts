@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../../engine/errors.js';
+import { evaluate } from '../../../engine/graph/reference.js';
+import { constant, type Tensor, variable } from '../../../engine/graph/tensor.js';
 import {
   insertTokens,
   removeTokens,
@@ -8,8 +10,6 @@ import {
   sumTokens,
   zeroTokens,
 } from '../../../engine/ops/tokens.js';
-import { evaluate } from '../../../engine/reference.js';
-import { constant, type Tensor, variable } from '../../../engine/tensor.js';
 import { checkForward, checkGradient, TestRandom } from '../../helpers/check.js';
 
 const byHand = (tensor: Tensor) => [...evaluate([tensor]).get(tensor)!];

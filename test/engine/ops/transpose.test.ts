@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { evaluate } from '../../../engine/graph/reference.js';
+import { constant } from '../../../engine/graph/tensor.js';
 import { transpose } from '../../../engine/ops/transpose.js';
-import { evaluate } from '../../../engine/reference.js';
-import { constant } from '../../../engine/tensor.js';
 import { checkGradient, oddSizes, TestRandom } from '../../helpers/check.js';
 
 describe('transpose', () => {

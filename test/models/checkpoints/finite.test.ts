@@ -9,8 +9,8 @@ import { firstNotFinite, placeIn, valueAt } from '../../../models/checkpoints/fi
 import { loadCheckpoint, openByContent } from '../../../models/checkpoints/load.js';
 import { openSafetensors } from '../../../models/checkpoints/safetensors.js';
 import { storedTensor } from '../../../models/checkpoints/tensors.js';
-import { Classifier } from '../../../models/promptkd/classifier.js';
-import { exportRun } from '../../../models/promptkd/exportRun.js';
+import { Classifier } from '../../../models/promptkd/use/classifier.js';
+import { exportRun } from '../../../models/promptkd/use/exportRun.js';
 import { TestRandom } from '../../helpers/check.js';
 import { emojiStudent, emojiTeacher } from '../../helpers/emojiData.js';
 import { temporaryFolder } from '../../helpers/files.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Plan } from '../../../engine/plan.js';
-import { constant, type Tensor, variable } from '../../../engine/tensor.js';
+import { Plan } from '../../../engine/gpu/plan.js';
+import { constant, type Tensor, variable } from '../../../engine/graph/tensor.js';
 import { type ClipConfig, expectedShapes } from '../../../models/clip/config.js';
 import { encodeText, trimTokens } from '../../../models/clip/text.js';
 import { encodeImages } from '../../../models/clip/vision.js';

@@ -1,8 +1,8 @@
 /** Weights on their way to a device: order, memory, and what is left when it fails. */
 import { describe, expect, it, vi } from 'vitest';
 import { UserError } from '../../../engine/errors.js';
-import { readLeaf } from '../../../engine/memory.js';
-import { constant, type Tensor } from '../../../engine/tensor.js';
+import { readLeaf } from '../../../engine/gpu/memory.js';
+import { constant, type Tensor } from '../../../engine/graph/tensor.js';
 import { uploadWeights } from '../../../models/clip/upload.js';
 import { testGpu } from '../../helpers/check.js';
 

@@ -2,15 +2,15 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
-import { DeviceLostError } from '../../../engine/gpu.js';
+import { DeviceLostError } from '../../../engine/gpu/gpu.js';
 import type { Job } from '../../../models/job.js';
 import {
   parseSettings,
   StudentSettingsSchema,
   TeacherSettingsSchema,
-} from '../../../models/promptkd/settings.js';
-import { runStudent } from '../../../models/promptkd/studentRun.js';
-import { runTeacher } from '../../../models/promptkd/teacherRun.js';
+} from '../../../models/promptkd/shared/settings.js';
+import { runTeacher } from '../../../models/promptkd/stage1/run.js';
+import { runStudent } from '../../../models/promptkd/stage2/run.js';
 import { drawFewEmoji, emojiStudent, emojiTeacher } from '../../helpers/emojiData.js';
 import { temporaryFolder } from '../../helpers/files.js';
 import { testJob } from '../../helpers/job.js';

@@ -1,0 +1,69 @@
+/** Every kernel that an adapter with given capabilities may run, for checks that compile without running. */
+
+import type { Capabilities } from '../../engine/gpu/gpu.js';
+import { Schedule } from '../../engine/graph/schedule.js';
+import { type DType, input } from '../../engine/graph/tensor.js';
+import { type KernelSource, kernelSource } from '../../engine/kernels/kernelSource.js';
+import { productCandidates } from '../../engine/kernels/matmul/candidates.js';
+import { resampleKernels } from '../../models/images/gpuPreprocess.js';
+import { KNOWN_MODELS, studentRequests, teacherRequest } from '../../models/promptkd/shared/shapes.js';
+import { candidatesOf } from './candidateVariants.js';
+
+export interface NamedKernel {
+  /** The kernel, how its first tensor is stored, and the constants that tell it from others of its name. */
+  readonly label: string;
+  readonly source: KernelSource;
+}
+
+/** Training of both stages, ViT-L/14 and then ViT-B/16, evaluation, preprocessing, and the candidates of products and attention. */
+export function listKernels(capabilities: Capabilities): NamedKernel[] {
+  const { 'ViT-B/16': small, 'ViT-L/14': large } = KNOWN_MODELS;
+  const { across, down } = resampleKernels(small.vision.resolution);
+  const sources: KernelSource[] = [across, down];
+  for (const precision of ['f32', 'f16'] as const) {
+    const step = { classes: 100, batch: 8, precision, capabilities };
+    const requests = [teacherRequest(large, step), ...Object.values(studentRequests(large, small, step))];
+    for (const request of requests) sources.push(...new Schedule(request, capabilities).sources());
+    sources.push(...largeProducts(precision, capabilities));
+  }
+  sources.push(...candidatesOf(capabilities));
+  const texts = new Map(sources.map((source) => [`${source.entry}\n${source.code}`, source]));
+  return named([...texts.values()]);
+}
+
+/** The candidates of two products of a ViT-L/14's block. */
+function largeProducts(dtype: DType, capabilities: Capabilities): KernelSource[] {
+  const shapes = [
+    [2088, 1024, 4096],
+    [2088, 4096, 1024],
+  ] as const;
+  return shapes.flatMap(([m, n, k]) => {
+    const tensors = {
+      a: input([m, k], 'a', dtype),
+      b: input([n, k], 'b', dtype),
+      c: input([m, n], 'c', dtype),
+    };
+    const sizes = { batch: 1, m, n, k, transposeA: false, transposeB: true };
+    const product = { ...tensors, sizes, epilogue: {} };
+    return productCandidates(product, capabilities).map((candidate) =>
+      kernelSource(candidate.dispatch(product), capabilities),
+    );
+  });
+}
+
+/** Constants of the generated prelude by name. */
+const constantsOf = ({ code }: KernelSource) =>
+  new Map([...code.matchAll(/^const (\w+): \w+ = (\w+?)u?;$/gm)].map(([, name, value]) => [name, value]));
+
+/** How the first tensor is stored: the accessors of float16 unpack words. */
+const dtypeOf = ({ code }: KernelSource) =>
+  /^fn load_\w+\(i: u32\) -> \S+ \{ return \S*unpack2x16float/m.exec(code) ? 'f16' : 'f32';
+
+function named(sources: readonly KernelSource[]): NamedKernel[] {
+  return sources.map((source) => {
+    const constants = [...constantsOf(source)].flatMap(([name, value]) =>
+      value === 'false' ? [] : value === 'true' ? [name] : [`${name}=${value}`],
+    );
+    return { source, label: [source.name, dtypeOf(source), ...constants].join(' ') };
+  });
+}

@@ -1,0 +1,259 @@
+/**
+ * Schedule -> plan: every buffer, pipeline and bind group made beforehand.
+ * `run()` replays it in a tight loop; whatever changes between steps is data in leaf buffers.
+ */
+
+import { OutOfMemoryError } from '../errors.js';
+import {
+  choicesOf,
+  type PlanDescription,
+  type PlanRequest,
+  Schedule,
+  type ScheduleOptions,
+} from '../graph/schedule.js';
+import type { Tensor } from '../graph/tensor.js';
+import { memoryOf } from '../graph/traverse.js';
+import { FAULT_STRIDE, FAULTS } from '../kernels/bounds.js';
+import { bindBuffers, getKernel, uniformBuffer } from '../kernels/kernel.js';
+import { checksOf } from '../kernels/kernelChecks.js';
+import { boundTensors, kernelKey, workgroupsOf } from '../kernels/kernelSource.js';
+import { encode, type Launch } from '../kernels/launch.js';
+import type { Choose } from '../kernels/tuning.js';
+import { type Gpu, mebibytes } from './gpu.js';
+import {
+  createStorage,
+  freeStorage,
+  hostValues,
+  leafBuffer,
+  measureRoom,
+  Reader,
+  release,
+  withoutBuffer,
+} from './memory.js';
+import { Pieces } from './submissions.js';
+
+export interface CompileOptions extends ScheduleOptions {
+  /** Fills every buffer of the plan with NaN first, so that a test sees what a kernel failed to write. */
+  readonly poison?: boolean;
+  /** Called as pipelines become ready: `done` of `total`. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** A compiled graph on one device. */
+export class Plan {
+  private readonly reader: Reader;
+  private readonly pieces: Pieces;
+  private constructor(
+    private readonly gpu: Gpu,
+    private readonly schedule: Schedule,
+    readonly launches: readonly Launch[],
+    private readonly faults: GPUBuffer | undefined,
+  ) {
+    this.reader = new Reader(gpu);
+    this.pieces = new Pieces(launches);
+    for (const output of schedule.outputs) this.reader.prepare(output.bytes);
+  }
+
+  static async compile(gpu: Gpu, request: PlanRequest, options: CompileOptions = {}): Promise<Plan> {
+    const schedule = await scheduled(gpu, request, options);
+    const sources = schedule.sources();
+    const total = new Set(sources.map(kernelKey)).size;
+    const ready = new Set<string>();
+    const pipelines = Promise.all(
+      sources.map(async (source) => {
+        const kernel = await getKernel(gpu, source);
+        const key = kernelKey(source);
+        if (!ready.has(key)) options.onProgress?.(ready.add(key).size, total);
+        return kernel;
+      }),
+    );
+    const kernels = await gpu.wait(pipelines);
+    const faults = options.checkBounds
+      ? createStorage(gpu, FAULT_STRIDE * schedule.dispatches.length, FAULTS)
+      : undefined;
+    const { held } = gpu;
+    const missing = withoutBuffer(gpu, schedule.leaves);
+    const making = gpu.scoped('the buffers of a plan', () => {
+      for (const slot of schedule.slots) {
+        slot.buffer = createStorage(gpu, slot.bytes, 'workspace');
+        if (options.poison) poison(gpu, slot.buffer);
+      }
+      const bufferOf = (tensor: Tensor): GPUBuffer => {
+        const owner = memoryOf(tensor);
+        return owner.leaf ? leafBuffer(gpu, owner) : schedule.slotOf.get(owner)!.buffer!;
+      };
+      const groups = new Map<string, GPUBindGroup>();
+      const ids = new Map<GPUBuffer, number>();
+      // A node's work, shared out evenly where it has several launches.
+      const flops = schedule.steps.flatMap(({ node, dispatches }) =>
+        dispatches.map(() => (node.op.flops?.(node) ?? 0) / dispatches.length),
+      );
+      return schedule.dispatches.map((dispatch, i) => {
+        const kernel = kernels[i]!;
+        const uniforms = uniformBuffer(gpu, dispatch);
+        const buffers = [...boundTensors(dispatch).map(bufferOf), ...(uniforms ? [uniforms] : [])];
+        const key = [
+          faults && i,
+          Object.keys(dispatch.reads).length,
+          Object.keys(dispatch.writes).length,
+          ...buffers.map((buffer) => ids.get(buffer) ?? ids.set(buffer, ids.size).get(buffer)),
+        ].join();
+        let bindGroup = groups.get(key);
+        if (!bindGroup) {
+          const fault = faults ? [{ buffer: faults, offset: i * FAULT_STRIDE, size: 4 }] : [];
+          bindGroup = bindBuffers(gpu, kernel, [...buffers, ...fault]);
+          groups.set(key, bindGroup);
+        }
+        const workgroups = workgroupsOf(dispatch, gpu.capabilities);
+        return {
+          name: sources[i]!.name,
+          pipeline: kernel.pipeline,
+          bindGroup,
+          workgroups,
+          flops: flops[i]!,
+          bytes: [...new Set(boundTensors(dispatch))].reduce((sum, tensor) => sum + tensor.bytes, 0),
+        };
+      });
+    });
+    const launches = await making.catch(async (error) => {
+      freeSlots(gpu, schedule);
+      freeStorage(gpu, faults);
+      // What the device refused must not be taken for a leaf's values by another plan.
+      for (const leaf of missing) release(gpu, leaf);
+      throw error instanceof OutOfMemoryError ? await shortage(gpu, schedule, missing, held, error) : error;
+    });
+    return new Plan(gpu, schedule, launches, faults);
+  }
+
+  /**
+   * Queues one step and returns at once. Creates no buffer, bind group or pipeline. The device gets it in submissions of
+   * `gpu.maxSubmitMs` at the most, as far as is known of its times.
+   */
+  run(): void {
+    this.gpu.check();
+    const { device, maxSubmitMs } = this.gpu;
+    for (const launches of maxSubmitMs > 0 ? this.pieces.forRun(maxSubmitMs) : [this.launches]) {
+      const encoder = device.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      encode(pass, launches);
+      pass.end();
+      device.queue.submit([encoder.finish()]);
+    }
+  }
+
+  /** Values of an output (or of a leaf that the plan uses) after the runs queued so far; int32 and float16 tensors as float32. */
+  async read(tensor: Tensor): Promise<Float32Array> {
+    return (await this.readTogether([tensor]))[0]!;
+  }
+
+  /** The same of several, with one copy and one wait for all of them. */
+  async readTogether(tensors: readonly Tensor[]): Promise<Float32Array[]> {
+    const sources = tensors.map((tensor) => ({ buffer: this.readable(tensor), bytes: tensor.bytes }));
+    const arrived = this.pieces.reading();
+    const copies = await this.reader.readTogether(sources);
+    arrived?.();
+    return copies.map((bytes, i) => hostValues(tensors[i]!, bytes));
+  }
+
+  private readable(tensor: Tensor): GPUBuffer {
+    const owner = memoryOf(tensor);
+    const buffer = owner.leaf ? leafBuffer(this.gpu, owner) : this.schedule.slotOf.get(owner)?.buffer;
+    if (!buffer || (!owner.leaf && !this.schedule.outputs.some((o) => memoryOf(o) === owner)))
+      throw new Error(`${tensor} is not an output of this plan`);
+    return buffer;
+  }
+
+  /** Names of the launches that were outside of a tensor in any run so far; the plan was compiled with `checkBounds`. */
+  async outside(): Promise<string[]> {
+    if (!this.faults) throw new Error('the plan was compiled without checkBounds');
+    const bytes = await this.reader.read(this.faults, this.faults.size);
+    const counts = new Uint32Array(bytes);
+    return this.launches.flatMap(({ name }, i) => (counts[(i * FAULT_STRIDE) / 4]! > 0 ? [name] : []));
+  }
+
+  /** Waits until everything queued so far has run. */
+  async finish(): Promise<void> {
+    await this.gpu.wait(this.gpu.device.queue.onSubmittedWorkDone());
+    this.gpu.check();
+  }
+
+  describe(): PlanDescription {
+    return this.schedule.describe();
+  }
+
+  /** Frees the plan's own buffers; leaves stay. */
+  destroy(): void {
+    freeSlots(this.gpu, this.schedule);
+    freeStorage(this.gpu, this.faults);
+    this.reader.destroy();
+  }
+}
+
+function freeSlots(gpu: Gpu, { slots }: Schedule): void {
+  for (const slot of slots) {
+    freeStorage(gpu, slot.buffer);
+    slot.buffer = undefined;
+  }
+}
+
+/** How much was missing: the buffers of the plan, one by one, until the device refuses one. */
+async function shortage(
+  gpu: Gpu,
+  { slots }: Schedule,
+  leaves: readonly Tensor[],
+  held: number,
+  error: OutOfMemoryError,
+): Promise<OutOfMemoryError> {
+  const sizes = [...leaves, ...slots].map(({ bytes }) => bytes);
+  const needed = held + sizes.reduce((sum, bytes) => sum + bytes, 0);
+  const { maxBufferSize, maxStorageBufferBindingSize } = gpu.device.limits;
+  const largest = Math.min(maxBufferSize, maxStorageBufferBindingSize);
+  const longest = Math.max(...sizes);
+  if (longest > largest)
+    return new OutOfMemoryError(
+      `the adapter allows buffers of ${mebibytes(largest)}, and the plan needs one of ${mebibytes(longest)}`,
+      error.mend,
+      { needed, available: Number.POSITIVE_INFINITY, largest },
+    );
+  const available = held + (await measureRoom(gpu, sizes));
+  return new OutOfMemoryError(
+    `not enough GPU memory: ${mebibytes(needed)} are needed in all, and there are ${mebibytes(available)}`,
+    error.mend,
+    { needed, available },
+  );
+}
+
+/** The schedule with the device's choices, of which none computes something wrong on it. */
+async function scheduled(gpu: Gpu, request: PlanRequest, options: CompileOptions): Promise<Schedule> {
+  const { tuning, capabilities } = gpu;
+  const checks = checksOf(gpu);
+  if (!options.choose && tuning) await tuning.prepare(choicesOf(request, capabilities, options));
+  const choose = options.choose ?? deviceChoice(gpu);
+  for (;;) {
+    const schedule = new Schedule(request, capabilities, { ...options, choose });
+    prefetch(gpu, schedule);
+    if (!checks || options.choose || (await checks.check(schedule))) return schedule;
+  }
+}
+
+/**
+ * Has the pipelines of a request made while something else goes on, the loading of weights for instance: a plan that is
+ * compiled later finds them. The request needs no data. What does not compile is reported by that plan.
+ */
+export function prefetchPipelines(gpu: Gpu, request: PlanRequest): void {
+  prefetch(gpu, new Schedule(request, gpu.capabilities, { choose: deviceChoice(gpu) }));
+}
+
+/** What was found fastest on the device, or else what its checks have put in the place of a shipped choice. */
+function deviceChoice(gpu: Gpu): Choose {
+  const checks = checksOf(gpu);
+  return (tunable) => gpu.tuning?.choose(tunable) ?? checks?.choose(tunable);
+}
+
+function prefetch(gpu: Gpu, schedule: Schedule): void {
+  for (const source of schedule.sources()) getKernel(gpu, source).catch(() => {});
+}
+
+function poison(gpu: Gpu, buffer: GPUBuffer): void {
+  gpu.device.queue.writeBuffer(buffer, 0, new Uint32Array(buffer.size / 4).fill(0x7fc00000));
+}

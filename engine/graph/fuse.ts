@@ -1,0 +1,53 @@
+/**
+ * Nodes whose work another node's kernel can do before it stores its result become one node: the sum after a linear layer,
+ * say. What is fused away is never written to memory. This works on the list of nodes that a schedule runs; the recorded
+ * graph stays as it is, so a model is written, differentiated and checked in plain operations. Which nodes can be fused is
+ * a rule of the operations (`absorb` in op.ts).
+ */
+
+import type { GraphNode, Tensor } from './tensor.js';
+import { isView } from './traverse.js';
+
+/** The nodes to run in place of `nodes` (in the order of recording), of which `outputs` are read afterwards. */
+export function fuse(nodes: readonly GraphNode[], outputs: readonly Tensor[]): GraphNode[] {
+  const users = new Map<Tensor, GraphNode[]>();
+  for (const node of nodes)
+    for (const input of node.inputs) users.set(input, [...(users.get(input) ?? []), node]);
+  const kept = new Set(outputs);
+  /** What runs in the place of a recorded node, and which nodes run no more. */
+  const running = new Map<GraphNode, GraphNode>();
+  const gone = new Set<GraphNode>();
+  /** The running node that writes a tensor. */
+  const writer = new Map<Tensor, GraphNode>();
+  for (const node of nodes) for (const output of node.outputs) writer.set(output, node);
+
+  for (const recorded of nodes) {
+    for (const tail of recorded.inputs) {
+      const chain = chainBefore(tail);
+      if (!chain) continue;
+      const { producer, views } = chain;
+      const now = running.get(producer) ?? producer;
+      const early = now.outputs.slice(1).flatMap((other) => users.get(other) ?? []);
+      if (early.some((user) => user.order < recorded.order)) continue;
+      const absorbed = now.op.absorb?.(now, recorded, tail);
+      if (!absorbed) continue;
+      for (const node of [...views, producer]) gone.add(node);
+      running.set(recorded, { op: now.op, order: recorded.order, ...absorbed });
+      for (const output of absorbed.outputs) writer.set(output, recorded);
+      break;
+    }
+  }
+  return nodes.filter((node) => !gone.has(node)).map((node) => running.get(node) ?? node);
+
+  /** The node that makes `tensor`, through views, where nothing else reads it or one of the views. */
+  function chainBefore(tensor: Tensor): { producer: GraphNode; views: GraphNode[] } | undefined {
+    const views: GraphNode[] = [];
+    for (let at = tensor; ; ) {
+      const node = writer.get(at);
+      if (!node || kept.has(at) || users.get(at)?.length !== 1) return undefined;
+      if (!isView(node)) return node.op.mutates ? undefined : { producer: node, views };
+      views.push(node);
+      at = node.inputs[0]!;
+    }
+  }
+}

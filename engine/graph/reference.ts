@@ -1,0 +1,47 @@
+/** Evaluates a graph on the CPU in float64 with every operation's reference: the judge of the kernels. */
+
+import { fromHalf } from '../half.js';
+import type { Values } from './op.js';
+import type { GraphNode, Tensor } from './tensor.js';
+import { recordingOrder } from './traverse.js';
+
+/**
+ * Values of `outputs`, and new values of the variables that `updates` change, given `feeds` for leaves (a leaf that is
+ * not fed uses its own data).
+ */
+export function evaluate(
+  outputs: readonly Tensor[],
+  feeds: ReadonlyMap<Tensor, ArrayLike<number>> = new Map(),
+  updates: readonly GraphNode[] = [],
+): Map<Tensor, Values> {
+  const values = new Map<Tensor, Values>();
+  const resolve = (tensor: Tensor): Values => {
+    let value = values.get(tensor);
+    if (!value) {
+      const data = feeds.get(tensor) ?? tensor.leaf?.data;
+      if (!data) throw new Error(`${tensor} has no value`);
+      value = Float64Array.from(
+        data instanceof Uint16Array && tensor.dtype === 'f16' ? fromHalf(data) : data,
+      );
+      values.set(tensor, value);
+    }
+    return value;
+  };
+  const order = recordingOrder(outputs, updates);
+  const mutating = order.filter((node) => node.op.mutates);
+  for (const node of order) {
+    if (node.op.mutates) continue;
+    const results = node.op.reference(node, node.inputs.map(resolve));
+    node.outputs.forEach((output, i) => {
+      if (results[i]) values.set(output, results[i]);
+    });
+  }
+  for (const tensor of outputs) resolve(tensor);
+  for (const node of mutating) {
+    const results = node.op.reference(node, node.inputs.map(resolve));
+    node.op.mutates!.forEach((index, i) => {
+      values.set(node.inputs[index]!, results[i]!);
+    });
+  }
+  return values;
+}

@@ -1,0 +1,51 @@
+/** Clipping gradients by their common length, as `torch.nn.utils.clip_grad_norm_`. */
+import { call, float, type Op } from '../graph/op.js';
+import type { Tensor } from '../graph/tensor.js';
+import { overRows } from '../ops/rows.js';
+
+const squaresOp: Op<null> = {
+  name: 'addSquares',
+  outputs: () => [{ shape: [1] }],
+  kernels: ({ inputs: [x, total], outputs: [y] }) => [
+    {
+      shader: 'gradient_norm',
+      entry: 'squares',
+      ...overRows({ rows: 1, width: x!.size }, { SQUARES: true, START: !total }),
+      uniforms: { SIZE: x!.size },
+      reads: { x: x!, ...(total && { total }) },
+      writes: { y: y! },
+    },
+  ],
+  reference: (_, [x, total]) => [Float64Array.of(x!.reduce((sum, v) => sum + v * v, total?.[0] ?? 0))],
+};
+
+const factorOp: Op<{ readonly largest: number }> = {
+  name: 'clipFactor',
+  outputs: () => [{ shape: [1] }],
+  kernels: ({ inputs: [total], outputs: [y], attributes: { largest } }) => [
+    {
+      shader: 'gradient_norm',
+      entry: 'factor',
+      constants: {},
+      uniforms: { LARGEST: float(largest) },
+      reads: { total: total! },
+      writes: { y: y! },
+      elements: 1,
+    },
+  ],
+  reference: ({ attributes: { largest } }, [total]) => [
+    Float64Array.of(Math.min(1, largest / (Math.sqrt(total![0]!) + 1e-6))),
+  ],
+};
+
+/** The squared Euclidean length of all gradients as one vector, `[1]`. */
+export function squaredNorm(gradients: readonly Tensor[]): Tensor {
+  let total: Tensor | undefined;
+  for (const gradient of gradients) total = call(squaresOp, total ? [gradient, total] : [gradient], null);
+  if (!total) throw new Error('squaredNorm needs a tensor');
+  return total;
+}
+
+/** What gradients are multiplied by, `[1]`, so that their common length is at most `largest`; 1 where it is already. */
+export const clipFactor = (gradients: readonly Tensor[], largest: number): Tensor =>
+  call(factorOp, [squaredNorm(gradients)], { largest });

@@ -1,0 +1,96 @@
+/** How large the values of tensors are, and whether they are finite: several tensors a launch, so that looking costs little. */
+import { call, type Dispatch, type Op, record, vectors } from '../graph/op.js';
+import { type GraphNode, type Tensor, variable } from '../graph/tensor.js';
+
+/** `[1]`: 1 where every value of every tensor is finite, else 0. No gradient rule. */
+export const allFinite = (tensors: readonly Tensor[]): Tensor => call(finiteOp, tensors, null);
+
+/** Looks at tensors after whatever changes them. */
+export interface Watch {
+  readonly tensors: readonly Tensor[];
+  /** `[n]`: the largest |x| of each tensor when `update` ran last, 0 before; Infinity where a value is infinite or NaN. */
+  readonly magnitudes: Tensor;
+  /** Give it to the plan behind the updates of the tensors. */
+  readonly update: GraphNode;
+}
+
+/** Records a look at float32 tensors; at least one. As an update, since those run in the order in which they were recorded. */
+export function largestMagnitude(tensors: readonly Tensor[]): Watch {
+  const magnitudes = variable(new Float32Array(tensors.length), [tensors.length], 'largest magnitudes');
+  const update = record(magnitudeOp, [magnitudes, ...tensors], null) as GraphNode;
+  return { tensors, magnitudes, update };
+}
+
+/** Tensors that one launch looks at: WebGPU promises eight storage buffers, and one holds the results. */
+const TENSORS = 7;
+/** Values that a workgroup looks at at the least, and workgroups that a launch has at the most: CPU adapters have few cores. */
+const LEAST_SHARE = 4096;
+const MOST_GROUPS = { gpu: 256, software: 8 };
+
+const launchesFor = (tensors: number) => Math.ceil(tensors / TENSORS);
+const partsOf = (tensors: readonly Tensor[]) => launchesFor(tensors.length) * TENSORS * MOST_GROUPS.gpu;
+
+/** The launches that look at `inputs`, and the one that joins their results into `y`: one of each tensor, or one flag. */
+function launches(
+  inputs: readonly Tensor[],
+  parts: Tensor,
+  y: Tensor,
+  software: boolean,
+  flag: boolean,
+): Dispatch[] {
+  const { lanes, VECTOR, as } = vectors(...inputs.map(({ size }) => size));
+  const largest = Math.max(...inputs.map(({ size }) => size));
+  const groups = Math.min(
+    software ? MOST_GROUPS.software : MOST_GROUPS.gpu,
+    Math.ceil(largest / LEAST_SHARE),
+  );
+  const count = launchesFor(inputs.length);
+  const check = (_: unknown, launch: number): Dispatch => {
+    // Every launch binds as many tensors, so that one kernel does for all: a missing one is the first again, of size 0.
+    const own = Array.from({ length: TENSORS }, (_, i) => inputs[launch * TENSORS + i]);
+    const sizes = own.map((tensor, i) => [`SIZE_${i}`, (tensor?.size ?? 0) / lanes]);
+    return {
+      shader: 'magnitude',
+      entry: 'check',
+      constants: { CHECK: true, TENSORS, VECTOR },
+      uniforms: { FIRST: launch * groups * TENSORS, ...Object.fromEntries(sizes) },
+      uniformOnCpu: true,
+      reads: Object.fromEntries(own.map((tensor, i) => [`x${i}`, as(tensor ?? inputs[0]!)])),
+      writes: { parts },
+      workgroups: [groups, 1, 1],
+    };
+  };
+  const finish: Dispatch = {
+    shader: 'magnitude',
+    entry: 'finish',
+    constants: { CHECK: false },
+    uniforms: { COUNT: flag ? count * TENSORS * groups : groups, FLAG: Number(flag) },
+    uniformOnCpu: true,
+    reads: { parts },
+    writes: { y },
+    workgroups: [flag ? 1 : inputs.length, 1, 1],
+  };
+  return [...Array.from({ length: count }, check), finish];
+}
+
+const finiteOp: Op<null> = {
+  name: 'allFinite',
+  outputs: (tensors) => [{ shape: [1] }, { shape: [partsOf(tensors)], scratch: true }],
+  kernels: ({ inputs, outputs: [y, parts] }, { capabilities: { software } }) =>
+    launches(inputs, parts!, y!, software, true),
+  // The parts are the kernels' own.
+  reference: (_, inputs) => [Float64Array.of(Number(inputs.every((x) => x.every(Number.isFinite))))],
+};
+
+const magnitudeOp: Op<null> = {
+  name: 'largestMagnitude',
+  mutates: [0],
+  outputs: ([, ...tensors]) => [{ shape: [partsOf(tensors)], scratch: true }],
+  kernels: ({ inputs: [y, ...tensors], outputs: [parts] }, { capabilities: { software } }) =>
+    launches(tensors, parts!, y!, software, false),
+  reference: (_, [, ...tensors]) => [
+    Float64Array.from(tensors, (x) =>
+      x.reduce((most, v) => (Number.isNaN(v) ? Number.POSITIVE_INFINITY : Math.max(most, Math.abs(v))), 0),
+    ),
+  ],
+};

@@ -1,0 +1,135 @@
+/** A student ready to use, of a run folder, an exported file or a checkpoint of the authors' code. */
+import { UserError } from '../../../engine/errors.js';
+import { type ClipCheckpoint, loadCheckpoint } from '../../checkpoints/load.js';
+import { noteNames } from '../../checkpoints/official.js';
+import { type ClipModel, loadModel } from '../../clip/model.js';
+import type { Job } from '../../job.js';
+import type { Platform } from '../../platform.js';
+import { readRunConfig } from '../../runs/runFolder.js';
+import { type ClassVectors, readClassVectors } from '../classVectors/classVectors.js';
+import { projectionShapes, projectionVariables } from '../shared/projection.js';
+import { promptVariables, requireFitting } from '../shared/prompts.js';
+import type { StudentVariables } from '../stage2/step.js';
+import { isFile, openModelFile } from './modelFile.js';
+import { CLASS_VECTORS_FILE, readStudent, readStudentFile, type StoredStudent } from './studentFile.js';
+
+export interface Student {
+  readonly model: ClipModel;
+  readonly variables: StudentVariables;
+  readonly classes: ClassVectors;
+}
+
+/** A student's values on the host, and the checkpoint of its image encoder. */
+interface Opened {
+  readonly checkpoint: ClipCheckpoint;
+  readonly stored: Pick<StoredStudent, 'prompts' | 'projection' | 'inputs' | 'outputs'> &
+    Partial<Pick<StoredStudent, 'weights'>>;
+  /** File of its own class vectors; undefined when it has none. */
+  readonly vectors?: string;
+}
+
+/**
+ * Uploads a student's image encoder, prompts and projection.
+ *
+ * @param path run folder, exported file, or PyTorch checkpoint
+ * @param vectors file of class vectors to use instead of the student's own; PyTorch checkpoints have none
+ * @throws UserError when something is missing, damaged, or does not belong together
+ */
+export async function loadStudent(job: Job, path: string, vectors?: string): Promise<Student> {
+  const { platform } = job;
+  const opened = (await isFile(platform, path))
+    ? await openFile(platform, path)
+    : await openRun(platform, path);
+  const { checkpoint, stored } = opened;
+  noteNames(job, checkpoint);
+  const file = vectors ?? opened.vectors;
+  if (file === undefined)
+    throw new UserError(
+      `${path} has no class vectors: the authors' students are saved without them`,
+      'make them of its teacher (promptkd class-vectors) and give them with --class-vectors FILE',
+    );
+  requireFitting(path, { text: [], vision: stored.prompts }, checkpoint.config);
+  const classes = await readClassVectors(platform, file);
+  if (classes.embed !== stored.outputs)
+    throw new UserError(
+      `the class vectors in ${file} have ${classes.embed} numbers, the projection of ${path} gives ${stored.outputs}`,
+      'give the class vectors of the teacher that it was distilled from',
+    );
+  const model = await loadModel(job.gpu, checkpoint, {
+    text: false,
+    replaced: stored.weights,
+    precision: job.precision,
+  });
+  return {
+    model,
+    classes,
+    variables: {
+      prompts: promptVariables({ text: [], vision: stored.prompts }, model.config).vision,
+      projection: projectionVariables(stored.projection, stored.inputs, stored.outputs),
+    },
+  };
+}
+
+async function openRun(platform: Platform, run: string): Promise<Opened> {
+  const config = await readRunConfig(platform, run, 'student');
+  const stored = await readStudent(platform, run);
+  const checkpoint = await frozenClip(platform, String(config.clip), stored, run);
+  return { checkpoint, stored, vectors: platform.join(run, CLASS_VECTORS_FILE) };
+}
+
+async function openFile(platform: Platform, path: string): Promise<Opened> {
+  const file = await openModelFile(platform, path);
+  if (file.kind !== 'student') throw new UserError(`${path} is a teacher, not a student`, 'give a student');
+  if (file.from === 'prompts') {
+    const stored = await readStudentFile(platform, path);
+    return { checkpoint: await frozenClip(platform, stored.clip, stored, path), stored, vectors: path };
+  }
+  const { checkpoint } = file;
+  return {
+    checkpoint,
+    stored: await storedIn(checkpoint),
+    // Only files of ours say what their class vectors are called.
+    ...(checkpoint.metadata.class_names && { vectors: path }),
+  };
+}
+
+/** The CLIP that a student was distilled on. */
+async function frozenClip(
+  platform: Platform,
+  clip: string,
+  { clipHash }: StoredStudent,
+  student: string,
+): Promise<ClipCheckpoint> {
+  const checkpoint = await loadCheckpoint(platform, clip);
+  if ((await checkpoint.sha256()) !== clipHash)
+    throw new UserError(
+      `${checkpoint.path} is not the checkpoint that ${student} was distilled on: its SHA-256 differs`,
+      'restore that checkpoint',
+    );
+  return checkpoint;
+}
+
+/** Prompts and projection of a trainer checkpoint, under our names. */
+async function storedIn({ path, config, prompts, projection }: ClipCheckpoint): Promise<Opened['stored']> {
+  const tensors = new Map(
+    [...(projection ?? [])].map(([name, tensor]) => [name.replace('.running_', '.'), tensor] as const),
+  );
+  const inputs = config.embed;
+  const outputs = tensors.get('fc1.weight')?.shape[0] ?? inputs;
+  const layers = [...tensors.keys()].filter((name) => /^fc\d+\.weight$/.test(name)).length;
+  const shapes = Object.entries(projectionShapes(inputs, outputs, layers));
+  const fits = ([name, shape]: (typeof shapes)[number]) => tensors.get(name)?.shape.join() === shape.join();
+  if (!shapes.every(fits) || tensors.size !== shapes.length)
+    throw new UserError(
+      `${path}: its projection VPT_image_trans is not of Linear layers of one width with BatchNorm and ReLU between them`,
+      'give a student with that projection',
+    );
+  const values: Record<string, Float32Array> = {};
+  for (const [name, tensor] of tensors) values[name] = await tensor.read();
+  return {
+    prompts: await Promise.all((prompts?.vision ?? []).map((prompt) => prompt.read())),
+    projection: values,
+    inputs,
+    outputs,
+  };
+}

@@ -1,0 +1,38 @@
+/** What to do about a step that does not fit into the device's memory. */
+import { OutOfMemoryError } from '../../../engine/errors.js';
+import type { Capabilities } from '../../../engine/gpu/gpu.js';
+import { type PlanRequest, Schedule } from '../../../engine/graph/schedule.js';
+
+/**
+ * An error of a step's compilation; one of memory with the largest batch that fits in what the device took, found without it.
+ *
+ * @param batch of the step that did not fit
+ * @param request the step with another batch, by shapes alone
+ */
+export function withFittingBatch(
+  error: unknown,
+  batch: number,
+  request: (batch: number) => PlanRequest,
+  capabilities: Capabilities,
+): unknown {
+  if (!(error instanceof OutOfMemoryError) || !error.need) return error;
+  const { needed, available, largest = Number.POSITIVE_INFINITY } = error.need;
+  const plan = (size: number) => new Schedule(request(size), capabilities).describe();
+  // What other models and plans hold stays, whatever the batch.
+  const others = Math.max(0, needed - plan(batch).total);
+  const fits = (size: number) => {
+    const { total, largest: longest } = plan(size);
+    return others + total <= available && longest <= largest;
+  };
+  let [low, high] = [0, batch];
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (fits(middle)) low = middle;
+    else high = middle;
+  }
+  const mend =
+    low > 0
+      ? `use --batch ${low}, the largest that fits; --accumulate makes an update of several such batches`
+      : 'no batch fits: use a smaller model, --precision f16 or an adapter with more memory';
+  return new OutOfMemoryError(error.message, mend, error.need);
+}

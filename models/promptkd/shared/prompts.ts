@@ -1,0 +1,115 @@
+/** Learned prompts of both towers: how many, where, and how they start (IVLP's design; spec 1.2). */
+import { UserError } from '../../../engine/errors.js';
+import { type Tensor, variable } from '../../../engine/graph/tensor.js';
+import { type Checkpoint, readable } from '../../checkpoints/tensors.js';
+import type { ClipConfig } from '../../clip/config.js';
+import type { Random } from '../../random.js';
+
+/** Prompt tensors: index = depth; `text[0]` is the context, `vision[0]` the tokens appended to the patches. */
+export interface Prompts {
+  readonly text: readonly Tensor[];
+  readonly vision: readonly Tensor[];
+}
+
+/** Values of prompts on the host, as read from a file or made by an initialisation. */
+export interface PromptValues {
+  readonly text: readonly Float32Array[];
+  readonly vision: readonly Float32Array[];
+}
+
+export interface PromptShape {
+  /** Number of blocks with prompts; 0 means none in that tower. */
+  readonly textDepth: number;
+  readonly visionDepth: number;
+  readonly textLength: number;
+  readonly visionLength: number;
+}
+
+/**
+ * The prompts of one tower in a file of ours: `text.0`, `text.1`, ... without a gap, each `[tokens, width]`.
+ *
+ * @throws UserError naming file and tensor for other shapes and types
+ */
+export async function readPrompts(
+  { path, tensors }: Pick<Checkpoint, 'path' | 'tensors'>,
+  tower: 'text' | 'vision',
+): Promise<Float32Array[]> {
+  const names = [...tensors.keys()].filter((name) => name.startsWith(`${tower}.`));
+  const shape = tensors.get(`${tower}.0`)?.shape;
+  const values: Float32Array[] = [];
+  for (let i = 0; i < names.length; i++) {
+    const tensor = tensors.get(`${tower}.${i}`);
+    const fits =
+      shape?.length === 2 && shape[0]! > 0 && shape[1]! > 0 && tensor?.shape.join() === shape.join();
+    if (!tensor || !fits || !tensor.dtype.includes('F'))
+      throw new UserError(
+        readable(
+          `${path}: ${tower}.${i} ${tensor ? `of shape [${tensor.shape.join(', ')}] is no prompt like the others` : 'is missing'}`,
+        ),
+        'restore the file, or train again',
+      );
+    values.push(await tensor.read());
+  }
+  return values;
+}
+
+/** @throws UserError naming `path` when its prompts do not fit the towers of the CLIP */
+export function requireFitting(path: string, values: PromptValues, config: ClipConfig): void {
+  for (const tower of ['text', 'vision'] as const) {
+    const { width, layers } = config[tower];
+    const [first] = values[tower];
+    const problem =
+      values[tower].length > layers
+        ? `has ${values[tower].length} ${tower} prompts for the ${layers} blocks of its CLIP`
+        : first && first.length % width !== 0
+          ? `has ${tower} prompts of ${first.length} numbers for a width of ${width}`
+          : undefined;
+    if (problem) throw new UserError(`${path} ${problem}`, 'give the CLIP that it was made with');
+  }
+}
+
+/** Standard deviation of the initial deep prompts. */
+const INITIAL_DEVIATION = 0.02;
+
+/** Throws when a tower has fewer blocks than prompts are asked for. */
+export function checkPromptShape(shape: PromptShape, config: ClipConfig): void {
+  for (const tower of ['text', 'vision'] as const) {
+    const depth = shape[`${tower}Depth`];
+    if (depth > config[tower].layers)
+      throw new UserError(
+        `${tower} prompt depth ${depth} is more than the ${config[tower].layers} blocks of the ${tower} tower`,
+        `set the ${tower} prompt depth to ${config[tower].layers} or less`,
+      );
+  }
+}
+
+/**
+ * Initial prompts: the context is the token embeddings of the initial words, everything else is N(0, 0.02²).
+ *
+ * @param context embeddings of the initial words `[textLength, text width]`; random when absent
+ */
+export function initialPrompts(
+  shape: PromptShape,
+  config: ClipConfig,
+  random: Random,
+  context?: Float32Array,
+): PromptValues {
+  const draw = (count: number) =>
+    Float32Array.from({ length: count }, () => random.normal() * INITIAL_DEVIATION);
+  return {
+    text: Array.from({ length: shape.textDepth }, (_, i) =>
+      i === 0 && context ? context : draw(shape.textLength * config.text.width),
+    ),
+    vision: Array.from({ length: shape.visionDepth }, () => draw(shape.visionLength * config.vision.width)),
+  };
+}
+
+/** Prompts as variables on the device, `[length, width]` each. */
+export function promptVariables(values: PromptValues, config: ClipConfig): Prompts {
+  const make = (tower: 'text' | 'vision') =>
+    values[tower].map((data, i) => {
+      const { width } = config[tower];
+      return variable(data, [data.length / width, width], `${tower}.${i}`);
+    });
+  return { text: make('text'), vision: make('vision') };
+}

@@ -1,0 +1,123 @@
+/** The teacher's image features from a cache on disk (`--teacher-cache`); its vision tower is loaded when one is missing. */
+import type { Gpu } from '../../../engine/gpu/gpu.js';
+import { l2Normalize } from '../../../engine/ops/l2Normalize.js';
+import { loadModel } from '../../clip/model.js';
+import { encodeImages } from '../../clip/vision.js';
+import { ImageRunner } from '../../datasets/imageRunner.js';
+import type { Batch } from '../../datasets/loader.js';
+import { PREPROCESSING } from '../../images/preparedImage.js';
+import type { Crop } from '../../images/preprocess.js';
+import type { Job } from '../../job.js';
+import type { Teacher } from '../files/loadTeacher.js';
+import { FeatureCache } from './featureCache.js';
+
+/** A file's content and what is cut out of it. */
+const keyOf = (hash: string, { left, top, width, height, flip }: Crop): string =>
+  `${hash.slice(0, 32)} ${left} ${top} ${width} ${height} ${flip ? 'flipped' : 'upright'}`;
+
+const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(bytes < 1e6 ? 3 : 1)} MB`;
+
+export class CachedTeacher {
+  private readonly features = new WeakMap<Batch, Float32Array>();
+  private runner: Promise<ImageRunner> | undefined;
+  private release: (() => void) | undefined;
+  private asked = 0;
+  private found = 0;
+
+  private constructor(
+    private readonly job: Job,
+    private readonly teacher: Teacher,
+    private readonly cache: FeatureCache,
+    private readonly batch: number,
+  ) {}
+
+  /**
+   * @param teacher its vision tower need not be loaded
+   * @param folder `true`: in the user's cache folder
+   * @param crops that the run will look at in all, for the estimate
+   */
+  static async open(
+    job: Job,
+    teacher: Teacher,
+    folder: string | true,
+    { batch, crops }: { readonly batch: number; readonly crops: number },
+  ): Promise<CachedTeacher> {
+    const { platform } = job;
+    const { config } = teacher.model;
+    const owner = {
+      teacher: teacher.hash ?? 'not tuned',
+      clip: teacher.clipHash,
+      // What files beside the weights decide: the towers' sizes, the activation, LayerNorm's epsilon.
+      vision: JSON.stringify([config.vision, config.activation, config.layerNormEps]),
+      precision: job.precision ?? 'f32',
+      activations: teacher.model.weights.activations,
+      preprocessing: PREPROCESSING,
+      decoder: platform.imageDecoder ?? 'unknown',
+    };
+    const root = folder === true ? platform.join(platform.cacheFolder ?? '.', 'teacher-features') : folder;
+    const cache = await FeatureCache.open(platform, root, owner, config.embed, job.note);
+    // A key has some 60 bytes beside the features.
+    const most = crops * (2 * config.embed + 60);
+    job.note(
+      `teacher cache: ${crops} crops of ${config.embed} float16 numbers, ${megabytes(most)} at most; ` +
+        `${cache.size} are kept in ${cache.folder}`,
+    );
+    return new CachedTeacher(job, teacher, cache, batch);
+  }
+
+  /** Has the features of a batch ready: those that are missing are computed together and kept. */
+  async prepare(batch: Batch): Promise<void> {
+    const { cache } = this;
+    const images = batch.otherImages ?? batch.images;
+    const keys = images.map(({ crop }, i) => keyOf(batch.hashes![i]!, crop));
+    const missing = keys.flatMap((key, i) => (cache.has(key) ? [] : [i]));
+    this.asked += keys.length;
+    this.found += keys.length - missing.length;
+    if (missing.length > 0) {
+      this.runner ??= this.load();
+      const runner = await this.runner;
+      const rows = await runner.run(missing.map((i) => images[i]!));
+      missing.forEach((i, row) => {
+        cache.add(keys[i]!, rows.subarray(row * runner.width, (row + 1) * runner.width));
+      });
+      await cache.flushLarge();
+    }
+    this.features.set(batch, await cache.rows(keys));
+  }
+
+  /** Unit features of a batch that is prepared, `[batch, embed]`. */
+  of(batch: Batch): Float32Array {
+    return this.features.get(batch)!;
+  }
+
+  flush(): Promise<void> {
+    return this.cache.flush();
+  }
+
+  /** A line about how much the cache had. */
+  summary(): void {
+    const share = this.asked === 0 ? 100 : (100 * this.found) / this.asked;
+    this.job.note(
+      `teacher cache: ${share.toFixed(share === 100 ? 0 : 1)} % hits (${this.found} of ${this.asked}), ` +
+        `${megabytes(this.cache.bytes)} in ${this.cache.folder}`,
+    );
+  }
+
+  destroy(): void {
+    const free = (runner: ImageRunner | undefined) => {
+      runner?.destroy();
+      this.release?.();
+    };
+    if (this.runner) this.runner.then(free, () => free(undefined));
+  }
+
+  private async load(): Promise<ImageRunner> {
+    const { job, teacher } = this;
+    const gpu: Gpu = job.gpu;
+    const model = await loadModel(gpu, teacher.model.checkpoint, { text: false, precision: job.precision });
+    this.release = model.release;
+    return ImageRunner.create(gpu, model.config.vision.resolution, this.batch, (images) =>
+      l2Normalize(encodeImages(model.weights, model.config, images, teacher.prompts.vision)),
+    );
+  }
+}

@@ -1,0 +1,143 @@
+/** A trained run, an exported one, or plain CLIP, as something that classifies image files. */
+import { UserError } from '../../../engine/errors.js';
+import type { Tensor } from '../../../engine/graph/tensor.js';
+import type { Dataset, ImageItem } from '../../datasets/dataset.js';
+import { type ImageRows, ImageRunner } from '../../datasets/imageRunner.js';
+import type { Skipped } from '../../datasets/skipped.js';
+import type { Job } from '../../job.js';
+import type { Platform } from '../../platform.js';
+import { runKind } from '../../runs/runFolder.js';
+import type { ClassVectors } from '../classVectors/classVectors.js';
+import { loadStudent } from '../files/loadStudent.js';
+import { loadPlainClip, loadTeacher, makeClassVectors, type Teacher } from '../files/loadTeacher.js';
+import { isFile, openModelFile } from '../files/modelFile.js';
+import { type Accuracy, accuracy } from '../shared/evaluate.js';
+import { classTensor, clipLogits, studentLogits } from '../stage2/step.js';
+
+/** Images of one run of the graph. */
+const BATCH = 16;
+
+export interface RunOptions {
+  /** File of class vectors to use instead of the student's own; checkpoints of the authors' code have none. */
+  readonly classVectors?: string;
+  /** The CLIP whose token embeddings and tokenizer a teacher checkpoint takes. */
+  readonly teacherClip?: string;
+}
+
+const kindOf = async (platform: Platform, path: string) =>
+  (await isFile(platform, path)) ? (await openModelFile(platform, path)).kind : runKind(platform, path);
+
+export class Classifier {
+  private constructor(
+    /** In the order of the logits. */
+    readonly classNames: readonly string[],
+    private readonly runner: ImageRunner,
+    private readonly release: () => void,
+  ) {}
+
+  /** Plain CLIP, zero-shot, over the given class names. */
+  static async plain(
+    job: Job,
+    clip: string,
+    classNames: readonly string[],
+    options: { tokenizer?: string; template?: string } = {},
+  ): Promise<Classifier> {
+    return Classifier.fromTeacher(job, await loadPlainClip(job, clip, options), classNames);
+  }
+
+  private static async fromTeacher(
+    job: Job,
+    teacher: Teacher,
+    classNames: readonly string[],
+  ): Promise<Classifier> {
+    const classes = await makeClassVectors(job, teacher, classNames);
+    const { model, prompts } = teacher;
+    const matrix = classTensor(classes);
+    const runner = await ImageRunner.create(job.gpu, model.config.vision.resolution, BATCH, (images) =>
+      clipLogits(model, prompts.vision, matrix, images),
+    );
+    return new Classifier(classNames, runner, model.release);
+  }
+
+  /**
+   * The teacher or student of a run folder, an exported file, or a checkpoint of the authors' code.
+   *
+   * @param classNames classes to choose from: a teacher takes any; a student those of its class vectors
+   */
+  static async ofRun(
+    job: Job,
+    run: string,
+    classNames?: readonly string[],
+    { classVectors, teacherClip }: RunOptions = {},
+  ): Promise<Classifier> {
+    if ((await kindOf(job.platform, run)) === 'teacher') {
+      if (!classNames)
+        throw new UserError(
+          `${run} is a teacher and needs class names`,
+          'give a data set or a list of class names',
+        );
+      return Classifier.fromTeacher(job, await loadTeacher(job, run, teacherClip), classNames);
+    }
+    const { model, variables, classes: all } = await loadStudent(job, run, classVectors);
+    const classes = pickClasses(all, classNames, classVectors ?? run);
+    const matrix = classTensor(classes);
+    const build = (images: Tensor) => studentLogits(model, variables, matrix, images);
+    const runner = await ImageRunner.create(job.gpu, model.config.vision.resolution, BATCH, build);
+    return new Classifier(classes.classNames, runner, model.release);
+  }
+
+  /**
+   * Logits of every item, `[items, classes]`.
+   *
+   * @param skipped bears with broken images; without it the first one is an error
+   */
+  logits(job: Job, items: readonly ImageItem[], label: string, skipped?: Skipped): Promise<ImageRows> {
+    return this.runner.runAll(job, items, label, skipped);
+  }
+
+  /** Accuracy on the test images of a data set whose classes are this classifier's, in order; on those that can be read. */
+  async evaluate(
+    job: Job,
+    data: Pick<Dataset, 'name' | 'test'>,
+    label: string,
+    skipped?: Skipped,
+  ): Promise<Accuracy> {
+    if (data.test.length === 0)
+      throw new UserError(`${data.name} has no test images`, 'add test/<class>/ folders to the data set');
+    const { rows, missing } = await this.logits(job, data.test, label, skipped);
+    return accuracy(
+      rows,
+      data.test.map((item) => item.label),
+      this.classNames.length,
+      missing,
+    );
+  }
+
+  destroy(): void {
+    this.runner.destroy();
+    this.release();
+  }
+}
+
+/** The rows of the wanted classes, in their order. @throws UserError naming a class that `file` has no vector for */
+export function pickClasses(
+  vectors: ClassVectors,
+  wanted: readonly string[] | undefined,
+  file: string,
+): ClassVectors {
+  if (!wanted) return vectors;
+  const rows = wanted.map((name) => {
+    const row = vectors.classNames.indexOf(name);
+    if (row < 0)
+      throw new UserError(
+        `${file} has no vector for the class "${name}"`,
+        'make class vectors for these classes with: promptkd class-vectors',
+      );
+    return vectors.vectors.subarray(row * vectors.embed, (row + 1) * vectors.embed);
+  });
+  const picked = new Float32Array(rows.length * vectors.embed);
+  rows.forEach((row, i) => {
+    picked.set(row, i * vectors.embed);
+  });
+  return { ...vectors, vectors: picked, count: wanted.length, classNames: wanted };
+}

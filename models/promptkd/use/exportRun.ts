@@ -1,0 +1,173 @@
+/** Writes a finished run as one file for others: the authors' PyTorch code, or whoever reads safetensors. */
+import { UserError } from '../../../engine/errors.js';
+import { type ClipCheckpoint, loadCheckpoint } from '../../checkpoints/load.js';
+import { pytorchCheckpoint } from '../../checkpoints/pytorchWriter.js';
+import { openSafetensors, streamSafetensors } from '../../checkpoints/safetensors.js';
+import { type Checkpoint, renamed, type StoredTensor } from '../../checkpoints/tensors.js';
+import { byteCount, type WritableTensor, writable, writableInteger } from '../../checkpoints/writable.js';
+import type { ClipConfig } from '../../clip/config.js';
+import type { Platform, WrittenPiece } from '../../platform.js';
+import { type RunKind, readRunConfig, runKind } from '../../runs/runFolder.js';
+import { classVectorMetadata } from '../classVectors/classVectors.js';
+import { CLASS_VECTORS_FILE, MERGED_KIND, openStudentFile, STUDENT_FILE } from '../files/studentFile.js';
+import { openTeacherFile, TEACHER_FILE } from '../files/teacherFile.js';
+import { projectionKey, promptKey, trainerKey } from '../files/trainerKeys.js';
+
+export interface ExportOptions {
+  readonly format: 'pytorch' | 'safetensors';
+  /** safetensors: the frozen image encoder too, so that the file needs nothing else. PyTorch files always have it. */
+  readonly merged?: boolean;
+  /** Frozen matrices as float16; what was learned stays float32. Otherwise everything stays as it is stored. */
+  readonly half?: boolean;
+  readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
+}
+
+export interface Exported {
+  readonly kind: RunKind;
+  readonly tensors: number;
+  /** Of the tensors. */
+  readonly bytes: number;
+}
+
+/**
+ * Writes the run in `run` to the file `out`, which is replaced.
+ *
+ * @throws UserError when the run is not finished, its CLIP is gone or another one, or the options do not fit
+ */
+export async function exportRun(
+  platform: Platform,
+  run: string,
+  out: string,
+  options: ExportOptions,
+): Promise<Exported> {
+  const kind = (await runKind(platform, run)) ?? 'student';
+  const config = await readRunConfig(platform, run, kind);
+  const whole = options.format === 'pytorch' || options.merged === true;
+  if (options.half && !whole)
+    throw new UserError(
+      'without the image encoder there is nothing to store as float16: what was learned stays float32',
+      'add --merged, or leave out --half',
+    );
+  if (kind === 'teacher' && options.format === 'safetensors' && options.merged)
+    throw new UserError(
+      `${run} is a teacher, and merged files are for students`,
+      'export it with --format pytorch, or its prompts alone without --merged',
+    );
+  const learned = await openLearned(platform, run, kind);
+  if (learned.tensors.size === 0)
+    throw new UserError(`${run} is plain CLIP and has learned nothing`, 'give others its CLIP itself');
+  if (kind === 'student' && options.format === 'pytorch' && !learned.tensors.has('projection.fc1.weight'))
+    throw new UserError(
+      `${run} has no projection, and the authors' code knows no such student`,
+      'export it with --format safetensors --merged',
+    );
+  const classVectors =
+    kind === 'student' ? await openSafetensors(platform, platform.join(run, CLASS_VECTORS_FILE)) : undefined;
+  const { tensors, metadata } = whole
+    ? await wholeModel(platform, run, String(config.clip), learned, kind, options)
+    : { tensors: copies(learned), metadata: learned.metadata };
+
+  if (options.format === 'pytorch') {
+    // The authors' loader prints `val_result` as a number, so "not measured" must be one.
+    const scalars = { epoch: Number(config.epochs), val_result: Number.NaN, ...metadata };
+    await platform.write(out, counted(pytorchCheckpoint(tensors, scalars), tensors, options));
+    return summary(kind, tensors);
+  }
+  const all = [...tensors, ...(classVectors ? copies(classVectors) : [])];
+  const described = {
+    ...(classVectors && classVectorMetadata(classVectors.metadata)),
+    ...metadata,
+    ...(options.merged && { kind: MERGED_KIND }),
+  };
+  await platform.write(out, counted(streamSafetensors(all, described, platform.crc32), all, options));
+  return summary(kind, all);
+}
+
+/** The file of what a run has learned. */
+async function openLearned(platform: Platform, run: string, kind: RunKind): Promise<Checkpoint> {
+  const path = platform.join(run, kind === 'teacher' ? TEACHER_FILE : STUDENT_FILE);
+  return kind === 'teacher' ? openTeacherFile(platform, path, run) : openStudentFile(platform, path, run);
+}
+
+/** Frozen towers and what was learned, under the authors' names. */
+async function wholeModel(
+  platform: Platform,
+  run: string,
+  clip: string,
+  learned: Checkpoint,
+  kind: RunKind,
+  options: ExportOptions,
+): Promise<{ tensors: WritableTensor[]; metadata: Record<string, string> }> {
+  const checkpoint = await loadCheckpoint(platform, clip);
+  const hash = await checkpoint.sha256();
+  if (hash !== learned.metadata.clip_sha256)
+    throw new UserError(
+      `${checkpoint.path} is not the checkpoint that ${run} was made with: its SHA-256 differs`,
+      'restore that checkpoint',
+    );
+  // Full fine-tuning has learned the image encoder itself.
+  const tuned = new Set([...learned.tensors.keys()].map(trainerKey));
+  const tensors = [
+    ...frozenTensors(checkpoint, kind, options.half === true).filter(({ name }) => !tuned.has(name)),
+    ...[...learned.tensors].flatMap(([name, tensor]) => learnedTensors(name, tensor)),
+  ];
+  const { template } = learned.metadata;
+  return {
+    tensors,
+    metadata: { ...describe(checkpoint.config), clip_sha256: hash, ...(template && { template }) },
+  };
+}
+
+/** What shapes do not say. */
+const describe = ({ activation, layerNormEps }: ClipConfig): Record<string, string> => ({
+  activation: activation === 'gelu' ? 'gelu' : 'quick_gelu',
+  layer_norm_eps: String(layerNormEps),
+});
+
+function frozenTensors({ tensors }: ClipCheckpoint, kind: RunKind, half: boolean): WritableTensor[] {
+  return [...tensors].flatMap(([name, tensor]) => {
+    const key = trainerKey(name);
+    const wanted = kind === 'teacher' || name === 'logit_scale' || name.startsWith('visual.');
+    if (key === undefined || !wanted) return [];
+    const asHalf = tensor.dtype === 'F16' || (half && tensor.shape.length >= 2);
+    return [writable(tensor, key, asHalf ? 'F16' : 'F32')];
+  });
+}
+
+/** One tensor of our own file; a BatchNorm's mean brings the counter that PyTorch keeps beside it. */
+function learnedTensors(name: string, tensor: StoredTensor): WritableTensor[] {
+  const prompt = /^(text|vision)\.(\d+)$/.exec(name);
+  if (prompt) return [writable(tensor, promptKey(prompt[1] as 'text' | 'vision', Number(prompt[2])), 'F32')];
+  if (name.startsWith('visual.')) return [writable(tensor, trainerKey(name)!, 'F32')];
+  const part = name.replace(/^projection\./, '');
+  const key = projectionKey(part);
+  // A 1 x 1 convolution where we have a matrix.
+  const shape = tensor.shape.length === 2 ? [...tensor.shape, 1, 1] : tensor.shape;
+  const found = writable(renamed(tensor, key, shape), key, 'F32');
+  return part.endsWith('.mean')
+    ? [found, writableInteger(key.replace('running_mean', 'num_batches_tracked'), 0)]
+    : [found];
+}
+
+const copies = ({ tensors }: Checkpoint): WritableTensor[] =>
+  [...tensors].map(([name, tensor]) => writable(tensor, name, 'F32'));
+
+async function* counted(
+  chunks: AsyncIterable<WrittenPiece>,
+  tensors: readonly WritableTensor[],
+  { onProgress }: ExportOptions,
+): AsyncGenerator<WrittenPiece> {
+  const total = summary('student', tensors).bytes;
+  let done = 0;
+  for await (const chunk of chunks) {
+    yield chunk;
+    done += chunk instanceof Uint8Array ? chunk.length : 0;
+    onProgress?.(Math.min(done, total), total);
+  }
+}
+
+const summary = (kind: RunKind, tensors: readonly WritableTensor[]): Exported => ({
+  kind,
+  tensors: tensors.length,
+  bytes: tensors.reduce((sum, tensor) => sum + byteCount(tensor), 0),
+});

@@ -1,0 +1,53 @@
+/** The judge of bounds has to be judged: it must see an access outside of a tensor, wherever in an expression it is. */
+import { describe, expect, it } from 'vitest';
+import { Plan } from '../../../engine/gpu/plan.js';
+import { call, type Op } from '../../../engine/graph/op.js';
+import { constant, type Tensor } from '../../../engine/graph/tensor.js';
+import { withChecks } from '../../../engine/kernels/bounds.js';
+import { exp } from '../../../engine/ops/exp.js';
+import { testGpu } from '../../helpers/check.js';
+
+/** e^x of `extra` elements too many. */
+const careless: Op<{ readonly extra: number }> = {
+  name: 'careless',
+  outputs: ([x]) => [{ shape: x!.shape }],
+  kernels: ({ inputs: [x], outputs: [y], attributes: { extra } }) => [
+    { shader: 'exp', constants: {}, reads: { x: x! }, writes: { y: y! }, elements: y!.size + extra },
+  ],
+  reference: (_, [x]) => [x!.map(Math.exp)],
+};
+
+async function outside(...outputs: Tensor[]): Promise<string[]> {
+  const plan = await Plan.compile(await testGpu(), { outputs }, { checkBounds: true });
+  plan.run();
+  const names = await plan.outside();
+  plan.destroy();
+  return names;
+}
+
+describe('a plan that checks bounds', () => {
+  const x = constant(new Float32Array(37).fill(1), [37], 'x');
+
+  it('names the launches that leave a tensor, by one element too', async () => {
+    expect(await outside(exp(x), call(careless, [x], { extra: 1 }), exp(x))).toEqual(['exp']);
+    expect(await outside(exp(x), call(careless, [x], { extra: 0 }))).toEqual([]);
+  });
+
+  it('compares indices of bindings and of declared arrays, within one another, and nothing else', () => {
+    const code = [
+      'var<workgroup> tile: array<vec2f, 2 * SIZE>;',
+      'fn f(v: vec4f) { y[at[i] + 1u][3] = tile[i] + v[i] + other.x[i] + maxy[i]; }',
+    ].join('\n');
+    const sizes = new Map([
+      ['x', 5],
+      ['y', 7],
+      ['at', 9],
+    ]);
+    const lines = withChecks(code, sizes, 2).split('\n');
+    expect(lines[1]).toBe(
+      'fn f(v: vec4f) { y[checked_index(u32(at[checked_index(u32(i), 9u)] + 1u), 7u)][3] = ' +
+        'tile[checked_index(u32(i), u32(2 * SIZE))] + v[i] + other.x[i] + maxy[i]; }',
+    );
+    expect(lines[2]).toContain('@binding(2) var<storage, read_write> faults');
+  });
+});

@@ -1,0 +1,66 @@
+import { describe, expect, it } from 'vitest';
+import { write } from '../../../engine/gpu/memory.js';
+import { Plan } from '../../../engine/gpu/plan.js';
+import { input } from '../../../engine/graph/tensor.js';
+import { allFinite, largestMagnitude } from '../../../engine/train/magnitude.js';
+import { checkForward, TestRandom, testGpu, withCapabilities } from '../../helpers/check.js';
+
+const checkBounds = process.env.PROMPTKD_CHECK_BOUNDS === '1';
+
+// Sizes that no vector divides, and vectors; fewer tensors than one launch takes, and more, with a last launch that is not full.
+const cases = [false, true].flatMap((software) =>
+  [[1], [1, 3, 67, 12289], [4, 8, 260, 4100, 4096, 16, 36, 64, 12, 40004, 20, 128, 4, 768, 3072, 44]].map(
+    (sizes) => [software, sizes] as const,
+  ),
+);
+
+describe('largestMagnitude', () => {
+  it.each(cases)('is the largest |x| of each tensor (software: %s, sizes %s)', async (software, sizes) => {
+    const gpu = withCapabilities(await testGpu(), { software });
+    const leaves = sizes.map((size) => input([size], 'x'));
+    const { magnitudes, update } = largestMagnitude(leaves);
+    const plan = await Plan.compile(gpu, { updates: [update] }, { poison: true, checkBounds });
+    const names = plan.launches.map(({ name }) => name);
+    expect(names.filter((name) => name === 'magnitude.check').length).toBe(Math.ceil(sizes.length / 7));
+    const random = new TestRandom(sizes.length);
+    const place = (size: number) => Math.floor(((random.next() + 1) / 2) * size);
+    const special = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 3.4e38, -7, 0];
+    for (let round = 0; round < 2 * special.length; round++) {
+      const expected = leaves.map((leaf, t) => {
+        // -0 and 0 alone, in one round.
+        const values = round === 0 ? new Float32Array(leaf.size).fill(-0) : random.array(leaf.size);
+        const value = special[(round + t) % special.length]!;
+        if (round > 0 && t % 3 !== 2) values[place(leaf.size)] = value;
+        write(gpu, leaf, values);
+        const largest = values.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+        return Number.isNaN(largest) ? Number.POSITIVE_INFINITY : largest;
+      });
+      plan.run();
+      expect([...(await plan.read(magnitudes))], `round ${round}`).toEqual(expected);
+    }
+    if (checkBounds) expect(await plan.outside()).toEqual([]);
+    plan.destroy();
+  });
+
+  it('follows its reference', async () => {
+    const random = new TestRandom(5);
+    const leaves = [7, 5, 300].map((size) => random.variable([size]));
+    await checkForward([], { updates: [largestMagnitude(leaves).update] });
+  });
+
+  it('sees NaN of either sign and any payload', async () => {
+    const gpu = await testGpu();
+    const x = input([5], 'x');
+    const [{ magnitudes, update }, finite] = [largestMagnitude([x]), allFinite([x])];
+    const plan = await Plan.compile(gpu, { outputs: [finite], updates: [update] });
+    for (const bits of [0x7f800001, 0xff800001, 0x7fc00000, 0xffffffff, 0x7f800000, 0xff800000]) {
+      const values = new Uint32Array(5);
+      values[3] = bits;
+      write(gpu, x, new Float32Array(values.buffer));
+      plan.run();
+      const found = [(await plan.read(magnitudes))[0], (await plan.read(finite))[0]];
+      expect(found, bits.toString(16)).toEqual([Number.POSITIVE_INFINITY, 0]);
+    }
+    plan.destroy();
+  });
+});

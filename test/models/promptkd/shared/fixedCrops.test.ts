@@ -1,0 +1,65 @@
+/** Kept features of fixed crops, in step with a training loader that comes upon broken images. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { nodePlatform } from '../../../../cli/platform/node.js';
+import { l2Normalize } from '../../../../engine/ops/l2Normalize.js';
+import { loadCheckpoint } from '../../../../models/checkpoints/load.js';
+import { loadModel } from '../../../../models/clip/model.js';
+import { encodeImages } from '../../../../models/clip/vision.js';
+import { type ImageItem, loadDataset } from '../../../../models/datasets/dataset.js';
+import { ImageRunner } from '../../../../models/datasets/imageRunner.js';
+import { Loader } from '../../../../models/datasets/loader.js';
+import { Skipped } from '../../../../models/datasets/skipped.js';
+import { ViewFeatures } from '../../../../models/promptkd/shared/fixedCrops.js';
+import { drawFewEmoji, emojiStudent, fewEmoji } from '../../../helpers/emojiData.js';
+import { temporaryFolder } from '../../../helpers/files.js';
+import { testJob } from '../../../helpers/job.js';
+
+const folder = temporaryFolder('view-features');
+let items: ImageItem[];
+let broken: string[];
+beforeAll(async () => {
+  const { train } = await loadDataset(
+    nodePlatform,
+    await drawFewEmoji(join(folder, 'data'), fewEmoji({ classes: 3, train: 3 })),
+  );
+  broken = [2, 5, 7].map((place) => train[place].path);
+  for (const path of broken) {
+    writeFileSync(path, readFileSync(path).subarray(0, 300));
+  }
+  items = train;
+});
+
+describe('ViewFeatures', () => {
+  it('has the features of every batch, also of what stands in for broken images', async () => {
+    const job = await testJob();
+    const { gpu, platform } = job;
+    const model = await loadModel(gpu, await loadCheckpoint(platform, emojiStudent), { text: false });
+    const skipped = new Skipped(items.length, 0.5);
+    const options = { seed: 3, views: 2, cropScale: 0.3, skipped };
+    const views = await ViewFeatures.compute(job, model, [], items, {
+      ...options,
+      batch: 4,
+      label: 'features',
+    });
+    expect(skipped.list().map(({ path }) => path)).toEqual([...broken].sort());
+
+    const size = model.config.vision.resolution;
+    const runner = await ImageRunner.create(gpu, size, 3, (images) =>
+      l2Normalize(encodeImages(model.weights, model.config, images, [])),
+    );
+    const loader = new Loader(platform, items, { ...options, batch: 3, size, augment: true });
+    for (const epoch of [1, 2, 3])
+      for await (const { images, indices } of loader.epoch(epoch)) {
+        const kept = views.batch(epoch, indices);
+        const direct = await runner.run(images);
+        expect(kept.length).toBe(direct.length);
+        kept.forEach((value, i) => {
+          expect(Math.abs(value - direct[i])).toBeLessThan(1e-5);
+        });
+      }
+    runner.destroy();
+    model.release();
+  });
+});
