@@ -1,9 +1,10 @@
 /** y = activation(x W^T + b), as PyTorch's Linear stores W: [outputs, inputs]. */
 import { type Op, record } from '../graph/op.js';
 import type { DType, Tensor } from '../graph/tensor.js';
+import { type Activation, activationValue } from '../kernels/activations.js';
 import { chooseProduct } from '../kernels/matmul/candidates.js';
 import { type MatmulSizes, multiplyMatrices, productFlops } from '../kernels/matmul/launch.js';
-import { type Activation, activationGradient, activationValue } from './activation.js';
+import { activationGradient } from './activation.js';
 import { otherTerm } from './add.js';
 import { cast } from './cast.js';
 import { matmul } from './matmul.js';

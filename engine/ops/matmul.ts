@@ -1,9 +1,10 @@
 /** C = A B, batched over leading axes, with either operand transposed. */
 import { call, type Op } from '../graph/op.js';
 import { type DType, type Shape, sameShape, sizeOf, type Tensor } from '../graph/tensor.js';
+import type { Activation } from '../kernels/activations.js';
 import { chooseProduct } from '../kernels/matmul/candidates.js';
 import { type MatmulSizes, multiplyMatrices, productFlops } from '../kernels/matmul/launch.js';
-import { type Activation, slopeOf } from './activation.js';
+import { slopeOf } from './activation.js';
 import { misfit } from './shape.js';
 
 interface Attributes extends MatmulSizes {

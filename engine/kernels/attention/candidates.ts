@@ -1,8 +1,9 @@
 /** The kernels that can compute a launch of attention on an adapter, and the choice between them. */
-import type { Capabilities } from '../../gpu/gpu.js';
-import type { Constant, Dispatch, KernelContext } from '../../graph/op.js';
+import type { Capabilities } from '../../capabilities.js';
+import type { Constant, Dispatch } from '../../graph/dispatch.js';
+import type { KernelContext } from '../../graph/op.js';
 import type { Tensor } from '../../graph/tensor.js';
-import { type Candidate, chosenDispatch, type Tunable } from '../tuning.js';
+import { type Candidate, chosenDispatch, type Tunable } from '../../graph/tunable.js';
 import { type AttentionEntry, type AttentionLaunch, HEAD } from './launch.js';
 import { attentionMatrices, attentionMatrixKernel, attentionMatrixName } from './tensorCore.js';
 import { attentionTrial, smallAttention } from './trial.js';

@@ -1,7 +1,7 @@
 /** Attention on subgroup matrices: the first choice where there are any for float16. */
-import type { SubgroupMatrixConfig } from '../../gpu/adapter.js';
-import { type Capabilities, matrixSubgroup } from '../../gpu/gpu.js';
-import type { Shader } from '../../graph/op.js';
+import type { SubgroupMatrixConfig } from '../../capabilities.js';
+import { type Capabilities, matrixSubgroup } from '../../capabilities.js';
+import type { Shader } from '../../graph/dispatch.js';
 import { type AttentionEntry, type AttentionLaunch, HEAD } from './launch.js';
 
 /** Rows of the other side that a workgroup of attention_matrix.wgsl takes at a time. */

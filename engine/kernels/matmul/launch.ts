@@ -1,8 +1,8 @@
 /** A matrix product and what follows it, as every kernel of the family sees it. */
 
-import { type Constant, type Dispatch, MAX_GROUPS, type Operand, type Values } from '../../graph/op.js';
-import type { Tensor } from '../../graph/tensor.js';
-import type { Activation } from '../../ops/activation.js';
+import { type Constant, type Dispatch, MAX_GROUPS, type Operand } from '../../graph/dispatch.js';
+import type { Tensor, Values } from '../../graph/tensor.js';
+import { type Activation, activationConstant } from '../activations.js';
 
 export interface MatmulSizes {
   readonly batch: number;
@@ -107,10 +107,7 @@ export function productDispatch(shader: string, product: Product, choice: TileCh
       SLOPE: slope !== undefined,
       HAS_BIAS: bias !== undefined,
       STORE_PRE: pre !== undefined,
-      QUICK_GELU: activation === 'quickGelu',
-      GELU: activation === 'gelu',
-      RELU: activation === 'relu',
-      IDENTITY: activation === undefined,
+      ACTIVATION: activationConstant(activation),
       ...choice.constants,
     },
     // With an activation lavapipe takes 1.09 times as long, without one 0.87 to 1.03 times.

@@ -1,5 +1,5 @@
 /** The product in plain WGSL without workgroup memory: for CPU adapters without subgroups, and the one to compare with. */
-import type { Dispatch } from '../../graph/op.js';
+import type { Dispatch } from '../../graph/dispatch.js';
 import { type MatmulSizes, type Product, productDispatch, tilesOf } from './launch.js';
 
 /**

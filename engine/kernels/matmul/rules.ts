@@ -7,8 +7,7 @@
  * at a time, the model is off by 8 % in the mean (test/engine/kernels/matmul/rules.test.ts). Their rates also say what bounds the smaller
  * tiles: the L2 cache gives the units 4.2 TB/s, at which tiles of 64x64, 64x128 and 128x128 could reach 136, 181 and 271.
  */
-import type { SubgroupMatrixConfig } from '../../gpu/adapter.js';
-import type { Capabilities } from '../../gpu/gpu.js';
+import type { Capabilities, SubgroupMatrixConfig } from '../../capabilities.js';
 import { type MatmulSizes, type Product, tilesOf } from './launch.js';
 import { STAGED_TILES, type StagedTile } from './sharedMemoryTiled.js';
 import { fitsMatrix, type MatrixShape, type MatrixTile, matrixConfig, matrixEdges } from './tensorCore.js';

@@ -1,5 +1,5 @@
 /** The product for GPUs in plain WGSL: tiles in workgroup memory. */
-import type { Dispatch } from '../../graph/op.js';
+import type { Dispatch } from '../../graph/dispatch.js';
 import { type MatmulSizes, type Product, productDispatch, tilesOf } from './launch.js';
 
 /** Edge of a workgroup's tile: 128 (256 invocations of 8 x 8), 64 (64 of 8 x 8) or 32 (64 of 4 x 4). */

@@ -1,5 +1,5 @@
 /** The product of a few rows (a skinny product) for GPUs, as fast as B can be read. */
-import type { Dispatch } from '../../graph/op.js';
+import type { Dispatch } from '../../graph/dispatch.js';
 import { type Product, productDispatch } from './launch.js';
 
 /** Rows that a workgroup computes, and the most that it is worth it for: then B is read twice, the second time from the cache. */

@@ -1,5 +1,5 @@
 /** The product for adapters whose subgroups are CPU vectors: values of A move between lanes instead of being loaded again. */
-import type { Dispatch } from '../../graph/op.js';
+import type { Dispatch } from '../../graph/dispatch.js';
 import { type Product, productDispatch, tilesOf } from './launch.js';
 
 /** Rows, and vectors of four columns a lane, of a subgroup's tile. */

@@ -1,7 +1,7 @@
 /** The product on subgroup matrices (tensor cores). */
-import type { SubgroupMatrixConfig } from '../../gpu/adapter.js';
-import { type Capabilities, matrixSubgroup } from '../../gpu/gpu.js';
-import type { Dispatch, Operand } from '../../graph/op.js';
+import type { SubgroupMatrixConfig } from '../../capabilities.js';
+import { type Capabilities, matrixSubgroup } from '../../capabilities.js';
+import type { Dispatch, Operand } from '../../graph/dispatch.js';
 import type { Tensor } from '../../graph/tensor.js';
 import { type Product, productDispatch } from './launch.js';
 

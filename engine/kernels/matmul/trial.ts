@@ -1,8 +1,10 @@
 /** What a product kernel is checked with: a product of the same kind, small and odd, and its results in float64. */
-import type { Constant, Dispatch, Values } from '../../graph/op.js';
+import type { Constant, Dispatch } from '../../graph/dispatch.js';
+import type { Values } from '../../graph/tensor.js';
 import { type Shape, Tensor } from '../../graph/tensor.js';
-import { activationDerivative, activationValue } from '../../ops/activation.js';
-import { type Expected, largestOf, summationError, type Trial, ULP } from '../trial.js';
+import type { Expected, Trial } from '../../graph/tunable.js';
+import { activationDerivative, activationValue, STEEPEST } from '../activations.js';
+import { largestOf, summationError, ULP } from '../tolerance.js';
 import { multiplyMatrices, type Product } from './launch.js';
 
 /**
@@ -29,8 +31,7 @@ export function smallProduct(product: Product, dispatch?: Dispatch): Product {
   const n = small(sizes.n, beyond(TILE_N, 197));
   // Where there are few rows many invocations share k, so that two of their steps take this much.
   const k = small(sizes.k, sizes.m <= 16 ? 2100 : 190);
-  const like = (tensor: Tensor, shape: Shape) =>
-    new Tensor(shape, tensor.dtype, undefined, undefined, tensor.label);
+  const like = (tensor: Tensor, shape: Shape) => new Tensor(shape, tensor.dtype, tensor.label);
   const result = (tensor: Tensor | undefined) => tensor && like(tensor, [batch, m, n]);
   const { bias, pre, residual, slope } = epilogue;
   return {
@@ -82,10 +83,10 @@ export function productTrial(product: Product, dispatch: Dispatch): Trial {
         ? sums.map((x, i) => x * activationDerivative(inputOf(slope.pre)[i]!, slope.activation))
         : sums.map((x) => (activation ? activationValue(x, activation) : x));
       add(results, residual);
-      // No sum of absolute values exceeds the product of two lengths; derivatives of the activations stay below 1.13.
+      // No sum of absolute values exceeds the product of two lengths; derivatives of the activations stay below STEEPEST.
       const { batch, k, transposeA, transposeB } = sizes;
       const lengths = longest(inputOf(a), batch, k, transposeA) * longest(inputOf(b), batch, k, !transposeB);
-      const terms = 1.13 * lengths + 2;
+      const terms = STEEPEST * lengths + 2;
       const rounding = summationError(sizes.k, terms);
       const expect = (values: Values, { dtype }: Tensor): Expected => ({
         values,

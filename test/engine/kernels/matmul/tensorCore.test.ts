@@ -3,12 +3,13 @@
  * (scripts/mesa-matrix.sh); other adapters here only compile these kernels (checks/shaders/candidateVariants.ts).
  */
 import { describe, expect, it } from 'vitest';
-import type { Capabilities } from '../../../../engine/gpu/gpu.js';
+import type { Capabilities } from '../../../../engine/capabilities.js';
 import { Plan } from '../../../../engine/gpu/plan.js';
-import { call, type Op } from '../../../../engine/graph/op.js';
+import { call, nodeOf, type Op } from '../../../../engine/graph/op.js';
 import { evaluate } from '../../../../engine/graph/reference.js';
 import { constant, type DType, type Shape, sizeOf, type Tensor } from '../../../../engine/graph/tensor.js';
 import { toHalf } from '../../../../engine/half.js';
+import { activationDerivative, activationValue } from '../../../../engine/kernels/activations.js';
 import {
   type Epilogue,
   type MatmulSizes,
@@ -20,7 +21,6 @@ import {
   matrixConfig,
   matrixDispatch,
 } from '../../../../engine/kernels/matmul/tensorCore.js';
-import { activationDerivative, activationValue } from '../../../../engine/ops/activation.js';
 import { layouts, TestRandom, testGpu, withCapabilities } from '../../../helpers/check.js';
 
 const own = await testGpu();
@@ -101,7 +101,7 @@ async function check(random: TestRandom, wanted: Case, operands: readonly [DType
   const inputs = Object.keys(tensors) as Names[];
   const attributes = { ...wanted, inputs };
   const c = call(op, Object.values(tensors), attributes);
-  const pre = c.node!.outputs[1]!;
+  const pre = nodeOf(c)!.outputs[1]!;
   const outputs = follows.pre ? [c, pre] : [c];
   const expected = evaluate(outputs);
   const plan = await Plan.compile(gpu, { outputs }, { poison: true });
