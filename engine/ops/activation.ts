@@ -4,11 +4,14 @@ import { type Dispatch, vectors } from '../graph/dispatch.js';
 import { call, type GraphNode, type Op } from '../graph/op.js';
 import { sameShape, type Tensor } from '../graph/tensor.js';
 import {
+  ACTIVATIONS,
   type Activation,
   activationConstant,
   activationDerivative,
   activationValue,
 } from '../kernels/activations.js';
+import { cast } from './cast.js';
+import { example, examples } from './example.js';
 import { misfit } from './shape.js';
 
 interface Attributes {
@@ -71,3 +74,11 @@ export function slopeOf(
 
 export const quickGelu = (x: Tensor): Tensor => activation(x, 'quickGelu');
 export const gelu = (x: Tensor): Tensor => activation(x, 'gelu');
+
+export const activationExamples = examples(() =>
+  ACTIVATIONS.flatMap((kind) => [
+    example(`activation ${kind}`, [[3, 7]], (x) => activation(x, kind)),
+    example(`activation ${kind} by vectors`, [[3, 8]], (x) => activation(x, kind)),
+    example(`activation ${kind} in float16`, [[3, 8]], (x) => cast(activation(cast(x, 'f16'), kind), 'f32')),
+  ]),
+);

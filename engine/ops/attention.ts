@@ -22,6 +22,8 @@ import {
   attentionForward,
   sizesOf,
 } from '../kernels/attention/reference.js';
+import { cast } from './cast.js';
+import { example, examples } from './example.js';
 import { misfit } from './shape.js';
 
 export type { AttentionOptions } from '../kernels/attention/launch.js';
@@ -104,3 +106,14 @@ export const attentionGradient = (
   d_o: Tensor,
   options: AttentionOptions,
 ): Tensor => call(gradientOp, [qkv, o, lse, d_o], options);
+
+export const attentionExamples = examples(() => [
+  ...[false, true].flatMap((causal) =>
+    [1, 9].map((tokens) =>
+      example(`attention ${tokens} ${causal}`, [[2, tokens, 384]], (x) => attention(x, { heads: 2, causal })),
+    ),
+  ),
+  example('attention in float16', [[2, 5, 192]], (x) =>
+    cast(attention(cast(x, 'f16'), { heads: 1, causal: true }), 'f32'),
+  ),
+]);

@@ -1,12 +1,13 @@
 /** y = activation(x W^T + b), as PyTorch's Linear stores W: [outputs, inputs]. */
 import { type Op, record } from '../graph/op.js';
 import type { DType, Tensor } from '../graph/tensor.js';
-import { type Activation, activationValue } from '../kernels/activations.js';
+import { ACTIVATIONS, type Activation, activationValue } from '../kernels/activations.js';
 import { chooseProduct } from '../kernels/matmul/candidates.js';
 import { type MatmulSizes, multiplyMatrices, productFlops } from '../kernels/matmul/launch.js';
 import { activationGradient } from './activation.js';
 import { otherTerm } from './add.js';
 import { cast } from './cast.js';
+import { example, examples } from './example.js';
 import { matmul } from './matmul.js';
 import { sumLeading } from './reduce.js';
 import { reshape } from './reshape.js';
@@ -99,3 +100,22 @@ export function linear(
 ): Tensor {
   return record(op, bias ? [x, weight, bias] : [x, weight], { activation, dtype }).outputs[0]!;
 }
+
+export const linearExamples = examples(() => [
+  ...[undefined, ...ACTIVATIONS].flatMap((activation) => [
+    example(`linear ${activation}`, [[5, 12], [8, 12], [8]], (x, w, b) => linear(x, w, b, { activation })),
+    example(
+      `linear without bias ${activation}`,
+      [
+        [5, 9],
+        [7, 9],
+      ],
+      (x, w) => linear(x, w, undefined, { activation }),
+    ),
+  ]),
+  ...ACTIVATIONS.map((activation) =>
+    example(`linear ${activation} in float16`, [[5, 12], [8, 12], [8]], (x, w, b) =>
+      cast(linear(cast(x, 'f16'), cast(w, 'f16'), b, { activation, dtype: 'f16' }), 'f32'),
+    ),
+  ),
+]);

@@ -5,6 +5,8 @@ import type { Activation } from '../kernels/activations.js';
 import { chooseProduct } from '../kernels/matmul/candidates.js';
 import { type MatmulSizes, multiplyMatrices, productFlops } from '../kernels/matmul/launch.js';
 import { slopeOf } from './activation.js';
+import { cast } from './cast.js';
+import { example, examples, PAIRS } from './example.js';
 import { misfit } from './shape.js';
 
 interface Attributes extends MatmulSizes {
@@ -74,3 +76,25 @@ export function matmul(
   const rounded = options.rounded && (a.dtype === 'f32' || b.dtype === 'f32') ? true : undefined;
   return call(op, [a, b], { batch: sizeOf(lead), m, n, k, transposeA, transposeB, shape, dtype, rounded });
 }
+
+export const matmulExamples = examples(() =>
+  PAIRS.flatMap(([transposeA, transposeB]) => {
+    const shapes = (m: number, n: number, k: number) =>
+      [transposeA ? [2, k, m] : [2, m, k], transposeB ? [2, n, k] : [2, k, n]] as const;
+    return [
+      ...(
+        [
+          [5, 7, 9],
+          [33, 36, 40],
+        ] as const
+      ).map(([m, n, k]) =>
+        example(`matmul ${m} ${transposeA} ${transposeB}`, shapes(m, n, k), (a, b) =>
+          matmul(a, b, { transposeA, transposeB }),
+        ),
+      ),
+      example(`matmul ${transposeA} ${transposeB} in float16`, shapes(32, 36, 40), (a, b) =>
+        cast(matmul(cast(a, 'f16'), cast(b, 'f16'), { transposeA, transposeB, dtype: 'f16' }), 'f32'),
+      ),
+    ];
+  }),
+);

@@ -6,6 +6,7 @@
 import { type Dispatch, vectors } from '../graph/dispatch.js';
 import { call, type Op } from '../graph/op.js';
 import type { Tensor } from '../graph/tensor.js';
+import { example, examples } from './example.js';
 import { matmul } from './matmul.js';
 import { reshape } from './reshape.js';
 import { misfit } from './shape.js';
@@ -118,3 +119,16 @@ export function patchEmbedding(images: Tensor, weight: Tensor, patch = weight.sh
   });
   return reshape(product, [batch, rows, width]);
 }
+
+export const patchesExamples = examples(() =>
+  [4, 3].map((patch) =>
+    example(
+      `patchEmbedding ${patch}`,
+      [
+        [2, 3, 2 * patch, 2 * patch],
+        [8, 3, patch, patch],
+      ],
+      (images, weight) => patchEmbedding(images, weight),
+    ),
+  ),
+);

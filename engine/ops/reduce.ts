@@ -2,6 +2,7 @@
 import { call, type Op } from '../graph/op.js';
 import { type Shape, sizeOf, type Tensor } from '../graph/tensor.js';
 import { broadcastTo } from './broadcast.js';
+import { example, examples } from './example.js';
 import { sumOver } from './rows.js';
 import { isSuffix, misfit, rowsOf } from './shape.js';
 
@@ -46,3 +47,9 @@ export function sumLast(x: Tensor): Tensor {
   const shape = x.shape.length > 1 ? x.shape.slice(0, -1) : [1];
   return call(op, [x], { outer: rows, reduced: width, inner: 1, shape });
 }
+
+export const reduceExamples = examples(() => [
+  example('sumLast', [[3, 5, 7]], (x) => sumLast(x)),
+  example('sumLeading', [[3, 5, 7]], (x) => sumLeading(x, [7])),
+  example('sum of many', [[300]], (x) => sum(x)),
+]);

@@ -34,7 +34,8 @@ export const overRowsOf = (
   uniforms?: Readonly<Record<string, Uniform>>,
 ) => overRows(rowsOf(x.shape), constants, uniforms);
 
-/** Elements (or vectors) of a row that an invocation keeps in registers, at the most. */
+/** Elements (or vectors) of a row that an invocation may keep in registers: up to rows of 4096 elements. */
+export const HELD = [1, 2, 4, 8, 16] as const;
 const MOST_HELD = 16;
 
 /**

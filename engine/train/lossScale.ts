@@ -8,7 +8,9 @@
 import { float } from '../graph/dispatch.js';
 import { type GraphNode, type Op, record } from '../graph/op.js';
 import { type Tensor, variable } from '../graph/tensor.js';
+import { examples, updating } from '../ops/example.js';
 import { multiply } from '../ops/multiply.js';
+import { sum } from '../ops/reduce.js';
 import { type GradOptions, grad } from './autograd.js';
 import { allFinite } from './magnitude.js';
 
@@ -71,3 +73,11 @@ const scaleOp: Op<null> = {
     return [Float64Array.of(next), Float64Array.of(1 / next), Float64Array.of(steps)];
   },
 };
+
+export const lossScaleExamples = examples(() =>
+  // Gradients that are checked in vectors or not.
+  [8, 7].map((width) => {
+    const x = variable(undefined, [3, width], 'scaled');
+    return updating('scaledGrad', [scaledGrad(sum(x), [x]).update]);
+  }),
+);
