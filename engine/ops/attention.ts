@@ -1,5 +1,5 @@
 /**
- * Scaled dot-product attention, every head 64 wide, and its gradient.
+ * Scaled dot-product attention, every head HEAD_WIDTH = 64 columns wide, and its gradient.
  *   S = q k^T / 8 (over the keys up to the query's own when causal),  P = softmax(S),  o = P v,  lse = log sum exp S
  *   dP = do v^T,  D = rowsum(do ∘ o),  dS = P ∘ (dP - D),  dq = dS k / 8,  dk = dS^T q / 8,  dv = P^T do
  * The backward pass stores no [tokens, tokens] matrix: it makes P again from S and lse (FlashAttention, arXiv
@@ -7,6 +7,7 @@
  */
 
 import type { Dispatch } from '../graph/dispatch.js';
+import { UserError } from '../errors.js';
 import { call, type Op, record } from '../graph/op.js';
 import type { Tensor } from '../graph/tensor.js';
 import { chooseAttention } from '../kernels/attention/candidates.js';
@@ -14,7 +15,7 @@ import {
   type AttentionEntry,
   type AttentionLaunch,
   type AttentionOptions,
-  HEAD,
+  HEAD_WIDTH,
 } from '../kernels/attention/launch.js';
 import {
   attentionBackward,
@@ -31,7 +32,7 @@ export type { AttentionOptions } from '../kernels/attention/launch.js';
 /** Products of [tokens, tokens, 64] that every head does; a causal one sees half of them. */
 const productsFlops = (qkv: Tensor, { heads, causal }: AttentionOptions, products: number): number => {
   const [batch, tokens] = qkv.shape as [number, number];
-  return (products * 2 * batch * heads * tokens * tokens * HEAD) / (causal ? 2 : 1);
+  return (products * 2 * batch * heads * tokens * tokens * HEAD_WIDTH) / (causal ? 2 : 1);
 };
 
 const op: Op<AttentionOptions> = {
@@ -40,8 +41,13 @@ const op: Op<AttentionOptions> = {
   // Output 1 is the log of the softmax's denominators; stored only when a gradient reads it.
   outputs: ([qkv], { heads }) => {
     const [batch, tokens, width] = qkv!.shape as [number, number, number];
-    if (qkv!.shape.length !== 3 || !Number.isInteger(heads) || heads < 1 || width !== 3 * heads * HEAD)
-      misfit('attention', [qkv], `${heads} heads of ${HEAD} need [batch, tokens, ${3 * heads * HEAD}]`);
+    if (qkv!.shape.length !== 3 || !Number.isInteger(heads) || heads < 1 || width % (3 * heads) !== 0)
+      misfit('attention', [qkv], `${heads} heads need [batch, tokens, 3 * ${heads} * the width of a head]`);
+    if (width !== 3 * heads * HEAD_WIDTH)
+      throw new UserError(
+        `attention: ${qkv} has ${heads} heads of ${width / 3 / heads} columns, and there are kernels for ${HEAD_WIDTH} alone (HEAD_WIDTH)`,
+        `choose a number of heads that makes each ${HEAD_WIDTH} wide`,
+      );
     return [{ shape: [batch, tokens, width / 3], dtype: qkv!.dtype }, { shape: [batch, heads, tokens] }];
   },
   kernels: ({ inputs: [qkv], outputs: [o, lse], attributes }, context) => {
@@ -94,7 +100,12 @@ const gradientOp: Op<AttentionOptions> = {
   },
 };
 
-/** `qkv` `[batch, tokens, 3 * 64 * heads]` as q | k | v, head by head within each -> `[batch, tokens, 64 * heads]`, of its dtype. */
+/**
+ * `qkv` `[batch, tokens, 3 * HEAD_WIDTH * heads]` as q | k | v, head by head within each -> `[batch, tokens, HEAD_WIDTH * heads]`,
+ * of its dtype.
+ *
+ * @throws UserError where a head has another width
+ */
 export const attention = (qkv: Tensor, options: AttentionOptions): Tensor =>
   record(op, [qkv], { heads: options.heads, causal: options.causal }).outputs[0]!;
 
