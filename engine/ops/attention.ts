@@ -13,7 +13,7 @@ import {
   type AttentionEntry,
   type AttentionLaunch,
   type AttentionOptions,
-  HEAD,
+  HEAD_WIDTH,
 } from '../kernels/attention/launch.js';
 import {
   attentionBackward,
@@ -28,7 +28,7 @@ export type { AttentionOptions } from '../kernels/attention/launch.js';
 /** Products of [tokens, tokens, 64] that every head does; a causal one sees half of them. */
 const productsFlops = (qkv: Tensor, { heads, causal }: AttentionOptions, products: number): number => {
   const [batch, tokens] = qkv.shape as [number, number];
-  return (products * 2 * batch * heads * tokens * tokens * HEAD) / (causal ? 2 : 1);
+  return (products * 2 * batch * heads * tokens * tokens * HEAD_WIDTH) / (causal ? 2 : 1);
 };
 
 const op: Op<AttentionOptions> = {
@@ -37,8 +37,12 @@ const op: Op<AttentionOptions> = {
   // Output 1 is the log of the softmax's denominators; stored only when a gradient reads it.
   outputs: ([qkv], { heads }) => {
     const [batch, tokens, width] = qkv!.shape as [number, number, number];
-    if (qkv!.shape.length !== 3 || !Number.isInteger(heads) || heads < 1 || width !== 3 * heads * HEAD)
-      misfit('attention', [qkv], `${heads} heads of ${HEAD} need [batch, tokens, ${3 * heads * HEAD}]`);
+    if (qkv!.shape.length !== 3 || !Number.isInteger(heads) || heads < 1 || width !== 3 * heads * HEAD_WIDTH)
+      misfit(
+        'attention',
+        [qkv],
+        `${heads} heads of ${HEAD_WIDTH} need [batch, tokens, ${3 * heads * HEAD_WIDTH}]`,
+      );
     return [{ shape: [batch, tokens, width / 3], dtype: qkv!.dtype }, { shape: [batch, heads, tokens] }];
   },
   kernels: ({ inputs: [qkv], outputs: [o, lse], attributes }, context) => {
@@ -78,8 +82,8 @@ const gradientOp: Op<AttentionOptions> = {
       writes: AttentionLaunch['writes'],
     ) => chooseAttention({ entry, ...attributes, reads, writes }, context);
     return [
-      launch('queries', { qkv, o, lse, d_o }, { d_qkv, delta }),
-      launch('keys', { qkv, lse, d_o, delta }, { d_qkv }),
+      launch('backward_dq', { qkv, o, lse, d_o }, { d_qkv, delta }),
+      launch('backward_dkv', { qkv, lse, d_o, delta }, { d_qkv }),
     ];
   },
   // Scores and dP in both kernels, then dq, dk and dv.

@@ -1,8 +1,9 @@
 /** y = activation(x W^T + b), as PyTorch's Linear stores W: [outputs, inputs]. */
 import { type Op, record } from '../graph/op.js';
 import type { DType, Tensor } from '../graph/tensor.js';
-import { chooseProduct } from '../kernels/matmul/candidates.js';
-import { type MatmulSizes, multiplyMatrices, productFlops } from '../kernels/matmul/launch.js';
+import { chooseMatmul } from '../kernels/matmul/candidates.js';
+import { type MatmulSizes, matmulFlops } from '../kernels/matmul/launch.js';
+import { matmulReference } from '../kernels/matmul/reference.js';
 import { type Activation, activationGradient, activationValue } from './activation.js';
 import { otherTerm } from './add.js';
 import { cast } from './cast.js';
@@ -43,11 +44,11 @@ const op: Op<Attributes> = {
     const epilogue = {
       bias,
       activation,
-      pre: context.used[1] ? pre : undefined,
+      preactivation: context.used[1] ? pre : undefined,
       residual: residual ? inputs.at(-1) : undefined,
     };
     const sizes = sizesOf(x!, weight!);
-    return [chooseProduct({ a: x!, b: weight!, c: y!, sizes, epilogue }, context)];
+    return [chooseMatmul({ a: x!, b: weight!, c: y!, sizes, epilogue }, context)];
   },
   absorb: ({ inputs, attributes, outputs: [, pre] }, consumer, tail) => {
     const residual = attributes.residual ? undefined : otherTerm(consumer, tail);
@@ -78,9 +79,9 @@ const op: Op<Attributes> = {
       wantBias ? sumLeading(cast(dPre, bias!.dtype), bias!.shape) : undefined,
     ];
   },
-  flops: ({ inputs: [x, weight] }) => productFlops(sizesOf(x!, weight!)),
+  flops: ({ inputs: [x, weight] }) => matmulFlops(sizesOf(x!, weight!)),
   reference: ({ inputs, attributes: { activation } }, [x, weight, bias]) => {
-    const pre = multiplyMatrices(x!, weight!, sizesOf(inputs[0]!, inputs[1]!));
+    const pre = matmulReference(x!, weight!, sizesOf(inputs[0]!, inputs[1]!));
     if (bias) for (let i = 0; i < pre.length; i++) pre[i]! += bias[i % bias.length]!;
     return [activation ? pre.map((v) => activationValue(v, activation)) : pre, pre];
   },
@@ -88,7 +89,7 @@ const op: Op<Attributes> = {
 
 /**
  * `x` `[..., inputs]`, `weight` `[outputs, inputs]`, `bias` `[outputs]` -> `[..., outputs]`.
- * The activation is computed in the product's own kernel. The result is float32 unless `dtype` says f16.
+ * The activation is computed in the matmul's own kernel. The result is float32 unless `dtype` says f16.
  */
 export function linear(
   x: Tensor,

@@ -1,8 +1,9 @@
 /** C = A B, batched over leading axes, with either operand transposed. */
 import { call, type Op } from '../graph/op.js';
 import { type DType, type Shape, sameShape, sizeOf, type Tensor } from '../graph/tensor.js';
-import { chooseProduct } from '../kernels/matmul/candidates.js';
-import { type MatmulSizes, multiplyMatrices, productFlops } from '../kernels/matmul/launch.js';
+import { chooseMatmul } from '../kernels/matmul/candidates.js';
+import { type MatmulSizes, matmulFlops } from '../kernels/matmul/launch.js';
+import { matmulReference } from '../kernels/matmul/reference.js';
 import { type Activation, slopeOf } from './activation.js';
 import { misfit } from './shape.js';
 
@@ -21,8 +22,8 @@ const op: Op<Attributes> = {
   outputs: (_, { shape, dtype }) => [{ shape, dtype }],
   kernels: ({ inputs: [a, b, pre], outputs: [c], attributes }, context) => {
     const { slope, rounded } = attributes;
-    const epilogue = slope && pre ? { slope: { pre, activation: slope } } : {};
-    return [chooseProduct({ a: a!, b: b!, c: c!, sizes: attributes, epilogue, rounded }, context)];
+    const epilogue = slope && pre ? { activationGradient: { preactivation: pre, activation: slope } } : {};
+    return [chooseMatmul({ a: a!, b: b!, c: c!, sizes: attributes, epilogue, rounded }, context)];
   },
   absorb: ({ inputs, attributes }, consumer, tail) => {
     const found = attributes.slope ? undefined : slopeOf(consumer, tail);
@@ -46,8 +47,8 @@ const op: Op<Attributes> = {
         : matmul(a!, dc!, { transposeA: !transposeA, dtype: b!.dtype })
       : undefined,
   ],
-  flops: ({ attributes }) => productFlops(attributes),
-  reference: ({ attributes }, [a, b]) => [multiplyMatrices(a!, b!, attributes)],
+  flops: ({ attributes }) => matmulFlops(attributes),
+  reference: ({ attributes }, [a, b]) => [matmulReference(a!, b!, attributes)],
 };
 
 /**
