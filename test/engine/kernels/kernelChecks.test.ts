@@ -128,7 +128,7 @@ describe('the check of a kernel', () => {
       text.replace('store_shared(index + $s * INVOCATIONS, next$s);', 'if (step == 0u) { $& }');
     const swapped = (text: string) =>
       text.replace('let b$j = shared_b[shared_index(k,', 'let b$j = shared_a[shared_index(k,');
-    const before = (text: string) => text.replace('(step + 1u) * STEP);', 'step * STEP);');
+    const before = (text: string) => text.replace('(step + 1u) * TILE_K);', 'step * TILE_K);');
     for (const [change, name] of [
       [stale, 'stale tile'],
       [swapped, 'swapped operand'],
@@ -248,7 +248,7 @@ describe('a plan on a device with checks', () => {
     expect(gpu.checks.choose(tunable!)).toBe(tunable!.candidates[1]!.name);
 
     gpu.checks = new KernelChecks(gpu, { get: () => 'its results differ', set: () => {} });
-    await expect(Plan.compile(gpu, { outputs: [graph()] })).rejects.toThrow(/no kernel computes problem NN/);
+    await expect(Plan.compile(gpu, { outputs: [graph()] })).rejects.toThrow(/no kernel computes matmul NN/);
   });
 
   it('takes the next kernel where one does not compile, and the device goes on', async () => {
@@ -272,7 +272,7 @@ describe('a plan on a device with checks', () => {
       return matmulTrial(work, candidate.dispatch(work));
     };
     const tunable: Tunable = {
-      key: 'product',
+      key: 'matmul',
       work: problem,
       candidates: [broken, right] as Candidate[],
       trial,
