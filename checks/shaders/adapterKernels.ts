@@ -1,7 +1,7 @@
 /** Every kernel that an adapter with given capabilities may run, for checks that compile without running. */
 
-import type { Capabilities } from '../../engine/gpu/gpu.js';
-import { Schedule } from '../../engine/graph/schedule.js';
+import type { Capabilities } from '../../engine/capabilities.js';
+import { Schedule } from '../../engine/gpu/schedule.js';
 import { type DType, input } from '../../engine/graph/tensor.js';
 import { type KernelSource, kernelSource } from '../../engine/kernels/kernelSource.js';
 import { matmulCandidates } from '../../engine/kernels/matmul/candidates.js';

@@ -1,7 +1,6 @@
 /** Every kernel that products and attention may get, of every level and layout, for checks that compile without running. */
 
-import type { SubgroupMatrixConfig } from '../../engine/gpu/adapter.js';
-import type { Capabilities, Level } from '../../engine/gpu/gpu.js';
+import type { Capabilities, Level, SubgroupMatrixConfig } from '../../engine/capabilities.js';
 import { type DType, input } from '../../engine/graph/tensor.js';
 import { attentionCandidates } from '../../engine/kernels/attention/candidates.js';
 import type { AttentionLaunch } from '../../engine/kernels/attention/launch.js';

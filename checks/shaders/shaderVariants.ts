@@ -3,12 +3,13 @@
  * small odd shapes, and both training stages at the shapes of real models, at every capability level.
  */
 
-import type { Capabilities, Gpu, Level } from '../../engine/gpu/gpu.js';
+import type { Capabilities, Level } from '../../engine/capabilities.js';
+import type { Gpu } from '../../engine/gpu/gpu.js';
 import { peakGraphs } from '../../engine/gpu/peaks.js';
-import { grad } from '../../engine/graph/autograd.js';
-import { type PlanRequest, Schedule } from '../../engine/graph/schedule.js';
+import { type PlanRequest, Schedule } from '../../engine/gpu/schedule.js';
 import type { KernelSource } from '../../engine/kernels/kernelSource.js';
 import { everyOperation } from '../../engine/ops/every.js';
+import { grad } from '../../engine/train/autograd.js';
 import { resampleKernels } from '../../models/images/gpuPreprocess.js';
 import {
   KNOWN_MODELS,

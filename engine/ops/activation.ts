@@ -1,51 +1,18 @@
-/**
- * Activation functions, element by element:
- * - `quickGelu`: x sigmoid(1.702 x), as in OpenAI's CLIP
- * - `gelu`: x Phi(x) with the normal distribution function, exact (not the tanh form)
- * - `relu`: max(x, 0), with derivative 0 at 0
- *
- * The scalar functions live in shaders/activation_functions.wgsl, which the matrix product includes too.
- */
-import { call, type Dispatch, type Op, vectors } from '../graph/op.js';
-import { type GraphNode, sameShape, type Tensor } from '../graph/tensor.js';
-import { misfit } from './shape.js';
+/** Activation functions, element by element; which ones there are, kernels/activations.ts says. */
 
-export type Activation = 'quickGelu' | 'gelu' | 'relu';
+import { type Dispatch, vectors } from '../graph/dispatch.js';
+import { call, type GraphNode, type Op } from '../graph/op.js';
+import { sameShape, type Tensor } from '../graph/tensor.js';
+import {
+  type Activation,
+  activationConstant,
+  activationDerivative,
+  activationValue,
+} from '../kernels/activations.js';
+import { misfit } from './shape.js';
 
 interface Attributes {
   readonly kind: Activation;
-}
-
-const QUICK = 1.702;
-const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
-
-/** Standard normal distribution function by its series, whose terms are all of one sign: accurate to float64. */
-function normalCdf(x: number): number {
-  if (Math.abs(x) > 9) return x > 0 ? 1 : 0;
-  let term = x;
-  let series = x;
-  for (let k = 3; Math.abs(term) > 1e-17 * Math.abs(series); k += 2) {
-    term *= (x * x) / k;
-    series += term;
-  }
-  return 0.5 + density(x) * series;
-}
-const density = (x: number): number => Math.exp(-0.5 * x * x) / Math.sqrt(2 * Math.PI);
-
-/** act(x) in float64, for references. */
-export function activationValue(x: number, kind: Activation): number {
-  if (kind === 'quickGelu') return x * sigmoid(QUICK * x);
-  return kind === 'gelu' ? x * normalCdf(x) : Math.max(x, 0);
-}
-
-/** act'(x) in float64, for references. */
-export function activationDerivative(x: number, kind: Activation): number {
-  if (kind === 'quickGelu') {
-    const s = sigmoid(QUICK * x);
-    return s + QUICK * x * s * sigmoid(-QUICK * x);
-  }
-  if (kind === 'gelu') return normalCdf(x) + x * density(x);
-  return x <= 0 ? 0 : 1;
 }
 
 /** A launch of activation.wgsl on `inputs` of one shape. */
@@ -55,7 +22,7 @@ function dispatch(kind: Activation, inputs: Readonly<Record<string, Tensor>>, ou
   return {
     shader: 'activation',
     entry: gradient ? 'gradient' : 'forward',
-    constants: { VECTOR, QUICK_GELU: kind === 'quickGelu', GELU: kind === 'gelu', GRADIENT: gradient },
+    constants: { VECTOR, ACTIVATION: activationConstant(kind), GRADIENT: gradient },
     reads: Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, as(tensor)])),
     writes: { [gradient ? 'dx' : 'y']: as(output) },
     elements: output.size / lanes,

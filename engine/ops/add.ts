@@ -1,6 +1,6 @@
 /** y = a + b, where b may lack leading axes of a (it is then repeated along them). */
-import { call, type Op } from '../graph/op.js';
-import { type GraphNode, sameShape, type Tensor } from '../graph/tensor.js';
+import { call, type GraphNode, type Op } from '../graph/op.js';
+import { sameShape, type Tensor } from '../graph/tensor.js';
 import { elementwise } from './elementwise.js';
 import { sumLeading } from './reduce.js';
 import { isSuffix, misfit } from './shape.js';

@@ -6,7 +6,8 @@
  * 2205.14135), so P is as exact as float32 holds lse: 1e-5 relative for scores around 100.
  */
 
-import { call, type Dispatch, type Op, record } from '../graph/op.js';
+import type { Dispatch } from '../graph/dispatch.js';
+import { call, type Op, record } from '../graph/op.js';
 import type { Tensor } from '../graph/tensor.js';
 import { chooseAttention } from '../kernels/attention/candidates.js';
 import {

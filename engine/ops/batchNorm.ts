@@ -4,8 +4,9 @@
  * unbiased one; evaluation uses the stored statistics.
  */
 import { UserError } from '../errors.js';
-import { type Constant, call, float, type Op, record, type Values } from '../graph/op.js';
-import { type GraphNode, sameShape, type Tensor } from '../graph/tensor.js';
+import { type Constant, float } from '../graph/dispatch.js';
+import { call, type GraphNode, type Op, record } from '../graph/op.js';
+import { sameShape, type Tensor, type Values } from '../graph/tensor.js';
 import { misfit } from './shape.js';
 
 interface Attributes {

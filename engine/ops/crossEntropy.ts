@@ -1,6 +1,7 @@
 /** Cross-entropy with integer labels, averaged over the batch: mean over b of -log softmax(logits[b])[label[b]]. */
-import type { Capabilities } from '../gpu/gpu.js';
-import { call, float, type Op } from '../graph/op.js';
+import type { Capabilities } from '../capabilities.js';
+import { float } from '../graph/dispatch.js';
+import { call, type Op } from '../graph/op.js';
 import type { Tensor } from '../graph/tensor.js';
 import { overRowsOf, sumOf } from './rows.js';
 import { misfit } from './shape.js';

@@ -3,7 +3,8 @@
  * without running them. An operation that is missing here is compiled by no such check.
  */
 
-import { constant, type GraphNode, type Shape, type Tensor, variable } from '../graph/tensor.js';
+import type { GraphNode } from '../graph/op.js';
+import { constant, type Shape, type Tensor, variable } from '../graph/tensor.js';
 import { adamW } from '../train/adamW.js';
 import { clipFactor } from '../train/clipGradients.js';
 import { scaledGrad } from '../train/lossScale.js';

@@ -3,8 +3,9 @@
  * by the batch alone: spec 3.3).
  */
 import { UserError } from '../errors.js';
-import { call, float, type Op, type Values } from '../graph/op.js';
-import { sameShape, type Tensor } from '../graph/tensor.js';
+import { float } from '../graph/dispatch.js';
+import { call, type Op } from '../graph/op.js';
+import { sameShape, type Tensor, type Values } from '../graph/tensor.js';
 import { multiply } from './multiply.js';
 import { overRowsOf, reading, sumOf } from './rows.js';
 import { misfit } from './shape.js';

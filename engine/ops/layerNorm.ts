@@ -1,16 +1,6 @@
 /** Layer normalisation over the last axis: y = (x - mean) / sqrt(biased variance + epsilon) * gamma + beta. */
-import {
-  type Constant,
-  call,
-  type Extent,
-  float,
-  type KernelContext,
-  type Op,
-  type Operand,
-  record,
-  type Shader,
-  vectors,
-} from '../graph/op.js';
+import { type Constant, type Extent, float, type Operand, type Shader, vectors } from '../graph/dispatch.js';
+import { call, type KernelContext, type Op, record } from '../graph/op.js';
 import { type DType, sameShape, type Tensor } from '../graph/tensor.js';
 import { otherTerm } from './add.js';
 import { overRowsOf, reading, rowAnInvocation } from './rows.js';

@@ -1,10 +1,11 @@
 /** y = activation(x W^T + b), as PyTorch's Linear stores W: [outputs, inputs]. */
 import { type Op, record } from '../graph/op.js';
 import type { DType, Tensor } from '../graph/tensor.js';
+import { type Activation, activationValue } from '../kernels/activations.js';
 import { chooseMatmul } from '../kernels/matmul/candidates.js';
 import { type MatmulSizes, matmulFlops } from '../kernels/matmul/launch.js';
 import { matmulReference } from '../kernels/matmul/reference.js';
-import { type Activation, activationGradient, activationValue } from './activation.js';
+import { activationGradient } from './activation.js';
 import { otherTerm } from './add.js';
 import { cast } from './cast.js';
 import { matmul } from './matmul.js';

@@ -1,10 +1,11 @@
 /** C = A B, batched over leading axes, with either operand transposed. */
 import { call, type Op } from '../graph/op.js';
 import { type DType, type Shape, sameShape, sizeOf, type Tensor } from '../graph/tensor.js';
+import type { Activation } from '../kernels/activations.js';
 import { chooseMatmul } from '../kernels/matmul/candidates.js';
 import { type MatmulSizes, matmulFlops } from '../kernels/matmul/launch.js';
 import { matmulReference } from '../kernels/matmul/reference.js';
-import { type Activation, slopeOf } from './activation.js';
+import { slopeOf } from './activation.js';
 import { misfit } from './shape.js';
 
 interface Attributes extends MatmulSizes {

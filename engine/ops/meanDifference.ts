@@ -1,7 +1,9 @@
 /**
  * How far two tensors are apart on average: mean |a - b| (with slope 0 where they are equal), or mean (a - b)².
  */
-import { call, float, type Op, record, WORKGROUP } from '../graph/op.js';
+
+import { float, WORKGROUP } from '../graph/dispatch.js';
+import { call, type Op, record } from '../graph/op.js';
 import { sameShape, type Tensor } from '../graph/tensor.js';
 import { overRows, sumOf } from './rows.js';
 import { misfit } from './shape.js';

@@ -2,7 +2,9 @@
  * A convolution whose stride is its kernel, as a product: images are cut into patches, each one a row.
  *   patches[b, gy * g + gx, (c * P + ky) * P + kx] = images[b, c, gy * P + ky, gx * P + kx],  g = R / P
  */
-import { call, type Dispatch, type Op, vectors } from '../graph/op.js';
+
+import { type Dispatch, vectors } from '../graph/dispatch.js';
+import { call, type Op } from '../graph/op.js';
 import type { Tensor } from '../graph/tensor.js';
 import { matmul } from './matmul.js';
 import { reshape } from './reshape.js';

@@ -1,6 +1,13 @@
 /** Launches of row-wise kernels: one workgroup a row of the last axis. */
-import type { Capabilities } from '../gpu/gpu.js';
-import { type Constant, type Dispatch, type Extent, grid, type Shader, type Uniform } from '../graph/op.js';
+import type { Capabilities } from '../capabilities.js';
+import {
+  type Constant,
+  type Dispatch,
+  type Extent,
+  grid,
+  type Shader,
+  type Uniform,
+} from '../graph/dispatch.js';
 import type { Tensor } from '../graph/tensor.js';
 import { rowsOf } from './shape.js';
 

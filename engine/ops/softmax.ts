@@ -1,7 +1,8 @@
 /** Softmax and log-softmax over the last axis; the largest element is subtracted first, so nothing overflows. */
-import type { Capabilities } from '../gpu/gpu.js';
-import { call, type Extent, type Op, type Operand, type Shader, type Values } from '../graph/op.js';
-import type { Tensor } from '../graph/tensor.js';
+import type { Capabilities } from '../capabilities.js';
+import type { Extent, Operand, Shader } from '../graph/dispatch.js';
+import { call, type Op } from '../graph/op.js';
+import type { Tensor, Values } from '../graph/tensor.js';
 import { overRowsOf, reading, rowAnInvocation } from './rows.js';
 import { rowsOf } from './shape.js';
 

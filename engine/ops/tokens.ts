@@ -5,8 +5,10 @@
  *   removeTokens   y = x without the rows at .. at + n - 1       zeroTokens     y = x with zeros there
  *   sumTokens      y[i, c] = sum over b of x[b, at + i, c], in the order of the batch
  */
-import { call, type Dispatch, type Op, type Values, vectors } from '../graph/op.js';
-import type { Tensor } from '../graph/tensor.js';
+
+import { type Dispatch, vectors } from '../graph/dispatch.js';
+import { call, type Op } from '../graph/op.js';
+import type { Tensor, Values } from '../graph/tensor.js';
 import { misfit } from './shape.js';
 
 interface Attributes {

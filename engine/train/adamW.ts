@@ -1,6 +1,7 @@
 /** AdamW as graph updates (Loshchilov and Hutter, arXiv 1711.05101; `torch.optim.AdamW`). */
-import { float, type Op, record } from '../graph/op.js';
-import { type GraphNode, type Tensor, variable } from '../graph/tensor.js';
+import { float } from '../graph/dispatch.js';
+import { type GraphNode, type Op, record } from '../graph/op.js';
+import { type Tensor, variable } from '../graph/tensor.js';
 import type { Optimiser } from './optim.js';
 
 export interface AdamWOptions {

@@ -1,5 +1,7 @@
 /** Clipping gradients by their common length, as `torch.nn.utils.clip_grad_norm_`. */
-import { call, float, type Op } from '../graph/op.js';
+
+import { float } from '../graph/dispatch.js';
+import { call, type Op } from '../graph/op.js';
 import type { Tensor } from '../graph/tensor.js';
 import { overRows } from '../ops/rows.js';
 

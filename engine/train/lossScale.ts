@@ -4,10 +4,12 @@
  * gradients overflowed changes nothing, and the scale falls after such a step and grows after many good ones. All of it
  * happens on the device: a planned step decides by itself.
  */
-import { type GradOptions, grad } from '../graph/autograd.js';
-import { float, type Op, record } from '../graph/op.js';
-import { type GraphNode, type Tensor, variable } from '../graph/tensor.js';
+
+import { float } from '../graph/dispatch.js';
+import { type GraphNode, type Op, record } from '../graph/op.js';
+import { type Tensor, variable } from '../graph/tensor.js';
 import { multiply } from '../ops/multiply.js';
+import { type GradOptions, grad } from './autograd.js';
 import { allFinite } from './magnitude.js';
 
 /** Small enough for gradients of 60 to pass, large enough for those of 1e-7 to keep three bits. */

@@ -1,6 +1,7 @@
 /** Optimisers as graph updates, and learning-rate schedules. */
-import { float, type Op, record } from '../graph/op.js';
-import { type GraphNode, scalar, type Tensor, variable } from '../graph/tensor.js';
+import { float } from '../graph/dispatch.js';
+import { type GraphNode, type Op, record } from '../graph/op.js';
+import { scalar, type Tensor, variable } from '../graph/tensor.js';
 
 export interface SgdOptions {
   readonly momentum: number;

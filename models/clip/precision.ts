@@ -1,5 +1,5 @@
 /** How matrices and activations are stored; sums, norms, losses, the residual stream and what is trained are float32 in any case. */
-import type { Capabilities } from '../../engine/gpu/gpu.js';
+import type { Capabilities } from '../../engine/capabilities.js';
 import { hasFloat16TensorCores } from '../../engine/kernels/matmul/tensorCore.js';
 
 /** How frozen matrices are stored, and on tensor cores the activations between them. */

@@ -5,8 +5,8 @@
 import { UserError } from '../../engine/errors.js';
 import { constant, type Tensor } from '../../engine/graph/tensor.js';
 import { add } from '../../engine/ops/add.js';
+import { keep } from '../../engine/ops/checkpoint.js';
 import { gatherRows } from '../../engine/ops/gatherRows.js';
-import { keep } from '../../engine/ops/keep.js';
 import { matmul } from '../../engine/ops/matmul.js';
 import { replaceTokens } from '../../engine/ops/tokens.js';
 import type { StoredTensor } from '../checkpoints/tensors.js';

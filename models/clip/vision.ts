@@ -2,7 +2,7 @@
 
 import { constant, type Tensor } from '../../engine/graph/tensor.js';
 import { add } from '../../engine/ops/add.js';
-import { keep } from '../../engine/ops/keep.js';
+import { keep } from '../../engine/ops/checkpoint.js';
 import { matmul } from '../../engine/ops/matmul.js';
 import { patchEmbedding } from '../../engine/ops/patches.js';
 import { reshape } from '../../engine/ops/reshape.js';

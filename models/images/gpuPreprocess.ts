@@ -1,8 +1,8 @@
 /** CLIP's image transform on the GPU: raw bytes in, normalised planes out, equal to Pillow (shaders/resample.wgsl). */
 import { UserError } from '../../engine/errors.js';
 import type { Gpu } from '../../engine/gpu/gpu.js';
-import { bindBuffers, getKernel, type Kernel } from '../../engine/kernels/kernel.js';
-import { checksOf } from '../../engine/kernels/kernelChecks.js';
+import { bindBuffers, getKernel, type Kernel } from '../../engine/gpu/kernel.js';
+import { checksOf } from '../../engine/gpu/kernelChecks.js';
 import type { KernelSource } from '../../engine/kernels/kernelSource.js';
 import { shaderSources } from '../../shaders/generated.js';
 import type { PreparedImage } from './preparedImage.js';

@@ -19,35 +19,8 @@ fn tile_of(group: vec3u) -> vec3u {
   return vec3u(z, first + inside % height, inside / height);
 }
 
-fn activate(x: f32) -> f32 {
-  //#if QUICK_GELU
-  return quick_gelu(x);
-  //#endif
-  //#if GELU
-  return gelu(x);
-  //#endif
-  //#if RELU
-  return relu(x);
-  //#endif
-  //#if IDENTITY
-  return x;
-  //#endif
-}
-
-fn derivative(x: f32) -> f32 {
-  //#if QUICK_GELU
-  return quick_gelu_derivative(x);
-  //#endif
-  //#if GELU
-  return gelu_derivative(x);
-  //#endif
-  //#if RELU
-  return relu_derivative(x);
-  //#endif
-  //#if IDENTITY
-  return 1.0;
-  //#endif
-}
+fn activate(x: f32) -> f32 { return $ACTIVATION(x); }
+fn derivative(x: f32) -> f32 { return $ACTIVATION_derivative(x); }
 
 // Finishes and stores four neighbouring columns.
 fn store(z: u32, m: u32, n: u32, sums: vec4f) {

@@ -1,8 +1,9 @@
 /** The kernels that can compute a launch of attention on an adapter, and the choice between them. */
-import type { Capabilities } from '../../gpu/gpu.js';
-import type { Dispatch, KernelContext } from '../../graph/op.js';
+import type { Capabilities } from '../../capabilities.js';
+import type { Dispatch } from '../../graph/dispatch.js';
+import type { KernelContext } from '../../graph/op.js';
 import type { Tensor } from '../../graph/tensor.js';
-import { type Candidate, chosenDispatch, type Tunable } from '../tuning.js';
+import { type Candidate, chosenDispatch, type Tunable } from '../../graph/tunable.js';
 import { cpuAttentionKernel } from './cpu/candidates.js';
 import { type AttentionKernel, type AttentionLaunch, HEAD_WIDTH } from './launch.js';
 import {

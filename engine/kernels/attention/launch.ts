@@ -1,5 +1,5 @@
 /** One launch of attention, as every kernel of the family sees it. The maths is in ops/attention.ts. */
-import type { Constant } from '../../graph/op.js';
+import type { Constant } from '../../graph/dispatch.js';
 import type { Tensor } from '../../graph/tensor.js';
 
 /** Columns of a head of q, k or v. All attention kernels are written for this width, which all CLIP models have. */

@@ -1,6 +1,5 @@
 /** Attention and its gradient in float64 (the maths is in ops/attention.ts). */
-import type { Values } from '../../graph/op.js';
-import type { Tensor } from '../../graph/tensor.js';
+import type { Tensor, Values } from '../../graph/tensor.js';
 import { type AttentionOptions, HEAD_WIDTH } from './launch.js';
 
 export interface AttentionSizes extends AttentionOptions {

@@ -1,6 +1,5 @@
 /** Attention on tensor cores (subgroup matrices): the first choice where there are any for float16. */
-import type { SubgroupMatrixConfig } from '../../gpu/adapter.js';
-import { type Capabilities, matrixSubgroup } from '../../gpu/gpu.js';
+import { type Capabilities, matrixSubgroup, type SubgroupMatrixConfig } from '../../capabilities.js';
 import { type AttentionEntry, type AttentionKernel, type AttentionLaunch, HEAD_WIDTH } from './launch.js';
 
 /** Rows of a block of the streamed side. */

@@ -1,7 +1,8 @@
 /** What an attention kernel is checked with: a launch of the same kind, small and odd, and its results in float64. */
-import type { Dispatch, Values } from '../../graph/op.js';
-import { Tensor } from '../../graph/tensor.js';
-import { type Expected, largestOf, summationError, type Trial, ULP } from '../trial.js';
+import type { Dispatch } from '../../graph/dispatch.js';
+import { Tensor, type Values } from '../../graph/tensor.js';
+import type { Expected, Trial } from '../../graph/tunable.js';
+import { largestOf, summationError, ULP } from '../tolerance.js';
 import { type AttentionLaunch, HEAD_WIDTH } from './launch.js';
 import { attentionBackward, attentionDelta, attentionForward, sizesOf } from './reference.js';
 
@@ -19,7 +20,7 @@ export function smallAttention(launch: AttentionLaunch): AttentionLaunch {
       Object.entries(tensors).map(([name, tensor]) => {
         const rows = name === 'lse' || name === 'delta';
         const shape = rows ? [BATCH, HEADS, TOKENS] : [BATCH, TOKENS, small[name] ?? 3 * HEADS * HEAD_WIDTH];
-        const one = made.get(name) ?? new Tensor(shape, tensor.dtype, undefined, undefined, name);
+        const one = made.get(name) ?? new Tensor(shape, tensor.dtype, name);
         made.set(name, one);
         return [name, one];
       }),

@@ -1,7 +1,8 @@
 /** The kernels that can compute a matmul on an adapter, and the choice between them. */
-import type { Capabilities } from '../../gpu/gpu.js';
-import type { Dispatch, KernelContext } from '../../graph/op.js';
-import { type Candidate, chosenDispatch, type Tunable } from '../tuning.js';
+import type { Capabilities } from '../../capabilities.js';
+import type { Dispatch } from '../../graph/dispatch.js';
+import type { KernelContext } from '../../graph/op.js';
+import { type Candidate, chosenDispatch, type Tunable } from '../../graph/tunable.js';
 import { cpuMatmulCandidates } from './cpu/candidates.js';
 import { registerTiledCandidate } from './cpu/registerTiled.js';
 import type { MatmulProblem } from './launch.js';

@@ -1,7 +1,7 @@
 /** A matmul and its epilogue, as every kernel of the family sees it. */
-import { type Constant, type Dispatch, MAX_GROUPS, type Operand } from '../../graph/op.js';
+import { type Constant, type Dispatch, MAX_GROUPS, type Operand } from '../../graph/dispatch.js';
 import type { Tensor } from '../../graph/tensor.js';
-import type { Activation } from '../../ops/activation.js';
+import { type Activation, activationConstant } from '../activations.js';
 import { bindsSizesOnCpu } from './cpu/uniforms.js';
 
 /** C `[batch, m, n]` = A `[batch, m, k]` times B `[batch, k, n]`. */
@@ -84,10 +84,7 @@ export function matmulDispatch(shader: string, problem: MatmulProblem, choice: T
       ACTIVATION_GRADIENT: activationGradient !== undefined,
       HAS_BIAS: bias !== undefined,
       STORE_PREACTIVATION: preactivation !== undefined,
-      QUICK_GELU: activation === 'quickGelu',
-      GELU: activation === 'gelu',
-      RELU: activation === 'relu',
-      IDENTITY: activation === undefined,
+      ACTIVATION: activationConstant(activation),
       ...choice.constants,
     },
     uniformOnCpu: bindsSizesOnCpu(activation),

@@ -1,5 +1,5 @@
 /** The matmul in float64, which kernels are compared with. */
-import type { Values } from '../../graph/op.js';
+import type { Values } from '../../graph/tensor.js';
 import type { MatmulSizes } from './launch.js';
 
 /** C `[batch, m, n]` = A B, row-major; A and B are stored as `sizes` says. */

@@ -8,8 +8,7 @@
  * show what bounds them: the L2 cache gives the units 4.2 TB/s, at which tiles of 64x64, 64x128 and 128x128 could reach 136, 181
  * and 271.
  */
-import type { SubgroupMatrixConfig } from '../../gpu/adapter.js';
-import type { Capabilities } from '../../gpu/gpu.js';
+import type { Capabilities, SubgroupMatrixConfig } from '../../capabilities.js';
 import { type MatmulProblem, type MatmulSizes, tilesOf } from './launch.js';
 import { SHARED_MEMORY_TILES, type SharedMemoryTile } from './sharedMemoryTiled.js';
 import {

@@ -1,6 +1,6 @@
 /** The shared-memory-tiled matmul: plain WGSL for GPUs, with tiles of A and B in workgroup memory. */
-import type { Dispatch } from '../../graph/op.js';
-import type { Candidate } from '../tuning.js';
+import type { Dispatch } from '../../graph/dispatch.js';
+import type { Candidate } from '../../graph/tunable.js';
 import { type MatmulProblem, matmulDispatch } from './launch.js';
 
 /** Edge of a workgroup's square tile: 128 (256 invocations of 8 x 8 results), 64 (64 of 8 x 8) or 32 (64 of 4 x 4). */

@@ -1,5 +1,5 @@
 /** The skinny matmul of a few rows, for GPUs: as fast as B can be read. */
-import type { Dispatch } from '../../graph/op.js';
+import type { Dispatch } from '../../graph/dispatch.js';
 import { type MatmulProblem, matmulDispatch } from './launch.js';
 
 /** Rows that a workgroup computes. */

@@ -1,7 +1,6 @@
 /** The tensor-core matmul: subgroup matrices, WGSL's experimental form of them, with sums in float32. */
-import type { SubgroupMatrixConfig } from '../../gpu/adapter.js';
-import { type Capabilities, matrixSubgroup } from '../../gpu/gpu.js';
-import type { Dispatch, Operand } from '../../graph/op.js';
+import { type Capabilities, matrixSubgroup, type SubgroupMatrixConfig } from '../../capabilities.js';
+import type { Dispatch, Operand } from '../../graph/dispatch.js';
 import type { Tensor } from '../../graph/tensor.js';
 import { type MatmulProblem, type MatmulSizes, matmulDispatch } from './launch.js';
 

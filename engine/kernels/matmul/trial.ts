@@ -1,8 +1,9 @@
 /** What a matmul kernel is checked with: a matmul of the same kind, small and odd, and its results in float64. */
-import type { Constant, Dispatch, Values } from '../../graph/op.js';
-import { type Shape, Tensor } from '../../graph/tensor.js';
-import { activationDerivative, activationValue } from '../../ops/activation.js';
-import { type Expected, largestOf, summationError, type Trial, ULP } from '../trial.js';
+import type { Constant, Dispatch } from '../../graph/dispatch.js';
+import { type Shape, Tensor, type Values } from '../../graph/tensor.js';
+import type { Expected, Trial } from '../../graph/tunable.js';
+import { activationDerivative, activationValue, STEEPEST } from '../activations.js';
+import { largestOf, summationError, ULP } from '../tolerance.js';
 import type { MatmulProblem } from './launch.js';
 import { matmulReference } from './reference.js';
 
@@ -30,8 +31,7 @@ export function smallMatmul(problem: MatmulProblem, dispatch?: Dispatch): Matmul
   const n = oddSize(sizes.n, beyond(TILE_N, 197));
   // Many invocations share k in the skinny kernel: this is two of their steps.
   const k = oddSize(sizes.k, sizes.m <= 16 ? 2100 : 190);
-  const like = (tensor: Tensor, shape: Shape) =>
-    new Tensor(shape, tensor.dtype, undefined, undefined, tensor.label);
+  const like = (tensor: Tensor, shape: Shape) => new Tensor(shape, tensor.dtype, tensor.label);
   const likeC = (tensor: Tensor | undefined) => tensor && like(tensor, [batch, m, n]);
   const { bias, preactivation, residual, activationGradient } = epilogue;
   return {
@@ -93,10 +93,10 @@ export function matmulTrial(problem: MatmulProblem, dispatch: Dispatch): Trial {
         ? sums.map((x, i) => x * activationDerivative(saved[i]!, activationGradient.activation))
         : sums.map((x) => (activation ? activationValue(x, activation) : x));
       add(results, residual);
-      // No sum of absolute values exceeds the product of two lengths; derivatives of the activations stay below 1.13.
+      // No sum of absolute values exceeds the product of two lengths; derivatives of the activations stay below STEEPEST.
       const { batch, k, transposeA, transposeB } = sizes;
       const lengths = longest(inputOf(a), batch, k, !transposeA) * longest(inputOf(b), batch, k, transposeB);
-      const terms = 1.13 * lengths + 2;
+      const terms = STEEPEST * lengths + 2;
       const rounding = summationError(sizes.k, terms);
       const expect = (values: Values, { dtype }: Tensor): Expected => ({
         values,

@@ -1,11 +1,10 @@
 /** NaN and infinity in the inputs of every operation: nothing on the device swallows them. */
 import { describe, expect, it } from 'vitest';
-import type { Capabilities } from '../../../engine/gpu/gpu.js';
+import type { Capabilities } from '../../../engine/capabilities.js';
 import { write } from '../../../engine/gpu/memory.js';
 import { Plan } from '../../../engine/gpu/plan.js';
-import { grad } from '../../../engine/graph/autograd.js';
+import { Schedule } from '../../../engine/gpu/schedule.js';
 import { evaluate } from '../../../engine/graph/reference.js';
-import { Schedule } from '../../../engine/graph/schedule.js';
 import { constant, type Tensor } from '../../../engine/graph/tensor.js';
 import { recordingOrder } from '../../../engine/graph/traverse.js';
 import { fromHalf } from '../../../engine/half.js';
@@ -13,6 +12,7 @@ import { kernelKey } from '../../../engine/kernels/kernelSource.js';
 import { everyOperation, type OperationCall } from '../../../engine/ops/every.js';
 import { multiply } from '../../../engine/ops/multiply.js';
 import { sum } from '../../../engine/ops/reduce.js';
+import { grad } from '../../../engine/train/autograd.js';
 import { kernelWays, TestRandom, testGpu, withCapabilities } from '../../helpers/check.js';
 
 const nan = (bits: number) => new Float32Array(Uint32Array.of(bits).buffer);

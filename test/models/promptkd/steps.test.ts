@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Gpu } from '../../../engine/gpu/gpu.js';
 import { leafBuffer, readLeaf, write } from '../../../engine/gpu/memory.js';
-import type { Choose } from '../../../engine/kernels/tuning.js';
+import type { Choose } from '../../../engine/graph/tunable.js';
 import { loadCheckpoint } from '../../../models/checkpoints/load.js';
 import { type ClipModel, loadModel } from '../../../models/clip/model.js';
 import type { Precision } from '../../../models/clip/precision.js';

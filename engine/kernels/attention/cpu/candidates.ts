@@ -2,7 +2,7 @@
  * The attention kernels of software adapters whose subgroups are vectors of the CPU. Tile sizes here were measured on lavapipe
  * (8 lanes) and SwiftShader (4 lanes) alone; what GPUs get is in ../candidates.ts.
  */
-import type { Capabilities } from '../../../gpu/gpu.js';
+import type { Capabilities } from '../../../capabilities.js';
 import { type AttentionEntry, type AttentionKernel, HEAD_WIDTH } from '../launch.js';
 
 /** The most rows of a subgroup's tile with the head split over the lanes: tile and sums have to fit a CPU's first cache. */

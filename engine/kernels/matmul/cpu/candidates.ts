@@ -2,8 +2,8 @@
  * The matmul kernels of software adapters (lavapipe, SwiftShader), which run WGSL on the CPU. Everything in this folder was
  * measured on those two alone; what GPUs get is in ../candidates.ts and ../rules.ts.
  */
-import type { Capabilities } from '../../../gpu/gpu.js';
-import type { Candidate } from '../../tuning.js';
+import type { Capabilities } from '../../../capabilities.js';
+import type { Candidate } from '../../../graph/tunable.js';
 import { type MatmulProblem, type MatmulSizes, tilesOf } from '../launch.js';
 import { SHARED_MEMORY_TILES, type SharedMemoryTile, sharedMemoryCandidate } from '../sharedMemoryTiled.js';
 import { registerTiledCandidate } from './registerTiled.js';

@@ -2,8 +2,8 @@
  * The register-tiled matmul: plain WGSL without shared memory, made for software adapters without subgroups. GPUs have it as their
  * last resort, and other kernels are compared with it.
  */
-import type { Dispatch } from '../../../graph/op.js';
-import type { Candidate } from '../../tuning.js';
+import type { Dispatch } from '../../../graph/dispatch.js';
+import type { Candidate } from '../../../graph/tunable.js';
 import { type MatmulProblem, type MatmulSizes, matmulDispatch, tilesOf } from '../launch.js';
 
 /**

@@ -1,5 +1,5 @@
 /** The subgroup-broadcast matmul, for software adapters whose subgroups are vectors of the CPU: lanes share what they load of A. */
-import type { Dispatch } from '../../../graph/op.js';
+import type { Dispatch } from '../../../graph/dispatch.js';
 import { type MatmulProblem, matmulDispatch, tilesOf } from '../launch.js';
 
 /** The tile of results of one subgroup, which is a workgroup. */

@@ -1,17 +1,18 @@
 import { describe, expect, it } from 'vitest';
-import type { Capabilities } from '../../../../engine/gpu/gpu.js';
-import { grad } from '../../../../engine/graph/autograd.js';
-import type { Dispatch } from '../../../../engine/graph/op.js';
-import { choicesOf } from '../../../../engine/graph/schedule.js';
+import type { Capabilities } from '../../../../engine/capabilities.js';
+import { judge } from '../../../../engine/gpu/judge.js';
+import { choicesOf } from '../../../../engine/gpu/schedule.js';
+import type { Dispatch } from '../../../../engine/graph/dispatch.js';
+import { nodeOf } from '../../../../engine/graph/op.js';
 import { constant, input, type Tensor } from '../../../../engine/graph/tensor.js';
+import type { Candidate, Choose, Tunable } from '../../../../engine/graph/tunable.js';
 import { attentionCandidates } from '../../../../engine/kernels/attention/candidates.js';
 import type { AttentionLaunch } from '../../../../engine/kernels/attention/launch.js';
-import { judge } from '../../../../engine/kernels/trial.js';
-import type { Candidate, Choose, Tunable } from '../../../../engine/kernels/tuning.js';
 import { attention, attentionGradient } from '../../../../engine/ops/attention.js';
 import { cast } from '../../../../engine/ops/cast.js';
 import { multiply } from '../../../../engine/ops/multiply.js';
 import { sum } from '../../../../engine/ops/reduce.js';
+import { grad } from '../../../../engine/train/autograd.js';
 import { checkForward, TestRandom, testGpu, withCapabilities } from '../../../helpers/check.js';
 
 const { capabilities: own } = await testGpu();
@@ -22,7 +23,7 @@ const GPU: Partial<Capabilities> = { software: false };
 function askedOf(qkv: Tensor, heads: number, causal: boolean, capabilities: Capabilities): Tunable[] {
   const o = attention(qkv, { heads, causal });
   const d_o = input(o.shape, 'd_o', qkv.dtype);
-  const gradient = attentionGradient(qkv, o, o.node!.outputs[1]!, d_o, { heads, causal });
+  const gradient = attentionGradient(qkv, o, nodeOf(o)!.outputs[1]!, d_o, { heads, causal });
   return choicesOf({ outputs: [o, gradient] }, capabilities);
 }
 
@@ -124,7 +125,7 @@ if (own.level === 'matrix')
         const random = new TestRandom(tokens);
         const qkv = random.halves([batch, tokens, 192 * heads], 'qkv', 2);
         const o = attention(qkv, { heads, causal });
-        const outputs = [o, o.node!.outputs[1]!];
+        const outputs = [o, nodeOf(o)!.outputs[1]!];
         await checkForward(outputs, { capabilities: GPU, choose, tolerance });
         // Without loops lavapipe compiles each kernel for half a minute.
         if (tokens === 1) return;

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { Capabilities } from '../../../../engine/gpu/gpu.js';
+import type { Capabilities } from '../../../../engine/capabilities.js';
+import { nodeOf } from '../../../../engine/graph/op.js';
 import { constant, input, type Tensor } from '../../../../engine/graph/tensor.js';
+import type { Choose } from '../../../../engine/graph/tunable.js';
 import { toHalf } from '../../../../engine/half.js';
 import { matmulCandidates } from '../../../../engine/kernels/matmul/candidates.js';
 import type { MatmulProblem } from '../../../../engine/kernels/matmul/launch.js';
-import type { Choose } from '../../../../engine/kernels/tuning.js';
 import { add } from '../../../../engine/ops/add.js';
 import { linear } from '../../../../engine/ops/linear.js';
 import { matmul } from '../../../../engine/ops/matmul.js';
@@ -116,7 +117,7 @@ describe('the candidates of a matmul', () => {
       const bias = random.variable([n], 'bias');
       const y = linear(x, weight, bias, { activation: 'gelu' });
       const sum = add(random.variable([m, n], 'residual'), linear(x, weight, bias));
-      const pre = y.node!.outputs[1]!;
+      const pre = nodeOf(y)!.outputs[1]!;
       for (const capabilities of [{}, GPU, { level: 'portable', software: true } as const])
         await checkForward([y, pre, sum], { capabilities });
     }

@@ -1,6 +1,6 @@
 /** The rule for tiles against what an NVIDIA H200 was measured to do. */
 import { describe, expect, it } from 'vitest';
-import type { Capabilities } from '../../../../engine/gpu/gpu.js';
+import type { Capabilities } from '../../../../engine/capabilities.js';
 import { input } from '../../../../engine/graph/tensor.js';
 import { type MatmulSizes, matmulFlops } from '../../../../engine/kernels/matmul/launch.js';
 import {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { Capabilities } from '../../../../engine/gpu/gpu.js';
-import { Schedule } from '../../../../engine/graph/schedule.js';
+import type { Capabilities } from '../../../../engine/capabilities.js';
+import { Schedule } from '../../../../engine/gpu/schedule.js';
+import { nodeOf } from '../../../../engine/graph/op.js';
 import { type DType, input, type Shape, type Tensor } from '../../../../engine/graph/tensor.js';
 import { kernelSource } from '../../../../engine/kernels/kernelSource.js';
 import { matmulCandidates } from '../../../../engine/kernels/matmul/candidates.js';
@@ -72,7 +73,7 @@ describe('the skinny matmul', () => {
         const [x, w] = [make(random, [m, k], 'x', dtype), make(random, [n, k], 'w', dtype)];
         const bias = random.variable([n], 'bias');
         const y = linear(x, w, bias, { activation: 'gelu', dtype });
-        await checkRows([y, y.node!.outputs[1]!], dtype);
+        await checkRows([y, nodeOf(y)!.outputs[1]!], dtype);
         await checkRows([add(random.variable([m, n], 'residual'), linear(x, w, bias))]);
       });
 

@@ -3,12 +3,13 @@
  * (scripts/mesa-matrix.sh); other adapters here only compile these kernels (checks/shaders/candidateVariants.ts).
  */
 import { describe, expect, it } from 'vitest';
-import type { Capabilities } from '../../../../engine/gpu/gpu.js';
+import type { Capabilities } from '../../../../engine/capabilities.js';
 import { Plan } from '../../../../engine/gpu/plan.js';
-import { call, type Op } from '../../../../engine/graph/op.js';
+import { call, nodeOf, type Op } from '../../../../engine/graph/op.js';
 import { evaluate } from '../../../../engine/graph/reference.js';
 import { constant, type DType, type Shape, sizeOf, type Tensor } from '../../../../engine/graph/tensor.js';
 import { toHalf } from '../../../../engine/half.js';
+import { activationDerivative, activationValue } from '../../../../engine/kernels/activations.js';
 import type { Epilogue, MatmulProblem, MatmulSizes } from '../../../../engine/kernels/matmul/launch.js';
 import { matmulReference } from '../../../../engine/kernels/matmul/reference.js';
 import {
@@ -16,7 +17,6 @@ import {
   tensorCoreConfig,
   tensorCoreDispatch,
 } from '../../../../engine/kernels/matmul/tensorCore.js';
-import { activationDerivative, activationValue } from '../../../../engine/ops/activation.js';
 import { layouts, TestRandom, testGpu, withCapabilities } from '../../../helpers/check.js';
 
 const own = await testGpu();
@@ -99,7 +99,7 @@ async function check(random: TestRandom, wanted: Case, operands: readonly [DType
   const inputs = Object.keys(tensors) as Names[];
   const attributes = { ...wanted, inputs };
   const c = call(op, Object.values(tensors), attributes);
-  const preactivation = c.node!.outputs[1]!;
+  const preactivation = nodeOf(c)!.outputs[1]!;
   const outputs = follows.preactivation ? [c, preactivation] : [c];
   const expected = evaluate(outputs);
   const plan = await Plan.compile(gpu, { outputs }, { poison: true });

@@ -4,11 +4,11 @@
  * and nothing is computed below the first parameter.
  */
 
+import { type GraphNode, nodeOf, record } from '../graph/op.js';
+import { constant, type Tensor } from '../graph/tensor.js';
+import { recordingOrder } from '../graph/traverse.js';
 import { add } from '../ops/add.js';
-import { isKept } from '../ops/keep.js';
-import { record } from './op.js';
-import { constant, type GraphNode, type Tensor } from './tensor.js';
-import { recordingOrder } from './traverse.js';
+import { isKept } from '../ops/checkpoint.js';
 
 export interface GradOptions {
   /**
@@ -71,8 +71,9 @@ function recomputed(): (node: GraphNode) => GraphNode {
     return copy;
   };
   const tensorOf = (tensor: Tensor): Tensor => {
-    if (!tensor.node || isKept(tensor)) return tensor;
-    return copyOf(tensor.node).outputs[tensor.node.outputs.indexOf(tensor)]!;
+    const node = nodeOf(tensor);
+    if (!node || isKept(tensor)) return tensor;
+    return copyOf(node).outputs[node.outputs.indexOf(tensor)]!;
   };
   return copyOf;
 }

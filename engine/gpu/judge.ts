@@ -1,45 +1,13 @@
-/**
- * A trial: launches on random values at a small size, and what they must give in float64. `judge` runs many of them at once and
- * says what is wrong with each.
- */
-import type { Gpu } from '../gpu/gpu.js';
-import { createStorage, freeStorage, hostValues, Reader } from '../gpu/memory.js';
-import type { Dispatch, Values } from '../graph/op.js';
-import type { DType, Tensor } from '../graph/tensor.js';
+/** Runs trials of kernels: many at once, on random values, and says what is wrong with each. */
+
+import type { Tensor, Values } from '../graph/tensor.js';
+import type { Trial } from '../graph/tunable.js';
 import { fromHalf, toHalf } from '../half.js';
+import { kernelSource, tensorOf } from '../kernels/kernelSource.js';
+import type { Gpu } from './gpu.js';
 import { getKernel, KernelRefused } from './kernel.js';
-import { kernelSource, tensorOf } from './kernelSource.js';
 import { encode, type Launch, makeLaunch } from './launch.js';
-
-/** What a tensor must hold after the launches; NaN marks values that they leave alone. */
-export interface Expected {
-  readonly values: Values;
-  /** How far off a value may be. */
-  readonly tolerance: number;
-}
-
-export interface Trial {
-  /** Run one after another. */
-  readonly dispatches: readonly Dispatch[];
-  /** Tensors that hold values before: all that is read but not written, and what is changed in place. */
-  readonly inputs: readonly Tensor[];
-  /** Inputs that a kernel may round to float16 as it reads them: their values are float16 numbers, however they are stored. */
-  readonly rounded?: readonly Tensor[];
-  /** The results, given the values of the inputs as they are stored. */
-  expected(inputOf: (tensor: Tensor) => Values): ReadonlyMap<Tensor, Expected>;
-}
-
-/** The distance between neighbouring numbers of a type, relative to the larger: an ulp. */
-export const ULP: Readonly<Record<DType, number>> = { f32: 2 ** -23, f16: 2 ** -10, i32: 0 };
-
-/**
- * How far off a float32 sum may be, in whatever order its `depth` terms are added: a first-order bound (Higham, Accuracy and
- * Stability of Numerical Algorithms, 4.2) for a sum of absolute values `terms`. Eight more roundings finish a result.
- */
-export const summationError = (depth: number, terms: number): number => (depth + 8) * 2 ** -24 * terms;
-
-export const largestOf = (values: Values): number =>
-  values.reduce((largest, value) => (Number.isNaN(value) ? largest : Math.max(largest, Math.abs(value))), 0);
+import { createStorage, freeStorage, hostValues, Reader } from './memory.js';
 
 /** What is read as a variance, a scale or a count, and so is above 0. */
 const POSITIVE = /variance|rstd|second|corrections|scale|inverse|good|total/;

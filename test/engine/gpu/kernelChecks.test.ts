@@ -1,18 +1,19 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { type Capabilities, type Gpu, openGpu } from '../../../engine/gpu/gpu.js';
+import type { Capabilities } from '../../../engine/capabilities.js';
+import { type Gpu, openGpu } from '../../../engine/gpu/gpu.js';
+import { judge } from '../../../engine/gpu/judge.js';
+import { attachChecks, checksOf, KernelChecks, type VerdictStore } from '../../../engine/gpu/kernelChecks.js';
+import { operationTrials } from '../../../engine/gpu/operationTrials.js';
 import { Plan } from '../../../engine/gpu/plan.js';
-import type { Dispatch } from '../../../engine/graph/op.js';
+import { choicesOf, Schedule } from '../../../engine/gpu/schedule.js';
+import type { Dispatch } from '../../../engine/graph/dispatch.js';
 import { evaluate } from '../../../engine/graph/reference.js';
-import { choicesOf, Schedule } from '../../../engine/graph/schedule.js';
 import { type DType, input } from '../../../engine/graph/tensor.js';
-import { KernelChecks, type VerdictStore } from '../../../engine/kernels/kernelChecks.js';
+import type { Candidate, Tunable } from '../../../engine/graph/tunable.js';
 import { matmulCandidates } from '../../../engine/kernels/matmul/candidates.js';
 import type { Epilogue, MatmulProblem } from '../../../engine/kernels/matmul/launch.js';
 import { matmulTrial, smallMatmul } from '../../../engine/kernels/matmul/trial.js';
-import { judge } from '../../../engine/kernels/trial.js';
-import type { Candidate, Tunable } from '../../../engine/kernels/tuning.js';
 import { matmul } from '../../../engine/ops/matmul.js';
-import { operationTrials } from '../../../engine/ops/trials.js';
 import { shaderSources } from '../../../shaders/generated.js';
 import { kernelWays, relativeError, TestRandom, testGpu, withCapabilities } from '../../helpers/check.js';
 
@@ -219,16 +220,16 @@ describe('a plan on a device with checks', () => {
     const gpu = withCapabilities(await testGpu(), GPU);
     const { kept, verdicts } = store();
     const c = graph();
-    gpu.checks = new KernelChecks(gpu, verdicts);
+    attachChecks(gpu, new KernelChecks(gpu, verdicts));
     const plan = await Plan.compile(gpu, { outputs: [c] });
     plan.run();
     expect(relativeError(await plan.read(c), evaluate([c]).get(c)!)).toBeLessThan(1e-5);
     plan.destroy();
-    expect(gpu.checks.tried).toBe(1);
+    expect(checksOf(gpu)!.tried).toBe(1);
     expect(Object.values(kept)).toEqual(['']);
-    gpu.checks = new KernelChecks(gpu, verdicts);
+    attachChecks(gpu, new KernelChecks(gpu, verdicts));
     (await Plan.compile(gpu, { outputs: [graph()] })).destroy();
-    expect(gpu.checks.tried).toBe(0);
+    expect(checksOf(gpu)!.tried).toBe(0);
   });
 
   it('takes the next kernel where one is known to be wrong, and refuses the adapter where all are', async () => {
@@ -239,15 +240,15 @@ describe('a plan on a device with checks', () => {
       get: () => (wrong-- > 0 ? 'its results differ' : ''),
       set: () => {},
     };
-    gpu.checks = new KernelChecks(gpu, verdicts);
+    attachChecks(gpu, new KernelChecks(gpu, verdicts));
     const c = graph();
     const plan = await Plan.compile(gpu, { outputs: [c] });
     plan.run();
     expect(relativeError(await plan.read(c), evaluate([c]).get(c)!)).toBeLessThan(1e-5);
     plan.destroy();
-    expect(gpu.checks.choose(tunable!)).toBe(tunable!.candidates[1]!.name);
+    expect(checksOf(gpu)!.choose(tunable!)).toBe(tunable!.candidates[1]!.name);
 
-    gpu.checks = new KernelChecks(gpu, { get: () => 'its results differ', set: () => {} });
+    attachChecks(gpu, new KernelChecks(gpu, { get: () => 'its results differ', set: () => {} }));
     await expect(Plan.compile(gpu, { outputs: [graph()] })).rejects.toThrow(/no kernel computes matmul NN/);
   });
 
@@ -289,7 +290,7 @@ describe('a plan on a device with checks', () => {
   it('keeps no verdict of a device that is lost', async () => {
     const gpu = await openGpu();
     const { kept, verdicts } = store();
-    gpu.checks = new KernelChecks(gpu, verdicts);
+    attachChecks(gpu, new KernelChecks(gpu, verdicts));
     gpu.device.destroy();
     await expect(Plan.compile(gpu, { outputs: [graph()] })).rejects.toThrow(/lost|destroyed/);
     expect(kept).toEqual({});

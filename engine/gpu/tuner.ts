@@ -3,16 +3,16 @@
  * the best on an adapter, or at a shape that nobody measured. Only kernels that give right results (kernelChecks.ts) are timed.
  */
 import { UserError } from '../errors.js';
-import type { Gpu } from '../gpu/gpu.js';
-import { kernelRunner, median, type Runner, runsFor, warmUp, warmUpFor } from '../gpu/measure.js';
-import { createStorage, freeStorage } from '../gpu/memory.js';
 import type { Tensor } from '../graph/tensor.js';
+import type { Candidate, Choose, Tunable } from '../graph/tunable.js';
+import { kernelSource, tensorOf } from '../kernels/kernelSource.js';
+import { patternOf } from '../kernels/pattern.js';
+import type { Gpu } from './gpu.js';
 import { getKernel } from './kernel.js';
 import { checksOf, KernelChecks } from './kernelChecks.js';
-import { kernelSource, tensorOf } from './kernelSource.js';
 import { type Launch, makeLaunch } from './launch.js';
-import { patternOf } from './pattern.js';
-import type { Candidate, Choose, Tunable } from './tuning.js';
+import { kernelRunner, median, type Runner, runsFor, warmUp, warmUpFor } from './measure.js';
+import { createStorage, freeStorage } from './memory.js';
 
 /** What was found for one choice. */
 export interface TunedChoice {
@@ -27,6 +27,7 @@ export interface TuningStore {
   set(key: string, choice: TunedChoice): void;
 }
 
+/** What the tuner may take, and how it reports. */
 export interface TunerOptions {
   /** What the tuner may take in all; what is still open then keeps the rule's choice. Default: no limit. */
   readonly seconds?: number;
@@ -45,6 +46,16 @@ export interface TunerOptions {
 /** Another kernel has to be faster by this share: smaller differences are noise, and each kernel is a pipeline more. */
 const WORTH = 0.03;
 
+/** By the object, as `checksOf` (kernelChecks.ts). */
+const attached = new WeakMap<Gpu, Tuner>();
+
+/** What chooses between kernels on a device by their times; without it, each operation's own rule does. */
+export const tunerOf = (gpu: Gpu): Tuner | undefined => attached.get(gpu);
+
+/** Has plans choose their kernels with `tuner` from now on. */
+export const attachTuner = (gpu: Gpu, tuner: Tuner): void => void attached.set(gpu, tuner);
+
+/** Times candidates and remembers the fastest. */
 export class Tuner {
   private readonly checks: KernelChecks;
   /** Milliseconds that are left, and since when they run: only the tuner's own work counts. */

@@ -1,8 +1,11 @@
 /** WGSL -> compute pipeline, with a cache, so that one text is compiled once a device; and what is bound to it. */
-import type { Gpu } from '../gpu/gpu.js';
-import type { Dispatch } from '../graph/op.js';
-import { boundUniforms, type KernelSource, kernelKey } from './kernelSource.js';
 
+import type { Dispatch } from '../graph/dispatch.js';
+import { boundUniforms, type KernelSource, kernelKey } from '../kernels/kernelSource.js';
+import type { Gpu } from './gpu.js';
+import { perDevice } from './perDevice.js';
+
+/** A compute pipeline and how buffers are bound to it. */
 export interface Kernel {
   readonly pipeline: GPUComputePipeline;
   readonly layout: GPUBindGroupLayout;
@@ -13,16 +16,7 @@ interface Cache {
   readonly kernels: Map<string, Promise<Kernel>>;
   readonly uniforms: Map<string, GPUBuffer>;
 }
-const caches = new WeakMap<GPUDevice, Cache>();
-
-function cacheOf(gpu: Gpu): Cache {
-  let cache = caches.get(gpu.device);
-  if (!cache) {
-    cache = { layouts: new Map(), kernels: new Map(), uniforms: new Map() };
-    caches.set(gpu.device, cache);
-  }
-  return cache;
-}
+const cacheOf = perDevice((): Cache => ({ layouts: new Map(), kernels: new Map(), uniforms: new Map() }));
 
 function layoutFor(gpu: Gpu, source: KernelSource): GPUBindGroupLayout {
   const { layouts } = cacheOf(gpu);

@@ -1,13 +1,15 @@
 /** Trials of kernels that have no alternative: one of every operation's calls in every.ts, each node by itself. */
 
-import type { Capabilities } from '../gpu/gpu.js';
-import { grad } from '../graph/autograd.js';
-import type { Dispatch } from '../graph/op.js';
-import { Schedule } from '../graph/schedule.js';
-import type { GraphNode, Tensor } from '../graph/tensor.js';
+import type { Capabilities } from '../capabilities.js';
+import type { Dispatch } from '../graph/dispatch.js';
+import type { GraphNode } from '../graph/op.js';
+import type { Tensor } from '../graph/tensor.js';
+import type { Expected, Trial } from '../graph/tunable.js';
 import { kernelId, tensorOf } from '../kernels/kernelSource.js';
-import { type Expected, largestOf, type Trial, ULP } from '../kernels/trial.js';
-import { everyOperation } from './every.js';
+import { largestOf, ULP } from '../kernels/tolerance.js';
+import { everyOperation } from '../ops/every.js';
+import { grad } from '../train/autograd.js';
+import { Schedule } from './schedule.js';
 
 /** What functions of a few ulps and sums over a row may add up to, relative to the largest result. */
 const ROUNDING = 2 ** -16;

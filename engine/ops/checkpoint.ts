@@ -1,5 +1,5 @@
 /** Marks what stays in memory when the backward pass recomputes the rest; otherwise nothing. */
-import { call, type Op } from '../graph/op.js';
+import { call, nodeOf, type Op } from '../graph/op.js';
 import type { Tensor } from '../graph/tensor.js';
 
 const op: Op<null> = {
@@ -13,4 +13,4 @@ const op: Op<null> = {
 export const keep = (x: Tensor): Tensor => call(op, [x], null);
 
 /** Whether `x` was made by `keep`. */
-export const isKept = (x: Tensor): boolean => x.node?.op === op;
+export const isKept = (x: Tensor): boolean => nodeOf(x)?.op === op;

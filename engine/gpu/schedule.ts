@@ -1,13 +1,15 @@
 /** Graph -> schedule: which kernels run, in which order, and where each tensor lives. Needs no device. */
 
-import type { Capabilities } from '../gpu/gpu.js';
+import type { Capabilities } from '../capabilities.js';
+import type { Dispatch } from '../graph/dispatch.js';
+import { fuse } from '../graph/fuse.js';
+import type { GraphNode } from '../graph/op.js';
+import type { Tensor } from '../graph/tensor.js';
+import { isView, memoryOf, recordingOrder } from '../graph/traverse.js';
+import type { Candidate, Choose, Tunable } from '../graph/tunable.js';
 import { type KernelSource, kernelId, kernelKey, kernelSource, tensorOf } from '../kernels/kernelSource.js';
-import type { Candidate, Choose, Tunable } from '../kernels/tuning.js';
-import { fuse } from './fuse.js';
-import type { Dispatch } from './op.js';
-import type { GraphNode, Tensor } from './tensor.js';
-import { isView, memoryOf, recordingOrder } from './traverse.js';
 
+/** What a plan shall compute. */
 export interface PlanRequest {
   /** Tensors to keep after a run, to be read with `read()`. */
   readonly outputs?: readonly Tensor[];
@@ -17,6 +19,7 @@ export interface PlanRequest {
   readonly loss?: Tensor;
 }
 
+/** How a request is turned into launches. */
 export interface ScheduleOptions {
   /** Runs what can be done in one kernel as one (fuse.ts). Default true. */
   readonly fuse?: boolean;
@@ -48,9 +51,9 @@ export interface PlanDescription {
   readonly flops: number;
 }
 
+/** Memory that tensors share whose lifetimes do not meet. A plan has a buffer for each. */
 export interface Slot {
   readonly bytes: number;
-  buffer?: GPUBuffer;
 }
 
 /** When a tensor occupies memory: from the step that writes it to the last one that reads it, both included. */
@@ -111,7 +114,7 @@ export class Schedule {
     });
     this.steps = steps;
     this.dispatches = steps.flatMap(({ dispatches }) => dispatches);
-    this.slots = this.place(lifetimes);
+    this.slots = this.allocate(lifetimes);
     const { loss } = request;
     const turn = loss ? this.nodes.findIndex((node) => node.outputs.includes(loss)) : this.nodes.length;
     this.saved = lifetimes
@@ -176,7 +179,7 @@ export class Schedule {
    * Shares slots between tensors whose lifetimes do not meet. Largest first, each into the smallest slot that is free
    * while it lives: a small tensor that lives long then never holds a large slot that others could have used in turn.
    */
-  private place(lifetimes: readonly Lifetime[]): Slot[] {
+  private allocate(lifetimes: readonly Lifetime[]): Slot[] {
     const slots: { slot: Slot; taken: Lifetime[] }[] = [];
     const bySize = [...lifetimes].sort((a, b) => b.tensor.bytes - a.tensor.bytes || a.from - b.from);
     for (const lifetime of bySize) {

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { Gpu } from '../../../engine/gpu/gpu.js';
 import { Plan } from '../../../engine/gpu/plan.js';
+import { choicesOf } from '../../../engine/gpu/schedule.js';
+import { attachTuner, type TunedChoice, Tuner } from '../../../engine/gpu/tuner.js';
 import { evaluate } from '../../../engine/graph/reference.js';
-import { choicesOf } from '../../../engine/graph/schedule.js';
+import type { Candidate, Tunable } from '../../../engine/graph/tunable.js';
 import { workgroupsOf } from '../../../engine/kernels/kernelSource.js';
-import { type TunedChoice, Tuner } from '../../../engine/kernels/tuner.js';
-import type { Candidate, Tunable } from '../../../engine/kernels/tuning.js';
 import { matmul } from '../../../engine/ops/matmul.js';
 import { relativeError, TestRandom, testGpu, withCapabilities } from '../../helpers/check.js';
 
@@ -92,10 +92,8 @@ describe('the tuner', () => {
     const c = matmul(random.variable([33, 20]), random.variable([20, 36]));
     const store = memoryStore();
     const seen: string[] = [];
-    gpu.tuning = new Tuner(gpu, store, {
-      ...quick,
-      onProgress: (done, total) => seen.push(`${done}/${total}`),
-    });
+    const onProgress = (done: number, total: number) => void seen.push(`${done}/${total}`);
+    attachTuner(gpu, new Tuner(gpu, store, { ...quick, onProgress }));
     const plan = await Plan.compile(gpu, { outputs: [c] }, { poison: true });
     plan.run();
     expect(relativeError(await plan.read(c), evaluate([c]).get(c)!)).toBeLessThan(1e-5);

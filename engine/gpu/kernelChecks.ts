@@ -4,14 +4,14 @@
  * Where several kernels do the same work the next one takes the place of one that is wrong. What has no other is an error.
  */
 import { UserError } from '../errors.js';
-import type { Gpu } from '../gpu/gpu.js';
-import type { Dispatch } from '../graph/op.js';
-import type { Schedule } from '../graph/schedule.js';
-import { operationTrials } from '../ops/trials.js';
+import type { Dispatch } from '../graph/dispatch.js';
+import type { Candidate, Choose, Trial, Tunable } from '../graph/tunable.js';
+import { type KernelSource, kernelId, kernelKey, kernelSource } from '../kernels/kernelSource.js';
+import type { Gpu } from './gpu.js';
+import { judge } from './judge.js';
 import { pipelineCount } from './kernel.js';
-import { type KernelSource, kernelId, kernelKey, kernelSource } from './kernelSource.js';
-import { judge, type Trial } from './trial.js';
-import type { Candidate, Choose, Tunable } from './tuning.js';
+import { operationTrials } from './operationTrials.js';
+import type { Schedule } from './schedule.js';
 
 /** Verdicts that outlive a process, by the hash of a kernel's text: '' for a right one, else what is wrong with it. */
 export interface VerdictStore {
@@ -20,6 +20,7 @@ export interface VerdictStore {
   set(verdicts: Readonly<Record<string, string>>): void;
 }
 
+/** How checks report. */
 export interface KernelChecksOptions {
   /** Told about kernels that are refused. */
   readonly onNote?: (note: string) => void;
@@ -36,6 +37,7 @@ interface PickTrial {
   readonly trial: Trial;
 }
 
+/** Which kernels of a device are right: known from this process, from the store, or tried now. */
 export class KernelChecks {
   /** By the id of a kernel. */
   private readonly verdicts = new Map<string, string>();
@@ -204,15 +206,21 @@ export class KernelChecks {
  */
 export function checksOf(gpu: Gpu): KernelChecks | undefined {
   const { software, backend } = gpu.adapter;
-  if (!gpu.checks && !software && backend !== 'null') gpu.checks = new KernelChecks(gpu);
-  return gpu.checks;
+  if (!attached.has(gpu) && !software && backend !== 'null') attached.set(gpu, new KernelChecks(gpu));
+  return attached.get(gpu);
 }
+
+/** Has plans check their kernels with `checks` from now on, such as ones whose verdicts outlive the process. */
+export const attachChecks = (gpu: Gpu, checks: KernelChecks): void => void attached.set(gpu, checks);
+
+/** By the object, not its device: a test may see one device with several sets of capabilities. */
+const attached = new WeakMap<Gpu, KernelChecks>();
 
 /** What kernels have cost on a device so far: pipelines asked for, trials, and the milliseconds of these with what they compiled. */
 export const kernelWork = (gpu: Gpu) => ({
   pipelines: pipelineCount(gpu),
-  tried: gpu.checks?.tried ?? 0,
-  trialMilliseconds: Math.round(gpu.checks?.milliseconds ?? 0),
+  tried: attached.get(gpu)?.tried ?? 0,
+  trialMilliseconds: Math.round(attached.get(gpu)?.milliseconds ?? 0),
 });
 
 /** Of the texts that a trial runs: 53 bits (cyrb53). */

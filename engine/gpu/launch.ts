@@ -1,9 +1,10 @@
 /** A dispatch with its pipeline and its buffers. */
-import type { Gpu } from '../gpu/gpu.js';
-import type { Dispatch } from '../graph/op.js';
+
+import type { Dispatch } from '../graph/dispatch.js';
 import type { Tensor } from '../graph/tensor.js';
+import { boundTensors, workgroupsOf } from '../kernels/kernelSource.js';
+import type { Gpu } from './gpu.js';
 import { bindBuffers, type Kernel, uniformBuffer } from './kernel.js';
-import { boundTensors, workgroupsOf } from './kernelSource.js';
 
 /** Ready to be encoded. */
 export interface Launch {

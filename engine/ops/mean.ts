@@ -1,0 +1,7 @@
+/** Mean of all elements: the usual end of a loss. */
+import { scalar, type Tensor } from '../graph/tensor.js';
+import { multiply } from './multiply.js';
+import { sum } from './reduce.js';
+
+/** Mean of all elements, shape `[1]`. */
+export const mean = (x: Tensor): Tensor => multiply(sum(x), scalar(1 / x.size, '1/n'));
