@@ -89,6 +89,6 @@ export { fromHalf, type RoundedHalves, roundHalves, toHalf } from './half.js';
 export { ACTIVATIONS, type Activation } from './kernels/activations.js';
 export { HEAD_WIDTH } from './kernels/attention/launch.js';
 export { type KernelSource, kernelSource } from './kernels/kernelSource.js';
-export { multipliesHalves } from './kernels/matmul/tensorCore.js';
+export { hasFloat16TensorCores } from './kernels/matmul/tensorCore.js';
 export * from './ops/index.js';
 export * from './train/index.js';

@@ -59,17 +59,17 @@ const gradientOp: Op<Attributes> = {
 /** act(x), any shape. */
 export const activation = (x: Tensor, kind: Activation): Tensor => call(op, [x], { kind });
 
-/** `dy * act'(pre)`: the gradient with respect to `pre`, the value before the activation. */
-export const activationGradient = (pre: Tensor, dy: Tensor, kind: Activation): Tensor =>
-  call(gradientOp, [pre, dy], { kind });
+/** `dy * act'(preactivation)`: the gradient with respect to `preactivation`, the value that the activation was given. */
+export const activationGradient = (preactivation: Tensor, dy: Tensor, kind: Activation): Tensor =>
+  call(gradientOp, [preactivation, dy], { kind });
 
 /** If `node` is an `activationGradient` of `dy`: its other input and which activation it is. */
-export function slopeOf(
+export function gradientParts(
   node: GraphNode,
   dy: Tensor,
-): { readonly pre: Tensor; readonly activation: Activation } | undefined {
+): { readonly preactivation: Tensor; readonly activation: Activation } | undefined {
   if (node.op !== gradientOp || node.inputs[1] !== dy || node.inputs[0] === dy) return undefined;
-  return { pre: node.inputs[0]!, activation: (node.attributes as Attributes).kind };
+  return { preactivation: node.inputs[0]!, activation: (node.attributes as Attributes).kind };
 }
 
 export const quickGelu = (x: Tensor): Tensor => activation(x, 'quickGelu');

@@ -6,8 +6,8 @@
  * 2205.14135), so P is as exact as float32 holds lse: 1e-5 relative for scores around 100.
  */
 
-import type { Dispatch } from '../graph/dispatch.js';
 import { UserError } from '../errors.js';
+import type { Dispatch } from '../graph/dispatch.js';
 import { call, type Op, record } from '../graph/op.js';
 import type { Tensor } from '../graph/tensor.js';
 import { chooseAttention } from '../kernels/attention/candidates.js';
@@ -87,8 +87,8 @@ const gradientOp: Op<AttentionOptions> = {
       writes: AttentionLaunch['writes'],
     ) => chooseAttention({ entry, ...attributes, reads, writes }, context);
     return [
-      launch('queries', { qkv, o, lse, d_o }, { d_qkv, delta }),
-      launch('keys', { qkv, lse, d_o, delta }, { d_qkv }),
+      launch('backward_dq', { qkv, o, lse, d_o }, { d_qkv, delta }),
+      launch('backward_dkv', { qkv, lse, d_o, delta }, { d_qkv }),
     ];
   },
   // Scores and dP in both kernels, then dq, dk and dv.

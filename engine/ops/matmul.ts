@@ -2,9 +2,10 @@
 import { call, type Op } from '../graph/op.js';
 import { type DType, type Shape, sameShape, sizeOf, type Tensor } from '../graph/tensor.js';
 import type { Activation } from '../kernels/activations.js';
-import { chooseProduct } from '../kernels/matmul/candidates.js';
-import { type MatmulSizes, multiplyMatrices, productFlops } from '../kernels/matmul/launch.js';
-import { slopeOf } from './activation.js';
+import { chooseMatmul } from '../kernels/matmul/candidates.js';
+import { type MatmulSizes, matmulFlops } from '../kernels/matmul/launch.js';
+import { matmulReference } from '../kernels/matmul/reference.js';
+import { gradientParts } from './activation.js';
 import { cast } from './cast.js';
 import { example, examples, PAIRS } from './example.js';
 import { misfit } from './shape.js';
@@ -13,7 +14,7 @@ interface Attributes extends MatmulSizes {
   readonly shape: Shape;
   readonly dtype: DType;
   /** Multiplies by the derivative of this activation at the third input. */
-  readonly slope?: Activation;
+  readonly activationGradient?: Activation;
   /** An operand in float32 may be rounded to float16. */
   readonly rounded?: boolean;
 }
@@ -22,17 +23,20 @@ const op: Op<Attributes> = {
   name: 'matmul',
   half: true,
   outputs: (_, { shape, dtype }) => [{ shape, dtype }],
-  kernels: ({ inputs: [a, b, pre], outputs: [c], attributes }, context) => {
-    const { slope, rounded } = attributes;
-    const epilogue = slope && pre ? { slope: { pre, activation: slope } } : {};
-    return [chooseProduct({ a: a!, b: b!, c: c!, sizes: attributes, epilogue, rounded }, context)];
+  kernels: ({ inputs: [a, b, preactivation], outputs: [c], attributes }, context) => {
+    const { activationGradient, rounded } = attributes;
+    const epilogue =
+      activationGradient && preactivation
+        ? { activationGradient: { preactivation, activation: activationGradient } }
+        : {};
+    return [chooseMatmul({ a: a!, b: b!, c: c!, sizes: attributes, epilogue, rounded }, context)];
   },
   absorb: ({ inputs, attributes }, consumer, tail) => {
-    const found = attributes.slope ? undefined : slopeOf(consumer, tail);
+    const found = attributes.activationGradient ? undefined : gradientParts(consumer, tail);
     return (
       found && {
-        inputs: [...inputs, found.pre],
-        attributes: { ...attributes, slope: found.activation },
+        inputs: [...inputs, found.preactivation],
+        attributes: { ...attributes, activationGradient: found.activation },
         outputs: consumer.outputs,
       }
     );
@@ -49,8 +53,8 @@ const op: Op<Attributes> = {
         : matmul(a!, dc!, { transposeA: !transposeA, dtype: b!.dtype })
       : undefined,
   ],
-  flops: ({ attributes }) => productFlops(attributes),
-  reference: ({ attributes }, [a, b]) => [multiplyMatrices(a!, b!, attributes)],
+  flops: ({ attributes }) => matmulFlops(attributes),
+  reference: ({ attributes }, [a, b]) => [matmulReference(a!, b!, attributes)],
 };
 
 /**

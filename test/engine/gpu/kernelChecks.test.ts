@@ -10,9 +10,9 @@ import type { Dispatch } from '../../../engine/graph/dispatch.js';
 import { evaluate } from '../../../engine/graph/reference.js';
 import { type DType, input } from '../../../engine/graph/tensor.js';
 import type { Candidate, Tunable } from '../../../engine/graph/tunable.js';
-import { productCandidates } from '../../../engine/kernels/matmul/candidates.js';
-import type { Epilogue, Product } from '../../../engine/kernels/matmul/launch.js';
-import { productTrial, smallProduct } from '../../../engine/kernels/matmul/trial.js';
+import { matmulCandidates } from '../../../engine/kernels/matmul/candidates.js';
+import type { Epilogue, MatmulProblem } from '../../../engine/kernels/matmul/launch.js';
+import { matmulTrial, smallMatmul } from '../../../engine/kernels/matmul/trial.js';
 import { matmul } from '../../../engine/ops/matmul.js';
 import { shaderSources } from '../../../shaders/generated.js';
 import { kernelWays, relativeError, TestRandom, testGpu, withCapabilities } from '../../helpers/check.js';
@@ -29,10 +29,10 @@ afterEach(() => {
 });
 
 /** A candidate whose text differs from that of another. */
-function withText(candidate: Candidate<Product>, change: (text: string) => string, name: string) {
+function withText(candidate: Candidate<MatmulProblem>, change: (text: string) => string, name: string) {
   return {
     name,
-    dispatch: (work: Product): Dispatch => {
+    dispatch: (work: MatmulProblem): Dispatch => {
       const dispatch = candidate.dispatch(work);
       const text = texts[dispatch.shader]!;
       const changed = change(text);
@@ -47,25 +47,25 @@ function withText(candidate: Candidate<Product>, change: (text: string) => strin
 
 /** A candidate whose uniforms differ. */
 const withUniforms = (
-  candidate: Candidate<Product>,
+  candidate: Candidate<MatmulProblem>,
   change: (uniforms: Record<string, number>) => Record<string, number>,
   name: string,
 ) => ({
   name,
-  dispatch: (work: Product): Dispatch => {
+  dispatch: (work: MatmulProblem): Dispatch => {
     const dispatch = candidate.dispatch(work);
     const uniforms = dispatch.uniforms as Record<string, number>;
     return { ...dispatch, uniforms: { ...uniforms, ...change(uniforms) } };
   },
 });
 
-const productOf = (
+const problemOf = (
   m: number,
   n: number,
   k: number,
   dtype: DType = 'f32',
   epilogue: Epilogue = {},
-): Product => ({
+): MatmulProblem => ({
   a: input([m, k], 'a', dtype),
   b: input([n, k], 'b', dtype),
   c: input([m, n], 'c', dtype),
@@ -79,84 +79,91 @@ const epilogues = (m: number, n: number, dtype: DType): Epilogue[] => {
   return [
     {},
     { bias },
-    { bias, activation: 'quickGelu', pre: like('pre') },
+    { bias, activation: 'quickGelu', preactivation: like('pre') },
     { bias, residual: input([m, n], 'residual') },
-    { slope: { pre: like('slope'), activation: 'quickGelu' } },
+    { activationGradient: { preactivation: like('slope'), activation: 'quickGelu' } },
   ];
 };
 
-const judged = (gpu: Gpu, product: Product, candidate: Candidate<Product>) => {
-  const work = smallProduct(product);
-  return judge(gpu, [productTrial(work, candidate.dispatch(work))]).then(([fault]) => fault);
+const judged = (gpu: Gpu, problem: MatmulProblem, candidate: Candidate<MatmulProblem>) => {
+  const work = smallMatmul(problem);
+  return judge(gpu, [matmulTrial(work, candidate.dispatch(work))]).then(([fault]) => fault);
 };
 
 const faults = [
-  ['a missing row', (c: Candidate<Product>) => withUniforms(c, ({ M }) => ({ M: M! - 1 }), 'missing row')],
+  [
+    'a missing row',
+    (c: Candidate<MatmulProblem>) => withUniforms(c, ({ M }) => ({ M: M! - 1 }), 'missing row'),
+  ],
   [
     'a missing column',
-    (c: Candidate<Product>) => withUniforms(c, ({ N }) => ({ N: N! - 4 }), 'missing column'),
+    (c: Candidate<MatmulProblem>) => withUniforms(c, ({ N }) => ({ N: N! - 4 }), 'missing column'),
   ],
   [
     'a last term left out',
-    (c: Candidate<Product>) => withUniforms(c, ({ K }) => ({ K: K! - 4 }), 'short sum'),
+    (c: Candidate<MatmulProblem>) => withUniforms(c, ({ K }) => ({ K: K! - 4 }), 'short sum'),
   ],
 ] as const;
 
 describe('the check of a kernel', () => {
   for (const [way, capabilities] of kernelWays)
-    it(`refuses products with a planted fault and no right one: ${way}`, async () => {
+    it(`refuses matmuls with a planted fault and no right one: ${way}`, async () => {
       const gpu = withCapabilities(await testGpu(), capabilities);
-      const product = productOf(1576, 768, 768);
+      const problem = problemOf(1576, 768, 768);
       // A CPU adapter compiles every variant anew, for seconds: one kernel is enough there.
       const count = gpu.capabilities.software ? 1 : 2;
-      for (const candidate of productCandidates(product, gpu.capabilities).slice(0, count)) {
-        expect(await judged(gpu, product, candidate), candidate.name).toBeUndefined();
+      for (const candidate of matmulCandidates(problem, gpu.capabilities).slice(0, count)) {
+        expect(await judged(gpu, problem, candidate), candidate.name).toBeUndefined();
         for (const [fault, plant] of faults)
-          expect(await judged(gpu, product, plant(candidate)), `${candidate.name}, ${fault}`).toBeDefined();
+          expect(await judged(gpu, problem, plant(candidate)), `${candidate.name}, ${fault}`).toBeDefined();
       }
     });
 
   it('refuses a stale tile, a swapped operand and the step before in place of the next', async () => {
     const gpu = withCapabilities(await testGpu(), { ...GPU, level: 'portable' });
-    const product = productOf(1576, 768, 768);
-    const staged = productCandidates(product, gpu.capabilities).find(({ name }) =>
-      name.startsWith('staged'),
+    const problem = problemOf(1576, 768, 768);
+    const sharedMemory = matmulCandidates(problem, gpu.capabilities).find(({ name }) =>
+      name.startsWith('shared-memory-tiled'),
     )!;
     const stale = (text: string) =>
-      text.replace('put(index + $s * INVOCATIONS, next$s);', 'if (step == 0u) { $& }');
+      text.replace('store_shared(index + $s * INVOCATIONS, next$s);', 'if (step == 0u) { $& }');
     const swapped = (text: string) =>
-      text.replace('let b$j = stage_b[stage_at(k,', 'let b$j = stage_a[stage_at(k,');
-    const before = (text: string) => text.replace('(step + 1u) * STEP);', 'step * STEP);');
+      text.replace('let b$j = shared_b[shared_index(k,', 'let b$j = shared_a[shared_index(k,');
+    const before = (text: string) => text.replace('(step + 1u) * TILE_K);', 'step * TILE_K);');
     for (const [change, name] of [
       [stale, 'stale tile'],
       [swapped, 'swapped operand'],
       [before, 'step before'],
     ] as const)
-      expect(await judged(gpu, product, withText(staged, change, name)), name).toMatch(/results differ/);
+      expect(await judged(gpu, problem, withText(sharedMemory, change, name)), name).toMatch(
+        /results differ/,
+      );
   });
 
   // lavapipe of Mesa 26 alone has subgroup matrices here (scripts/mesa-matrix.sh).
   if (own.level === 'matrix') {
-    it('refuses faults in kernels on subgroup matrices', async () => {
+    it('refuses faults in kernels on tensor cores', async () => {
       const gpu = withCapabilities(await testGpu(), GPU);
-      const product = productOf(1576, 768, 768, 'f16');
-      const matrix = productCandidates(product, gpu.capabilities)[0]!;
-      expect(matrix.name).toMatch(/^matrix/);
-      expect(await judged(gpu, product, matrix)).toBeUndefined();
+      const problem = problemOf(1576, 768, 768, 'f16');
+      const tensorCore = matmulCandidates(problem, gpu.capabilities)[0]!;
+      expect(tensorCore.name).toMatch(/^tensor-core/);
+      expect(await judged(gpu, problem, tensorCore)).toBeUndefined();
       for (const [fault, plant] of faults.slice(0, 2))
-        expect(await judged(gpu, product, plant(matrix)), fault).toBeDefined();
+        expect(await judged(gpu, problem, plant(tensorCore)), fault).toBeDefined();
       const swapped = (text: string) =>
         text.replace('MultiplyAccumulate(left$i, right$j', 'MultiplyAccumulate(left0, right$j');
-      expect(await judged(gpu, product, withText(matrix, swapped, 'wrong rows'))).toMatch(/results differ/);
+      expect(await judged(gpu, problem, withText(tensorCore, swapped, 'wrong rows'))).toMatch(
+        /results differ/,
+      );
     });
 
     for (const k of [64, 256, 1024, 4096])
-      it(`accepts kernels on subgroup matrices with every epilogue in float16 at a depth of ${k}`, async () => {
+      it(`accepts kernels on tensor cores with every epilogue in float16 at a depth of ${k}`, async () => {
         const gpu = withCapabilities(await testGpu(), GPU);
         for (const epilogue of epilogues(40, 24, 'f16')) {
-          const product = productOf(40, 24, k, 'f16', epilogue);
-          for (const candidate of productCandidates(product, gpu.capabilities).slice(0, 1)) {
-            const [fault] = await judge(gpu, [productTrial(product, candidate.dispatch(product))]);
+          const problem = problemOf(40, 24, k, 'f16', epilogue);
+          for (const candidate of matmulCandidates(problem, gpu.capabilities).slice(0, 1)) {
+            const [fault] = await judge(gpu, [matmulTrial(problem, candidate.dispatch(problem))]);
             expect(fault, `${candidate.name} ${Object.keys(epilogue)}`).toBeUndefined();
           }
         }
@@ -168,10 +175,12 @@ describe('the check of a kernel', () => {
     for (const dtype of ['f32', 'f16'] as const)
       for (const k of [64, 4096])
         for (const epilogue of epilogues(20, 24, dtype)) {
-          const product = productOf(20, 24, k, dtype, epilogue);
-          const plain = productCandidates(product, gpu.capabilities).find(({ name }) => name === 'staged 32');
+          const problem = problemOf(20, 24, k, dtype, epilogue);
+          const plain = matmulCandidates(problem, gpu.capabilities).find(
+            ({ name }) => name === 'shared-memory-tiled 32',
+          );
           const [fault] = await judge(gpu, [
-            productTrial(product, (plain ?? (await firstOf(product))).dispatch(product)),
+            matmulTrial(problem, (plain ?? (await firstOf(problem))).dispatch(problem)),
           ]);
           expect(fault, `${dtype} ${k} ${Object.keys(epilogue)}`).toBeUndefined();
         }
@@ -189,8 +198,8 @@ describe('the check of a kernel', () => {
     });
 });
 
-async function firstOf(product: Product): Promise<Candidate<Product>> {
-  return productCandidates(product, (await testGpu()).capabilities)[0]!;
+async function firstOf(problem: MatmulProblem): Promise<Candidate<MatmulProblem>> {
+  return matmulCandidates(problem, (await testGpu()).capabilities)[0]!;
 }
 
 describe('a plan on a device with checks', () => {
@@ -240,40 +249,42 @@ describe('a plan on a device with checks', () => {
     expect(checksOf(gpu)!.choose(tunable!)).toBe(tunable!.candidates[1]!.name);
 
     attachChecks(gpu, new KernelChecks(gpu, { get: () => 'its results differ', set: () => {} }));
-    await expect(Plan.compile(gpu, { outputs: [graph()] })).rejects.toThrow(/no kernel computes product NN/);
+    await expect(Plan.compile(gpu, { outputs: [graph()] })).rejects.toThrow(/no kernel computes matmul NN/);
   });
 
   it('takes the next kernel where one does not compile, and the device goes on', async () => {
     const gpu = withCapabilities(await testGpu(), GPU);
     const random = new TestRandom(5);
-    const product: Product = {
+    const problem: MatmulProblem = {
       a: random.variable([40, 64], 'a'),
       b: random.variable([36, 64], 'b'),
       c: input([40, 36], 'c'),
       sizes: { batch: 1, m: 40, n: 36, k: 64, transposeA: false, transposeB: true },
       epilogue: {},
     };
-    const right = productCandidates(product, gpu.capabilities).find(({ name }) => name === 'staged 32')!;
+    const right = matmulCandidates(problem, gpu.capabilities).find(
+      ({ name }) => name === 'shared-memory-tiled 32',
+    )!;
     const broken = withText(right, (text) => `${text}\nfn broken() -> u32 { return nothing; }`, 'broken');
     const { kept, verdicts } = store();
     const checks = new KernelChecks(gpu, verdicts);
     const trial = (candidate: Candidate) => {
-      const work = smallProduct(product);
-      return productTrial(work, candidate.dispatch(work));
+      const work = smallMatmul(problem);
+      return matmulTrial(work, candidate.dispatch(work));
     };
     const tunable: Tunable = {
-      key: 'product',
-      work: product,
+      key: 'matmul',
+      work: problem,
       candidates: [broken, right] as Candidate[],
       trial,
     };
     expect(await checks.isRight(tunable, tunable.candidates[0]!)).toBe(false);
     expect(Object.values(kept)).toEqual([expect.stringContaining('does not compile')]);
     expect(await checks.isRight(tunable, tunable.candidates[1]!)).toBe(true);
-    expect(checks.choose(tunable)).toBe('staged 32');
+    expect(checks.choose(tunable)).toBe('shared-memory-tiled 32');
     gpu.check();
     // Another process learns it from the store, before it compiles anything.
-    expect(new KernelChecks(gpu, verdicts).choose(tunable)).toBe('staged 32');
+    expect(new KernelChecks(gpu, verdicts).choose(tunable)).toBe('shared-memory-tiled 32');
   });
 
   it('keeps no verdict of a device that is lost', async () => {

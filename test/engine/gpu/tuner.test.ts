@@ -98,7 +98,7 @@ describe('the tuner', () => {
     plan.run();
     expect(relativeError(await plan.read(c), evaluate([c]).get(c)!)).toBeLessThan(1e-5);
     plan.destroy();
-    expect([...store.found.keys()]).toEqual(['product NN 1x33x36x20 f32 f32 f32']);
+    expect([...store.found.keys()]).toEqual(['matmul NN 1x33x36x20 f32 f32 f32']);
     expect(seen).toEqual(['0/1', '1/1']);
   });
 });

@@ -19,7 +19,7 @@ const { capabilities: own } = await testGpu();
 /** The adapter of this test run as a GPU. */
 const GPU: Partial<Capabilities> = { software: false };
 
-/** What plans ask for an attention and its gradient: forward, queries, keys. */
+/** What plans ask for an attention and its gradient: forward, backward_dq, backward_dkv. */
 function askedOf(qkv: Tensor, heads: number, causal: boolean, capabilities: Capabilities): Tunable[] {
   const o = attention(qkv, { heads, causal });
   const d_o = input(o.shape, 'd_o', qkv.dtype);
@@ -48,8 +48,8 @@ describe('the candidates of attention', () => {
     attentionCandidates(launchOf(dtype), capabilities).map(({ name }) => name);
 
   it('are matrices first, only for float16, and only those that fit', () => {
-    expect(names('f16', cards)).toEqual(['matrix f16 16x16x16', 'attention']);
-    expect(names('f32', cards)).toEqual(['attention']);
+    expect(names('f16', cards)).toEqual(['tensor-core f16 16x16x16', 'shared-memory-tiled']);
+    expect(names('f32', cards)).toEqual(['shared-memory-tiled']);
     for (const changed of [
       { software: true },
       { level: 'subgroups' },
@@ -60,7 +60,9 @@ describe('the candidates of attention', () => {
       { subgroupMatrix: [{ ...config, componentType: 'f32' }] },
       { subgroupMatrix: [{ ...config, K: 4 }] },
     ] as const)
-      expect(names('f16', { ...cards, ...changed }).some((name) => name.startsWith('matrix'))).toBe(false);
+      expect(names('f16', { ...cards, ...changed }).some((name) => name.startsWith('tensor-core'))).toBe(
+        false,
+      );
   });
 
   it('are accepted by their trials, as far as this adapter runs them', async () => {
@@ -71,7 +73,7 @@ describe('the candidates of attention', () => {
         const qkv =
           dtype === 'f16' ? random.halves([2, 19, 192], 'qkv') : random.variable([2, 19, 192], 'qkv');
         const asked = askedOf(qkv, 1, causal, gpu.capabilities);
-        expect(asked.map(({ key }) => key.split(' ')[1])).toEqual(['forward', 'queries', 'keys']);
+        expect(asked.map(({ key }) => key.split(' ')[1])).toEqual(['forward', 'backward_dq', 'backward_dkv']);
         for (const tunable of asked) {
           const trials = tunable.candidates.map((candidate) => tunable.trial(candidate));
           expect(await judge(gpu, trials), tunable.key).toEqual(trials.map(() => undefined));
@@ -106,9 +108,9 @@ describe('the candidates of attention', () => {
 
 // lavapipe of Mesa 26 has matrices of 8 x 8 x 8 (scripts/mesa-matrix.sh); other adapters here only compile these kernels.
 if (own.level === 'matrix')
-  describe('attention on subgroup matrices', () => {
+  describe('attention on tensor cores', () => {
     const choose: Choose = ({ candidates }) => {
-      const found = candidates.find(({ name }) => name.startsWith('matrix'));
+      const found = candidates.find(({ name }) => name.startsWith('tensor-core'));
       expect(found).toBeDefined();
       return found!.name;
     };

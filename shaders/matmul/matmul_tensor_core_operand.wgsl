@@ -1,11 +1,11 @@
 // How matmul_matrix.wgsl reads and stages one of its operands, $x: rows of A or columns of B ($COUNT of them, $TILE a tile) by K.
-// A row of the stage goes along the axis that is contiguous in storage: k where ALONG_K_$X, else the rows (columns).
+// A row of the stage goes along the axis that is contiguous in storage: k where K_CONTIGUOUS_$X, else the rows (columns).
 
-// Units in a row of the stage, in all of it, and from one row to the next.
-const ACROSS_$X = select($TILE, STEP, ALONG_K_$X) / UNIT;
-const UNITS_$X = $TILE * STEP / UNIT;
+// Units in a row of the shared_tiles, in all of it, and from one row to the next.
+const ACROSS_$X = select($TILE, TILE_K, K_CONTIGUOUS_$X) / UNIT;
+const UNITS_$X = $TILE * TILE_K / UNIT;
 const STRIDE_$X = ACROSS_$X + 1u;
-const STAGE_$X = UNITS_$X / ACROSS_$X * STRIDE_$X;
+const SHARED_$X = UNITS_$X / ACROSS_$X * STRIDE_$X;
 
 //#if ROUND_$X
 // Float32 that is rounded to float16, but only when it is staged: rounding would wait for what was fetched.
@@ -17,7 +17,7 @@ fn staged_$x(unit: Fetched_$X) -> Unit {
 //#else
 alias Fetched_$X = Unit;
 fn staged_$x(unit: Fetched_$X) -> Unit { return unit; }
-//#if HALF
+//#if FLOAT16
 fn unit_$x(at: u32) -> Fetched_$X { return $x[at / UNIT]; }
 //#else
 fn unit_$x(at: u32) -> Fetched_$X { return load_$x(at / 4u); }
@@ -28,7 +28,7 @@ fn unit_$x(at: u32) -> Fetched_$X { return load_$x(at / 4u); }
 fn fetch_$x(z: u32, first: u32, k: u32, unit: u32) -> Fetched_$X {
   let row = unit / ACROSS_$X;
   let along = unit % ACROSS_$X * UNIT;
-  //#if ALONG_K_$X
+  //#if K_CONTIGUOUS_$X
   let depth = k + along;
   let at = (z * $COUNT + min(first + row, $COUNT - 1u)) * K + depth;
   //#else
@@ -39,7 +39,7 @@ fn fetch_$x(z: u32, first: u32, k: u32, unit: u32) -> Fetched_$X {
   return unit_$x(at);
 }
 
-fn put_$x(begin: u32, unit: u32, value: Fetched_$X) {
+fn store_shared_$x(begin: u32, unit: u32, value: Fetched_$X) {
   if (UNITS_$X % INVOCATIONS != 0u && unit >= UNITS_$X) { return; }
-  stage[begin + unit / ACROSS_$X * STRIDE_$X + unit % ACROSS_$X] = staged_$x(value);
+  shared_tiles[begin + unit / ACROSS_$X * STRIDE_$X + unit % ACROSS_$X] = staged_$x(value);
 }

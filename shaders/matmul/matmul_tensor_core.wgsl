@@ -2,12 +2,12 @@
 //
 // SUBGROUPS_M x SUBGROUPS_N subgroups compute TILE_M x TILE_N results; each holds FRAGMENTS_M x FRAGMENTS_N matrices of
 // MAT_M x MAT_N sums in registers, so that a fragment that was loaded is multiplied several times. The workgroup walks over k
-// in steps of STEP; the values of a step are staged in workgroup memory in the order of storage, and the layout of the
+// in steps of TILE_K; the values of a step are staged in workgroup memory in the order of storage, and the layout of the
 // matrix load (row or column major) does what a transposition would. A row of the stage is padded by one unit of 16 bytes,
 // which puts the rows that a matrix load reads at once into different banks. The next step is fetched into registers
 // before the multiplications of this one.
-//   TWO_STAGES  the next step is staged while others still multiply this one: one barrier a step, and twice the memory
-//   HALF        float16 in stage and matrices; a unit is 8 values. ROUND_A, ROUND_B: that operand is float32 in storage
+//   DOUBLE_BUFFERED  the next step is staged while others still multiply this one: one barrier a step, and twice the memory
+//   FLOAT16        float16 in stage and matrices; a unit is 8 values. ROUND_A, ROUND_B: that operand is float32 in storage
 //   else        matrices of float32, operands of either type; a unit is 4 values
 // The axis of A and of B that is contiguous in storage is a multiple of a unit. Rows and columns beyond the edge read the last
 // ones and are not stored; what lies beyond K is staged as zeros.
@@ -17,7 +17,7 @@
 
 enable subgroups;
 enable chromium_experimental_subgroup_matrix;
-//#if HALF
+//#if FLOAT16
 enable f16;
 //#endif
 //#if PINNED
@@ -26,7 +26,7 @@ enable subgroup_size_control;
 
 //#include matmul_epilogue
 
-//#if HALF
+//#if FLOAT16
 alias Component = f16;
 alias Unit = vec4u;
 //#else
@@ -39,17 +39,17 @@ alias Sum = subgroup_matrix_result<f32, MAT_N, MAT_M>;
 
 const INVOCATIONS = SUBGROUPS_M * SUBGROUPS_N * LANES;
 
-//#include matmul_matrix_operand x=a X=A COUNT=M TILE=TILE_M
-//#include matmul_matrix_operand x=b X=B COUNT=N TILE=TILE_N
+//#include matmul_tensor_core_operand x=a X=A COUNT=M TILE=TILE_M
+//#include matmul_tensor_core_operand x=b X=B COUNT=N TILE=TILE_N
 
-const STAGE = STAGE_A + STAGE_B;
+const SHARED = SHARED_A + SHARED_B;
 // Vectors of four sums in a row of a strip, from one row to the next (again in different banks), and in a whole strip.
 const COLUMNS = FRAGMENTS_N * MAT_N;
 const QUADS_ACROSS = COLUMNS / 4u;
 const STRIDE_STRIP = QUADS_ACROSS + 1u;
 const STRIP = MAT_M * STRIDE_STRIP;
 
-var<workgroup> stage: array<Unit, max(select(1u, 2u, TWO_STAGES) * STAGE, SUBGROUPS_M * SUBGROUPS_N * STRIP)>;
+var<workgroup> shared_tiles: array<Unit, max(select(1u, 2u, DOUBLE_BUFFERED) * SHARED, SUBGROUPS_M * SUBGROUPS_N * STRIP)>;
 
 //#if PINNED
 @subgroup_size(LANES)
@@ -62,15 +62,15 @@ fn main(
   @builtin(subgroup_invocation_id) lane: u32,
 ) {
   let tile = tile_of(group);
-  //#if FOLDED
+  //#if SURPLUS_WORKGROUPS
   if (tile.x >= BATCH) { return; }
   //#endif
   let z = tile.x;
   let m0 = tile.y * TILE_M;
   let n0 = tile.z * TILE_N;
   // Where this subgroup's part begins in the tile.
-  let part_m = subgroup / SUBGROUPS_N * (FRAGMENTS_M * MAT_M);
-  let part_n = subgroup % SUBGROUPS_N * COLUMNS;
+  let subgroup_m = subgroup / SUBGROUPS_N * (FRAGMENTS_M * MAT_M);
+  let subgroup_n = subgroup % SUBGROUPS_N * COLUMNS;
 
   //#unroll i FRAGMENTS_M
   //#unroll j FRAGMENTS_N
@@ -84,55 +84,55 @@ fn main(
   //#unroll s FETCHES_B
   var next_b$s = fetch_b(z, n0, 0u, min(index + $s * INVOCATIONS, UNITS_B - 1u));
   //#end
-  //#if TWO_STAGES
+  //#if DOUBLE_BUFFERED
   //#unroll s FETCHES_A
-  put_a(0u, index + $s * INVOCATIONS, next_a$s);
+  store_shared_a(0u, index + $s * INVOCATIONS, next_a$s);
   //#end
   //#unroll s FETCHES_B
-  put_b(STAGE_A, index + $s * INVOCATIONS, next_b$s);
+  store_shared_b(SHARED_A, index + $s * INVOCATIONS, next_b$s);
   //#end
   workgroupBarrier();
   //#endif
   // Where in the array the stage of this step begins.
   var begin = 0u;
-  for (var k0 = 0u; k0 < K; k0 += STEP) {
-    let more = k0 + STEP < K;
-    //#if TWO_STAGES
+  for (var k0 = 0u; k0 < K; k0 += TILE_K) {
+    let more = k0 + TILE_K < K;
+    //#if DOUBLE_BUFFERED
     //#else
     workgroupBarrier();
     //#unroll s FETCHES_A
-    put_a(0u, index + $s * INVOCATIONS, next_a$s);
+    store_shared_a(0u, index + $s * INVOCATIONS, next_a$s);
     //#end
     //#unroll s FETCHES_B
-    put_b(STAGE_A, index + $s * INVOCATIONS, next_b$s);
+    store_shared_b(SHARED_A, index + $s * INVOCATIONS, next_b$s);
     //#end
     workgroupBarrier();
     //#endif
     if (more) {
       //#unroll s FETCHES_A
-      next_a$s = fetch_a(z, m0, k0 + STEP, min(index + $s * INVOCATIONS, UNITS_A - 1u));
+      next_a$s = fetch_a(z, m0, k0 + TILE_K, min(index + $s * INVOCATIONS, UNITS_A - 1u));
       //#end
       //#unroll s FETCHES_B
-      next_b$s = fetch_b(z, n0, k0 + STEP, min(index + $s * INVOCATIONS, UNITS_B - 1u));
+      next_b$s = fetch_b(z, n0, k0 + TILE_K, min(index + $s * INVOCATIONS, UNITS_B - 1u));
       //#end
     }
-    //#unroll q MULTIPLICATIONS
+    //#unroll q FRAGMENTS_K
     {
       let k = $q * MAT_K;
       //#unroll j FRAGMENTS_N
-      let n$j = part_n + $j * MAT_N;
-      //#if ALONG_K_B
-      let right$j = subgroupMatrixLoad<Right, col_major>(&stage, begin + STAGE_A + n$j * STRIDE_B + k / UNIT, STRIDE_B);
+      let n$j = subgroup_n + $j * MAT_N;
+      //#if K_CONTIGUOUS_B
+      let right$j = subgroupMatrixLoad<Right, col_major>(&shared_tiles, begin + SHARED_A + n$j * STRIDE_B + k / UNIT, STRIDE_B);
       //#else
-      let right$j = subgroupMatrixLoad<Right, row_major>(&stage, begin + STAGE_A + k * STRIDE_B + n$j / UNIT, STRIDE_B);
+      let right$j = subgroupMatrixLoad<Right, row_major>(&shared_tiles, begin + SHARED_A + k * STRIDE_B + n$j / UNIT, STRIDE_B);
       //#endif
       //#end
       //#unroll i FRAGMENTS_M
-      let m$i = part_m + $i * MAT_M;
-      //#if ALONG_K_A
-      let left$i = subgroupMatrixLoad<Left, row_major>(&stage, begin + m$i * STRIDE_A + k / UNIT, STRIDE_A);
+      let m$i = subgroup_m + $i * MAT_M;
+      //#if K_CONTIGUOUS_A
+      let left$i = subgroupMatrixLoad<Left, row_major>(&shared_tiles, begin + m$i * STRIDE_A + k / UNIT, STRIDE_A);
       //#else
-      let left$i = subgroupMatrixLoad<Left, col_major>(&stage, begin + k * STRIDE_A + m$i / UNIT, STRIDE_A);
+      let left$i = subgroupMatrixLoad<Left, col_major>(&shared_tiles, begin + k * STRIDE_A + m$i / UNIT, STRIDE_A);
       //#endif
       //#unroll j FRAGMENTS_N
       sum$i_$j = subgroupMatrixMultiplyAccumulate(left$i, right$j, sum$i_$j);
@@ -140,14 +140,14 @@ fn main(
       //#end
     }
     //#end
-    //#if TWO_STAGES
-    begin = STAGE - begin;
+    //#if DOUBLE_BUFFERED
+    begin = SHARED - begin;
     if (more) {
       //#unroll s FETCHES_A
-      put_a(begin, index + $s * INVOCATIONS, next_a$s);
+      store_shared_a(begin, index + $s * INVOCATIONS, next_a$s);
       //#end
       //#unroll s FETCHES_B
-      put_b(begin + STAGE_A, index + $s * INVOCATIONS, next_b$s);
+      store_shared_b(begin + SHARED_A, index + $s * INVOCATIONS, next_b$s);
       //#end
     }
     workgroupBarrier();
@@ -157,14 +157,14 @@ fn main(
   //#unroll i FRAGMENTS_M
   workgroupBarrier();
   //#unroll j FRAGMENTS_N
-  subgroupMatrixStore<row_major>(&stage, subgroup * STRIP + $j * MAT_N / 4u, sum$i_$j, STRIDE_STRIP);
+  subgroupMatrixStore<row_major>(&shared_tiles, subgroup * STRIP + $j * MAT_N / 4u, sum$i_$j, STRIDE_STRIP);
   //#end
   workgroupBarrier();
   for (var quad = lane; quad < MAT_M * QUADS_ACROSS; quad += LANES) {
     let row = quad / QUADS_ACROSS;
     let column = quad % QUADS_ACROSS;
-    let sums = bitcast<vec4f>(stage[subgroup * STRIP + row * STRIDE_STRIP + column]);
-    store(z, m0 + part_m + $i * MAT_M + row, n0 + part_n + 4u * column, sums);
+    let sums = bitcast<vec4f>(shared_tiles[subgroup * STRIP + row * STRIDE_STRIP + column]);
+    store(z, m0 + subgroup_m + $i * MAT_M + row, n0 + subgroup_n + 4u * column, sums);
   }
   //#end
 }

@@ -4,42 +4,42 @@
 // lanes is cheap. One subgroup is a workgroup and computes TILE_M rows x (4 VECTORS LANES) columns. Each value of A is
 // loaded by one lane only and broadcast to all; each lane loads the columns that it owns. So no lane loads what another has:
 // a step over k costs TILE_M / LANES + 4 VECTORS loads a lane for 4 TILE_M VECTORS multiply-adds.
-//   FOUR    four k at a time, both operands contiguous along k
-//   ROWS    one k at a time, B row-major: four columns a vector
+//   FOUR_K    four k at a time, both operands contiguous along k
+//   ROW_MAJOR_B    one k at a time, B row-major: four columns a vector
 //   else    one k at a time, element by element: any layout, any size
 // Rows and columns beyond the edge read the last one and are not stored, so nothing is out of bounds.
 //
-// With PARKED, sums go to workgroup memory after the loop, and each lane finishes its own from there, in a loop. lavapipe keeps the
+// With SHARED_EPILOGUE, sums go to workgroup memory after the loop, and each lane finishes its own from there, in a loop. lavapipe keeps the
 // sums of the loop over k in better places when nothing but stores follows it: a linear layer with a bias takes a tenth less time.
 //
 // A is [BATCH, M, K], or [BATCH, K, M] when A_TRANSPOSED; B is [BATCH, K, N], or [BATCH, N, K] when B_TRANSPOSED.
-// TILE_M = SLICES * HELD: the rows that one register of a subgroup holds (all its lanes, or fewer for few rows).
+// TILE_M = ROW_GROUPS * ROWS_PER_GROUP: the rows that one register of a subgroup holds (all its lanes, or fewer for few rows).
 
 enable subgroups;
 
 //#include matmul_epilogue
 
-//#if PARKED
-var<workgroup> parked: array<vec4f, TILE_M * VECTORS * LANES>;
+//#if SHARED_EPILOGUE
+var<workgroup> shared_sums: array<vec4f, TILE_M * VECTORS * LANES>;
 //#endif
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
   let tile = tile_of(group);
-  //#if FOLDED
+  //#if SURPLUS_WORKGROUPS
   if (tile.x >= BATCH) { return; }
   //#endif
   let z = tile.x;
   let m0 = tile.y * TILE_M;
   let first = tile.z * (4u * VECTORS * LANES) + 4u * lane;
 
-  //#unroll s SLICES
-  let a_row$s = min(m0 + $s * HELD + lane, M - 1u);
+  //#unroll s ROW_GROUPS
+  let a_row$s = min(m0 + $s * ROWS_PER_GROUP + lane, M - 1u);
   let a_at$s = select((z * M + a_row$s) * K, z * K * M + a_row$s, A_TRANSPOSED);
   //#end
   //#unroll j VECTORS
   let n$j = first + $ju * 4u * LANES;
-  //#if ROWS
+  //#if ROW_MAJOR_B
   let b_at$j = z * K * (N / 4u) + min(n$j / 4u, N / 4u - 1u);
   //#else
   //#unroll l 4
@@ -49,17 +49,17 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
   //#endif
   //#end
 
-  //#unroll s SLICES
-  //#unroll i HELD
+  //#unroll s ROW_GROUPS
+  //#unroll i ROWS_PER_GROUP
   //#unroll j VECTORS
   var sum$s_$i_$j = vec4f(0.0);
   //#end
   //#end
   //#end
 
-  //#if FOUR
+  //#if FOUR_K
   for (var k = 0u; k < K / 4u; k++) {
-    //#unroll s SLICES
+    //#unroll s ROW_GROUPS
     let a$s = load_a(a_at$s / 4u + k);
     //#end
     //#unroll j VECTORS
@@ -68,8 +68,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
     //#end
     //#end
     // All four k of a sum before the next sum: there are more sums than registers, and each is then loaded and stored once.
-    //#unroll s SLICES
-    //#unroll i HELD
+    //#unroll s ROW_GROUPS
+    //#unroll i ROWS_PER_GROUP
     //#unroll q 4
     let a$q_$s_$i = vec4f(subgroupBroadcast(a$s[$q], $iu));
     //#end
@@ -83,11 +83,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
   }
   //#else
   for (var k = 0u; k < K; k++) {
-    //#unroll s SLICES
+    //#unroll s ROW_GROUPS
     let a$s = load_a(a_at$s + k * select(1u, M, A_TRANSPOSED));
     //#end
     //#unroll j VECTORS
-    //#if ROWS
+    //#if ROW_MAJOR_B
     let b$j = load_b(b_at$j + k * (N / 4u));
     //#else
     //#unroll l 4
@@ -96,8 +96,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
     let b$j = vec4f(b$j_0, b$j_1, b$j_2, b$j_3);
     //#endif
     //#end
-    //#unroll s SLICES
-    //#unroll i HELD
+    //#unroll s ROW_GROUPS
+    //#unroll i ROWS_PER_GROUP
     let a$s_$i = vec4f(subgroupBroadcast(a$s, $iu));
     //#unroll j VECTORS
     sum$s_$i_$j = fma(a$s_$i, b$j, sum$s_$i_$j);
@@ -107,20 +107,20 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
   }
   //#endif
 
-  //#unroll s SLICES
-  //#unroll i HELD
+  //#unroll s ROW_GROUPS
+  //#unroll i ROWS_PER_GROUP
   //#unroll j VECTORS
-  //#if PARKED
-  parked[(($su * HELD + $iu) * VECTORS + $ju) * LANES + lane] = sum$s_$i_$j;
+  //#if SHARED_EPILOGUE
+  shared_sums[(($su * ROWS_PER_GROUP + $iu) * VECTORS + $ju) * LANES + lane] = sum$s_$i_$j;
   //#else
-  store(z, m0 + $s * HELD + $iu, n$j, sum$s_$i_$j);
+  store(z, m0 + $s * ROWS_PER_GROUP + $iu, n$j, sum$s_$i_$j);
   //#endif
   //#end
   //#end
   //#end
-  //#if PARKED
+  //#if SHARED_EPILOGUE
   for (var i = 0u; i < TILE_M * VECTORS; i++) {
-    store(z, m0 + i / VECTORS, first + i % VECTORS * (4u * LANES), parked[i * LANES + lane]);
+    store(z, m0 + i / VECTORS, first + i % VECTORS * (4u * LANES), shared_sums[i * LANES + lane]);
   }
   //#endif
 }

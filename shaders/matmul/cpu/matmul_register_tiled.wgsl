@@ -29,7 +29,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   let n0 = (tile.z * 8u + local.x) * TILE_N;
   if (z >= BATCH || m0 >= M || n0 >= N) { return; }
 
-  //#if DOTS
+  //#if DOT_PRODUCTS
   //#unroll i TILE_M
   let a_row$i = (z * M + min(m0 + $iu, M - 1u)) * (K / 4u);
   //#end
@@ -67,7 +67,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   //#end
   //#endif
 
-  //#if ROWS
+  //#if ROW_MAJOR_B
   //#unroll j VECTORS_N
   let b_column$j = z * K * (N / 4u) + min(n0 / 4u + $ju, N / 4u - 1u);
   //#end

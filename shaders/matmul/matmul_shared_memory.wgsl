@@ -2,7 +2,7 @@
 //
 // A workgroup computes TILE x TILE results. It walks over k in steps of 16: 16 x TILE values of A and of B are staged in
 // workgroup memory, k by k, so that an invocation reads its rows and columns as vectors. Each invocation has
-// QUADS_A x QUADS_B blocks of 4 x 4 results, a stride of TILE / QUADS apart, so that neighbours read neighbouring vectors.
+// BLOCKS_M x BLOCKS_N blocks of 4 x 4 results, a stride of TILE / QUADS apart, so that neighbours read neighbouring vectors.
 // The next step's values are fetched into registers before the multiplications of this one, which hides their latency.
 //
 // Values are staged in blocks of 4 x 4: four vector loads along the axis that is contiguous in storage, and a transposition in
@@ -15,15 +15,15 @@
 
 //#include matmul_epilogue
 
-const ROW = TILE / 4u;
-const STAGE = STEP * ROW;
-const ACROSS = ROW / QUADS_B;
+const TILE_VECTORS = TILE / 4u;
+const SHARED_VECTORS = TILE_K * TILE_VECTORS;
+const INVOCATIONS_N = TILE_VECTORS / BLOCKS_N;
 
-var<workgroup> stage_a: array<vec4f, STAGE>;
-var<workgroup> stage_b: array<vec4f, STAGE>;
+var<workgroup> shared_a: array<vec4f, SHARED_VECTORS>;
+var<workgroup> shared_b: array<vec4f, SHARED_VECTORS>;
 
 // Where four rows (or columns) of one k are staged.
-fn stage_at(k: u32, quad: u32) -> u32 { return k * ROW + (quad ^ (k / 4u * 2u)); }
+fn shared_index(k: u32, quad: u32) -> u32 { return k * TILE_VECTORS + (quad ^ (k / 4u * 2u)); }
 
 // Four values of A that are neighbours in storage, at element `at` of it, which is a multiple of four if VECTOR_A.
 fn quad_a(at: vec4u) -> vec4f {
@@ -83,20 +83,20 @@ fn block_b(z: u32, n: u32, k: u32) -> mat4x4f {
 }
 
 // Which block of A (numbers below TILE) or B an invocation stages: [quad, k]. Neighbours follow the axis in storage.
-fn place_of(block: u32, along_k: bool) -> vec2u {
+fn block_position(block: u32, along_k: bool) -> vec2u {
   let number = block % TILE;
   if (along_k) { return vec2u(number / 4u, number % 4u * 4u); }
-  return vec2u(number % ROW, number / ROW * 4u);
+  return vec2u(number % TILE_VECTORS, number / TILE_VECTORS * 4u);
 }
 
 fn fetch(z: u32, origin: vec2u, block: u32, k: u32) -> mat4x4f {
   var values: mat4x4f;
   var at: vec2u;
   if (block < TILE) {
-    at = place_of(block, !A_TRANSPOSED);
+    at = block_position(block, !A_TRANSPOSED);
     values = block_a(z, origin.x + 4u * at.x, k + at.y);
   } else {
-    at = place_of(block, B_TRANSPOSED);
+    at = block_position(block, B_TRANSPOSED);
     values = block_b(z, origin.y + 4u * at.x, k + at.y);
   }
   if (RAGGED_K) {
@@ -107,16 +107,16 @@ fn fetch(z: u32, origin: vec2u, block: u32, k: u32) -> mat4x4f {
   return values;
 }
 
-fn put(block: u32, values: mat4x4f) {
+fn store_shared(block: u32, values: mat4x4f) {
   if (block < TILE) {
-    let at = place_of(block, !A_TRANSPOSED);
+    let at = block_position(block, !A_TRANSPOSED);
     //#unroll q 4
-    stage_a[stage_at(at.y + $qu, at.x)] = values[$q];
+    shared_a[shared_index(at.y + $qu, at.x)] = values[$q];
     //#end
   } else {
-    let at = place_of(block, B_TRANSPOSED);
+    let at = block_position(block, B_TRANSPOSED);
     //#unroll q 4
-    stage_b[stage_at(at.y + $qu, at.x)] = values[$q];
+    shared_b[shared_index(at.y + $qu, at.x)] = values[$q];
     //#end
   }
 }
@@ -124,45 +124,45 @@ fn put(block: u32, values: mat4x4f) {
 @compute @workgroup_size(INVOCATIONS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) index: u32) {
   let tile = tile_of(group);
-  //#if FOLDED
+  //#if SURPLUS_WORKGROUPS
   if (tile.x >= BATCH) { return; }
   //#endif
   let z = tile.x;
   let origin = vec2u(tile.y, tile.z) * TILE;
-  let quad_m = index / ACROSS;
-  let quad_n = index % ACROSS;
+  let quad_m = index / INVOCATIONS_N;
+  let quad_n = index % INVOCATIONS_N;
 
-  //#unroll i QUADS_A
+  //#unroll i BLOCKS_M
   //#unroll r 4
-  //#unroll j QUADS_B
+  //#unroll j BLOCKS_N
   var sum$i_$r_$j = vec4f(0.0);
   //#end
   //#end
   //#end
 
-  //#unroll s BLOCKS
+  //#unroll s FETCHES
   var next$s = fetch(z, origin, index + $s * INVOCATIONS, 0u);
   //#end
-  let steps = (K + STEP - 1u) / STEP;
+  let steps = (K + TILE_K - 1u) / TILE_K;
   for (var step = 0u; step < steps; step++) {
     workgroupBarrier();
-    //#unroll s BLOCKS
-    put(index + $s * INVOCATIONS, next$s);
+    //#unroll s FETCHES
+    store_shared(index + $s * INVOCATIONS, next$s);
     //#end
     workgroupBarrier();
     if (step + 1u < steps) {
-      //#unroll s BLOCKS
-      next$s = fetch(z, origin, index + $s * INVOCATIONS, (step + 1u) * STEP);
+      //#unroll s FETCHES
+      next$s = fetch(z, origin, index + $s * INVOCATIONS, (step + 1u) * TILE_K);
       //#end
     }
-    for (var k = 0u; k < STEP; k++) {
-      //#unroll j QUADS_B
-      let b$j = stage_b[stage_at(k, quad_n + $j * ACROSS)];
+    for (var k = 0u; k < TILE_K; k++) {
+      //#unroll j BLOCKS_N
+      let b$j = shared_b[shared_index(k, quad_n + $j * INVOCATIONS_N)];
       //#end
-      //#unroll i QUADS_A
-      let a$i = stage_a[stage_at(k, quad_m + $i * (ROW / QUADS_A))];
+      //#unroll i BLOCKS_M
+      let a$i = shared_a[shared_index(k, quad_m + $i * (TILE_VECTORS / BLOCKS_M))];
       //#unroll r 4
-      //#unroll j QUADS_B
+      //#unroll j BLOCKS_N
       sum$i_$r_$j = fma(vec4f(a$i[$r]), b$j, sum$i_$r_$j);
       //#end
       //#end
@@ -170,10 +170,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
     }
   }
 
-  //#unroll i QUADS_A
+  //#unroll i BLOCKS_M
   //#unroll r 4
-  //#unroll j QUADS_B
-  store(z, origin.x + 4u * (quad_m + $i * (ROW / QUADS_A)) + $ru, origin.y + 4u * (quad_n + $j * ACROSS), sum$i_$r_$j);
+  //#unroll j BLOCKS_N
+  store(z, origin.x + 4u * (quad_m + $i * (TILE_VECTORS / BLOCKS_M)) + $ru, origin.y + 4u * (quad_n + $j * INVOCATIONS_N), sum$i_$r_$j);
   //#end
   //#end
   //#end
