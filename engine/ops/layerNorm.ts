@@ -29,7 +29,7 @@ function launch(
   return {
     common: {
       shader: 'layer_norm',
-      entry: alone ? 'alone' : 'together',
+      entry: alone ? 'row_per_thread' : 'row_per_workgroup',
       ...rows,
       uniforms: { ...rows.uniforms, STEPS: width / lanes, EPSILON: float(epsilon) },
     },
