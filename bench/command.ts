@@ -1,5 +1,5 @@
 /** What the commands of the bench share. */
-import { attachKernels } from '../cli/kernelStore.js';
+import { attachKernels } from '../cli/device/kernelStore.js';
 import { type Gpu, type Level, openGpu } from '../engine/gpu/gpu.js';
 import { type Repetition, warmUpFor } from '../engine/gpu/measure.js';
 import { environmentOf } from './environment.js';

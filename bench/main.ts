@@ -1,7 +1,7 @@
 /** `npm run bench -- …`: measurements for people who write kernels. Each prints Markdown and keeps it, with JSON beside it. */
 import { Command, Option } from 'commander';
-import { report } from '../cli/report.js';
 import { parseCount } from '../cli/settings.js';
+import { report } from '../cli/terminal/report.js';
 import { runDistill } from './distill.js';
 import { runEncoder, runKernels } from './kernels.js';
 import { runLadder } from './ladder/command.js';

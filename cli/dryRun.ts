@@ -19,7 +19,7 @@ import {
 } from '../models/promptkd/shared/shapes.js';
 import { readRunConfig } from '../models/runs/runFolder.js';
 import { parseNumber } from './settings.js';
-import { formatTable } from './table.js';
+import { formatTable } from './terminal/table.js';
 
 /** What the flags of a stage say about its size. */
 export interface DryRunFlags {

@@ -15,10 +15,10 @@ import * as reproduce from './commands/reproduce.js';
 import * as teacher from './commands/teacher.js';
 import * as tune from './commands/tune.js';
 import * as verify from './commands/verify.js';
-import { guardStreams, print, printed, say } from './output.js';
-import { report } from './report.js';
-import { keepNohup } from './stop.js';
-import { mark } from './trace.js';
+import { mark } from './debug/trace.js';
+import { guardStreams, print, printed, say } from './terminal/output.js';
+import { report } from './terminal/report.js';
+import { keepNohup } from './terminal/stop.js';
 
 /** Each adds its command to the program. */
 const commands = [

@@ -15,7 +15,7 @@ import {
 } from '../models/promptkd/shared/settings.js';
 import { checkFields, presetFields } from '../models/reproduce/preset.js';
 import { CONFIG, readYaml } from '../models/runs/runFolder.js';
-import { loadPreset, presetHelp } from './presets.js';
+import { loadPreset, presetHelp } from './options/presets.js';
 
 export type Field = keyof TeacherSettings | keyof StudentSettings;
 

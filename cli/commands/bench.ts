@@ -8,12 +8,12 @@ import { measureSteps } from '../../bench/workloads/steps.js';
 import { UserError } from '../../engine/errors.js';
 import type { Gpu } from '../../engine/gpu/gpu.js';
 import { type Repetition, warmUpFor } from '../../engine/gpu/measure.js';
-import { type StepFlags, stepSizes } from '../benchSizes.js';
-import { encoderTable, kernelTable, peakLine, stepTable, type TableText } from '../benchTables.js';
-import { addGpuOptions, commandGpu, type GpuFlags } from '../gpu.js';
-import { print, printJson } from '../output.js';
+import { addGpuOptions, commandGpu, type GpuFlags } from '../device/gpu.js';
+import { type StepFlags, stepSizes } from '../options/benchSizes.js';
 import { parseCount } from '../settings.js';
-import { formatTable } from '../table.js';
+import { encoderTable, kernelTable, peakLine, stepTable, type TableText } from '../terminal/benchTables.js';
+import { print, printJson } from '../terminal/output.js';
+import { formatTable } from '../terminal/table.js';
 
 interface Flags extends GpuFlags, StepFlags {
   readonly repeats: number;

@@ -4,11 +4,11 @@ import { UserError } from '../../engine/errors.js';
 import { PLAIN_TEMPLATE } from '../../models/clip/templates.js';
 import { encodeClassVectors } from '../../models/promptkd/classVectors/classVectors.js';
 import { loadPlainClip, loadTeacher, makeClassVectors } from '../../models/promptkd/files/loadTeacher.js';
-import { addClassOptions, type ClassFlags, readClassNames } from '../classes.js';
-import { addGpuOptions, addPrecisionOption, type GpuFlags, type PrecisionFlags } from '../gpu.js';
-import { withJob } from '../job.js';
-import { print } from '../output.js';
+import { addGpuOptions, addPrecisionOption, type GpuFlags, type PrecisionFlags } from '../device/gpu.js';
+import { withJob } from '../device/job.js';
+import { addClassOptions, type ClassFlags, readClassNames } from '../options/classes.js';
 import { nodePlatform } from '../platform/node.js';
+import { print } from '../terminal/output.js';
 
 interface Flags extends GpuFlags, PrecisionFlags, ClassFlags {
   readonly teacher?: string;

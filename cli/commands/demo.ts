@@ -2,13 +2,13 @@
 import type { Command } from 'commander';
 import { averageDemos, demoPaths } from '../demo/demo.js';
 import { DEMO_STUDENT, DEMO_TEACHER } from '../demo/settings.js';
-import { addPrecisionOption, type PrecisionFlags } from '../gpu.js';
-import { addJobOptions, type JobFlags, withJob } from '../job.js';
-import { print, printJson } from '../output.js';
+import { addPrecisionOption, type PrecisionFlags } from '../device/gpu.js';
+import { addJobOptions, type JobFlags, withJob } from '../device/job.js';
 import { nodePlatform } from '../platform/node.js';
-import { seconds } from '../progress.js';
 import { parseCount, parseNumber } from '../settings.js';
-import { formatAccuracies } from '../table.js';
+import { print, printJson } from '../terminal/output.js';
+import { seconds } from '../terminal/progress.js';
+import { formatAccuracies } from '../terminal/table.js';
 
 interface Flags extends JobFlags, PrecisionFlags {
   readonly out: string;

@@ -1,11 +1,11 @@
 /** `promptkd distill`: stage 2, teaches a small CLIP what a tuned teacher sees in unlabelled images. */
 import type { Command } from 'commander';
 import { runStudent } from '../../models/promptkd/stage2/run.js';
+import { addJobOptions, type JobFlags, withJob } from '../device/job.js';
 import { addDryRunOption, type DryRunFlags, dryRun } from '../dryRun.js';
-import { addJobOptions, type JobFlags, withJob } from '../job.js';
-import { print } from '../output.js';
 import { nodePlatform } from '../platform/node.js';
 import { addSettingsOptions, readSettings, type SettingsFlags } from '../settings.js';
+import { print } from '../terminal/output.js';
 
 type Flags = SettingsFlags & JobFlags & DryRunFlags;
 

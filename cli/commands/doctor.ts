@@ -3,10 +3,10 @@ import type { Command } from 'commander';
 import pc from 'picocolors';
 import { type AdapterSummary, type Gpu, listAdapters } from '../../engine/gpu/gpu.js';
 import { type SelfCheck, selfCheck } from '../../engine/gpu/selfCheck.js';
-import { adapterReason, addGpuOptions, commandGpu, driverMend, type GpuFlags } from '../gpu.js';
-import { kernelStoreOf } from '../kernelStore.js';
-import { print, printJson } from '../output.js';
+import { adapterReason, addGpuOptions, commandGpu, driverMend, type GpuFlags } from '../device/gpu.js';
+import { kernelStoreOf } from '../device/kernelStore.js';
 import { MARKER, type VulkanState, vulkanState } from '../platform/relaunch.js';
+import { print, printJson } from '../terminal/output.js';
 
 const SHOWN_LIMITS = [
   'maxBufferSize',
@@ -25,7 +25,7 @@ interface Report {
   readonly capabilities: Gpu['capabilities'];
   readonly limits: Readonly<Record<string, number>>;
   readonly check: SelfCheck;
-  /** What is known of the kernels on the adapter (cli/kernelStore.ts). */
+  /** What is known of the kernels on the adapter (cli/device/kernelStore.ts). */
   readonly kernels: { path: string; tried: number; refused: readonly string[]; timed: number };
   readonly mends: readonly string[];
 }

@@ -5,12 +5,12 @@ import { zeroShotTemplate } from '../../models/clip/templates.js';
 import { checkImages } from '../../models/datasets/checkImages.js';
 import { loadDataset } from '../../models/datasets/dataset.js';
 import { Classifier } from '../../models/promptkd/use/classifier.js';
-import { addImageOptions, brokenShare, type ImageFlags } from '../brokenImages.js';
-import { addPrecisionOption, type PrecisionFlags } from '../gpu.js';
-import { addJobOptions, type JobFlags, withJob } from '../job.js';
-import { print, printJson, say } from '../output.js';
+import { addPrecisionOption, type PrecisionFlags } from '../device/gpu.js';
+import { addJobOptions, type JobFlags, withJob } from '../device/job.js';
+import { addImageOptions, brokenShare, type ImageFlags } from '../options/images.js';
 import { nodePlatform } from '../platform/node.js';
-import { formatAccuracies, type NamedAccuracy } from '../table.js';
+import { print, printJson, say } from '../terminal/output.js';
+import { formatAccuracies, type NamedAccuracy } from '../terminal/table.js';
 
 interface Flags extends JobFlags, PrecisionFlags, ImageFlags {
   readonly clip?: readonly string[];

@@ -2,9 +2,9 @@
 import { type Command, Option } from 'commander';
 import { UserError } from '../../engine/errors.js';
 import { type ExportOptions, exportRun } from '../../models/promptkd/use/exportRun.js';
-import { print } from '../output.js';
 import { nodePlatform } from '../platform/node.js';
-import { createProgress } from '../progress.js';
+import { print } from '../terminal/output.js';
+import { createProgress } from '../terminal/progress.js';
 
 interface Flags extends Omit<ExportOptions, 'onProgress'> {
   readonly out: string;

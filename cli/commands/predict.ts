@@ -6,14 +6,14 @@ import { findImages } from '../../models/datasets/imagePaths.js';
 import type { Job } from '../../models/job.js';
 import { Classifier } from '../../models/promptkd/use/classifier.js';
 import { type Prediction, topK } from '../../models/promptkd/use/topK.js';
-import { addImageOptions, brokenShare, type ImageFlags } from '../brokenImages.js';
-import { addClassOptions, type ClassFlags, readClassNames } from '../classes.js';
-import { addPrecisionOption, type PrecisionFlags } from '../gpu.js';
-import { addJobOptions, type JobFlags, withJob } from '../job.js';
-import { print, printJson, say } from '../output.js';
+import { addPrecisionOption, type PrecisionFlags } from '../device/gpu.js';
+import { addJobOptions, type JobFlags, withJob } from '../device/job.js';
+import { addClassOptions, type ClassFlags, readClassNames } from '../options/classes.js';
+import { addImageOptions, brokenShare, type ImageFlags } from '../options/images.js';
 import { nodePlatform } from '../platform/node.js';
 import { parseCount } from '../settings.js';
-import { formatTable } from '../table.js';
+import { print, printJson, say } from '../terminal/output.js';
+import { formatTable } from '../terminal/table.js';
 
 interface Flags extends JobFlags, PrecisionFlags, ClassFlags, ImageFlags {
   readonly clip?: string;

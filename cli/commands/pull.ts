@@ -3,9 +3,9 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { loadCheckpoint } from '../../models/checkpoints/load.js';
 import { pull } from '../hub/pull.js';
 import { type HubOptions, HubRepository } from '../hub/repository.js';
-import { print } from '../output.js';
 import { nodePlatform } from '../platform/node.js';
-import { createProgress } from '../progress.js';
+import { print } from '../terminal/output.js';
+import { createProgress } from '../terminal/progress.js';
 
 interface Flags {
   readonly out?: string;

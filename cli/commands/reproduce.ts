@@ -2,11 +2,9 @@
 import { type Command, Option } from 'commander';
 import { reproduce } from '../../models/reproduce/reproduce.js';
 import { summarize } from '../../models/reproduce/summary.js';
-import { addJobOptions, type JobFlags, withJob } from '../job.js';
-import { print, printJson } from '../output.js';
+import { addJobOptions, type JobFlags, withJob } from '../device/job.js';
+import { loadPreset, presetHelp, presetNames } from '../options/presets.js';
 import { nodePlatform } from '../platform/node.js';
-import { loadPreset, presetHelp, presetNames } from '../presets.js';
-import { formatSummary } from '../reproduction.js';
 import {
   checkpointOption,
   type Field,
@@ -16,6 +14,8 @@ import {
   type Stage,
   settingOption,
 } from '../settings.js';
+import { print, printJson } from '../terminal/output.js';
+import { formatSummary } from '../terminal/reproduceTable.js';
 
 interface Flags extends JobFlags {
   readonly dataset: readonly string[];

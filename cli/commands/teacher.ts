@@ -1,11 +1,11 @@
 /** `promptkd teacher`: stage 1, tunes the prompts of a CLIP with a few labelled images. */
 import type { Command } from 'commander';
 import { runTeacher } from '../../models/promptkd/stage1/run.js';
+import { addJobOptions, type JobFlags, withJob } from '../device/job.js';
 import { addDryRunOption, type DryRunFlags, dryRun } from '../dryRun.js';
-import { addJobOptions, type JobFlags, withJob } from '../job.js';
-import { print } from '../output.js';
 import { nodePlatform } from '../platform/node.js';
 import { addSettingsOptions, readSettings, type SettingsFlags } from '../settings.js';
+import { print } from '../terminal/output.js';
 
 type Flags = SettingsFlags & JobFlags & DryRunFlags;
 

@@ -9,13 +9,19 @@ import { type TunedChoice, Tuner } from '../../engine/kernels/tuner.js';
 import type { Tunable } from '../../engine/kernels/tuning.js';
 import type { Precision } from '../../models/clip/precision.js';
 import { type StepShape, studentRequests, teacherRequest } from '../../models/promptkd/shared/shapes.js';
-import { addGpuOptions, addPrecisionOption, commandGpu, type GpuFlags, type PrecisionFlags } from '../gpu.js';
-import { kernelStoreOf } from '../kernelStore.js';
-import { number } from '../numbers.js';
-import { print, say } from '../output.js';
-import { createProgress } from '../progress.js';
+import {
+  addGpuOptions,
+  addPrecisionOption,
+  commandGpu,
+  type GpuFlags,
+  type PrecisionFlags,
+} from '../device/gpu.js';
+import { kernelStoreOf } from '../device/kernelStore.js';
 import { parseCount } from '../settings.js';
-import { formatTable } from '../table.js';
+import { number } from '../terminal/numbers.js';
+import { print, say } from '../terminal/output.js';
+import { createProgress } from '../terminal/progress.js';
+import { formatTable } from '../terminal/table.js';
 
 interface Flags extends GpuFlags, PrecisionFlags {
   readonly teacher: string;

@@ -3,10 +3,10 @@ import type { Command } from 'commander';
 import pc from 'picocolors';
 import { verify } from '../../checks/verify/detect.js';
 import type { VerifyItem, VerifyReport } from '../../checks/verify/item.js';
-import { addGpuOptions, addPrecisionOption, type GpuFlags, type PrecisionFlags } from '../gpu.js';
-import { withJob } from '../job.js';
-import { print, printJson } from '../output.js';
-import { formatTable } from '../table.js';
+import { addGpuOptions, addPrecisionOption, type GpuFlags, type PrecisionFlags } from '../device/gpu.js';
+import { withJob } from '../device/job.js';
+import { print, printJson } from '../terminal/output.js';
+import { formatTable } from '../terminal/table.js';
 
 interface Flags extends GpuFlags, PrecisionFlags {
   readonly tokenizer?: string;

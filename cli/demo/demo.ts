@@ -14,7 +14,7 @@ import { runTeacher } from '../../models/promptkd/stage1/run.js';
 import { runStudent } from '../../models/promptkd/stage2/run.js';
 import { Classifier } from '../../models/promptkd/use/classifier.js';
 import { meanScore } from '../../models/reproduce/summary.js';
-import type { NamedAccuracy } from '../table.js';
+import type { NamedAccuracy } from '../terminal/table.js';
 import { type EmojiClass, emojiClipFolder, makeEmojiData } from './emoji.js';
 import { DEMO_STUDENT, DEMO_TEACHER } from './settings.js';
 

@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import sharp from 'sharp';
 import { UserError } from '../../engine/errors.js';
-import { packageFolder } from '../packageFolder.js';
+import { packageFolder } from '../platform/packageFolder.js';
 
 /** Edge of the pictures in pixels; the models take 48, so there is something to crop. */
 const EDGE = 64;

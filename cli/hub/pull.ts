@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { UserError } from '../../engine/errors.js';
 import { nodePlatform } from '../platform/node.js';
-import type { Progress } from '../progress.js';
+import type { Progress } from '../terminal/progress.js';
 import { chooseFiles } from './choose.js';
 import { type DownloadOptions, download } from './download.js';
 import { type HubFile, type HubOptions, type HubRepository, unreachable } from './repository.js';

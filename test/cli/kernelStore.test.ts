@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { KernelStore, kernelFile } from '../../cli/kernelStore.js';
+import { KernelStore, kernelFile } from '../../cli/device/kernelStore.js';
 import type { AdapterSummary } from '../../engine/gpu/gpu.js';
 import { judgeFileFlips } from '../helpers/flips.js';
 

@@ -9,7 +9,7 @@ import { temporaryFolder } from '../helpers/files.js';
 
 const folder = temporaryFolder('output');
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
-const output = new URL('../../dist/cli/output.js', import.meta.url).href;
+const output = new URL('../../dist/cli/terminal/output.js', import.meta.url).href;
 const full = '/dev/full';
 const NO_ROOM =
   'error: the output cannot be written: no space left on the device\n' +

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { report } from '../../cli/report.js';
+import { report } from '../../cli/terminal/report.js';
 import { UserError } from '../../engine/errors.js';
 
 function run(error: unknown, env: Record<string, string> = {}) {

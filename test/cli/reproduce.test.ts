@@ -10,8 +10,8 @@ import {
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { loadPreset } from '../../cli/options/presets.js';
 import { nodePlatform } from '../../cli/platform/node.js';
-import { loadPreset } from '../../cli/presets.js';
 import { loadDataset } from '../../models/datasets/dataset.js';
 import type { Job } from '../../models/job.js';
 import { reproduce } from '../../models/reproduce/reproduce.js';

@@ -37,8 +37,8 @@ class Watched {
 
 /** A loop as that of a run, without a device; BUSY keeps it from looking whether it was asked to stop. */
 const loop = (before = '') => `
-  import { createStop, keepNohup } from '${new URL('../../dist/cli/stop.js', import.meta.url).href}';
-  import { report } from '${new URL('../../dist/cli/report.js', import.meta.url).href}';
+  import { createStop, keepNohup } from '${new URL('../../dist/cli/terminal/stop.js', import.meta.url).href}';
+  import { report } from '${new URL('../../dist/cli/terminal/report.js', import.meta.url).href}';
   keepNohup();
   const stop = createStop((line) => console.log(line));
   ${before}

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { StoredKernels } from '../../cli/kernelStore.js';
+import type { StoredKernels } from '../../cli/device/kernelStore.js';
 import { promptkdAsync } from '../helpers/cli.js';
 
 let folder: string;

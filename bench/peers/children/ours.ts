@@ -1,6 +1,6 @@
 /** This project, as one of the processes that are compared. */
 
-import { attachKernels } from '../../../cli/kernelStore.js';
+import { attachKernels } from '../../../cli/device/kernelStore.js';
 import { type Gpu, type Level, openGpu } from '../../../engine/gpu/gpu.js';
 import { planRunner } from '../../../engine/gpu/measure.js';
 import { releaseAll, write } from '../../../engine/gpu/memory.js';

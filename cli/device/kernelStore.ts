@@ -6,13 +6,13 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as v from 'valibot';
-import type { Gpu, Level } from '../engine/gpu/gpu.js';
-import { KernelChecks, type VerdictStore } from '../engine/kernels/kernelChecks.js';
-import { type TunedChoice, Tuner, type TuningStore } from '../engine/kernels/tuner.js';
-import { openSealedJson, sealJson } from '../models/runs/sealedJson.js';
-import { shaderSources } from '../shaders/generated.js';
-import { say } from './output.js';
-import { cacheFolder } from './platform/cacheFolder.js';
+import type { Gpu, Level } from '../../engine/gpu/gpu.js';
+import { KernelChecks, type VerdictStore } from '../../engine/kernels/kernelChecks.js';
+import { type TunedChoice, Tuner, type TuningStore } from '../../engine/kernels/tuner.js';
+import { openSealedJson, sealJson } from '../../models/runs/sealedJson.js';
+import { shaderSources } from '../../shaders/generated.js';
+import { cacheFolder } from '../platform/cacheFolder.js';
+import { say } from '../terminal/output.js';
 
 const STORED = v.object({
   adapter: v.string(),

@@ -1,12 +1,12 @@
 /** What every command does first: choose an adapter, open it, and say so when it is a software one. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { UserError } from '../engine/errors.js';
-import { type Gpu, type Level, NoAdapterError, openGpu } from '../engine/gpu/gpu.js';
-import type { Precision } from '../models/clip/precision.js';
+import { UserError } from '../../engine/errors.js';
+import { type Gpu, type Level, NoAdapterError, openGpu } from '../../engine/gpu/gpu.js';
+import type { Precision } from '../../models/clip/precision.js';
+import { mark } from '../debug/trace.js';
+import { MARKER, relaunchIfNeeded } from '../platform/relaunch.js';
+import { say } from '../terminal/output.js';
 import { attachKernels, startTuning } from './kernelStore.js';
-import { say } from './output.js';
-import { MARKER, relaunchIfNeeded } from './platform/relaunch.js';
-import { mark } from './trace.js';
 
 export interface GpuFlags {
   readonly adapter?: string;

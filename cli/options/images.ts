@@ -1,6 +1,6 @@
 /** What the command line says about broken images and about links out of the data. */
 import { type Command, InvalidArgumentError } from 'commander';
-import { parseNumber, settingOption } from './settings.js';
+import { parseNumber, settingOption } from '../settings.js';
 
 export interface ImageFlags {
   readonly maxBroken: number;

@@ -4,7 +4,7 @@
  */
 import { fstatSync, readSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
-import type { StopRequest } from '../models/job.js';
+import type { StopRequest } from '../../models/job.js';
 
 type StopSignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
 const SIGNALS: readonly StopSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];

@@ -3,7 +3,7 @@
  * signal's number where a signal stopped it.
  */
 import { CommanderError } from 'commander';
-import { OutputError, UserError } from '../engine/errors.js';
+import { OutputError, UserError } from '../../engine/errors.js';
 import { ReaderGone } from './output.js';
 import { Stopped, stopCode } from './stop.js';
 

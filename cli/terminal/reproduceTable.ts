@@ -1,5 +1,5 @@
 /** The paper's table beside ours. */
-import type { Compared, Score, Summary } from '../models/reproduce/summary.js';
+import type { Compared, Score, Summary } from '../../models/reproduce/summary.js';
 import { formatTable } from './table.js';
 
 const COLUMNS: Readonly<Record<Summary['setting'], readonly (readonly [keyof Score, string])[]>> = {

@@ -1,9 +1,9 @@
 /** Class names on the command line: one by one, in a file, or those of a data set. */
 import { type Command, Option } from 'commander';
-import { UserError } from '../engine/errors.js';
-import { promptName, requireDistinct } from '../models/datasets/classNames.js';
-import { loadDataset } from '../models/datasets/dataset.js';
-import type { Platform } from '../models/platform.js';
+import { UserError } from '../../engine/errors.js';
+import { promptName, requireDistinct } from '../../models/datasets/classNames.js';
+import { loadDataset } from '../../models/datasets/dataset.js';
+import type { Platform } from '../../models/platform.js';
 
 export interface ClassFlags {
   readonly data?: string;

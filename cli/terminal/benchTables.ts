@@ -1,7 +1,7 @@
 /** What `promptkd bench` and bench/ show of their rows. */
-import type { EncoderRow } from '../bench/workloads/encoder.js';
-import { aluShare, copyShare, type KernelRow } from '../bench/workloads/kernels.js';
-import type { StepRow } from '../bench/workloads/steps.js';
+import type { EncoderRow } from '../../bench/workloads/encoder.js';
+import { aluShare, copyShare, type KernelRow } from '../../bench/workloads/kernels.js';
+import type { StepRow } from '../../bench/workloads/steps.js';
 import { counted, milliseconds, number, percent, perSecond } from './numbers.js';
 
 export interface TableText {

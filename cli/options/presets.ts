@@ -1,10 +1,10 @@
 /** The presets that come with this package: `presets/<name>.yaml`. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { UserError } from '../engine/errors.js';
-import type { Platform } from '../models/platform.js';
-import { type Preset, parsePreset } from '../models/reproduce/preset.js';
-import { packageFolder } from './packageFolder.js';
+import { UserError } from '../../engine/errors.js';
+import type { Platform } from '../../models/platform.js';
+import { type Preset, parsePreset } from '../../models/reproduce/preset.js';
+import { packageFolder } from '../platform/packageFolder.js';
 
 const folder = (): string => packageFolder('presets', 'base-to-novel.yaml');
 const ENDING = '.yaml';

@@ -1,7 +1,7 @@
 /** What a command prints: all of its results, or an error. Nothing else writes to stdout. */
 import { fstatSync, fsyncSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
-import { OutputError } from '../engine/errors.js';
+import { OutputError } from '../../engine/errors.js';
 
 /** What is told of results that did not arrive where stdout leads. */
 function failed(error: unknown): OutputError {

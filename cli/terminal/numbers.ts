@@ -1,5 +1,5 @@
 /** Numbers for people. */
-import type { Timing } from '../engine/gpu/measure.js';
+import type { Timing } from '../../engine/gpu/measure.js';
 
 /** Three significant digits, without an exponent; `-` for what is no number. */
 export function number(value: number): string {

@@ -1,12 +1,12 @@
 /** What a command that computes needs: a device, files and progress, and that all of it is closed again. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { Job } from '../models/job.js';
+import type { Job } from '../../models/job.js';
+import { mark } from '../debug/trace.js';
+import { defaultWorkers, openImagePool } from '../platform/imagePool.js';
+import { nodePlatform } from '../platform/node.js';
+import { createProgress } from '../terminal/progress.js';
+import { createStop } from '../terminal/stop.js';
 import { addGpuOptions, commandGpu, type GpuFlags, type PrecisionFlags } from './gpu.js';
-import { defaultWorkers, openImagePool } from './platform/imagePool.js';
-import { nodePlatform } from './platform/node.js';
-import { createProgress } from './progress.js';
-import { createStop } from './stop.js';
-import { mark } from './trace.js';
 
 export interface JobFlags extends GpuFlags {
   readonly workers?: number;

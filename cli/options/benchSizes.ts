@@ -1,8 +1,8 @@
 /** Which sizes a step is timed at. */
 
-import type { StepOptions } from '../bench/workloads/steps.js';
-import type { Gpu } from '../engine/gpu/gpu.js';
-import type { Precision } from '../models/clip/precision.js';
+import type { StepOptions } from '../../bench/workloads/steps.js';
+import type { Gpu } from '../../engine/gpu/gpu.js';
+import type { Precision } from '../../models/clip/precision.js';
 
 /** Flags that decide the size of a step. */
 export interface StepFlags {

@@ -1,6 +1,6 @@
 /** Shows how far a job is: bars on a terminal, a line now and then in a log. */
 import cliProgress from 'cli-progress';
-import type { ProgressBar } from '../models/job.js';
+import type { ProgressBar } from '../../models/job.js';
 
 /** Longest silence in a log, in milliseconds. */
 const SILENCE = 8_000;

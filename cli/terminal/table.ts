@@ -1,6 +1,6 @@
 /** Tables for people. */
 import Table from 'cli-table3';
-import type { Accuracy } from '../models/promptkd/shared/evaluate.js';
+import type { Accuracy } from '../../models/promptkd/shared/evaluate.js';
 
 /**
  * Rows under a head, the columns after the first `text` ones to the right. Without colours where the output is no

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { UserError } from '../engine/errors.js';
+import { UserError } from '../../engine/errors.js';
 
 /**
  * The folder `name` of this package, from sources and from dist/ alike.
