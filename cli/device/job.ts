@@ -1,6 +1,7 @@
 /** What a command that computes needs: a device, files and progress, and that all of it is closed again. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Job } from '../../models/job.js';
+import { KernelReport } from '../debug/kernelReport.js';
 import { mark } from '../debug/trace.js';
 import { defaultWorkers, openImagePool } from '../platform/imagePool.js';
 import { nodePlatform } from '../platform/node.js';
@@ -37,7 +38,9 @@ export async function withJob<T>(
   flags: JobFlags & PrecisionFlags,
   work: (job: Job) => Promise<T>,
 ): Promise<T> {
+  const kernels = new KernelReport();
   let gpu = await commandGpu(flags);
+  kernels.attach(gpu);
   const progress = createProgress();
   const workers = flags.workers ?? defaultWorkers(gpu.capabilities.software);
   const images = openImagePool(nodePlatform, workers);
@@ -49,6 +52,7 @@ export async function withJob<T>(
       reopen: async () => {
         gpu.destroy();
         gpu = await commandGpu(flags, { announce: false });
+        kernels.attach(gpu);
       },
       platform: images.platform,
       precision: flags.precision,
@@ -60,6 +64,7 @@ export async function withJob<T>(
   } finally {
     progress.close();
     await images.close();
+    await kernels.finish();
     gpu.destroy();
   }
 }

@@ -17,7 +17,7 @@ import { FAULT_STRIDE, FAULTS } from '../kernels/bounds.js';
 import { bindBuffers, getKernel, uniformBuffer } from '../kernels/kernel.js';
 import { checksOf } from '../kernels/kernelChecks.js';
 import { boundTensors, kernelKey, workgroupsOf } from '../kernels/kernelSource.js';
-import { encode, type Launch } from '../kernels/launch.js';
+import type { Launch } from '../kernels/launch.js';
 import type { Choose } from '../kernels/tuning.js';
 import { type Gpu, mebibytes } from './gpu.js';
 import {
@@ -30,6 +30,7 @@ import {
   release,
   withoutBuffer,
 } from './memory.js';
+import { observerOf, submit } from './observer.js';
 import { Pieces } from './submissions.js';
 
 export interface CompileOptions extends ScheduleOptions {
@@ -68,6 +69,7 @@ export class Plan {
       }),
     );
     const kernels = await gpu.wait(pipelines);
+    observerOf(gpu)?.compiled(sources);
     const faults = options.checkBounds
       ? createStorage(gpu, FAULT_STRIDE * schedule.dispatches.length, FAULTS)
       : undefined;
@@ -131,14 +133,9 @@ export class Plan {
    */
   run(): void {
     this.gpu.check();
-    const { device, maxSubmitMs } = this.gpu;
-    for (const launches of maxSubmitMs > 0 ? this.pieces.forRun(maxSubmitMs) : [this.launches]) {
-      const encoder = device.createCommandEncoder();
-      const pass = encoder.beginComputePass();
-      encode(pass, launches);
-      pass.end();
-      device.queue.submit([encoder.finish()]);
-    }
+    const { maxSubmitMs } = this.gpu;
+    for (const launches of maxSubmitMs > 0 ? this.pieces.forRun(maxSubmitMs) : [this.launches])
+      submit(this.gpu, launches);
   }
 
   /** Values of an output (or of a leaf that the plan uses) after the runs queued so far; int32 and float16 tensors as float32. */
