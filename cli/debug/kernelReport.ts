@@ -10,13 +10,7 @@ import { type KernelSource, kernelKey } from '../../engine/kernels/kernelSource.
 import { number, percent } from '../terminal/numbers.js';
 import { say } from '../terminal/output.js';
 import { formatTable } from '../terminal/table.js';
-
-/** What `DEBUG` asks for: 0 nothing, 1 stacks and notes, 2 kernel times, 3 kernel texts. Any other text counts as 1. */
-export function debugLevel(env: Readonly<Record<string, string | undefined>> = process.env): number {
-  const { DEBUG } = env;
-  if (!DEBUG) return 0;
-  return /^\d+$/.test(DEBUG) ? Number(DEBUG) : 1;
-}
+import { debugLevel } from './level.js';
 
 /** Times of the kernels of one command, on as many devices as it opens. */
 export class KernelReport {

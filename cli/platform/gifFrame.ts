@@ -1,17 +1,17 @@
 /**
- * The first frame of a GIF as Pillow sees it. Pillow shows transparent pixels in their palette colour once alpha is
- * dropped, where the decoder behind sharp has erased it, and fills what the frame leaves of the canvas with one entry of
- * the palette. Source: GIF89a specification; Pillow, `GifImagePlugin.py` (`load_prepare`).
+ * The first frame of a GIF as Pillow decodes it. Pillow keeps the palette colour of transparent pixels, which sharp's decoder
+ * erases, and fills the canvas outside the frame with one entry of the palette. Source: GIF89a specification; Pillow, `GifImagePlugin.py` (`load_prepare`).
  */
 
 type Colour = readonly [number, number, number];
 
+/** How to decode the first frame. */
 export interface GifFrame {
-  /** The file without the mark that makes one colour of the first frame transparent. */
+  /** The file with the transparency flag of the first frame cleared. */
   readonly opaque: Uint8Array;
-  /** What Pillow fills the canvas with before it draws the frame. */
+  /** Colour of the canvas outside the frame. */
   readonly background: Colour;
-  /** Where the frame lies on the canvas, in pixels. */
+  /** Position of the frame on the canvas, in pixels. */
   readonly left: number;
   readonly top: number;
   readonly right: number;
@@ -22,7 +22,7 @@ const EXTENSION = 0x21;
 const GRAPHIC_CONTROL = 0xf9;
 const IMAGE = 0x2c;
 
-/** Undefined where the file ends before its first frame: the decoder then says what is wrong. */
+/** Finds the first frame; undefined if the file ends before it. */
 export function firstGifFrame(file: Uint8Array): GifFrame | undefined {
   const opaque = file.slice();
   const palette = { flags: file[10], at: 13 };
@@ -47,7 +47,7 @@ export function firstGifFrame(file: Uint8Array): GifFrame | undefined {
   const own = { flags: file[at + 9], at: at + 10 };
   const { flags, at: start } = own.flags & 0x80 ? own : palette;
   const entry = start + 3 * transparent;
-  // Without a palette the values are shades of grey.
+  // Without a palette, values are shades of grey.
   const background: Colour =
     3 * transparent < paletteBytes(flags)
       ? [file[entry], file[entry + 1], file[entry + 2]]

@@ -11,7 +11,7 @@ describe('promptkd bench', () => {
     const { status, stdout, stderr } = promptkd(['bench', ...args]);
     expect({ status, stdout }, stderr).toEqual({ status: 2, stdout: '' });
     expect(stderr).toContain(message);
-    expect(stderr.split('mend:')[1]).toContain(mend);
+    expect(stderr.split('hint:')[1]).toContain(mend);
   });
 
   it('prints every sample for programs', () => {

@@ -44,7 +44,7 @@ const evaluate = (...args: string[]) => promptkd(['eval', '--clip', emojiStudent
 /** What every refusal has in common. */
 function refused({ status, stdout, stderr }: ReturnType<typeof promptkd>, what: RegExp): void {
   expect({ status, stdout }, stderr).toEqual({ status: 2, stdout: '' });
-  expect(stderr).toMatch(/^error: .+\nmend: .+\n$/m);
+  expect(stderr).toMatch(/^error: .+\nhint: .+\n$/m);
   expect(stderr).toMatch(what);
 }
 
@@ -102,7 +102,7 @@ describe('predict', () => {
     writeFileSync(at('mixed', 'out.txt'), '../data/test/bird/duck.png\n');
     refused(
       predict('--', join('mixed', 'out.txt')),
-      /out\.txt line 1: .* leads out of mixed\nmend: .*--allow-outside/,
+      /out\.txt line 1: .* leads out of mixed\nhint: .*--allow-outside/,
     );
     expect(predict('--allow-outside', '--', join('mixed', 'out.txt')).status).toBe(0);
   });

@@ -28,7 +28,7 @@ function run(...args: string[]): string {
 function refused(...args: string[]): string {
   const { status, stdout, stderr } = promptkd(args, folder);
   expect({ status, stdout }, stderr).toEqual({ status: 2, stdout: '' });
-  expect(stderr).toMatch(/^error: .+\nmend: .+\n$/m);
+  expect(stderr).toMatch(/^error: .+\nhint: .+\n$/m);
   return stderr;
 }
 

@@ -1,6 +1,7 @@
 /** `DEBUG=2` and `DEBUG=3`: the table of kernels, and that observing a run changes nothing in it. */
 import { describe, expect, it } from 'vitest';
-import { debugLevel, formatKernels, KernelReport } from '../../cli/debug/kernelReport.js';
+import { formatKernels, KernelReport } from '../../cli/debug/kernelReport.js';
+import { debugLevel } from '../../cli/debug/level.js';
 import { observerOf } from '../../engine/gpu/observer.js';
 import { Plan } from '../../engine/gpu/plan.js';
 import { matmul } from '../../engine/ops/matmul.js';

@@ -39,7 +39,7 @@ const partOf = (out: string) => readdirSync(join(folder, out)).filter((name) => 
 async function refused(out: string, args: string[] = [], env: Record<string, string> = {}): Promise<string> {
   const { status, stderr, stdout } = await pull(out, args, env);
   expect({ status, stdout }, stderr).toEqual({ status: 2, stdout: '' });
-  expect(stderr).toMatch(/^error: .+\nmend: .+\n$/m);
+  expect(stderr).toMatch(/^error: .+\nhint: .+\n$/m);
   expect(existsSync(join(folder, out, 'model.safetensors'))).toBe(false);
   return stderr;
 }

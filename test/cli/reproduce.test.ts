@@ -196,7 +196,7 @@ describe('a class name that is too long', () => {
     );
     expect(status).toBe(2);
     expect(stderr).toMatch(
-      /error: the class name "a creature very .*\.\.\." is too long: .*context has 32\nmend: /,
+      /error: the class name "a creature very .*\.\.\." is too long: .*context has 32\nhint: /,
     );
     expect(existsSync(at('long', 'run'))).toBe(false);
   });

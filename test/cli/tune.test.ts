@@ -41,7 +41,7 @@ describe('promptkd tune', () => {
   ])('refuses %j', async (args, mend) => {
     const { status, stderr } = await tune(...args);
     expect(status, stderr).toBe(2);
-    expect(stderr.split('mend:')[1]).toContain(mend);
+    expect(stderr.split('hint:')[1]).toContain(mend);
   });
 
   it('says when a file cannot be written', async () => {
