@@ -69,7 +69,7 @@ async function measureLoader({ data, batch, quick, repeats }: LoaderFlags): Prom
       count: Math.floor(items.length / batch) * batch,
       batch,
       workers,
-      timing: timings[i],
+      timing: timings[i]!,
     }));
   } finally {
     rmSync(folder, { recursive: true, force: true });

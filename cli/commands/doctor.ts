@@ -52,7 +52,7 @@ export function register(program: Command): void {
 
 async function examine(gpu: Gpu, flags: GpuFlags): Promise<Report> {
   const { name, backend, driver, software } = gpu.adapter;
-  const limits = gpu.device.limits as unknown as Record<string, number>;
+  const { limits } = gpu.device;
   const check = await selfCheck(gpu);
   return {
     node: process.version,

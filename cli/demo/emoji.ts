@@ -94,7 +94,7 @@ export async function makeEmojiData(out: string, options: EmojiOptions = {}): Pr
 
 /** Draws an icon as a PNG, its view box fitted into the square and centred. */
 async function drawIcon(set: IconSet, name: string): Promise<Buffer> {
-  const icon = set.icons[name];
+  const icon = set.icons[name]!;
   const width = icon.width ?? set.width ?? 16;
   const height = icon.height ?? set.height ?? 16;
   const svg =

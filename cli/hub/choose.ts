@@ -27,8 +27,9 @@ export function chooseFiles(names: readonly string[], repository: string): strin
   const shards = SHARDED.filter(({ index }) => present.has(index))
     .map(({ index, shard }) => [index, ...[...present].filter((name) => shard.test(name)).sort()])
     .find((files) => files.length > 1);
-  const [best] = WEIGHTS.filter((name) => present.has(name));
-  const weights = best === WEIGHTS[0] || !shards ? [best].filter(Boolean) : shards;
+  const best = WEIGHTS.find((name) => present.has(name));
+  const single = best === undefined ? [] : [best];
+  const weights = best === WEIGHTS[0] || !shards ? single : shards;
   if (weights.length === 0)
     throw new UserError(
       `${repository} has no supported CLIP weights: neither ${WEIGHTS[0]} nor ${WEIGHTS.slice(1).join(', ')}`,

@@ -69,9 +69,9 @@ export function decodeBmp(bytes: Uint8Array): RgbImage {
       const blue =
         bits > 8
           ? row + (x * bits) / 8
-          : palette + entryBytes * bitsAt(bytes[row + ((x * bits) >> 3)], (x * bits) & 7, bits);
+          : palette + entryBytes * bitsAt(bytes[row + ((x * bits) >> 3)] ?? 0, (x * bits) & 7, bits);
       const to = (y * width + x) * 3;
-      for (let channel = 0; channel < 3; channel++) data[to + channel] = bytes[blue + 2 - channel];
+      for (let channel = 0; channel < 3; channel++) data[to + channel] = bytes[blue + 2 - channel] ?? 0;
     }
   }
   return { width, height, data };

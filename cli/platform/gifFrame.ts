@@ -25,7 +25,9 @@ const IMAGE = 0x2c;
 /** Finds the first frame; undefined if the file ends before it. */
 export function firstGifFrame(file: Uint8Array): GifFrame | undefined {
   const opaque = file.slice();
-  const palette = { flags: file[10], at: 13 };
+  // Beyond the end of a truncated file everything reads as 0.
+  const byte = (at: number): number => file[at] ?? 0;
+  const palette = { flags: byte(10), at: 13 };
   let transparent = 0;
   let at = 13 + paletteBytes(palette.flags);
   while (at + 10 <= file.length && file[at] !== IMAGE) {
@@ -33,24 +35,24 @@ export function firstGifFrame(file: Uint8Array): GifFrame | undefined {
       at++;
       continue;
     }
-    if (file[at + 1] === GRAPHIC_CONTROL && file[at + 2] >= 4 && file[at + 3] & 1) {
-      transparent = file[at + 6];
-      opaque[at + 3] &= ~1;
+    if (file[at + 1] === GRAPHIC_CONTROL && byte(at + 2) >= 4 && byte(at + 3) & 1) {
+      transparent = byte(at + 6);
+      opaque[at + 3] = byte(at + 3) & ~1;
     }
     at += 2;
-    while (at < file.length && file[at] !== 0) at += 1 + file[at];
+    while (at < file.length && file[at] !== 0) at += 1 + byte(at);
     at++;
   }
   if (at + 10 > file.length) return undefined;
-  const word = (from: number) => file[from] | (file[from + 1] << 8);
+  const word = (from: number) => byte(from) | (byte(from + 1) << 8);
   const [left, top] = [word(at + 1), word(at + 3)];
-  const own = { flags: file[at + 9], at: at + 10 };
+  const own = { flags: byte(at + 9), at: at + 10 };
   const { flags, at: start } = own.flags & 0x80 ? own : palette;
   const entry = start + 3 * transparent;
   // Without a palette, values are shades of grey.
   const background: Colour =
     3 * transparent < paletteBytes(flags)
-      ? [file[entry], file[entry + 1], file[entry + 2]]
+      ? [byte(entry), byte(entry + 1), byte(entry + 2)]
       : [transparent, transparent, transparent];
   return { opaque, background, left, top, right: left + word(at + 5), bottom: top + word(at + 7) };
 }

@@ -157,7 +157,7 @@ const SHELL_PIPE = /^\/(dev\/(stdin|fd\/\d+)|proc\/(self|\d+)\/fd\/\d+)$/;
 
 /** Spreadsheets and PowerShell write a byte order mark, and PowerShell UTF-16. */
 function decodeText(bytes: Uint8Array): string {
-  const mark = (bytes[0] << 8) | bytes[1];
+  const mark = ((bytes[0] ?? 0) << 8) | (bytes[1] ?? 0);
   const encoding = mark === 0xfffe ? 'utf-16le' : mark === 0xfeff ? 'utf-16be' : 'utf-8';
   return new TextDecoder(encoding).decode(bytes);
 }

@@ -144,9 +144,9 @@ async function decodeCmyk(image: Sharp): Promise<RgbImage> {
   const pixels = info.width * info.height;
   const rgb = new Uint8Array(pixels * 3);
   for (let pixel = 0; pixel < pixels; pixel++) {
-    const light = 255 - data[pixel * info.channels + 3];
+    const light = 255 - data[pixel * info.channels + 3]!;
     for (let channel = 0; channel < 3; channel++) {
-      const product = data[pixel * info.channels + channel] * light + 128;
+      const product = data[pixel * info.channels + channel]! * light + 128;
       rgb[pixel * 3 + channel] = Math.max(0, light - (((product >> 8) + product) >> 8));
     }
   }
@@ -164,6 +164,6 @@ async function decodeGrey16(image: Sharp): Promise<RgbImage> {
   const pixels = info.width * info.height;
   const rgb = new Uint8Array(pixels * 3);
   for (let pixel = 0; pixel < pixels; pixel++)
-    rgb.fill(Math.min(255, values[pixel * info.channels]), pixel * 3, pixel * 3 + 3);
+    rgb.fill(Math.min(255, values[pixel * info.channels]!), pixel * 3, pixel * 3 + 3);
   return { width: info.width, height: info.height, data: rgb };
 }

@@ -117,8 +117,7 @@ export async function relaunchIfNeeded(wanted: string | undefined, usable = true
   const machine = thisMachine(async () => usable);
   const added = await adapterEnvironment(wanted, machine);
   if (Object.keys(added).length === 0) return;
-  const [script, ...rest] = process.argv.slice(1);
-  process.exit(await runAgain([...process.execArgv, script, ...rest], { ...process.env, ...added }));
+  process.exit(await runAgain([...process.execArgv, ...process.argv.slice(1)], { ...process.env, ...added }));
 }
 
 /** Starts Node with `args`, forwards signals, and returns the exit code (128 + signal, like shells). */

@@ -61,7 +61,7 @@ describe('predict', () => {
       [duck, undefined],
     ]);
     const alone = JSON.parse(predict('--json', '--', duck).stdout) as Predicted[];
-    for (const i of [0, 3, 4]) expect(found[i].predictions).toEqual(alone[0].predictions);
+    for (const i of [0, 3, 4]) expect(found[i]?.predictions).toEqual(alone[0]!.predictions);
     expect(stderr.trimEnd().split('\n').at(-1)).toBe('2 of 5 images were skipped');
 
     const table = predict('--top', '1', '--', 'mixed').stdout;
@@ -125,8 +125,8 @@ describe('predict', () => {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'ignore'],
     });
-    const [{ predictions }] = JSON.parse(out) as Predicted[];
-    expect(predictions?.map(({ className }) => className).sort()).toEqual(['cat', 'dog']);
+    const [only] = JSON.parse(out) as Predicted[];
+    expect(only?.predictions?.map(({ className }) => className).sort()).toEqual(['cat', 'dog']);
   });
 });
 

@@ -117,7 +117,7 @@ describe('a pull that fails', () => {
   it('keeps nothing whose checksum is wrong', async () => {
     const out = fresh();
     const other = Buffer.from(weights);
-    other[500_000] ^= 1;
+    other.writeUInt8(other.readUInt8(500_000) ^ 1, 500_000);
     hub.reset({ replace: other });
     const message = await refused(out);
     expect(message).toContain('model.safetensors: the checksum');

@@ -128,7 +128,7 @@ describe.runIf(linux)('ensureSwiftShader', () => {
       machine({ state: 'no driver', env: { XDG_CACHE_HOME: home } }),
     );
     expect(Object.keys(env).sort()).toEqual(['LD_LIBRARY_PATH', MARKER, 'VK_DRIVER_FILES'].sort());
-    expect(existsSync(env.VK_DRIVER_FILES)).toBe(true);
+    expect(existsSync(env.VK_DRIVER_FILES ?? '')).toBe(true);
   });
 });
 

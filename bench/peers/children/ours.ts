@@ -66,7 +66,7 @@ function graph(gpu: Gpu, work: PeerCase, variant: string): { outputs: Tensor[]; 
     case 'training': {
       const { loss, parameters } = trainingGraph(work);
       const gradients = grad(loss, parameters);
-      return { outputs: [loss, ...gradients], result: gradients[0] };
+      return { outputs: [loss, ...gradients], result: gradients[0]! };
     }
     case 'floor':
       return one(add(constant(inputsOf.floor(), [1, 16]), constant(new Float32Array(16).fill(1), [16])));
@@ -90,7 +90,7 @@ await serve({
     prepared.set(variant, { plan, result });
     plan.run();
     const values = await plan.read(result);
-    return places.map((at) => values[at]);
+    return places.map((at) => values[at]!);
   },
   async run({ variant, count }) {
     const { plan, result } = prepared.get(variant)!;
