@@ -175,8 +175,8 @@ describe('class names', () => {
   it('that are equal, none, or too long', () => {
     expect(vectors('--class', 'polar bear', 'Polar_Bear')).toMatch(/"polar bear" and "Polar Bear"/);
     writeFileSync(at('empty.txt'), '\n\n');
-    expect(vectors('--classes', 'empty.txt')).toMatch(/empty\.txt: there is no class name/);
-    expect(vectors()).toMatch(/no class names/);
+    expect(vectors('--classes', 'empty.txt')).toMatch(/empty\.txt has no class name/);
+    expect(vectors()).toMatch(/class names are missing/);
     expect(vectors('--class', Array(40).fill('zebra').join(' '))).toMatch(/zebra zebra.*context has 32/);
   });
   it('given twice', () => {

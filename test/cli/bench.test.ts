@@ -4,7 +4,7 @@ import { promptkd } from '../helpers/cli.js';
 
 describe('promptkd bench', () => {
   it.each([
-    [['nonsense'], 'there is nothing called nonsense to measure', 'kernels, encoder, step'],
+    [['nonsense'], 'nonsense is not a benchmark', 'kernels, encoder, step'],
     [['step', '--model', 'ViT-X'], 'no model is called ViT-X', 'ViT-B/16'],
     [['--repeats', '0'], "'0' is invalid", '--help'],
   ])('refuses %j before it opens an adapter', (args, message, mend) => {

@@ -35,7 +35,7 @@ function refused(...args: string[]): string {
 describe('exported files', () => {
   it('give the accuracies of their runs', () => {
     expect(run('export', 'student', '--format', 'pytorch', '--out', 'student.pth.tar')).toMatch(
-      /^the student is in student\.pth\.tar: \d+ tensors, \d+\.\d MiB\n$/,
+      /^wrote the student to student\.pth\.tar: \d+ tensors, \d+\.\d MiB\n$/,
     );
     run('export', 'student', '--format', 'safetensors', '--merged', '--half', '--out', 'student.safetensors');
     run('export', 'teacher', '--format', 'pytorch', '--out', 'teacher.pth.tar');

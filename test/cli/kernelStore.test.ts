@@ -108,7 +108,7 @@ describe('the file of what is known of kernels', () => {
       const store = open();
       expect(store.verdicts.get('abc')).toBeUndefined();
       expect(notes).toHaveLength(1);
-      expect(notes[0]).toContain('is found out again');
+      expect(notes[0]).toContain('kernels are checked again');
       store.verdicts.set({ abc: '' });
       expect(open().verdicts.get('abc')).toBe('');
     }

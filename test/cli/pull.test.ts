@@ -149,15 +149,15 @@ describe('a pull that fails', () => {
 
   it('says who refuses', async () => {
     hub.reset({ gated: true });
-    expect(await refused(fresh())).toMatch(/refuses owner\/name \(401\)(.|\n)+HF_TOKEN/);
+    expect(await refused(fresh())).toMatch(/denies access to owner\/name \(401\)(.|\n)+HF_TOKEN/);
     hub.reset({ status: 404 });
-    expect(await refused(fresh(), ['--revision', 'v9'])).toContain('owner/name with the revision v9');
+    expect(await refused(fresh(), ['--revision', 'v9'])).toContain('owner/name with revision v9');
     hub.reset({ status: 500 });
-    expect(await refused(fresh())).toContain('it answers 500');
+    expect(await refused(fresh())).toContain('the server answers 500');
   });
 
   it('says what is wrong with the arguments', async () => {
-    expect(await refused(fresh(), ['--endpoint', 'hub'])).toContain('"hub" is no web address');
+    expect(await refused(fresh(), ['--endpoint', 'hub'])).toContain('"hub" is not a web address');
     expect(await refused(fresh(), ['--endpoint', 'http://127.0.0.1:9'])).toContain('http://127.0.0.1:9');
     expect(await refused(fresh(), [], { HF_TOKEN: 'sesame' })).toContain('HF_TOKEN');
     const { status, stderr } = await promptkdAsync(['pull', '../name'], { cwd: folder });

@@ -66,7 +66,7 @@ describe('a loop that listens', () => {
     await run.says(/training/);
     run.child.kill(signal);
     expect(await run.ended).toBe(code);
-    expect(run.text).toMatch(/stopping after this step; once more ends at once\nkept: continue\n/);
+    expect(run.text).toMatch(/stopping after this step; a second \S+ ends at once\nkept: continue\n/);
   });
 
   it('takes a signal that comes twice at once for one, and ends on a later one', async () => {

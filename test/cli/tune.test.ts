@@ -30,8 +30,8 @@ describe('promptkd tune', () => {
     const shown = await tune('--show');
     expect(shown.stdout).toContain(key);
     const forgotten = await tune('--forget');
-    expect(forgotten.stdout).toContain('the shipped choices hold');
-    expect((await tune('--show')).stdout).toContain('the shipped choices hold');
+    expect(forgotten.stdout).toContain('the shipped choices apply');
+    expect((await tune('--show')).stdout).toContain('the shipped choices apply');
   });
 
   it.each([
