@@ -56,7 +56,7 @@ describe('workers', () => {
 
   it('put the same images in the place of broken ones, and name the same', async () => {
     // What only decoding finds: cut in the middle.
-    const whole = readFileSync(items[0].path);
+    const whole = readFileSync(items[0]!.path);
     const broken = [1, 2, 3].map((n) => join(folder, `cut-${n}.png`));
     for (const path of broken) writeFileSync(path, whole.subarray(0, whole.length >> 1));
     const mixed = [...items];

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { StoredKernels } from '../../cli/kernelStore.js';
+import type { StoredKernels } from '../../cli/device/kernelStore.js';
 import { promptkdAsync } from '../helpers/cli.js';
 
 let folder: string;
@@ -30,8 +30,8 @@ describe('promptkd tune', () => {
     const shown = await tune('--show');
     expect(shown.stdout).toContain(key);
     const forgotten = await tune('--forget');
-    expect(forgotten.stdout).toContain('the shipped choices hold');
-    expect((await tune('--show')).stdout).toContain('the shipped choices hold');
+    expect(forgotten.stdout).toContain('the shipped choices apply');
+    expect((await tune('--show')).stdout).toContain('the shipped choices apply');
   });
 
   it.each([
@@ -41,7 +41,7 @@ describe('promptkd tune', () => {
   ])('refuses %j', async (args, mend) => {
     const { status, stderr } = await tune(...args);
     expect(status, stderr).toBe(2);
-    expect(stderr.split('mend:')[1]).toContain(mend);
+    expect(stderr.split('hint:')[1]).toContain(mend);
   });
 
   it('says when a file cannot be written', async () => {
