@@ -1,6 +1,6 @@
 /** The main job on the embedded models: data, both stages and the evaluation, with what each took. */
 import { UserError } from '../../engine/errors.js';
-import { loadDataset } from '../../models/datasets/dataset.js';
+import { loadDataset } from '../../models/datasets/loadDataset.js';
 import type { Job } from '../../models/job.js';
 import type { Platform } from '../../models/platform.js';
 import { encodeClassVectors } from '../../models/promptkd/classVectors/classVectors.js';

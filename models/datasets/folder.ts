@@ -127,6 +127,9 @@ export async function loadFlatFolder(
   return { ...unlabelled(platform, path, images), notes: data.notes() };
 }
 
+/** A text file with the path of an image a line, by its name. */
+export const isPathList = (path: string): boolean => /\.(txt|lst)$/i.test(path);
+
 /** A text file with the path of an image a line, absolute or relative to the file; `#` starts a comment line. */
 export async function loadPathList(
   platform: Platform,

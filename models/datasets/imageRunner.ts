@@ -5,7 +5,7 @@ import { leafBuffer, release } from '../../engine/gpu/memory.js';
 import { Plan } from '../../engine/gpu/plan.js';
 import { input, type Tensor } from '../../engine/graph/tensor.js';
 import { GpuPreprocessor } from '../images/gpuPreprocess.js';
-import type { PreparedImage } from '../images/preparedImage.js';
+import type { PreparedImage } from '../images/types.js';
 import type { Job, ProgressBar } from '../job.js';
 import type { ImageItem } from './dataset.js';
 import { Loader } from './loader.js';

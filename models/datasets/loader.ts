@@ -1,13 +1,13 @@
 import { UserError } from '../../engine/errors.js';
-import {
-  type CropRule,
-  type DecodedFile,
-  type PreparedFile,
-  type PrepareRequest,
-  prepareFile,
-  type UseImage,
-} from '../images/prepare.js';
-import type { PreparedImage } from '../images/preparedImage.js';
+import { prepareFile } from '../images/prepare.js';
+import type {
+  CropRule,
+  DecodedFile,
+  PreparedFile,
+  PreparedImage,
+  PrepareRequest,
+  UseImage,
+} from '../images/types.js';
 import type { Platform } from '../platform.js';
 import { Random } from '../random.js';
 import type { ImageItem } from './dataset.js';

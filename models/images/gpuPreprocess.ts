@@ -5,9 +5,9 @@ import { bindBuffers, getKernel, type Kernel } from '../../engine/kernels/kernel
 import { checksOf } from '../../engine/kernels/kernelChecks.js';
 import type { KernelSource } from '../../engine/kernels/kernelSource.js';
 import { shaderSources } from '../../shaders/generated.js';
-import type { PreparedImage } from './preparedImage.js';
 import { IMAGE_DEVIATION, IMAGE_MEAN } from './preprocess.js';
 import { preprocessFault } from './preprocessFault.js';
+import type { PreparedImage } from './types.js';
 
 /** Words of `struct Image` in the shader, and the invocations of a workgroup along x and y. */
 const IMAGE_WORDS = 9;

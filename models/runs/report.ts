@@ -1,7 +1,7 @@
 /** `report.html` of a run: what it lost, how fast it was, what it was told; one page that needs nothing else. */
 
 import { type ChartData, escapeHtml, lineChart } from './lineChart.js';
-import type { Metrics } from './runFolder.js';
+import type { Metrics } from './lineFile.js';
 
 export interface ReportContent {
   readonly title: string;

@@ -8,12 +8,11 @@ import { UserError } from '../../engine/errors.js';
 import { readable } from '../checkpoints/tensors.js';
 import type { Platform } from '../platform.js';
 import { type Difference, differences, otherSettings } from './changes.js';
-import { LineFile, type LineMark } from './lineFile.js';
+import { LineFile, type LineMark, type Metrics } from './lineFile.js';
 import { reportHtml } from './report.js';
 
 /** The two stages; `pretrain` is examples/pretrain/, whose run folders are CLIPs. */
 export type RunKind = 'teacher' | 'student' | 'pretrain';
-export type Metrics = Readonly<Record<string, number | string>>;
 
 export const CONFIG = 'config.yaml';
 const METRICS = 'metrics.jsonl';

@@ -7,8 +7,9 @@ import { Loader } from '../../models/datasets/loader.js';
 import { BrokenImage } from '../../models/datasets/skipped.js';
 import { prepareImage } from '../../models/images/preparedImage.js';
 import { testCrop } from '../../models/images/preprocess.js';
+import type { RgbImage } from '../../models/images/types.js';
 import type { Job } from '../../models/job.js';
-import type { Platform, RgbImage } from '../../models/platform.js';
+import type { Platform } from '../../models/platform.js';
 import { Random } from '../../models/random.js';
 import { imageSeeds, writeBrokenImages, writeGoodImages } from './oddImages.js';
 

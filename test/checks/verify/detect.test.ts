@@ -12,7 +12,8 @@ import { encodeText, lookUp, readTokenRows, trimTokens } from '../../../models/c
 import { loadTokenizer } from '../../../models/clip/tokenizer.js';
 import { encodeImages } from '../../../models/clip/vision.js';
 import { Weights } from '../../../models/clip/weights.js';
-import { boxCrop, cropOnCpu, testCrop } from '../../../models/images/preprocess.js';
+import { boxCrop, testCrop } from '../../../models/images/preprocess.js';
+import { cropOnCpu } from '../../../models/images/resample.js';
 import { TestRandom } from '../../helpers/check.js';
 import { emojiStudent } from '../../helpers/emojiData.js';
 import { makeFiles, temporaryFolder } from '../../helpers/files.js';

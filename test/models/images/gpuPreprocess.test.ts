@@ -3,11 +3,9 @@ import { UserError } from '../../../engine/errors.js';
 import { type Gpu, openGpu } from '../../../engine/gpu/gpu.js';
 import { KernelChecks } from '../../../engine/kernels/kernelChecks.js';
 import { GpuPreprocessor } from '../../../models/images/gpuPreprocess.js';
-import { type PreparedImage, prepareImage } from '../../../models/images/preparedImage.js';
+import { prepareImage } from '../../../models/images/preparedImage.js';
 import {
   boxCrop,
-  type Crop,
-  cropOnCpu,
   denormalise,
   IMAGE_DEVIATION,
   IMAGE_MEAN,
@@ -15,7 +13,8 @@ import {
   testCrop,
 } from '../../../models/images/preprocess.js';
 import { preprocessFault } from '../../../models/images/preprocessFault.js';
-import type { RgbImage } from '../../../models/platform.js';
+import { cropOnCpu } from '../../../models/images/resample.js';
+import type { Crop, PreparedImage, RgbImage } from '../../../models/images/types.js';
 import { Random } from '../../../models/random.js';
 import { countCreations } from '../../helpers/creations.js';
 import {
