@@ -7,10 +7,9 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync 
 import { dirname, join } from 'node:path';
 import * as v from 'valibot';
 import type { Gpu, Level } from '../engine/gpu/gpu.js';
-import { KernelChecks, type VerdictStore } from '../engine/kernels/kernelChecks.js';
+import { KernelChecks, shaderFingerprint, type VerdictStore } from '../engine/kernels/kernelChecks.js';
 import { type TunedChoice, Tuner, type TuningStore } from '../engine/kernels/tuner.js';
 import { openSealedJson, sealJson } from '../models/runs/sealedJson.js';
-import { shaderSources } from '../shaders/generated.js';
 import { say } from './output.js';
 import { cacheFolder } from './platform/cacheFolder.js';
 
@@ -38,10 +37,7 @@ function compilerVersion(): string {
   }
 }
 
-const currentVersion = (): string => {
-  const texts = createHash('sha256').update(JSON.stringify(shaderSources)).digest('hex');
-  return `webgpu ${compilerVersion()}, kernels ${texts.slice(0, 16)}`;
-};
+const currentVersion = (): string => `webgpu ${compilerVersion()}, kernels ${shaderFingerprint()}`;
 
 /**
  * The file for an adapter: its name to read, and a hash of what decides which kernels there are. What is found at a lower level

@@ -11,8 +11,14 @@ import { type Difference, differences, otherSettings } from './changes.js';
 import { LineFile, type LineMark, type Metrics } from './lineFile.js';
 import { reportHtml } from './report.js';
 
-/** The two stages; `pretrain` is examples/pretrain/, whose run folders are CLIPs. */
-export type RunKind = 'teacher' | 'student' | 'pretrain';
+/** What a run trains: `teacher`, `student`, or any other name for runs that no command of ours makes. */
+export type RunKind = string;
+
+/** The commands that make runs of a kind. */
+const COMMANDS: Readonly<Record<RunKind, string>> = {
+  teacher: 'promptkd teacher',
+  student: 'promptkd distill',
+};
 
 export const CONFIG = 'config.yaml';
 const METRICS = 'metrics.jsonl';
@@ -112,8 +118,8 @@ export class RunFolder {
 
   /** What a person types to go on with this run. */
   get continuation(): string {
-    const command = { teacher: 'promptkd teacher ', student: 'promptkd distill ', pretrain: '' }[this.kind];
-    return `${command}--resume --out ${this.path}`;
+    const command = COMMANDS[this.kind];
+    return `${command === undefined ? '' : `${command} `}--resume --out ${this.path}`;
   }
 
   /** Settings of a checkpoint that are not those of this run; paths that may change are left out. */
@@ -205,10 +211,7 @@ export async function readRunConfig(
 ): Promise<Record<string, unknown>> {
   const file = platform.join(path, CONFIG);
   if (!(await platform.stat(path)))
-    throw new UserError(
-      `the run folder ${path} does not exist`,
-      `train one with: promptkd ${kind === 'teacher' ? 'teacher' : 'distill'}`,
-    );
+    throw new UserError(`the run folder ${path} does not exist`, `train one with: ${COMMANDS[kind] ?? kind}`);
   if (!(await platform.stat(file)))
     throw new UserError(`${path} holds no run: ${CONFIG} is missing`, 'give the folder of a finished run');
   const config = readYaml(file, await platform.readText(file)) as Record<string, unknown>;
