@@ -1,7 +1,7 @@
 /** Tells by content which kind of reference numbers a path holds, and compares this machine with them. */
 import * as v from 'valibot';
 import { UserError } from '../../engine/errors.js';
-import { loadTokenizer } from '../../models/clip/tokenizer.js';
+import { loadTokenizer } from '../../models/clip/tokenizerFile.js';
 import type { Job } from '../../models/job.js';
 import type { Platform } from '../../models/platform.js';
 import { listCheckpoints, REFERENCE_FILE, verifyFormats } from './formats.js';

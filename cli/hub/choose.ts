@@ -1,6 +1,6 @@
 /** Which files of a model repository this project reads. */
 import { UserError } from '../../engine/errors.js';
-import { TOKENIZER_FILES } from '../../models/clip/tokenizer.js';
+import { TOKENIZER_FILES } from '../../models/clip/tokenizerFile.js';
 
 /** Weights in one file, the best first. */
 const WEIGHTS = [

@@ -7,7 +7,7 @@ import { nodePlatform } from '../../cli/platform/node.js';
 import { seconds } from '../../cli/progress.js';
 import { report } from '../../cli/report.js';
 import { formatAccuracies } from '../../cli/table.js';
-import { loadTokenizer } from '../../models/clip/tokenizer.js';
+import { loadTokenizer } from '../../models/clip/tokenizerFile.js';
 import type { Job } from '../../models/job.js';
 import { parseSettings } from '../../models/promptkd/shared/settings.js';
 import { type Drawing, draw, listSubjects, readClasses, readIcons, UNSEEN_STYLE } from './drawings.js';

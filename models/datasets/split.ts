@@ -1,6 +1,6 @@
 /** CoOp's split files: `{"train": [[path, label, class name], ...], "val": ..., "test": ...}`. */
 import { UserError } from '../../engine/errors.js';
-import { readable } from '../checkpoints/tensors.js';
+import { readable } from '../fileErrors.js';
 import { equalNames, promptName } from './classNames.js';
 import type { DataFolder } from './dataFolder.js';
 import type { Dataset, ImageItem } from './dataset.js';

@@ -14,7 +14,8 @@ import { encodeSafetensors, openSafetensors } from '../../models/checkpoints/saf
 import type { Checkpoint } from '../../models/checkpoints/tensors.js';
 import { writable } from '../../models/checkpoints/writable.js';
 import { tokenizeClasses } from '../../models/clip/classPrompts.js';
-import { loadTokenizer, type Tokenizer } from '../../models/clip/tokenizer.js';
+import type { Tokenizer } from '../../models/clip/tokenizer.js';
+import { loadTokenizer } from '../../models/clip/tokenizerFile.js';
 import { requireDistinct } from '../../models/datasets/classNames.js';
 import { parseSplit } from '../../models/datasets/split.js';
 import type { Platform } from '../../models/platform.js';

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { nodePlatform } from '../../cli/platform/node.js';
 import { UserError } from '../../engine/errors.js';
 import { tokenizeClasses } from '../../models/clip/classPrompts.js';
-import { loadTokenizer } from '../../models/clip/tokenizer.js';
+import { loadTokenizer } from '../../models/clip/tokenizerFile.js';
 import type { Platform } from '../../models/platform.js';
 import { readClassVectors } from '../../models/promptkd/classVectors/classVectors.js';
 import { readStudentFile } from '../../models/promptkd/files/studentFile.js';

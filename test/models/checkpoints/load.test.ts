@@ -132,7 +132,7 @@ describe('folders', () => {
     expect(await activation('open_clip_config.json', { model_cfg: { embed_dim: 8 } })).toBe('gelu');
     expect(await activation('config.json', { hidden_act: 'gelu' })).toBe('quickGelu');
     await expect(load({ 'f/m.pt': file, 'f/config.json': '{' }, 'f')).rejects.toThrow(
-      'f/config.json is not JSON',
+      'f/config.json: it is not JSON',
     );
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { PickleError, PickleGlobal, PickleObject, unpickle } from '../../../models/checkpoints/pickle.js';
+import { unpickle } from '../../../models/checkpoints/pickle.js';
+import { PickleError, PickleGlobal, PickleObject } from '../../../models/checkpoints/pickleObjects.js';
 import { pickle } from './fixtures.js';
 
 const hooks = {
