@@ -155,10 +155,10 @@ export async function readPathList(
   const images = await resolveListed(
     data,
     lines.map(({ text }) => text),
-    { start: folder, absolute: true, where: (index) => `${path} line ${lines[index].number}` },
+    { start: folder, absolute: true, where: (index) => `${path} line ${lines[index]!.number}` },
   );
   await inParts(images, async (image, index) => {
-    const where = `${image}, listed in ${path} line ${lines[index].number},`;
+    const where = `${image}, listed in ${path} line ${lines[index]!.number},`;
     if (!isImageName(image))
       throw new UserError(
         `${where} is no image`,

@@ -55,7 +55,7 @@ export async function knownName(
   if (wanted !== undefined) return LAYOUTS.find((layout) => isCalled(layout, wanted))?.name;
   if ((await platform.stat(path))?.kind !== 'folder') return undefined;
   const found = await findLayouts(platform, path);
-  return found.length === 1 ? found[0].layout.name : undefined;
+  return found.length === 1 ? found[0]!.layout.name : undefined;
 }
 
 /** The layouts found at `path` itself, or else in the folders under it; only the one called `wanted`, if given. */
@@ -118,7 +118,7 @@ function aircraft(): Layout {
           where: (index) => `${platform.join(folder, file)}: "${rows[index]}"`,
         },
       );
-      return paths.map((path, i) => ({ path, label: labels[i] }));
+      return paths.map((path, i) => ({ path, label: labels[i]! }));
     };
     const [train, val, test] = [await part('train'), await part('val'), await part('test')];
     return { name: 'FGVCAircraft', classNames: variants.map(promptName), train, val, test };
@@ -170,7 +170,7 @@ function imageNetVariant(name: string, folder: string, images: string, key: 'num
 
 async function readWnidNames(platform: Platform, folder: string) {
   const text = await platform.readText(platform.join(folder, 'classnames.txt'));
-  const wnids = text.split('\n').map((line) => line.trim().split(' ', 1)[0]);
+  const wnids = text.split('\n').map((line) => line.trim().split(' ', 1)[0]!);
   return parseClassNames(text, new Set(wnids));
 }
 

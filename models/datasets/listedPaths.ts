@@ -28,11 +28,9 @@ export async function resolveListed(
   const { platform } = data;
   const join = (path: string) =>
     isAbsolute(path) && (absolute || data.allowOutside) ? path : platform.join(start, path);
-  const plain = [...listed];
-  const slashed = [...listed.keys()].filter((index) => listed[index].includes('\\'));
-  await inParts(slashed, async (index) => {
-    if (!(await platform.stat(join(listed[index])))) plain[index] = listed[index].replaceAll('\\', '/');
-  });
+  const plain = await inParts(listed, async (path) =>
+    path.includes('\\') && !(await platform.stat(join(path))) ? path.replaceAll('\\', '/') : path,
+  );
   if (!data.allowOutside)
     plain.forEach((path, index) => {
       if (isAbsolute(path) ? !absolute : leadsOut(path, below))
@@ -41,13 +39,12 @@ export async function resolveListed(
           'Correct the path, or allow it with --allow-outside.',
         );
     });
-  const resolved = plain.map(join);
-  const relative = [...resolved.keys()].filter((index) => !isAbsolute(plain[index]));
+  const relative = [...plain.entries()].filter(([, path]) => !isAbsolute(path));
   await data.requireAllInside(
-    relative.map((index) => resolved[index]),
-    (index) => `${where(relative[index])}: `,
+    relative.map(([, path]) => join(path)),
+    (index) => `${where(relative[index]![0])}: `,
   );
-  return resolved;
+  return plain.map(join);
 }
 
 /** Whether a relative path climbs out of the folder `below` folders above the one that it starts at. */

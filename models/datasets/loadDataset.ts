@@ -41,8 +41,9 @@ export async function loadDataset(
   }
   const layouts = await findLayouts(platform, path, options.dataset);
   if (options.dataset !== undefined && layouts.length === 0) throw notThere(path, options.dataset);
-  if (layouts.length === 1) {
-    const [{ layout, folder }] = layouts;
+  const [known] = layouts;
+  if (known && layouts.length === 1) {
+    const { layout, folder } = known;
     const data = await DataFolder.open(platform, folder, options.allowOutside);
     const loaded = await layout.load(data);
     return { ...loaded, notes: [...(loaded.notes ?? []), ...data.notes()] };

@@ -174,10 +174,10 @@ export class Loader {
         : await this.replace(order, first, wanted, read, epoch);
     const files = indices.map((index) => read.get(index)!);
     return {
-      images: files.map(({ images }) => images[0]),
-      ...(otherSize !== undefined && { otherImages: files.map(({ images }) => images[1]) }),
+      images: files.map(({ images }) => images[0]!),
+      ...(otherSize !== undefined && { otherImages: files.map(({ images }) => images[1]!) }),
       ...(hash && { hashes: files.map((file) => file.hash!) }),
-      items: indices.map((index) => this.items[index]),
+      items: indices.map((index) => this.items[index]!),
       indices,
     };
   }
@@ -204,7 +204,7 @@ export class Loader {
   ): Promise<number> {
     let again: number | undefined;
     for (let step = 1; step < order.length; step++) {
-      const index = order[(broken + step) % order.length];
+      const index = order[(broken + step) % order.length]!;
       if (read.has(index)) again ??= index;
       else {
         const file = await this.read(index, epoch);
@@ -247,7 +247,7 @@ export class Loader {
   private async prepare(index: number, epoch: number): Promise<PreparedFile> {
     const { batch, size, otherSize, hash } = this.options;
     const { images, ...file } = await prepare(this.platform, {
-      path: this.items[index].path,
+      path: this.items[index]!.path,
       rule: this.rule(index, epoch),
       sizes: otherSize === undefined ? [size] : [size, otherSize],
       decoded: this.cache.get(index),

@@ -49,7 +49,7 @@ export function mutateBytes(file: Uint8Array, from: number, to: number, next: Ne
     const at = spot();
     const kind = next(4);
     if (kind === 0) copy[at] = next(256);
-    else if (kind === 1) copy[at] ^= 1 << next(8);
+    else if (kind === 1) copy[at]! ^= 1 << next(8);
     else if (kind === 2) copy.fill(pick(next, [0, 255, 0x7f]), at, at + pick(next, [1, 2, 4, 8]));
     else copy.copyWithin(at, spot(), Math.min(to, spot() + next(64)));
   }

@@ -177,7 +177,7 @@ function end64(count: number, size: number, offset: number): Buffer {
     [32, count],
     [40, size],
     [48, offset],
-  ])
+  ] as const)
     out.writeBigUInt64LE(BigInt(value), at);
   out.write('PK\x06\x07', 56, 'latin1');
   out.writeBigUInt64LE(BigInt(offset + size), 64);
@@ -307,13 +307,13 @@ export function torchScriptFiles(tensors: readonly FixtureTensor[]): Map<string,
   const module = (members: readonly { path: string[]; tensor: FixtureTensor }[]): Buffer => {
     const groups = new Map<string, { path: string[]; tensor: FixtureTensor }[]>();
     for (const { path, tensor } of members) {
-      const group = groups.get(path[0]) ?? [];
+      const group = groups.get(path[0]!) ?? [];
       group.push({ path: path.slice(1), tensor });
-      groups.set(path[0], group);
+      groups.set(path[0]!, group);
     }
     const entries = [...groups].map(([name, group]): [string, Buffer] => {
-      if (group[0].path.length > 0) return [name, module(group)];
-      const { shape, data } = group[0].tensor;
+      if (group[0]!.path.length > 0) return [name, module(group)];
+      const { shape, data } = group[0]!.tensor;
       const storage = String(files.size);
       files.set(`clip/data/${storage}`, halfBytes(data));
       return [name, torchTensor(shape, { storage, count: data.length })];

@@ -80,7 +80,7 @@ describe('a broken image in a training epoch', () => {
     const whole = await collect(makeLoader([]).loader.epoch(2));
     const crops = new Map<number, unknown>();
     for (const { indices, images } of await collect(makeLoader([], { batch: 1 }).loader.epoch(2)))
-      crops.set(indices[0], images[0]);
+      crops.set(indices[0]!, images[0]);
     const found = await collect(makeLoader(broken).loader.epoch(2));
     expect(found).toHaveLength(whole.length);
     found.forEach((batch, b) => {
@@ -89,7 +89,7 @@ describe('a broken image in a training epoch', () => {
         expect(batch.items[i]).toBe(items[index]);
         expect(batch.hashes?.[i]).toBe(`hash of ${index}`);
         expect(batch.images[i]).toEqual(crops.get(index));
-        if (!broken.includes(whole[b].indices[i])) expect(index).toBe(whole[b].indices[i]);
+        if (!broken.includes(whole[b]!.indices[i]!)) expect(index).toBe(whole[b]!.indices[i]);
       });
     });
   });

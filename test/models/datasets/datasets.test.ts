@@ -160,7 +160,7 @@ describe.skipIf(process.platform === 'win32')('links and paths out of the data f
       ['train/Bear/3.png', join(elsewhere, '1.png')],
       ['train/Wolf', join(elsewhere, 'class')],
       ['test', make(['Bear/1.png'])],
-    ]) {
+    ] as const) {
       const path = linked(from, to);
       await refuses(path, new RegExp(`${from} is a link that leads out of ${path}`));
       const { train, test } = await loadDataset(platform, path, allowed);
@@ -206,7 +206,7 @@ describe.skipIf(process.platform === 'win32')('links and paths out of the data f
     await refuses(folder, /line 3: .*deep.class is a link that leads out/);
     expect((await loadDataset(platform, folder, allowed)).unlabelled).toHaveLength(2);
     const absolute = await loadDataset(platform, list(join(elsewhere, '1.png')));
-    expect(absolute.unlabelled?.[1].path).toBe(join(elsewhere, '1.png'));
+    expect(absolute.unlabelled?.[1]!.path).toBe(join(elsewhere, '1.png'));
   });
 
   it('are refused in split files, with the entry', async () => {
@@ -230,15 +230,15 @@ describe.skipIf(process.platform === 'win32')('links and paths out of the data f
         split(path),
         /split_zhou_DescribableTextures\.json: "test" entry 1: .* leads out of .*dtd/,
       );
-    expect((await loadDataset(platform, split(outside[0]), allowed)).test[1].path).toBe(
+    expect((await loadDataset(platform, split(outside[0]!), allowed)).test[1]!.path).toBe(
       join(elsewhere, '1.png'),
     );
-    expect((await loadDataset(platform, split(outside[2]), allowed)).test[1].path).toBe(
+    expect((await loadDataset(platform, split(outside[2]!), allowed)).test[1]!.path).toBe(
       join(elsewhere, '1.png'),
     );
     // Beside the folder of the images, but in that of the data.
     const beside = split('../b.png');
-    expect((await loadDataset(platform, beside)).test[1].path).toBe(join(beside, 'b.png'));
+    expect((await loadDataset(platform, beside)).test[1]!.path).toBe(join(beside, 'b.png'));
     const own = make({
       'a.png': '',
       'split.json': readFileSync(join(split('../b.png'), 'split_zhou_DescribableTextures.json'), 'utf8'),
@@ -266,7 +266,7 @@ describe.skipIf(process.platform === 'win32')('links and paths out of the data f
   it('a split file may begin with a byte order mark', async () => {
     const json = JSON.stringify({ train: [['a.png', 0, 'a']], val: [], test: [['s\\a.png', 0, 'a']] });
     const path = make({ 'split.json': `\ufeff${json}`, 'a.png': '', 's/a.png': '' });
-    expect((await loadDataset(platform, join(path, 'split.json'))).test[0].path).toBe(join(path, 's/a.png'));
+    expect((await loadDataset(platform, join(path, 'split.json'))).test[0]!.path).toBe(join(path, 's/a.png'));
   });
 });
 
@@ -384,7 +384,7 @@ describe('known layouts', () => {
     await refuses(path, /several data sets: DescribableTextures, EuroSAT/);
     const data = await loadDataset(platform, path, { dataset: 'eurosat' });
     expect(data).toMatchObject({ name: 'EuroSAT', classNames: ['a b'] });
-    expect(data.train[0].path).toBe(join(path, 'eurosat/2750/d/0.jpg'));
+    expect(data.train[0]!.path).toBe(join(path, 'eurosat/2750/d/0.jpg'));
     expect((await loadDataset(platform, join(path, 'dtd'))).name).toBe('DescribableTextures');
     await refuses(path, /holds no Food101: neither split_zhou_Food101\.json/, { dataset: 'food101' });
     await refuses(path, /no data set called "cifar"/, { dataset: 'cifar' });
@@ -446,7 +446,7 @@ describe('known layouts', () => {
     const names = images.map((_, i) => `n${i} name ${i}`).join('\n');
     const v2 = await loadDataset(platform, make({ ...blank(images), 'classnames.txt': names }, 'imagenetv2'));
     expect(v2.classNames[10]).toBe('name 10');
-    expect(v2.test[10].path).toMatch(/val.10.x\.jpeg/);
+    expect(v2.test[10]!.path).toMatch(/val.10.x\.jpeg/);
   });
 });
 

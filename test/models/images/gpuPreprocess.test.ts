@@ -63,12 +63,13 @@ describe.skipIf(!gpu)('GpuPreprocessor', () => {
   it('leaves images as they are that the CPU has resized, to the same values', async () => {
     const preprocessor = await GpuPreprocessor.create(gpu!, { size: 16, batch: 4 });
     const random = Random.of(3, 'large images');
-    const images = [
+    const sizes: [number, number][] = [
       [200, 150],
       [31, 400],
       [400, 31],
       [90, 90],
-    ].map(([width, height], i) => {
+    ];
+    const images = sizes.map(([width, height], i) => {
       const image = syntheticImage(width, height);
       const crop = i === 0 ? testCrop(width, height, 16) : sampleTrainCrop(random, width, height, 16);
       return { image, crop };
@@ -113,7 +114,7 @@ describe.skipIf(!gpu)('GpuPreprocessor', () => {
 
   it('equals the reference for odd sizes, up and down, in one batch', async () => {
     const random = new Random(7);
-    const sizes = [
+    const sizes: [number, number][] = [
       [1, 1],
       [1, 37],
       [41, 1],
@@ -145,8 +146,8 @@ describe.skipIf(!gpu)('GpuPreprocessor', () => {
     for (let channel = 0; channel < 3; channel++)
       for (let pixel = 0; pixel < 16; pixel++) {
         const value =
-          (image.data[pixel * 3 + channel] / 255 - IMAGE_MEAN[channel]) / IMAGE_DEVIATION[channel];
-        expect(Math.abs(planes[channel * 16 + pixel] - value)).toBeLessThan(1e-6);
+          (image.data[pixel * 3 + channel]! / 255 - IMAGE_MEAN[channel]!) / IMAGE_DEVIATION[channel]!;
+        expect(Math.abs(planes[channel * 16 + pixel]! - value)).toBeLessThan(1e-6);
       }
     preprocessor.destroy();
   });
