@@ -13,7 +13,8 @@ import { requireFitting } from '../../models/promptkd/shared/prompts.js';
 import { readYaml } from '../../models/runs/runFolder.js';
 import { emojiTeacher } from '../helpers/emojiData.js';
 import { rawSafetensors } from '../helpers/safetensors.js';
-import { memoryPlatform, TINY_CONFIG, tensorOf } from '../models/checkpoints/fixtures.js';
+import { TINY_CONFIG, tensorOf } from '../models/checkpoints/fixtures.js';
+import { memoryPlatform } from '../models/checkpoints/memoryPlatform.js';
 
 const PATH = 'odd.safetensors';
 type Tensors = Parameters<typeof rawSafetensors>[0];

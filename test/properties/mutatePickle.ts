@@ -1,5 +1,5 @@
 /** Archives whose pickle is damaged opcode by opcode, with right checksums and sizes around it. */
-import { writeZip } from '../models/checkpoints/fixtures.js';
+import { writeZip } from '../models/checkpoints/torchFixtures.js';
 import { type Next, pick } from './mutations.js';
 
 /** Opcodes and short runs of them: each may come once, or very often. */

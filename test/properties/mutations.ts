@@ -1,17 +1,15 @@
 /** Damaged and hostile checkpoints of every format, each the same for the same seed. */
 import { encodeSafetensors } from '../../models/checkpoints/safetensors.js';
 import { unsealed } from '../helpers/safetensors.js';
+import { rename, studentClip, tinyClip } from '../models/checkpoints/fixtures.js';
 import {
-  rename,
-  studentClip,
-  tinyClip,
   torchFiles,
   torchScriptFiles,
   writeLegacyTorch,
   writeTorch,
   writeTorchScript,
   writeZip,
-} from '../models/checkpoints/fixtures.js';
+} from '../models/checkpoints/torchFixtures.js';
 import { mutateJson } from './mutateJson.js';
 import { mutatePickle } from './mutatePickle.js';
 import { mutateDirectory } from './mutateZip.js';

@@ -2,17 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { loadCheckpoint } from '../../../models/checkpoints/load.js';
 import { noteOfficial } from '../../../models/checkpoints/official.js';
 import { encodeSafetensors } from '../../../models/checkpoints/safetensors.js';
-import {
-  memoryPlatform,
-  rename,
-  TINY_CONFIG,
-  tensorOf,
-  tinyClip,
-  trainerClip,
-  writeLegacyTorch,
-  writeTorch,
-  writeTorchScript,
-} from './fixtures.js';
+import { rename, TINY_CONFIG, tensorOf, tinyClip, trainerClip } from './fixtures.js';
+import { memoryPlatform } from './memoryPlatform.js';
+import { writeLegacyTorch, writeTorch, writeTorchScript } from './torchFixtures.js';
 
 const safetensors = (metadata = {}) =>
   encodeSafetensors(

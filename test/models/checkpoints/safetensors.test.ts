@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { UserError } from '../../../engine/errors.js';
 import { encodeSafetensors, openSafetensors } from '../../../models/checkpoints/safetensors.js';
-import { memoryPlatform } from './fixtures.js';
+import { memoryPlatform } from './memoryPlatform.js';
 
 const open = (file: Uint8Array) =>
   openSafetensors(memoryPlatform({ 'm.safetensors': file }), 'm.safetensors');

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { ZipArchive } from '../../../models/checkpoints/zip.js';
-import { memoryPlatform, writeZip } from './fixtures.js';
+import { memoryPlatform } from './memoryPlatform.js';
+import { writeZip } from './torchFixtures.js';
 
 const content = Uint8Array.from({ length: 5000 }, (_, i) => (i * i) % 251);
 const files = new Map([
