@@ -1,7 +1,8 @@
 /** What every command does first: choose an adapter, open it, and say so when it is a software one. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Level } from '../engine/capabilities.js';
 import { UserError } from '../engine/errors.js';
-import { type Gpu, type Level, NoAdapterError, openGpu } from '../engine/gpu/gpu.js';
+import { type Gpu, NoAdapterError, openGpu } from '../engine/gpu/gpu.js';
 import type { Precision } from '../models/clip/precision.js';
 import { attachKernels, startTuning } from './kernelStore.js';
 import { say } from './output.js';

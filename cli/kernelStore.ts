@@ -6,9 +6,15 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as v from 'valibot';
-import type { Gpu, Level } from '../engine/gpu/gpu.js';
-import { KernelChecks, shaderFingerprint, type VerdictStore } from '../engine/kernels/kernelChecks.js';
-import { type TunedChoice, Tuner, type TuningStore } from '../engine/kernels/tuner.js';
+import type { Level } from '../engine/capabilities.js';
+import type { Gpu } from '../engine/gpu/gpu.js';
+import {
+  attachChecks,
+  KernelChecks,
+  shaderFingerprint,
+  type VerdictStore,
+} from '../engine/gpu/kernelChecks.js';
+import { attachTuner, type TunedChoice, Tuner, type TuningStore } from '../engine/gpu/tuner.js';
 import { openSealedJson, sealJson } from '../models/runs/sealedJson.js';
 import { say } from './output.js';
 import { cacheFolder } from './platform/cacheFolder.js';
@@ -160,17 +166,17 @@ export function attachKernels(gpu: Gpu): void {
   // Dawn's null backend computes nothing.
   if (gpu.adapter.backend === 'null') return;
   const store = kernelStoreOf(gpu);
-  gpu.checks = new KernelChecks(gpu, store.verdicts, { onNote: note });
+  attachChecks(gpu, new KernelChecks(gpu, store.verdicts, { onNote: note }));
   // Without any time of its own it follows what is stored.
   if (Object.keys(store.stored.choices).length > 0)
-    gpu.tuning = new Tuner(gpu, store.choices, { seconds: 0 });
+    attachTuner(gpu, new Tuner(gpu, store.choices, { seconds: 0 }));
 }
 
 /** Times the kernels of every plan from now on, for so many seconds in all. */
 export function startTuning(gpu: Gpu, seconds: number, env: NodeJS.ProcessEnv = process.env): void {
   const store = kernelStoreOf(gpu);
   let announced = false;
-  gpu.tuning = new Tuner(gpu, store.choices, {
+  const tuner = new Tuner(gpu, store.choices, {
     seconds,
     onProgress: () => {
       if (!announced) note(`timing the kernels of products, ${seconds} s at the most; kept in ${store.path}`);
@@ -180,4 +186,5 @@ export function startTuning(gpu: Gpu, seconds: number, env: NodeJS.ProcessEnv = 
       note(`${seconds} s were not enough to time all products: the others keep the shipped choice`),
     onNote: env.DEBUG ? note : undefined,
   });
+  attachTuner(gpu, tuner);
 }

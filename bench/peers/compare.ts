@@ -2,7 +2,7 @@
  * Ours and the peers on the same work, in processes of their own on the same adapter. In each round every one of them takes
  * its turn; a time counts only if the results that were computed in that time agree with a float64 reference.
  */
-import type { Level } from '../../engine/gpu/gpu.js';
+import type { Level } from '../../engine/capabilities.js';
 import { type Repetition, runsFor, summarise, type Timing } from '../../engine/gpu/measure.js';
 import { flopsOf, nameOf, type PeerCase, resultSize } from './cases.js';
 import { Contender, type ContenderSpec } from './contender.js';

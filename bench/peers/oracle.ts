@@ -1,7 +1,8 @@
 /** Float64 results of a case at some places: what every process must agree with before its time counts. */
-import { grad } from '../../engine/graph/autograd.js';
+
 import { evaluate } from '../../engine/graph/reference.js';
-import { activationValue } from '../../engine/ops/activation.js';
+import { activationValue } from '../../engine/kernels/activations.js';
+import { grad } from '../../engine/train/autograd.js';
 import { EPSILON, HEAD, inputsOf, type PeerCase } from './cases.js';
 import { trainingGraph } from './trainingGraph.js';
 

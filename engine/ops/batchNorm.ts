@@ -4,8 +4,10 @@
  * unbiased one; evaluation uses the stored statistics.
  */
 import { UserError } from '../errors.js';
-import { type Constant, call, float, type Op, record, type Values } from '../graph/op.js';
-import { type GraphNode, sameShape, type Tensor } from '../graph/tensor.js';
+import { type Constant, float } from '../graph/dispatch.js';
+import { call, type GraphNode, type Op, record } from '../graph/op.js';
+import { sameShape, type Tensor, type Values, variable } from '../graph/tensor.js';
+import { example, examples } from './example.js';
 import { misfit } from './shape.js';
 
 interface Attributes {
@@ -226,3 +228,16 @@ export const updateRunningStatistics = (
   { momentum = 0.1, count }: { momentum?: number; count: number },
 ): GraphNode =>
   record(runningOp, [runningMean, runningVariance, mean, variance], { momentum, count }) as GraphNode;
+
+export const batchNormExamples = examples(() => {
+  const statistics = [7, 7].map((n) => variable(undefined, [n]));
+  const evaluation = example('batchNormEval', [[3, 7], [7], [7]], (x, gamma, beta) =>
+    batchNormEval(x, gamma, beta, statistics[0]!, statistics[1]!),
+  );
+  const parameters = [[5, 7], [7], [7]].map((shape) => variable(undefined, shape));
+  const [x, gamma, beta] = parameters;
+  const { y, mean, variance } = batchNorm(x!, gamma!, beta!);
+  const [runningMean, runningVariance] = [7, 7].map((n) => variable(undefined, [n]));
+  const update = updateRunningStatistics(runningMean!, runningVariance!, mean, variance, { count: 5 });
+  return [evaluation, { name: 'batchNorm', output: y, parameters, updates: [update] }];
+});

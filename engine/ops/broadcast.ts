@@ -1,6 +1,7 @@
 /** Repeats [outer, inner] along a middle axis: the adjoint of a sum. */
 import { call, type Op } from '../graph/op.js';
 import type { Shape, Tensor } from '../graph/tensor.js';
+import { examples, frozen, withoutGradient } from './example.js';
 
 interface Attributes {
   readonly outer: number;
@@ -32,3 +33,7 @@ const op: Op<Attributes> = {
 /** `x` `[outer, inner]` repeated to `[outer, reduced, inner]`, under `shape`. */
 export const broadcastTo = (x: Tensor, shape: Shape, axes: Omit<Attributes, 'shape'>): Tensor =>
   call(op, [x], { outer: axes.outer, reduced: axes.reduced, inner: axes.inner, shape });
+
+export const broadcastExamples = examples(() => [
+  withoutGradient('broadcast', broadcastTo(frozen(3, 7), [3, 5, 7], { outer: 3, reduced: 5, inner: 7 })),
+]);

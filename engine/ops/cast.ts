@@ -1,6 +1,7 @@
 /** The same values stored in another way: float32 to float16 rounds, the other way is exact. */
 import { call, type Op } from '../graph/op.js';
 import { checkHalfShape, type DType, type Tensor } from '../graph/tensor.js';
+import { example, examples } from './example.js';
 import { misfit } from './shape.js';
 
 const op: Op<{ dtype: DType }> = {
@@ -26,3 +27,5 @@ const op: Op<{ dtype: DType }> = {
 
 /** `x` stored as `dtype`; itself if it is already. */
 export const cast = (x: Tensor, dtype: DType): Tensor => (x.dtype === dtype ? x : call(op, [x], { dtype }));
+
+export const castExamples = examples(() => [example('cast', [[3, 8]], (x) => cast(cast(x, 'f16'), 'f32'))]);

@@ -1,7 +1,9 @@
 /** Cross-entropy with integer labels, averaged over the batch: mean over b of -log softmax(logits[b])[label[b]]. */
-import type { Capabilities } from '../gpu/gpu.js';
-import { call, float, type Op } from '../graph/op.js';
+import type { Capabilities } from '../capabilities.js';
+import { float } from '../graph/dispatch.js';
+import { call, type Op } from '../graph/op.js';
 import type { Tensor } from '../graph/tensor.js';
+import { example, examples, indices } from './example.js';
 import { overRowsOf, sumOf } from './rows.js';
 import { misfit } from './shape.js';
 import { logSoftmaxRow } from './softmax.js';
@@ -65,3 +67,7 @@ const gradientOp: Op<null> = {
 
 /** `logits` `[batch, classes]`, `labels` int32 `[batch]`, each in 0 .. classes - 1 -> mean loss `[1]`. */
 export const crossEntropy = (logits: Tensor, labels: Tensor): Tensor => call(op, [logits, labels], null);
+
+export const crossEntropyExamples = examples(() => [
+  example('crossEntropy', [[3, 11]], (x) => crossEntropy(x, indices([0, 10, 4], [3]))),
+]);

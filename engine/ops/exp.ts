@@ -1,6 +1,7 @@
 /** y = e^x, element by element. Its derivative is y itself. */
 import { call, type Op } from '../graph/op.js';
 import type { Tensor } from '../graph/tensor.js';
+import { example, examples } from './example.js';
 import { multiply } from './multiply.js';
 
 const op: Op<null> = {
@@ -21,3 +22,5 @@ const op: Op<null> = {
 
 /** `e^x`, any shape; for example CLIP's logit scale, which is learned as its logarithm. */
 export const exp = (x: Tensor): Tensor => call(op, [x], null);
+
+export const expExamples = examples(() => [example('exp', [[3, 5]], (x) => exp(x))]);

@@ -2,8 +2,12 @@
  * y[m] = x[indices[m]], and its adjoint x[n] = sum over the m with indices[m] = n of y[m].
  * An index outside 0 .. N - 1 means the nearest row inside, in both: hosts check their indices where they matter.
  */
-import { call, type Dispatch, type Op, type Values, vectors } from '../graph/op.js';
-import type { Tensor } from '../graph/tensor.js';
+
+import { type Dispatch, vectors } from '../graph/dispatch.js';
+import { call, type Op } from '../graph/op.js';
+import type { Tensor, Values } from '../graph/tensor.js';
+import { cast } from './cast.js';
+import { example, examples, indices } from './example.js';
 import { reshape } from './reshape.js';
 import { misfit } from './shape.js';
 
@@ -149,3 +153,12 @@ export function embedding(table: Tensor, tokens: Tensor): Tensor {
   if (tokens.shape.length !== 2) misfit('embedding', [table, tokens], 'the tokens must be [batch, length]');
   return reshape(gatherRows(table, reshape(tokens, [tokens.size])), [batch, length, table.shape[1]!]);
 }
+
+export const gatherRowsExamples = examples(() => [
+  example('gatherRows', [[5, 7]], (x) => gatherRows(x, indices([4, 0, 4], [3]))),
+  example('gatherRows by vectors', [[5, 8]], (x) => gatherRows(x, indices([4, 0, 4], [3]))),
+  example('gatherRows in float16', [[3, 8]], (x) =>
+    cast(gatherRows(cast(x, 'f16'), indices([2, 0, 2], [3])), 'f32'),
+  ),
+  example('embedding', [[5, 7]], (table) => embedding(table, indices([1, 2, 3, 4], [2, 2]))),
+]);

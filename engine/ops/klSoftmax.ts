@@ -3,10 +3,12 @@
  * by the batch alone: spec 3.3).
  */
 import { UserError } from '../errors.js';
-import { call, float, type Op, type Values } from '../graph/op.js';
-import { sameShape, type Tensor } from '../graph/tensor.js';
+import { float } from '../graph/dispatch.js';
+import { call, type Op } from '../graph/op.js';
+import { sameShape, type Tensor, type Values } from '../graph/tensor.js';
+import { example, examples, frozen } from './example.js';
 import { multiply } from './multiply.js';
-import { overRowsOf, reading, sumOf } from './rows.js';
+import { HELD, overRowsOf, reading, sumOf } from './rows.js';
 import { misfit } from './shape.js';
 import { logSoftmaxRow } from './softmax.js';
 
@@ -94,3 +96,17 @@ const isOne = ({ leaf, size }: Tensor): boolean =>
  */
 export const klSoftmax = (teacher: Tensor, student: Tensor, temperature: number): Tensor =>
   call(op, [teacher, student], { temperature });
+
+export const klSoftmaxExamples = examples(() => [
+  example(
+    'klSoftmax',
+    [
+      [3, 11],
+      [3, 11],
+    ],
+    (teacher, student) => klSoftmax(teacher, student, 2),
+  ),
+  ...HELD.map((held) => 64 * held - 1).map((classes) =>
+    example(`klSoftmax of ${classes}`, [[3, classes]], (x) => klSoftmax(frozen(3, classes), x, 2)),
+  ),
+]);

@@ -1,7 +1,8 @@
 /** y = x / |x| over the last axis, without an epsilon, as CLIP scales its features. A row of zeros gives NaN. */
 import { call, type Op } from '../graph/op.js';
 import { sameShape, type Tensor } from '../graph/tensor.js';
-import { overRowsOf } from './rows.js';
+import { example, examples } from './example.js';
+import { HELD, overRowsOf } from './rows.js';
 import { misfit, rowsOf } from './shape.js';
 
 const op: Op<null> = {
@@ -66,3 +67,10 @@ const gradientOp: Op<null> = {
 
 /** Rows of `x` `[..., width]` scaled to Euclidean length 1. */
 export const l2Normalize = (x: Tensor): Tensor => call(op, [x], null);
+
+export const l2NormalizeExamples = examples(() => [
+  example('l2Normalize', [[3, 67]], (x) => l2Normalize(x)),
+  ...HELD.map((held) => 4 * (64 * held - 1)).map((width) =>
+    example(`l2Normalize of ${width}`, [[3, width]], (x) => l2Normalize(x)),
+  ),
+]);

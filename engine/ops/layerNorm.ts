@@ -1,19 +1,11 @@
 /** Layer normalisation over the last axis: y = (x - mean) / sqrt(biased variance + epsilon) * gamma + beta. */
-import {
-  type Constant,
-  call,
-  type Extent,
-  float,
-  type KernelContext,
-  type Op,
-  type Operand,
-  record,
-  type Shader,
-  vectors,
-} from '../graph/op.js';
+import { type Constant, type Extent, float, type Operand, type Shader, vectors } from '../graph/dispatch.js';
+import { call, type KernelContext, type Op, record } from '../graph/op.js';
 import { type DType, sameShape, type Tensor } from '../graph/tensor.js';
-import { otherTerm } from './add.js';
-import { overRowsOf, reading, rowAnInvocation } from './rows.js';
+import { add, otherTerm } from './add.js';
+import { cast } from './cast.js';
+import { example, examples, frozen } from './example.js';
+import { HELD, overRowsOf, reading, rowAnInvocation } from './rows.js';
 import { misfit, rowsOf } from './shape.js';
 
 interface Attributes {
@@ -189,3 +181,21 @@ export const layerNorm = (
   epsilon = 1e-5,
   dtype: DType = 'f32',
 ): Tensor => call(op, [x, gamma, beta], { epsilon, dtype });
+
+export const layerNormExamples = examples(() => [
+  example('layerNorm', [[3, 67], [67], [67]], (x, gamma, beta) => layerNorm(x, gamma, beta)),
+  example('layerNorm in float16', [[3, 8], [8], [8]], (x, gamma, beta) =>
+    cast(layerNorm(x, gamma, beta, 1e-5, 'f16'), 'f32'),
+  ),
+  // As encoders call it: rows as wide as theirs, frozen gains, and a gradient that goes round it.
+  ...HELD.map((held) => 4 * (64 * held - 1)).flatMap((width) =>
+    (['f32', 'f16'] as const).flatMap((dtype) => {
+      const normal = (x: Tensor) => cast(layerNorm(x, frozen(width), frozen(width), 1e-5, dtype), 'f32');
+      const name = `layerNorm of ${width} in ${dtype}`;
+      return [
+        example(name, [[3, width]], (x) => normal(x)),
+        example(`${name} beside a residual`, [[3, width]], (x) => add(x, normal(x))),
+      ];
+    }),
+  ),
+]);

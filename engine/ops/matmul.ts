@@ -1,16 +1,20 @@
 /** C = A B, batched over leading axes, with either operand transposed. */
 import { call, type Op } from '../graph/op.js';
 import { type DType, type Shape, sameShape, sizeOf, type Tensor } from '../graph/tensor.js';
-import { chooseProduct } from '../kernels/matmul/candidates.js';
-import { type MatmulSizes, multiplyMatrices, productFlops } from '../kernels/matmul/launch.js';
-import { type Activation, slopeOf } from './activation.js';
+import type { Activation } from '../kernels/activations.js';
+import { chooseMatmul } from '../kernels/matmul/candidates.js';
+import { type MatmulSizes, matmulFlops } from '../kernels/matmul/launch.js';
+import { matmulReference } from '../kernels/matmul/reference.js';
+import { gradientParts } from './activation.js';
+import { cast } from './cast.js';
+import { example, examples, PAIRS } from './example.js';
 import { misfit } from './shape.js';
 
 interface Attributes extends MatmulSizes {
   readonly shape: Shape;
   readonly dtype: DType;
   /** Multiplies by the derivative of this activation at the third input. */
-  readonly slope?: Activation;
+  readonly activationGradient?: Activation;
   /** An operand in float32 may be rounded to float16. */
   readonly rounded?: boolean;
 }
@@ -19,17 +23,20 @@ const op: Op<Attributes> = {
   name: 'matmul',
   half: true,
   outputs: (_, { shape, dtype }) => [{ shape, dtype }],
-  kernels: ({ inputs: [a, b, pre], outputs: [c], attributes }, context) => {
-    const { slope, rounded } = attributes;
-    const epilogue = slope && pre ? { slope: { pre, activation: slope } } : {};
-    return [chooseProduct({ a: a!, b: b!, c: c!, sizes: attributes, epilogue, rounded }, context)];
+  kernels: ({ inputs: [a, b, preactivation], outputs: [c], attributes }, context) => {
+    const { activationGradient, rounded } = attributes;
+    const epilogue =
+      activationGradient && preactivation
+        ? { activationGradient: { preactivation, activation: activationGradient } }
+        : {};
+    return [chooseMatmul({ a: a!, b: b!, c: c!, sizes: attributes, epilogue, rounded }, context)];
   },
   absorb: ({ inputs, attributes }, consumer, tail) => {
-    const found = attributes.slope ? undefined : slopeOf(consumer, tail);
+    const found = attributes.activationGradient ? undefined : gradientParts(consumer, tail);
     return (
       found && {
-        inputs: [...inputs, found.pre],
-        attributes: { ...attributes, slope: found.activation },
+        inputs: [...inputs, found.preactivation],
+        attributes: { ...attributes, activationGradient: found.activation },
         outputs: consumer.outputs,
       }
     );
@@ -46,8 +53,8 @@ const op: Op<Attributes> = {
         : matmul(a!, dc!, { transposeA: !transposeA, dtype: b!.dtype })
       : undefined,
   ],
-  flops: ({ attributes }) => productFlops(attributes),
-  reference: ({ attributes }, [a, b]) => [multiplyMatrices(a!, b!, attributes)],
+  flops: ({ attributes }) => matmulFlops(attributes),
+  reference: ({ attributes }, [a, b]) => [matmulReference(a!, b!, attributes)],
 };
 
 /**
@@ -73,3 +80,25 @@ export function matmul(
   const rounded = options.rounded && (a.dtype === 'f32' || b.dtype === 'f32') ? true : undefined;
   return call(op, [a, b], { batch: sizeOf(lead), m, n, k, transposeA, transposeB, shape, dtype, rounded });
 }
+
+export const matmulExamples = examples(() =>
+  PAIRS.flatMap(([transposeA, transposeB]) => {
+    const shapes = (m: number, n: number, k: number) =>
+      [transposeA ? [2, k, m] : [2, m, k], transposeB ? [2, n, k] : [2, k, n]] as const;
+    return [
+      ...(
+        [
+          [5, 7, 9],
+          [33, 36, 40],
+        ] as const
+      ).map(([m, n, k]) =>
+        example(`matmul ${m} ${transposeA} ${transposeB}`, shapes(m, n, k), (a, b) =>
+          matmul(a, b, { transposeA, transposeB }),
+        ),
+      ),
+      example(`matmul ${transposeA} ${transposeB} in float16`, shapes(32, 36, 40), (a, b) =>
+        cast(matmul(cast(a, 'f16'), cast(b, 'f16'), { transposeA, transposeB, dtype: 'f16' }), 'f32'),
+      ),
+    ];
+  }),
+);

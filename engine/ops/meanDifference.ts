@@ -1,8 +1,11 @@
 /**
  * How far two tensors are apart on average: mean |a - b| (with slope 0 where they are equal), or mean (a - b)².
  */
-import { call, float, type Op, record, WORKGROUP } from '../graph/op.js';
+
+import { float, WORKGROUP } from '../graph/dispatch.js';
+import { call, type Op, record } from '../graph/op.js';
 import { sameShape, type Tensor } from '../graph/tensor.js';
+import { example, examples, frozen } from './example.js';
 import { overRows, sumOf } from './rows.js';
 import { misfit } from './shape.js';
 
@@ -84,3 +87,17 @@ export const l1Mean = (a: Tensor, b: Tensor): Tensor => call(op, [a, b], { squar
 
 /** mean (a - b)² over all elements: two tensors of one shape -> `[1]`. */
 export const mseMean = (a: Tensor, b: Tensor): Tensor => call(op, [a, b], { squared: true });
+
+export const meanDifferenceExamples = examples(() =>
+  [l1Mean, mseMean].flatMap((mean) => [
+    example(
+      mean.name,
+      [
+        [3, 11],
+        [3, 11],
+      ],
+      (a, b) => mean(a, b),
+    ),
+    example(`${mean.name} with one frozen`, [[3, 11]], (x) => mean(x, frozen(3, 11))),
+  ]),
+);

@@ -2,6 +2,7 @@
 import { call, type Op } from '../graph/op.js';
 import { sizeOf, type Tensor } from '../graph/tensor.js';
 import { elementwise } from './elementwise.js';
+import { example, examples } from './example.js';
 import { sumLeading } from './reduce.js';
 import { reshape } from './reshape.js';
 import { isSuffix, misfit } from './shape.js';
@@ -29,3 +30,15 @@ function factorGradient(products: Tensor, b: Tensor): Tensor {
 
 /** `a * b` element by element; `b` is a scalar `[1]` or has the last axes of `a`. */
 export const multiply = (a: Tensor, b: Tensor): Tensor => call(op, [a, b], null);
+
+export const multiplyExamples = examples(() => [
+  example(
+    'multiply',
+    [
+      [3, 5, 7],
+      [5, 7],
+    ],
+    (a, b) => multiply(a, b),
+  ),
+  example('multiply by a scalar', [[3, 5], [1]], (a, b) => multiply(a, b)),
+]);

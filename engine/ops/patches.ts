@@ -2,8 +2,11 @@
  * A convolution whose stride is its kernel, as a product: images are cut into patches, each one a row.
  *   patches[b, gy * g + gx, (c * P + ky) * P + kx] = images[b, c, gy * P + ky, gx * P + kx],  g = R / P
  */
-import { call, type Dispatch, type Op, vectors } from '../graph/op.js';
+
+import { type Dispatch, vectors } from '../graph/dispatch.js';
+import { call, type Op } from '../graph/op.js';
 import type { Tensor } from '../graph/tensor.js';
+import { example, examples } from './example.js';
 import { matmul } from './matmul.js';
 import { reshape } from './reshape.js';
 import { misfit } from './shape.js';
@@ -116,3 +119,16 @@ export function patchEmbedding(images: Tensor, weight: Tensor, patch = weight.sh
   });
   return reshape(product, [batch, rows, width]);
 }
+
+export const patchesExamples = examples(() =>
+  [4, 3].map((patch) =>
+    example(
+      `patchEmbedding ${patch}`,
+      [
+        [2, 3, 2 * patch, 2 * patch],
+        [8, 3, patch, patch],
+      ],
+      (images, weight) => patchEmbedding(images, weight),
+    ),
+  ),
+);

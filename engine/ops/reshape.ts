@@ -1,6 +1,7 @@
 /** Another shape for the same memory; costs nothing. */
 import { call, type Op } from '../graph/op.js';
 import { type Shape, sizeOf, type Tensor } from '../graph/tensor.js';
+import { example, examples } from './example.js';
 import { misfit } from './shape.js';
 
 const op: Op<{ shape: Shape }> = {
@@ -15,3 +16,5 @@ const op: Op<{ shape: Shape }> = {
 
 /** `x` with its elements in the same row-major order under `shape`. */
 export const reshape = (x: Tensor, shape: Shape): Tensor => call(op, [x], { shape });
+
+export const reshapeExamples = examples(() => [example('reshape', [[3, 5]], (x) => reshape(x, [5, 3]))]);

@@ -1,6 +1,13 @@
 /** Launches of row-wise kernels: one workgroup a row of the last axis. */
-import type { Capabilities } from '../gpu/gpu.js';
-import { type Constant, type Dispatch, type Extent, grid, type Shader, type Uniform } from '../graph/op.js';
+import type { Capabilities } from '../capabilities.js';
+import {
+  type Constant,
+  type Dispatch,
+  type Extent,
+  grid,
+  type Shader,
+  type Uniform,
+} from '../graph/dispatch.js';
 import type { Tensor } from '../graph/tensor.js';
 import { rowsOf } from './shape.js';
 
@@ -27,7 +34,8 @@ export const overRowsOf = (
   uniforms?: Readonly<Record<string, Uniform>>,
 ) => overRows(rowsOf(x.shape), constants, uniforms);
 
-/** Elements (or vectors) of a row that an invocation keeps in registers, at the most. */
+/** Elements (or vectors) of a row that an invocation may keep in registers: up to rows of 4096 elements. */
+export const HELD = [1, 2, 4, 8, 16] as const;
 const MOST_HELD = 16;
 
 /**

@@ -1,7 +1,9 @@
 /** Softmax and log-softmax over the last axis; the largest element is subtracted first, so nothing overflows. */
-import type { Capabilities } from '../gpu/gpu.js';
-import { call, type Extent, type Op, type Operand, type Shader, type Values } from '../graph/op.js';
-import type { Tensor } from '../graph/tensor.js';
+import type { Capabilities } from '../capabilities.js';
+import type { Extent, Operand, Shader } from '../graph/dispatch.js';
+import { call, type Op } from '../graph/op.js';
+import type { Tensor, Values } from '../graph/tensor.js';
+import { example, examples } from './example.js';
 import { overRowsOf, reading, rowAnInvocation } from './rows.js';
 import { rowsOf } from './shape.js';
 
@@ -79,3 +81,8 @@ export const softmax = (x: Tensor): Tensor => call(op, [x], { log: false });
 
 /** log of `softmax`, without its underflow. */
 export const logSoftmax = (x: Tensor): Tensor => call(op, [x], { log: true });
+
+export const softmaxExamples = examples(() => [
+  example('softmax', [[3, 67]], (x) => softmax(x)),
+  example('logSoftmax', [[3, 67]], (x) => logSoftmax(x)),
+]);

@@ -5,8 +5,11 @@
  *   removeTokens   y = x without the rows at .. at + n - 1       zeroTokens     y = x with zeros there
  *   sumTokens      y[i, c] = sum over b of x[b, at + i, c], in the order of the batch
  */
-import { call, type Dispatch, type Op, type Values, vectors } from '../graph/op.js';
-import type { Tensor } from '../graph/tensor.js';
+
+import { type Dispatch, vectors } from '../graph/dispatch.js';
+import { call, type Op } from '../graph/op.js';
+import type { Tensor, Values } from '../graph/tensor.js';
+import { example, examples } from './example.js';
 import { misfit } from './shape.js';
 
 interface Attributes {
@@ -177,3 +180,24 @@ export const zeroTokens = (x: Tensor, at: number, n: number): Tensor => call(zer
 
 /** Tokens `at` .. `at + n - 1` of `x` `[batch, tokens, width]` summed over the batch: `[n, width]`. No gradient rule. */
 export const sumTokens = (x: Tensor, at: number, n: number): Tensor => call(sum, [x], { at, n });
+
+export const tokensExamples = examples(() =>
+  [8, 7].flatMap((width) => [
+    example(
+      `insertTokens ${width}`,
+      [
+        [2, 5, width],
+        [3, width],
+      ],
+      (x, rows) => insertTokens(x, 1, rows),
+    ),
+    example(
+      `replaceTokens ${width}`,
+      [
+        [2, 5, width],
+        [3, width],
+      ],
+      (x, rows) => replaceTokens(x, 1, rows),
+    ),
+  ]),
+);

@@ -1,6 +1,7 @@
 /** y[b, j, i] = x[b, i, j]: the last two axes swapped. Products take transposed operands without this (matmul.ts). */
 import { call, type Op } from '../graph/op.js';
 import { sizeOf, type Tensor } from '../graph/tensor.js';
+import { example, examples } from './example.js';
 import { misfit } from './shape.js';
 
 /** Leading axes as one, then rows and columns. */
@@ -43,3 +44,5 @@ const op: Op<null> = {
 
 /** `x` `[..., rows, columns]` -> `[..., columns, rows]`. */
 export const transpose = (x: Tensor): Tensor => call(op, [x], null);
+
+export const transposeExamples = examples(() => [example('transpose', [[2, 3, 5]], (x) => transpose(x))]);

@@ -1,6 +1,8 @@
 /** AdamW as graph updates (Loshchilov and Hutter, arXiv 1711.05101; `torch.optim.AdamW`). */
-import { float, type Op, record } from '../graph/op.js';
-import { type GraphNode, type Tensor, variable } from '../graph/tensor.js';
+import { float } from '../graph/dispatch.js';
+import { type GraphNode, type Op, record } from '../graph/op.js';
+import { type Tensor, variable } from '../graph/tensor.js';
+import { examples, frozen, updating } from '../ops/example.js';
 import type { Optimiser } from './optim.js';
 
 export interface AdamWOptions {
@@ -150,3 +152,20 @@ export function adamW(
   });
   return { updates, state };
 }
+
+export const adamWExamples = examples(() => {
+  const parameters = [[5, 7], [7]].map((shape) => variable(undefined, shape));
+  const gradients = [frozen(5, 7), frozen(7)];
+  const [rate, factor] = [frozen(1), frozen(1)];
+  const steps = [
+    adamW(parameters, gradients, rate, { factor }),
+    adamW(parameters, gradients, rate, { factor, gate: rate }),
+    adamW(parameters, gradients, rate, { decays: () => false }),
+  ];
+  return [
+    updating(
+      'adamW',
+      steps.flatMap(({ updates }) => updates),
+    ),
+  ];
+});

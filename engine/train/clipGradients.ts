@@ -1,6 +1,9 @@
 /** Clipping gradients by their common length, as `torch.nn.utils.clip_grad_norm_`. */
-import { call, float, type Op } from '../graph/op.js';
+
+import { float } from '../graph/dispatch.js';
+import { call, type Op } from '../graph/op.js';
 import type { Tensor } from '../graph/tensor.js';
+import { examples, frozen, withoutGradient } from '../ops/example.js';
 import { overRows } from '../ops/rows.js';
 
 const squaresOp: Op<null> = {
@@ -49,3 +52,7 @@ export function squaredNorm(gradients: readonly Tensor[]): Tensor {
 /** What gradients are multiplied by, `[1]`, so that their common length is at most `largest`; 1 where it is already. */
 export const clipFactor = (gradients: readonly Tensor[], largest: number): Tensor =>
   call(factorOp, [squaredNorm(gradients)], { largest });
+
+export const clipGradientsExamples = examples(() => [
+  withoutGradient('clipFactor', clipFactor([frozen(5, 7), frozen(7)], 1)),
+]);

@@ -4,10 +4,14 @@
  * gradients overflowed changes nothing, and the scale falls after such a step and grows after many good ones. All of it
  * happens on the device: a planned step decides by itself.
  */
-import { type GradOptions, grad } from '../graph/autograd.js';
-import { float, type Op, record } from '../graph/op.js';
-import { type GraphNode, type Tensor, variable } from '../graph/tensor.js';
+
+import { float } from '../graph/dispatch.js';
+import { type GraphNode, type Op, record } from '../graph/op.js';
+import { type Tensor, variable } from '../graph/tensor.js';
+import { examples, updating } from '../ops/example.js';
 import { multiply } from '../ops/multiply.js';
+import { sum } from '../ops/reduce.js';
+import { type GradOptions, grad } from './autograd.js';
 import { allFinite } from './magnitude.js';
 
 /** Small enough for gradients of 60 to pass, large enough for those of 1e-7 to keep three bits. */
@@ -69,3 +73,11 @@ const scaleOp: Op<null> = {
     return [Float64Array.of(next), Float64Array.of(1 / next), Float64Array.of(steps)];
   },
 };
+
+export const lossScaleExamples = examples(() =>
+  // Gradients that are checked in vectors or not.
+  [8, 7].map((width) => {
+    const x = variable(undefined, [3, width], 'scaled');
+    return updating('scaledGrad', [scaledGrad(sum(x), [x]).update]);
+  }),
+);

@@ -1,6 +1,9 @@
 /** How large the values of tensors are, and whether they are finite: several tensors a launch, so that looking costs little. */
-import { call, type Dispatch, type Op, record, vectors } from '../graph/op.js';
-import { type GraphNode, type Tensor, variable } from '../graph/tensor.js';
+
+import { type Dispatch, vectors } from '../graph/dispatch.js';
+import { call, type GraphNode, type Op, record } from '../graph/op.js';
+import { type Tensor, variable } from '../graph/tensor.js';
+import { examples, updating } from '../ops/example.js';
 
 /** `[1]`: 1 where every value of every tensor is finite, else 0. No gradient rule. */
 export const allFinite = (tensors: readonly Tensor[]): Tensor => call(finiteOp, tensors, null);
@@ -94,3 +97,13 @@ const magnitudeOp: Op<null> = {
     ),
   ],
 };
+
+export const magnitudeExamples = examples(() =>
+  [8, 7].map((width) => {
+    const tensors = [variable(undefined, [3, width], 'watched')];
+    return {
+      ...updating('largestMagnitude', [largestMagnitude(tensors).update]),
+      output: allFinite(tensors),
+    };
+  }),
+);

@@ -1,6 +1,8 @@
 /** Optimisers as graph updates, and learning-rate schedules. */
-import { float, type Op, record } from '../graph/op.js';
-import { type GraphNode, scalar, type Tensor, variable } from '../graph/tensor.js';
+import { float } from '../graph/dispatch.js';
+import { type GraphNode, type Op, record } from '../graph/op.js';
+import { scalar, type Tensor, variable } from '../graph/tensor.js';
+import { examples, frozen, updating } from '../ops/example.js';
 
 export interface SgdOptions {
   readonly momentum: number;
@@ -170,3 +172,14 @@ export function cosineRate(
   if (epoch <= warmupEpochs) return warmupRate;
   return 0.5 * rate * (1 + Math.cos((Math.PI * (epoch - 1 - warmupEpochs)) / epochs));
 }
+
+export const optimExamples = examples(() => {
+  const [x, total] = [variable(undefined, [7]), variable(undefined, [7])];
+  const options = { momentum: 0.9, weightDecay: 0 };
+  return [
+    updating('sgd', sgd([x], [frozen(7)], frozen(1), options).updates),
+    updating('sgd under a gate', sgd([x], [frozen(7)], frozen(1), options, frozen(1)).updates),
+    updating('accumulate', [accumulate(total, x, frozen(1)), clear(total)]),
+    updating('clampVariable', [clampVariable(x, 1)]),
+  ];
+});

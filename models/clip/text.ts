@@ -5,8 +5,8 @@
 import { UserError } from '../../engine/errors.js';
 import { constant, type Tensor } from '../../engine/graph/tensor.js';
 import { add } from '../../engine/ops/add.js';
+import { checkpoint } from '../../engine/ops/checkpoint.js';
 import { gatherRows } from '../../engine/ops/gatherRows.js';
-import { keep } from '../../engine/ops/keep.js';
 import { matmul } from '../../engine/ops/matmul.js';
 import { replaceTokens } from '../../engine/ops/tokens.js';
 import type { StoredTensor } from '../checkpoints/tensors.js';
@@ -142,7 +142,7 @@ export function encodeText(
   x = add(x, firstRows(weights.get('positional_embedding'), length));
   for (let i = 0; i < layers; i++) {
     if (i > 0 && prompts[i]) x = replaceTokens(x, 1, prompts[i]!);
-    x = block(keep(x), weights, `transformer.resblocks.${i}`, config, {
+    x = block(checkpoint(x), weights, `transformer.resblocks.${i}`, config, {
       heads,
       causal: true,
       ...(i === layers - 1 && { rows: endRows }),

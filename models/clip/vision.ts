@@ -2,7 +2,7 @@
 
 import { constant, type Tensor } from '../../engine/graph/tensor.js';
 import { add } from '../../engine/ops/add.js';
-import { keep } from '../../engine/ops/keep.js';
+import { checkpoint } from '../../engine/ops/checkpoint.js';
 import { matmul } from '../../engine/ops/matmul.js';
 import { patchEmbedding } from '../../engine/ops/patches.js';
 import { reshape } from '../../engine/ops/reshape.js';
@@ -39,7 +39,7 @@ export function encodeImages(
   const rows = constant(classRows, [batch], 'class token rows');
   for (let i = 0; i < layers; i++) {
     if (i > 0 && prompts[i]) x = replaceTokens(x, tokens, prompts[i]!);
-    x = block(keep(x), weights, `visual.transformer.resblocks.${i}`, config, {
+    x = block(checkpoint(x), weights, `visual.transformer.resblocks.${i}`, config, {
       heads,
       causal: false,
       ...(i === layers - 1 && { rows }),

@@ -1,9 +1,14 @@
 /** CLIP's image transform on the GPU: raw bytes in, normalised planes out, equal to Pillow (shaders/resample.wgsl). */
-import { UserError } from '../../engine/errors.js';
-import type { Gpu } from '../../engine/gpu/gpu.js';
-import { bindBuffers, getKernel, type Kernel } from '../../engine/kernels/kernel.js';
-import { checksOf } from '../../engine/kernels/kernelChecks.js';
-import { type KernelSource, shaderKernel } from '../../engine/kernels/kernelSource.js';
+import {
+  bindBuffers,
+  checksOf,
+  type Gpu,
+  getKernel,
+  type Kernel,
+  type KernelSource,
+  shaderKernel,
+  UserError,
+} from '../../engine/index.js';
 import { IMAGE_DEVIATION, IMAGE_MEAN } from './preprocess.js';
 import { preprocessFault } from './preprocessFault.js';
 import type { PreparedImage } from './types.js';

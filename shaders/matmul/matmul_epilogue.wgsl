@@ -1,7 +1,7 @@
 // What all kernels of a product share: which tile a workgroup computes, and what follows the sums before they are stored:
 //   C = act(A B + bias) + residual,  or, for the gradient of what an activation gave,  C = (A B) * act'(slope)
-// Where N is a multiple of four (QUADS), everything of C's shape, and the bias, is read and written four columns at a time.
-// CONVERT_C, CONVERT_PRE: kernels of GPUs that use f16 anyway let the GPU convert what they store, by one instruction for a pair.
+// Where N is a multiple of four (VECTOR_C), everything of C's shape, and the bias, is read and written four columns at a time.
+// CONVERT_C, CONVERT_PREACTIVATION: kernels of GPUs that use f16 anyway let the GPU convert what they store, by one instruction for a pair.
 // The functions of the prelude take two dozen, for adapters that do not (docs/decisions.md, "Float16 is packed").
 
 //#include activation_functions
@@ -19,54 +19,27 @@ fn tile_of(group: vec3u) -> vec3u {
   return vec3u(z, first + inside % height, inside / height);
 }
 
-fn activate(x: f32) -> f32 {
-  //#if QUICK_GELU
-  return quick_gelu(x);
-  //#endif
-  //#if GELU
-  return gelu(x);
-  //#endif
-  //#if RELU
-  return relu(x);
-  //#endif
-  //#if IDENTITY
-  return x;
-  //#endif
-}
-
-fn derivative(x: f32) -> f32 {
-  //#if QUICK_GELU
-  return quick_gelu_derivative(x);
-  //#endif
-  //#if GELU
-  return gelu_derivative(x);
-  //#endif
-  //#if RELU
-  return relu_derivative(x);
-  //#endif
-  //#if IDENTITY
-  return 1.0;
-  //#endif
-}
+fn activate(x: f32) -> f32 { return $ACTIVATION(x); }
+fn derivative(x: f32) -> f32 { return $ACTIVATION_derivative(x); }
 
 // Finishes and stores four neighbouring columns.
 fn store(z: u32, m: u32, n: u32, sums: vec4f) {
   if (m >= M || n >= N) { return; }
-  //#if QUADS
+  //#if VECTOR_C
   let at = ((z * M + m) * N + n) / 4u;
   var value = sums;
   //#if HAS_BIAS
   value += load_bias(n / 4u);
   //#endif
-  //#if STORE_PRE
-  //#if CONVERT_PRE
-  pre[at] = bitcast<vec2u>(vec4<f16>(value));
+  //#if STORE_PREACTIVATION
+  //#if CONVERT_PREACTIVATION
+  preactivation[at] = bitcast<vec2u>(vec4<f16>(value));
   //#else
-  store_pre(at, value);
+  store_preactivation(at, value);
   //#endif
   //#endif
-  //#if SLOPE
-  let x = load_slope(at);
+  //#if ACTIVATION_GRADIENT
+  let x = load_saved_preactivation(at);
   value *= vec4f(derivative(x.x), derivative(x.y), derivative(x.z), derivative(x.w));
   //#else
   value = vec4f(activate(value.x), activate(value.y), activate(value.z), activate(value.w));
@@ -86,11 +59,11 @@ fn store(z: u32, m: u32, n: u32, sums: vec4f) {
     //#if HAS_BIAS
     value += load_bias(n + i);
     //#endif
-    //#if STORE_PRE
-    store_pre(at, value);
+    //#if STORE_PREACTIVATION
+    store_preactivation(at, value);
     //#endif
-    //#if SLOPE
-    value *= derivative(load_slope(at));
+    //#if ACTIVATION_GRADIENT
+    value *= derivative(load_saved_preactivation(at));
     //#else
     value = activate(value);
     //#endif

@@ -17,7 +17,10 @@ const summary: AdapterSummary = {
   limits: {},
 };
 const about = { adapter: summary.name, driver: summary.driver, level: 'matrix' };
-const choice = { name: 'staged 64', milliseconds: { 'staged 128': 2, 'staged 64': 1 } };
+const choice = {
+  name: 'shared-memory-tiled 64',
+  milliseconds: { 'shared-memory-tiled 128': 2, 'shared-memory-tiled 64': 1 },
+};
 
 let folder: string;
 let path: string;
@@ -48,10 +51,10 @@ describe('the file of what is known of kernels', () => {
     const store = open();
     expect(store.verdicts.get('abc')).toBeUndefined();
     store.verdicts.set({ abc: '', def: 'its results differ' });
-    store.choices.set('product NN', choice);
+    store.choices.set('matmul NN', choice);
     const again = open();
     expect([again.verdicts.get('abc'), again.verdicts.get('def')]).toEqual(['', 'its results differ']);
-    expect(again.choices.get('product NN')).toEqual(choice);
+    expect(again.choices.get('matmul NN')).toEqual(choice);
     expect([again.verdicts.get('toString'), again.choices.get('toString')]).toEqual([undefined, undefined]);
     expect(readdirSync(dirname(path))).toHaveLength(1);
     expect(notes).toEqual([]);
@@ -60,21 +63,21 @@ describe('the file of what is known of kernels', () => {
   it('drops choices and keeps verdicts when asked to forget', () => {
     const store = open();
     store.verdicts.set({ abc: '' });
-    store.choices.set('product NN', choice);
+    store.choices.set('matmul NN', choice);
     store.forgetChoices();
-    expect([open().verdicts.get('abc'), open().choices.get('product NN')]).toEqual(['', undefined]);
+    expect([open().verdicts.get('abc'), open().choices.get('matmul NN')]).toEqual(['', undefined]);
   });
 
   it('keeps what another process has found out meanwhile', () => {
     const [one, other] = [open(), open()];
     one.verdicts.set({ abc: '' });
-    other.choices.set('product NN', choice);
+    other.choices.set('matmul NN', choice);
     one.verdicts.set({ def: '' });
     const found = open();
     expect([found.verdicts.get('abc'), found.verdicts.get('def')]).toEqual(['', '']);
-    expect(found.choices.get('product NN')).toEqual(choice);
+    expect(found.choices.get('matmul NN')).toEqual(choice);
     found.forgetChoices();
-    expect(open().choices.get('product NN')).toBeUndefined();
+    expect(open().choices.get('matmul NN')).toBeUndefined();
   });
 
   it('forgets what was found out with another version of the kernels or of their compiler, without a word', () => {
@@ -88,7 +91,7 @@ describe('the file of what is known of kernels', () => {
 
   it('takes nothing from a file with a flipped bit', async () => {
     open().verdicts.set({ abc: '', def: 'its results differ' });
-    open().choices.set('product NN', choice);
+    open().choices.set('matmul NN', choice);
     const read = async () => {
       const { stored } = open();
       return Object.keys({ ...stored.verdicts, ...stored.choices }).length === 0 ? 'anew' : { ...stored };

@@ -1,8 +1,9 @@
 /** Writes training cases of any size: random CLIPs, and what the float64 references say of both stages. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { GraphNode } from '../../engine/graph/op.js';
 import { evaluate } from '../../engine/graph/reference.js';
-import { constant, type GraphNode, type Tensor } from '../../engine/graph/tensor.js';
+import { constant, type Tensor } from '../../engine/graph/tensor.js';
 import { cosineRate } from '../../engine/train/optim.js';
 import { encodeSafetensors, type TensorToWrite } from '../../models/checkpoints/safetensors.js';
 import { encodeImages } from '../../models/clip/vision.js';

@@ -1,7 +1,8 @@
 /** What to do about a step that does not fit into the device's memory. */
+
+import type { Capabilities } from '../../../engine/capabilities.js';
 import { OutOfMemoryError } from '../../../engine/errors.js';
-import type { Capabilities } from '../../../engine/gpu/gpu.js';
-import { type PlanRequest, Schedule } from '../../../engine/graph/schedule.js';
+import { type PlanRequest, Schedule } from '../../../engine/gpu/schedule.js';
 
 /**
  * An error of a step's compilation; one of memory with the largest batch that fits in what the device took, found without it.

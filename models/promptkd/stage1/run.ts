@@ -1,7 +1,7 @@
 /** Stage 1 as a job: data and model in, a run folder with the tuned prompts out. */
 import { UserError } from '../../../engine/errors.js';
+import { kernelWork } from '../../../engine/gpu/kernelChecks.js';
 import { leafBuffer, readLeaf, write } from '../../../engine/gpu/memory.js';
-import { kernelWork } from '../../../engine/kernels/kernelChecks.js';
 import { cosineRate } from '../../../engine/train/optim.js';
 import { type ClipCheckpoint, loadCheckpoint } from '../../checkpoints/load.js';
 import { noteOfficial } from '../../checkpoints/official.js';

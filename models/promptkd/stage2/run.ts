@@ -1,8 +1,8 @@
 /** Stage 2 as a job: a tuned teacher, a small CLIP and unlabelled images in, a run folder with the student out. */
 import { UserError } from '../../../engine/errors.js';
+import { kernelWork } from '../../../engine/gpu/kernelChecks.js';
 import { leafBuffer, readLeaf } from '../../../engine/gpu/memory.js';
 import type { Tensor } from '../../../engine/graph/tensor.js';
-import { kernelWork } from '../../../engine/kernels/kernelChecks.js';
 import { cosineRate } from '../../../engine/train/optim.js';
 import { type ClipCheckpoint, loadCheckpoint } from '../../checkpoints/load.js';
 import { noteOfficial } from '../../checkpoints/official.js';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UserError } from '../../../engine/errors.js';
 import { type Gpu, openGpu } from '../../../engine/gpu/gpu.js';
-import { KernelChecks } from '../../../engine/kernels/kernelChecks.js';
+import { attachChecks, checksOf, KernelChecks } from '../../../engine/gpu/kernelChecks.js';
 import { GpuPreprocessor } from '../../../models/images/gpuPreprocess.js';
 import { prepareImage } from '../../../models/images/preparedImage.js';
 import {
@@ -95,11 +95,12 @@ describe.skipIf(!gpu)('GpuPreprocessor', () => {
       get: (hash: string) => kept[hash],
       set: (more: object) => void Object.assign(kept, more),
     };
-    const checked = Object.create(gpu!, { checks: { value: new KernelChecks(gpu!, store) } }) as Gpu;
+    const checked = Object.create(gpu!) as Gpu;
+    attachChecks(checked, new KernelChecks(gpu!, store));
     const preprocessor = await GpuPreprocessor.create(checked, { size: 24, batch: 2 });
-    expect([checked.checks!.tried, Object.values(kept)]).toEqual([1, ['']]);
+    expect([checksOf(checked)!.tried, Object.values(kept)]).toEqual([1, ['']]);
     (await GpuPreprocessor.create(checked, { size: 24, batch: 3 })).destroy();
-    expect(checked.checks!.tried).toBe(1);
+    expect(checksOf(checked)!.tried).toBe(1);
     // The same image, but as another crop of it.
     const wrong = {
       submit: (images: readonly PreparedImage[], target: GPUBuffer) => {
