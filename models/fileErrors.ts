@@ -1,5 +1,5 @@
 /** Errors about what is in a user's file. */
-import { UserError } from '../engine/errors.js';
+import { UserError } from '../engine/index.js';
 
 /** The hint for a file that is not as its format demands. */
 export const COPY_AGAIN = 'The file is damaged or incomplete: copy or download it again.';

@@ -4,7 +4,7 @@
  */
 
 import { UserError } from '../engine/errors.js';
-import type { RoundedHalves } from '../engine/half.js';
+import type { RoundedHalves } from '../engine/index.js';
 import type { DecodedFile, PreparedFile, PrepareRequest, UseImage } from './images/types.js';
 
 /** What a path leads to, links followed; `other`: a pipe, a socket, a device, in a list also a link that leads nowhere. */

@@ -1,6 +1,6 @@
 /** Tells by content which kind of reference numbers a path holds, and compares this machine with them. */
 import * as v from 'valibot';
-import { UserError } from '../../engine/errors.js';
+import { UserError } from '../../engine/index.js';
 import { loadTokenizer } from '../../models/clip/tokenizerFile.js';
 import type { Job } from '../../models/job.js';
 import type { Platform } from '../../models/platform.js';

@@ -1,8 +1,5 @@
 /** Compares checkpoints of one folder, each in a format of its own, with the features that they must compute. */
-import { UserError } from '../../engine/errors.js';
-import { write } from '../../engine/gpu/memory.js';
-import { Plan } from '../../engine/gpu/plan.js';
-import { input } from '../../engine/graph/tensor.js';
+import { input, Plan, UserError, write } from '../../engine/index.js';
 import { type ClipCheckpoint, loadCheckpoint } from '../../models/checkpoints/load.js';
 import { type ClipModel, loadModel } from '../../models/clip/model.js';
 import { encodeSequences } from '../../models/clip/textEncoder.js';

@@ -1,6 +1,6 @@
 /** Compares the tokenizer with a list of texts and their ids: a JSON array of `{text, ids}`. */
 import * as v from 'valibot';
-import { UserError } from '../../engine/errors.js';
+import { UserError } from '../../engine/index.js';
 import type { Tokenizer } from '../../models/clip/tokenizer.js';
 import { failed, item, type VerifyItem } from './item.js';
 

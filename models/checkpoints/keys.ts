@@ -1,4 +1,4 @@
-import type { UserError } from '../../engine/errors.js';
+import type { UserError } from '../../engine/index.js';
 import { type ClipConfig, expectedShapes, inferConfig, type TowerConfig } from '../clip/config.js';
 import { fileError, readable } from '../fileErrors.js';
 import { clipPrefix, type Prefix, prefixNote } from './prefix.js';

@@ -1,4 +1,4 @@
-import { UserError } from '../../engine/errors.js';
+import { UserError } from '../../engine/index.js';
 import type { ClipConfig } from '../clip/config.js';
 import { fileError } from '../fileErrors.js';
 import type { Platform } from '../platform.js';

@@ -1,4 +1,4 @@
-import type { UserError } from '../../engine/errors.js';
+import type { UserError } from '../../engine/index.js';
 import type { Shape } from '../clip/config.js';
 import { renamed, type StoredTensor } from './tensors.js';
 

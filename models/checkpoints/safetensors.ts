@@ -1,5 +1,4 @@
-import { UserError } from '../../engine/errors.js';
-import { toHalf } from '../../engine/half.js';
+import { toHalf, UserError } from '../../engine/index.js';
 import { fileError } from '../fileErrors.js';
 import type { Platform, WrittenPiece } from '../platform.js';
 import { crc32 } from './crc32.js';

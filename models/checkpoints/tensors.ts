@@ -1,4 +1,4 @@
-import { fromHalf, type RoundedHalves, roundHalves } from '../../engine/half.js';
+import { fromHalf, type RoundedHalves, roundHalves } from '../../engine/index.js';
 import { firstNotFinite, placeIn, valueAt } from './finite.js';
 
 /** How a checkpoint stores numbers. */

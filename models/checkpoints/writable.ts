@@ -1,5 +1,5 @@
 /** Tensors on their way into a file: known by shape first, their values one after the other while they are written. */
-import { UserError } from '../../engine/errors.js';
+import { UserError } from '../../engine/index.js';
 import { firstNotFinite } from './finite.js';
 import { DTYPE_BYTES, elementCount, type StoredTensor } from './tensors.js';
 

@@ -1,4 +1,4 @@
-import type { UserError } from '../../engine/errors.js';
+import type { UserError } from '../../engine/index.js';
 import type { Checkpoint, ModelConfigJson } from '../checkpoints/tensors.js';
 import { fileError } from '../fileErrors.js';
 

@@ -1,5 +1,5 @@
 /** CLIP's tokenizer: text to token ids. */
-import { UserError } from '../../engine/errors.js';
+import { UserError } from '../../engine/index.js';
 import { cleanText } from './cleanText.js';
 import {
   BYTE_SYMBOLS,

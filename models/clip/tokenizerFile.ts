@@ -1,5 +1,5 @@
 /** Reading a tokenizer's file, in OpenAI's and Hugging Face's form. */
-import { UserError } from '../../engine/errors.js';
+import { UserError } from '../../engine/index.js';
 import { isRecord, parseLimitedJson } from '../checkpoints/json.js';
 import type { Platform } from '../platform.js';
 import { Tokenizer } from './tokenizer.js';

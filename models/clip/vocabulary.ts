@@ -1,5 +1,5 @@
 /** The symbols of CLIP's byte-pair vocabulary. */
-import type { UserError } from '../../engine/errors.js';
+import type { UserError } from '../../engine/index.js';
 import { fileError } from '../fileErrors.js';
 
 /** The special tokens that begin and end a text. */

@@ -1,5 +1,5 @@
 /** The weights of a CLIP model as graph leaves, under their canonical (OpenAI) names. */
-import type { Tensor } from '../../engine/graph/tensor.js';
+import type { Tensor } from '../../engine/index.js';
 import type { Precision } from './precision.js';
 
 export class Weights {

@@ -1,4 +1,4 @@
-import { UserError } from '../../engine/errors.js';
+import { UserError } from '../../engine/index.js';
 import { readable } from '../fileErrors.js';
 
 /** A class name as it stands in a prompt: underscores are spaces; case is kept. */

@@ -1,5 +1,5 @@
 /** A data set's own folder: what images it holds, and that nothing in it leads anywhere else. */
-import { UserError } from '../../engine/errors.js';
+import { UserError } from '../../engine/index.js';
 import type { FileEntry, Platform } from '../platform.js';
 
 const IMAGE = /\.(jpe?g|png|webp|gif|bmp|tiff?|avif)$/i;

@@ -1,5 +1,5 @@
 /** Data sets without a fixed layout: class folders, flat folders, lists of paths. */
-import { UserError } from '../../engine/errors.js';
+import { UserError } from '../../engine/index.js';
 import type { Platform } from '../platform.js';
 import { type NamedFolder, parseClassNames, promptName, requireDistinct } from './classNames.js';
 import { DataFolder, inParts, isImageName } from './dataFolder.js';

@@ -1,5 +1,5 @@
 /** Where the paper's eleven data sets and the four ImageNet variants keep their files in CoOp's folders, an entry each. */
-import { UserError } from '../../engine/errors.js';
+import { UserError } from '../../engine/index.js';
 import type { Platform } from '../platform.js';
 import { parseClassNames, promptName } from './classNames.js';
 import type { DataFolder } from './dataFolder.js';

@@ -1,5 +1,5 @@
 /** Paths of images as they stand in lists and split files. */
-import { UserError } from '../../engine/errors.js';
+import { UserError } from '../../engine/index.js';
 import { type DataFolder, inParts } from './dataFolder.js';
 
 /** From the root of a disk on, as any system writes it. */

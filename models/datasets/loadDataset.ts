@@ -1,5 +1,5 @@
 /** Finds the data set at a path, whatever its form. */
-import { UserError } from '../../engine/errors.js';
+import { UserError } from '../../engine/index.js';
 import type { Platform } from '../platform.js';
 import { DataFolder } from './dataFolder.js';
 import type { Dataset, DatasetOptions } from './dataset.js';

@@ -1,4 +1,4 @@
-import { UserError } from '../../engine/errors.js';
+import { UserError } from '../../engine/index.js';
 import { prepareFile } from '../images/prepare.js';
 import type {
   CropRule,

@@ -1,5 +1,5 @@
 /** CoOp's split files: `{"train": [[path, label, class name], ...], "val": ..., "test": ...}`. */
-import { UserError } from '../../engine/errors.js';
+import { UserError } from '../../engine/index.js';
 import { readable } from '../fileErrors.js';
 import { equalNames, promptName } from './classNames.js';
 import type { DataFolder } from './dataFolder.js';

@@ -1,6 +1,6 @@
 /** Presets: the settings of both stages for one of the paper's experiments, and the numbers that it published. */
 import * as v from 'valibot';
-import { UserError } from '../../engine/errors.js';
+import { UserError } from '../../engine/index.js';
 import { parseSettings, StudentSettingsSchema, TeacherSettingsSchema } from '../promptkd/shared/settings.js';
 import { readYaml } from '../runs/runFolder.js';
 

@@ -1,6 +1,6 @@
 /** What a reproduction trains: a trial for each data set and seed, with its folders and complete settings. */
 import { stringify } from 'yaml';
-import { UserError } from '../../engine/errors.js';
+import { UserError } from '../../engine/index.js';
 import { knownName, LAYOUTS } from '../datasets/layouts.js';
 import type { Platform } from '../platform.js';
 import {

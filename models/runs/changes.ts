@@ -1,5 +1,5 @@
 /** What differs between the settings of a run and those that it is continued with. */
-import { UserError } from '../../engine/errors.js';
+import { UserError } from '../../engine/index.js';
 
 export interface Difference {
   readonly field: string;

@@ -5,10 +5,7 @@
  *     checkpoints/epoch-0003.safetensors                after the third epoch
  *     checkpoints/epoch-0004-batch-000120.safetensors   within the fourth, after 120 batches
  */
-import { UserError } from '../../engine/errors.js';
-import type { Gpu } from '../../engine/gpu/gpu.js';
-import { readLeaf, write } from '../../engine/gpu/memory.js';
-import type { Tensor } from '../../engine/graph/tensor.js';
+import { type Gpu, readLeaf, type Tensor, UserError, write } from '../../engine/index.js';
 import { crc32Of } from '../checkpoints/crc32.js';
 import { encodeSafetensors, openSafetensors } from '../checkpoints/safetensors.js';
 import type { Platform } from '../platform.js';

@@ -4,7 +4,7 @@
  * One process owns it at a time. A run that fails before its first checkpoint leaves nothing behind.
  */
 import { parse, parseDocument, stringify } from 'yaml';
-import { UserError } from '../../engine/errors.js';
+import { UserError } from '../../engine/index.js';
 import { readable } from '../fileErrors.js';
 import type { Platform } from '../platform.js';
 import { type Difference, differences, otherSettings } from './changes.js';

@@ -1,5 +1,5 @@
 /** The epoch loop that both stages share: next batch, run the planned step, log, checkpoint. */
-import { UserError } from '../../engine/errors.js';
+import { UserError } from '../../engine/index.js';
 import type { Batch } from '../datasets/loader.js';
 import type { Job } from '../job.js';
 import { adapterPeak } from './adapterPeak.js';
