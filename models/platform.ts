@@ -10,6 +10,7 @@ import type { DecodedFile, PreparedFile, PrepareRequest, UseImage } from './imag
 /** What a path leads to, links followed; `other`: a pipe, a socket, a device, in a list also a link that leads nowhere. */
 export type FileKind = 'file' | 'folder' | 'other';
 
+/** An entry of a folder. */
 export interface FileEntry {
   readonly name: string;
   readonly kind: FileKind;
@@ -32,6 +33,7 @@ export class UnreadableFile extends UserError {
   }
 }
 
+/** Files, hashes and image decoding of a machine. Optional methods are absent where it has no fast or safe way. */
 export interface Platform {
   /** What is at `path`, or undefined when there is nothing. Links are followed. `size` in bytes. */
   stat(path: string): Promise<{ kind: FileKind; size: number } | undefined>;

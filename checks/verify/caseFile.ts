@@ -45,6 +45,7 @@ const CaseSchema = v.object({
     novel: v.array(v.number()),
   }),
 });
+/** The numbers of a training case, as `case.json` holds them. */
 export type Case = v.InferOutput<typeof CaseSchema>;
 /** Hyper-parameters of one stage. */
 export type Stage = Case['stage1'] | Case['stage2'];

@@ -11,8 +11,10 @@ import { verifyPreprocessing } from './preprocessing.js';
 import { TokenizerListSchema, verifyTokenizer } from './tokenizerList.js';
 import { verifyTrainingCase } from './trainingCase.js';
 
+/** The kinds of reference numbers that are recognised. */
 export type ReferenceKind = VerifyReport['kind'];
 
+/** What comparing needs besides the path. */
 export interface VerifyOptions {
   /** The tokenizer for a tokenizer list: its file or folder. */
   readonly tokenizer?: string;

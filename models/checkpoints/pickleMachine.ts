@@ -1,17 +1,7 @@
 /** The stack machine of pickles: reads operands, and holds stack, marks and memo within limits. */
-import {
-  MAX_LONG,
-  MAX_MARKS,
-  MAX_MEMO,
-  MAX_OBJECTS,
-  MAX_VALUES,
-  PickleError,
-  PickleGlobal,
-  type PickleHooks,
-  PickleObject,
-} from './pickleObjects.js';
+import { MOST, PickleError, PickleGlobal, type PickleHooks, PickleObject } from './pickleObjects.js';
 
-/** All methods throw `PickleError` where the pickle breaks the format or a limit. */
+/** One pickle on its way. All methods throw `PickleError` where the pickle breaks the format or a limit. */
 export class PickleMachine {
   private readonly view: DataView;
   private readonly decoder = new TextDecoder();
@@ -51,7 +41,7 @@ export class PickleMachine {
 
   /** Little-endian two's complement of `count` bytes. */
   long(count: number): number | bigint {
-    if (count < 0 || count > MAX_LONG) throw new PickleError(`has an integer of ${count} bytes`);
+    if (count < 0 || count > MOST.bytesOfInteger) throw new PickleError(`has an integer of ${count} bytes`);
     let value = 0n;
     for (const byte of this.slice(count).toReversed()) value = (value << 8n) | BigInt(byte);
     value = BigInt.asIntN(8 * count, value);
@@ -86,13 +76,13 @@ export class PickleMachine {
   }
 
   push(value: unknown): void {
-    if (++this.values > MAX_VALUES) throw new PickleError('holds too many values');
+    if (++this.values > MOST.values) throw new PickleError('holds too many values');
     this.stack.push(value);
   }
 
   /** Pushes something that takes memory of its own. */
   pushObject(value: unknown): void {
-    if (++this.objects > MAX_OBJECTS) throw new PickleError('holds too many objects');
+    if (++this.objects > MOST.objects) throw new PickleError('holds too many objects');
     this.push(value);
   }
 
@@ -114,7 +104,7 @@ export class PickleMachine {
   }
 
   mark(): void {
-    if (this.marks.push(this.stack.length) > MAX_MARKS) throw new PickleError('is nested too deeply');
+    if (this.marks.push(this.stack.length) > MOST.marks) throw new PickleError('is nested too deeply');
   }
 
   /** Everything above the last mark, leaving out `above` values that were pushed since. */
@@ -127,7 +117,7 @@ export class PickleMachine {
   /** Stores the top of the stack in the memo (default: under the next free number). */
   remember(key = this.memo.size): void {
     this.memo.set(key, this.top());
-    if (this.memo.size > MAX_MEMO) throw new PickleError('remembers too many values');
+    if (this.memo.size > MOST.memo) throw new PickleError('remembers too many values');
   }
 
   recall(key: number): void {

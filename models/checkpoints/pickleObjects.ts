@@ -29,12 +29,13 @@ export class PickleError extends Error {}
 /** Most bytes of a pickle. That of a large trainer checkpoint has 1 MB, as tensors are stored elsewhere. */
 export const MAX_PICKLE_BYTES = 16 * 2 ** 20;
 /**
- * One byte can make a list, dictionary or object, push a value or remember one, which takes ten to two hundred times as
- * much memory. A trainer checkpoint of ViT-L/14 has 5,000 objects, 15,000 values and 10,000 memo entries.
+ * The other limits. One byte can make a list, dictionary or object, push a value or remember one, which takes ten to two hundred
+ * times as much memory. A trainer checkpoint of ViT-L/14 has 5,000 objects, 15,000 values and 10,000 memo entries.
  */
-export const MAX_OBJECTS = 100_000;
-export const MAX_VALUES = 250_000;
-export const MAX_MEMO = 150_000;
-export const MAX_MARKS = 1000;
-/** Bytes of an integer. */
-export const MAX_LONG = 32;
+export const MOST = {
+  objects: 100_000,
+  values: 250_000,
+  memo: 150_000,
+  marks: 1000,
+  bytesOfInteger: 32,
+} as const;

@@ -126,6 +126,7 @@ function checkLayout(path: string, entries: readonly HeaderEntry[], dataBytes: n
   return ordered;
 }
 
+/** A tensor for a safetensors file, with its values. */
 export interface TensorToWrite {
   readonly name: string;
   readonly dtype: 'F32' | 'F16' | 'I32' | 'U8';

@@ -30,8 +30,8 @@ const MAX_DIRECTORY = 32 * 2 ** 20;
 const MAX_UNPACKED = 8 * 2 ** 20;
 
 /**
- * A ZIP archive (APPNOTE.TXT, with ZIP64) read piece by piece: checkpoints of gigabytes stay on disk. Libraries that we
- * know either want the whole archive in memory or Node's files; the part of the format that PyTorch writes is small.
+ * A ZIP archive (APPNOTE.TXT, with ZIP64) read piece by piece: checkpoints of gigabytes stay on disk. Why no library:
+ * docs/decisions.md, "Written here, though libraries exist".
  */
 export class ZipArchive {
   private constructor(

@@ -2,6 +2,7 @@ import type { UserError } from '../../engine/index.js';
 import type { Checkpoint, ModelConfigJson } from '../checkpoints/tensors.js';
 import { fileError } from '../fileErrors.js';
 
+/** The sizes of a transformer. */
 export interface TowerConfig {
   readonly width: number;
   readonly layers: number;

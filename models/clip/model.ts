@@ -18,6 +18,7 @@ export interface ClipGraph {
   readonly logitScale: number;
 }
 
+/** A CLIP whose weights are on a device. */
 export interface ClipModel extends ClipGraph {
   /** Token embeddings `[vocabulary, text width]`, of which a class set needs few rows; absent in checkpoints without them. */
   readonly tokenTable?: StoredTensor;
@@ -28,6 +29,7 @@ export interface ClipModel extends ClipGraph {
   release(): void;
 }
 
+/** What of a CLIP is loaded, and how. */
 export interface LoadOptions {
   readonly vision?: boolean;
   readonly text?: boolean;

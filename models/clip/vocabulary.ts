@@ -2,8 +2,9 @@
 import type { UserError } from '../../engine/index.js';
 import { fileError } from '../fileErrors.js';
 
-/** The special tokens that begin and end a text. */
+/** The special token that begins a text. */
 export const START = '<|startoftext|>';
+/** The special token that ends it. */
 export const END = '<|endoftext|>';
 /** Ends the last symbol of a word. */
 export const WORD_END = '</w>';

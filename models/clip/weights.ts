@@ -2,6 +2,7 @@
 import type { Tensor } from '../../engine/index.js';
 import type { Precision } from './precision.js';
 
+/** The weights of a CLIP by name. */
 export class Weights {
   /** @param activations how what stands between matrices is stored */
   constructor(

@@ -36,6 +36,7 @@ export function requireDistinct(names: readonly string[], where: string): void {
     );
 }
 
+/** A class folder, and the name of the class in prompts. */
 export interface NamedFolder {
   readonly folder: string;
   readonly name: string;

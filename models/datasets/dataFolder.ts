@@ -10,8 +10,10 @@ const NAMED = 3;
 /** Questions to the file system at a time. */
 const AT_ONCE = 64;
 
+/** Whether a file has the name of an image in a format that is read. */
 export const isImageName = (path: string): boolean => IMAGE.test(path);
 
+/** A folder with images; collects what in it was left out. */
 export class DataFolder {
   private readonly noImages: string[] = [];
   private readonly unread: string[] = [];

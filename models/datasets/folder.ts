@@ -6,6 +6,7 @@ import { DataFolder, inParts, isImageName } from './dataFolder.js';
 import type { Dataset, DatasetOptions, ImageItem } from './dataset.js';
 import { resolveListed } from './listedPaths.js';
 
+/** Whether a folder is at `path`, links followed. */
 export async function isFolder(platform: Platform, path: string): Promise<boolean> {
   return (await platform.stat(path))?.kind === 'folder';
 }

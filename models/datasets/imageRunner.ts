@@ -15,6 +15,7 @@ export interface ImageRows {
   readonly missing: ReadonlySet<number>;
 }
 
+/** A compiled graph of images, and the preprocessor that feeds it. */
 export class ImageRunner {
   private constructor(
     private readonly gpu: Gpu,

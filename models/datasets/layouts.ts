@@ -8,6 +8,7 @@ import { isFolder } from './folder.js';
 import { resolveListed } from './listedPaths.js';
 import { loadSplitFile, tieNotes } from './split.js';
 
+/** A known data set in CoOp's folders. */
 export interface Layout {
   readonly name: string;
   /** The folder's name in a folder of data sets. */
@@ -17,6 +18,7 @@ export interface Layout {
   load(data: DataFolder): Promise<Dataset>;
 }
 
+/** The known data sets. */
 export const LAYOUTS: readonly Layout[] = [
   imageNet(),
   splitJson('Caltech101', 'caltech-101', '101_ObjectCategories'),

@@ -5,6 +5,7 @@ import { type DataFolder, inParts } from './dataFolder.js';
 /** From the root of a disk on, as any system writes it. */
 const isAbsolute = (path: string): boolean => /^([/\\]|[A-Za-z]:)/.test(path);
 
+/** How the paths of a list are resolved. */
 export interface ListedPaths {
   /** The folder that relative paths start at: the data folder, or so many folders below it. */
   readonly start: string;

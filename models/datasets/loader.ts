@@ -13,6 +13,7 @@ import { Random } from '../random.js';
 import type { ImageItem } from './dataset.js';
 import { BrokenImage, type Skipped } from './skipped.js';
 
+/** What a loader draws, prepares and caches. */
 export interface LoaderOptions {
   readonly batch: number;
   readonly seed: number;
@@ -40,6 +41,7 @@ export interface LoaderOptions {
   readonly skipped?: Skipped;
 }
 
+/** Prepared images with what is known of them, all in the same order. */
 export interface Batch {
   readonly images: readonly PreparedImage[];
   /** The same crops at `otherSize`. */

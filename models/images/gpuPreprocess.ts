@@ -17,6 +17,7 @@ import type { PreparedImage } from './types.js';
 const IMAGE_WORDS = 9;
 const GROUP = [32, 4] as const;
 
+/** Sizes that a preprocessor is made for. */
 export interface GpuPreprocessorOptions {
   /** Edge of the result in pixels. */
   readonly size: number;

@@ -7,6 +7,7 @@ import { readYaml } from '../runs/runFolder.js';
 /** Some fields of a stage's settings. */
 export type Fields = Readonly<Record<string, unknown>>;
 const STAGES = { teacher: TeacherSettingsSchema, student: StudentSettingsSchema } as const;
+/** A stage that a preset has settings for. */
 export type PresetStage = keyof typeof STAGES;
 
 const fields = v.optional(v.record(v.string(), v.unknown()), {});
@@ -28,7 +29,9 @@ const PresetSchema = v.strictObject({
   datasets: v.optional(v.record(v.string(), v.strictObject(stages)), {}),
   published: v.optional(v.strictObject({ source: v.string(), student: results, teacher: results })),
 });
+/** One of the paper's experiments. */
 export type Preset = v.InferOutput<typeof PresetSchema>;
+/** How classes of training and of testing relate. */
 export type Setting = Preset['setting'];
 
 /**

@@ -31,6 +31,7 @@ export interface Position {
   readonly lossSum: number;
 }
 
+/** Before the first batch. */
 export const BEGINNING: Position = { epoch: 0, batch: 0, lossSum: 0 };
 
 /** What a run depends on besides its settings: SHA-256 or the like, by name. */
@@ -57,6 +58,7 @@ const nameOf = ({ epoch, batch }: Position): string => {
 export const describePosition = ({ epoch, batch }: Position): string =>
   batch === 0 ? `epoch ${epoch}` : `batch ${batch} of epoch ${epoch + 1}`;
 
+/** Writes and restores the checkpoints of one run. */
 export class Checkpoints {
   /** Names of those that are known to be good, the older first. */
   private good: string[] = [];

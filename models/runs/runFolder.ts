@@ -20,10 +20,12 @@ const COMMANDS: Readonly<Record<RunKind, string>> = {
   student: 'promptkd distill',
 };
 
+/** The file of a run's settings. */
 export const CONFIG = 'config.yaml';
 const METRICS = 'metrics.jsonl';
 const TIMING = 'timing.jsonl';
 
+/** How a run folder is opened. */
 export interface RunOptions {
   /** Continue the run that is there; its settings must be the same. */
   readonly resume?: boolean;
@@ -31,6 +33,7 @@ export interface RunOptions {
   readonly note?: (line: string) => void;
 }
 
+/** The folder of a run that this process owns. */
 export class RunFolder {
   private readonly metrics: LineFile;
   private readonly timing: LineFile;
