@@ -8,10 +8,14 @@ import { dirname, join } from 'node:path';
 import * as v from 'valibot';
 import type { Level } from '../../engine/capabilities.js';
 import type { Gpu } from '../../engine/gpu/gpu.js';
-import { attachChecks, KernelChecks, type VerdictStore } from '../../engine/gpu/kernelChecks.js';
+import {
+  attachChecks,
+  KernelChecks,
+  shaderFingerprint,
+  type VerdictStore,
+} from '../../engine/gpu/kernelChecks.js';
 import { attachTuner, type TunedChoice, Tuner, type TuningStore } from '../../engine/gpu/tuner.js';
 import { openSealedJson, sealJson } from '../../models/runs/sealedJson.js';
-import { shaderSources } from '../../shaders/generated.js';
 import { debugLevel } from '../debug/level.js';
 import { cacheFolder } from '../platform/cacheFolder.js';
 import { say } from '../terminal/output.js';
@@ -41,10 +45,7 @@ function compilerVersion(): string {
   }
 }
 
-const currentVersion = (): string => {
-  const texts = createHash('sha256').update(JSON.stringify(shaderSources)).digest('hex');
-  return `webgpu ${compilerVersion()}, kernels ${texts.slice(0, 16)}`;
-};
+const currentVersion = (): string => `webgpu ${compilerVersion()}, kernels ${shaderFingerprint()}`;
 
 /**
  * The path of the file for an adapter: its name, and a hash of everything that decides which kernels can run. The level is part

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { Tinypool } from 'tinypool';
 import { UserError } from '../../engine/errors.js';
 import { BrokenImage } from '../../models/datasets/skipped.js';
-import type { PreparedFile, PrepareRequest } from '../../models/images/prepare.js';
+import type { PreparedFile, PrepareRequest } from '../../models/images/types.js';
 import type { Platform } from '../../models/platform.js';
 import type { WorkerResult } from './imageWorker.js';
 import { decodeGate } from './useImage.js';

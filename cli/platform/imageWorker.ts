@@ -2,7 +2,8 @@
 import sharp from 'sharp';
 import { UserError } from '../../engine/errors.js';
 import { BrokenImage } from '../../models/datasets/skipped.js';
-import { type PreparedFile, type PrepareRequest, prepareFile } from '../../models/images/prepare.js';
+import { prepareFile } from '../../models/images/prepare.js';
+import type { PreparedFile, PrepareRequest } from '../../models/images/types.js';
 import { moved } from './moved.js';
 import { nodePlatform } from './node.js';
 

@@ -1,12 +1,16 @@
 /** CLIP's image encoder, with prompts (spec: OpenAI's VisionTransformer; prompts as in IVLP and PromptSRC). */
 
-import { constant, type Tensor } from '../../engine/graph/tensor.js';
-import { add } from '../../engine/ops/add.js';
-import { checkpoint } from '../../engine/ops/checkpoint.js';
-import { matmul } from '../../engine/ops/matmul.js';
-import { patchEmbedding } from '../../engine/ops/patches.js';
-import { reshape } from '../../engine/ops/reshape.js';
-import { insertTokens, replaceTokens } from '../../engine/ops/tokens.js';
+import {
+  add,
+  checkpoint,
+  constant,
+  insertTokens,
+  matmul,
+  patchEmbedding,
+  replaceTokens,
+  reshape,
+  type Tensor,
+} from '../../engine/index.js';
 import { block, norm } from './block.js';
 import type { ClipConfig } from './config.js';
 import type { Weights } from './weights.js';

@@ -20,7 +20,8 @@ import { drawFewEmoji, emojiStudent, emojiTeacher } from '../../../helpers/emoji
 import { temporaryFolder } from '../../../helpers/files.js';
 import { describeWithShared, sharedFolder } from '../../../helpers/shared.js';
 import { makeStudentRun, makeTeacherRun } from '../../../helpers/studentRun.js';
-import { studentClip, tinyClip, trainerClip, writeTorch } from '../../checkpoints/fixtures.js';
+import { studentClip, tinyClip, trainerClip } from '../../checkpoints/fixtures.js';
+import { writeTorch } from '../../checkpoints/torchFixtures.js';
 
 const folder = temporaryFolder('model-files');
 const at = (...parts: string[]) => join(folder, ...parts);
