@@ -27,9 +27,9 @@ export class UnreadableFile extends UserError {
   constructor(
     path: string,
     readonly reason: string,
-    mend: string,
+    hint: string,
   ) {
-    super(`${path} ${reason}`, mend);
+    super(`${path} ${reason}`, hint);
   }
 }
 

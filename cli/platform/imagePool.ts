@@ -56,7 +56,7 @@ export function openImagePool(
   const prepareImage = async (request: PrepareRequest): Promise<PreparedFile> => {
     const result = (await pool.run(request)) as WorkerResult;
     if ('broken' in result) throw new BrokenImage(request.path, result.broken);
-    if ('mistake' in result) throw new UserError(result.mistake.message, result.mistake.mend);
+    if ('mistake' in result) throw new UserError(result.mistake.message, result.mistake.hint);
     return result;
   };
   return {

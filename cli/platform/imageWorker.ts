@@ -11,7 +11,7 @@ import { nodePlatform } from './node.js';
 export type WorkerResult =
   | PreparedFile
   | { readonly broken: string }
-  | { readonly mistake: { message: string; mend: string } };
+  | { readonly mistake: { message: string; hint: string } };
 
 // Workers decode different files at the same time, so more threads per file would only compete.
 sharp.concurrency(1);
@@ -29,7 +29,7 @@ export default async function work(request: PrepareRequest): Promise<WorkerResul
   } catch (error) {
     if (error instanceof BrokenImage) return { broken: error.reason };
     if (!(error instanceof UserError)) throw error;
-    return { mistake: { message: error.message, mend: error.mend } };
+    return { mistake: { message: error.message, hint: error.hint } };
   }
 }
 

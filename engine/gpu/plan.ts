@@ -218,13 +218,13 @@ async function shortage(
   if (longest > largest)
     return new OutOfMemoryError(
       `the adapter allows buffers of ${mebibytes(largest)}, and the plan needs one of ${mebibytes(longest)}`,
-      error.mend,
+      error.hint,
       { needed, available: Number.POSITIVE_INFINITY, largest },
     );
   const available = held + (await measureRoom(gpu, sizes));
   return new OutOfMemoryError(
     `not enough GPU memory: ${mebibytes(needed)} are needed in all, and there are ${mebibytes(available)}`,
-    error.mend,
+    error.hint,
     { needed, available },
   );
 }

@@ -1,4 +1,4 @@
-/** Every mistake in the input gives one message that names the thing and the mend, exit code 2, and leaves nothing. */
+/** Every mistake in the input gives one message that names the thing and the hint, exit code 2, and leaves nothing. */
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';

@@ -88,14 +88,14 @@ describe('workers', () => {
       }
   });
 
-  it('name a file that is no image, with the mend', async () => {
+  it('name a file that is no image, with the hint', async () => {
     const path = join(folder, 'broken.png');
     writeFileSync(path, 'not a picture');
     const message = async (workers: number) => {
       const loader = makeLoader(workers, [{ path, label: 0 }], { batch: 1 });
       const error = await batches(loader).catch((e: unknown) => e);
       expect(error).toBeInstanceOf(UserError);
-      return { message: (error as UserError).message, mend: (error as UserError).mend };
+      return { message: (error as UserError).message, hint: (error as UserError).hint };
     };
     const expected = await message(0);
     expect(expected.message).toContain(path);
