@@ -32,28 +32,24 @@ function dispatch(kind: Activation, inputs: Readonly<Record<string, Tensor>>, ou
   };
 }
 
-const op: Op<Attributes> = {
+const op: Op<Attributes, [x: Tensor], [y: Tensor]> = {
   name: 'activation',
   half: true,
-  outputs: ([x]) => [{ shape: x!.shape, dtype: x!.dtype }],
-  kernels: ({ inputs: [x], outputs: [y], attributes: { kind } }) => [dispatch(kind, { x: x! }, y!)],
-  gradient: ({ inputs: [x], attributes: { kind } }, [dy]) => [activationGradient(x!, dy!, kind)],
-  reference: ({ attributes: { kind } }, [x]) => [x!.map((v) => activationValue(v, kind))],
+  outputs: ([x]) => [{ shape: x.shape, dtype: x.dtype }],
+  kernels: ({ inputs: [x], outputs: [y], attributes: { kind } }) => [dispatch(kind, { x }, y)],
+  gradient: ({ inputs: [x], attributes: { kind } }, [dy]) => [activationGradient(x, dy, kind)],
+  reference: ({ attributes: { kind } }, [x]) => [x.map((v) => activationValue(v, kind))],
 };
 
-const gradientOp: Op<Attributes> = {
+const gradientOp: Op<Attributes, [x: Tensor, dy: Tensor], [dx: Tensor]> = {
   name: 'activationGradient',
   half: true,
   outputs: ([x, dy]) => {
-    if (!sameShape(x!.shape, dy!.shape)) misfit('activationGradient', [x, dy], 'the shapes must be equal');
-    return [{ shape: x!.shape, dtype: x!.dtype }];
+    if (!sameShape(x.shape, dy.shape)) misfit('activationGradient', [x, dy], 'the shapes must be equal');
+    return [{ shape: x.shape, dtype: x.dtype }];
   },
-  kernels: ({ inputs: [x, dy], outputs: [dx], attributes: { kind } }) => [
-    dispatch(kind, { x: x!, dy: dy! }, dx!),
-  ],
-  reference: ({ attributes: { kind } }, [x, dy]) => [
-    dy!.map((g, i) => g * activationDerivative(x![i]!, kind)),
-  ],
+  kernels: ({ inputs: [x, dy], outputs: [dx], attributes: { kind } }) => [dispatch(kind, { x, dy }, dx)],
+  reference: ({ attributes: { kind } }, [x, dy]) => [dy.map((g, i) => g * activationDerivative(x[i]!, kind))],
 };
 
 /** act(x), any shape. */

@@ -6,18 +6,18 @@ import { example, examples, frozen } from './example.js';
 import { sumLeading } from './reduce.js';
 import { isSuffix, misfit } from './shape.js';
 
-const op: Op<null> = {
+const op: Op<null, [a: Tensor, b: Tensor], [y: Tensor]> = {
   name: 'add',
   outputs: ([a, b]) => {
-    if (!isSuffix(b!.shape, a!.shape)) misfit('add', [a, b], "the second must have the first's last axes");
-    return [{ shape: a!.shape }];
+    if (!isSuffix(b.shape, a.shape)) misfit('add', [a, b], "the second must have the first's last axes");
+    return [{ shape: a.shape }];
   },
-  kernels: ({ inputs: [a, b], outputs: [y] }) => [elementwise('add', a!, b!, y!)],
+  kernels: ({ inputs: [a, b], outputs: [y] }) => [elementwise('add', a, b, y)],
   gradient: ({ inputs: [, b] }, [dy], [wantA, wantB]) => [
     wantA ? dy : undefined,
-    wantB ? sumLeading(dy!, b!.shape) : undefined,
+    wantB ? sumLeading(dy, b.shape) : undefined,
   ],
-  reference: (_, [a, b]) => [a!.map((v, i) => v + b![i % b!.length]!)],
+  reference: (_, [a, b]) => [a.map((v, i) => v + b[i % b.length]!)],
 };
 
 /** If `node` adds two float32 tensors of one shape, one of them `term`: the other one. */

@@ -10,7 +10,7 @@ interface Attributes {
   readonly shape: Shape;
 }
 
-const op: Op<Attributes> = {
+const op: Op<Attributes, [x: Tensor], [y: Tensor]> = {
   name: 'broadcast',
   outputs: (_, { shape }) => [{ shape }],
   kernels: ({ inputs: [x], outputs: [y], attributes: { reduced, inner } }) => [
@@ -18,14 +18,14 @@ const op: Op<Attributes> = {
       shader: 'broadcast',
       constants: {},
       uniforms: { REDUCED: reduced, INNER: inner },
-      reads: { x: x! },
-      writes: { y: y! },
-      elements: y!.size,
+      reads: { x },
+      writes: { y },
+      elements: y.size,
     },
   ],
   reference: ({ attributes: { outer, reduced, inner } }, [x]) => {
     const y = new Float64Array(outer * reduced * inner);
-    for (let i = 0; i < y.length; i++) y[i] = x![Math.floor(i / (reduced * inner)) * inner + (i % inner)]!;
+    for (let i = 0; i < y.length; i++) y[i] = x[Math.floor(i / (reduced * inner)) * inner + (i % inner)]!;
     return [y];
   },
 };

@@ -3,11 +3,11 @@ import { call, nodeOf, type Op } from '../graph/op.js';
 import type { Tensor } from '../graph/tensor.js';
 import { example, examples } from './example.js';
 
-const op: Op<null> = {
+const op: Op<null, [x: Tensor], [y: Tensor]> = {
   name: 'checkpoint',
-  outputs: ([x]) => [{ shape: x!.shape, dtype: x!.dtype }],
+  outputs: ([x]) => [{ shape: x.shape, dtype: x.dtype }],
   gradient: (_, [dy]) => [dy],
-  reference: (_, [x]) => [x!],
+  reference: (_, [x]) => [x],
 };
 
 /** `x` itself, as a place that recomputation starts from: the input of a transformer block, say. */

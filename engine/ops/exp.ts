@@ -4,20 +4,20 @@ import type { Tensor } from '../graph/tensor.js';
 import { example, examples } from './example.js';
 import { multiply } from './multiply.js';
 
-const op: Op<null> = {
+const op: Op<null, [x: Tensor], [y: Tensor]> = {
   name: 'exp',
-  outputs: ([x]) => [{ shape: x!.shape }],
+  outputs: ([x]) => [{ shape: x.shape }],
   kernels: ({ inputs: [x], outputs: [y] }) => [
     {
       shader: 'exp',
       constants: {},
-      reads: { x: x! },
-      writes: { y: y! },
-      elements: x!.size,
+      reads: { x },
+      writes: { y },
+      elements: x.size,
     },
   ],
-  gradient: ({ outputs: [y] }, [dy]) => [multiply(dy!, y!)],
-  reference: (_, [x]) => [x!.map(Math.exp)],
+  gradient: ({ outputs: [y] }, [dy]) => [multiply(dy, y)],
+  reference: (_, [x]) => [x.map(Math.exp)],
 };
 
 /** `e^x`, any shape; for example CLIP's logit scale, which is learned as its logarithm. */

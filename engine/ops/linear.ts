@@ -27,30 +27,33 @@ function sizesOf(x: Tensor, weight: Tensor): MatmulSizes {
   return { batch: 1, m: rows, n: weight.shape[0]!, k: width, transposeA: false, transposeB: true };
 }
 
-const op: Op<Attributes> = {
+type Outputs = [y: Tensor, preactivation: Tensor];
+const op: Op<Attributes, [x: Tensor, weight: Tensor, ...rest: Tensor[]], Outputs> = {
   name: 'linear',
   half: true,
   // Output 1 is the value before the activation; stored only when a gradient reads it.
   outputs: ([x, weight, bias], { dtype }) => {
-    const [n, k] = weight!.shape;
-    if (weight!.shape.length !== 2 || x!.shape[x!.shape.length - 1] !== k || (bias && bias.size !== n))
+    const [n, k] = weight.shape;
+    if (weight.shape.length !== 2 || x.shape[x.shape.length - 1] !== k || (bias && bias.size !== n))
       misfit('linear', [x, weight, bias], 'the weight is [outputs, inputs], x is [..., inputs]');
-    const shape = [...x!.shape.slice(0, -1), n!];
+    const shape = [...x.shape.slice(0, -1), n!];
     return [
       { shape, dtype },
       { shape, dtype },
     ];
   },
-  kernels: ({ inputs, outputs: [y, preactivation], attributes: { activation, residual } }, context) => {
-    const [x, weight, bias] = residual ? inputs.slice(0, -1) : inputs;
+  kernels: (
+    { inputs: [x, weight, ...rest], outputs: [y, preactivation], attributes: { activation, residual } },
+    context,
+  ) => {
     const epilogue = {
-      bias,
+      bias: residual ? rest.at(-2) : rest[0],
       activation,
       preactivation: context.used[1] ? preactivation : undefined,
-      residual: residual ? inputs.at(-1) : undefined,
+      residual: residual ? rest.at(-1) : undefined,
     };
-    const sizes = sizesOf(x!, weight!);
-    return [chooseMatmul({ a: x!, b: weight!, c: y!, sizes, epilogue }, context)];
+    const sizes = sizesOf(x, weight);
+    return [chooseMatmul({ a: x, b: weight, c: y, sizes, epilogue }, context)];
   },
   absorb: ({ inputs, attributes, outputs: [, preactivation] }, consumer, tail) => {
     const residual = attributes.residual ? undefined : otherTerm(consumer, tail);
@@ -58,7 +61,7 @@ const op: Op<Attributes> = {
       residual && {
         inputs: [...inputs, residual],
         attributes: { ...attributes, residual: true },
-        outputs: [consumer.outputs[0]!, preactivation!],
+        outputs: [consumer.outputs[0]!, preactivation],
       }
     );
   },
@@ -67,26 +70,26 @@ const op: Op<Attributes> = {
     [dy],
     [wantX, wantWeight, wantBias],
   ) => {
-    const n = weight!.shape[0]!;
-    const { rows, width } = rowsOf(x!.shape);
-    const dPreactivation = reshape(activation ? activationGradient(preactivation!, dy!, activation) : dy!, [
+    const n = weight.shape[0]!;
+    const { rows, width } = rowsOf(x.shape);
+    const dPreactivation = reshape(activation ? activationGradient(preactivation, dy!, activation) : dy!, [
       rows,
       n,
     ]);
     // Where a layer's own inputs and weights are float16, for tensor cores, they take its gradient too, which in the residual stream
     // is float32.
-    const rounded = x!.dtype === 'f16' && weight!.dtype === 'f16';
+    const rounded = x.dtype === 'f16' && weight.dtype === 'f16';
     return [
-      wantX ? reshape(matmul(dPreactivation, weight!, { dtype: x!.dtype, rounded }), x!.shape) : undefined,
+      wantX ? reshape(matmul(dPreactivation, weight, { dtype: x.dtype, rounded }), x.shape) : undefined,
       wantWeight
-        ? matmul(dPreactivation, reshape(x!, [rows, width]), { transposeA: true, dtype: weight!.dtype })
+        ? matmul(dPreactivation, reshape(x, [rows, width]), { transposeA: true, dtype: weight.dtype })
         : undefined,
       wantBias ? sumLeading(cast(dPreactivation, bias!.dtype), bias!.shape) : undefined,
     ];
   },
-  flops: ({ inputs: [x, weight] }) => matmulFlops(sizesOf(x!, weight!)),
+  flops: ({ inputs: [x, weight] }) => matmulFlops(sizesOf(x, weight)),
   reference: ({ inputs, attributes: { activation } }, [x, weight, bias]) => {
-    const preactivation = matmulReference(x!, weight!, sizesOf(inputs[0]!, inputs[1]!));
+    const preactivation = matmulReference(x, weight, sizesOf(inputs[0], inputs[1]));
     if (bias) for (let i = 0; i < preactivation.length; i++) preactivation[i]! += bias[i % bias.length]!;
     return [
       activation ? preactivation.map((v) => activationValue(v, activation)) : preactivation,
@@ -105,7 +108,7 @@ export function linear(
   bias?: Tensor,
   { activation, dtype = 'f32' }: { activation?: Activation; dtype?: DType } = {},
 ): Tensor {
-  return record(op, bias ? [x, weight, bias] : [x, weight], { activation, dtype }).outputs[0]!;
+  return record(op, bias ? [x, weight, bias] : [x, weight], { activation, dtype }).outputs[0];
 }
 
 export const linearExamples = examples(() => [

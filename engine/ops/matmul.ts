@@ -19,7 +19,7 @@ interface Attributes extends MatmulSizes {
   readonly rounded?: boolean;
 }
 
-const op: Op<Attributes> = {
+const op: Op<Attributes, [a: Tensor, b: Tensor, ...preactivation: Tensor[]], [c: Tensor]> = {
   name: 'matmul',
   half: true,
   outputs: (_, { shape, dtype }) => [{ shape, dtype }],
@@ -29,7 +29,7 @@ const op: Op<Attributes> = {
       activationGradient && preactivation
         ? { activationGradient: { preactivation, activation: activationGradient } }
         : {};
-    return [chooseMatmul({ a: a!, b: b!, c: c!, sizes: attributes, epilogue, rounded }, context)];
+    return [chooseMatmul({ a, b, c, sizes: attributes, epilogue, rounded }, context)];
   },
   absorb: ({ inputs, attributes }, consumer, tail) => {
     const found = attributes.activationGradient ? undefined : gradientParts(consumer, tail);
@@ -37,24 +37,24 @@ const op: Op<Attributes> = {
       found && {
         inputs: [...inputs, found.preactivation],
         attributes: { ...attributes, activationGradient: found.activation },
-        outputs: consumer.outputs,
+        outputs: [consumer.outputs[0]!],
       }
     );
   },
   gradient: ({ inputs: [a, b], attributes: { transposeA, transposeB } }, [dc], [wantA, wantB]) => [
     wantA
       ? transposeA
-        ? matmul(b!, dc!, { transposeA: transposeB, transposeB: true, dtype: a!.dtype })
-        : matmul(dc!, b!, { transposeB: !transposeB, dtype: a!.dtype })
+        ? matmul(b, dc, { transposeA: transposeB, transposeB: true, dtype: a.dtype })
+        : matmul(dc, b, { transposeB: !transposeB, dtype: a.dtype })
       : undefined,
     wantB
       ? transposeB
-        ? matmul(dc!, a!, { transposeA: true, transposeB: transposeA, dtype: b!.dtype })
-        : matmul(a!, dc!, { transposeA: !transposeA, dtype: b!.dtype })
+        ? matmul(dc, a, { transposeA: true, transposeB: transposeA, dtype: b.dtype })
+        : matmul(a, dc, { transposeA: !transposeA, dtype: b.dtype })
       : undefined,
   ],
   flops: ({ attributes }) => matmulFlops(attributes),
-  reference: ({ attributes }, [a, b]) => [matmulReference(a!, b!, attributes)],
+  reference: ({ attributes }, [a, b]) => [matmulReference(a, b, attributes)],
 };
 
 /**
@@ -69,10 +69,10 @@ export function matmul(
 ): Tensor {
   const { transposeA = false, transposeB = false, dtype = 'f32' } = options;
   const lead = a.shape.slice(0, -2);
-  const [am, ak] = a.shape.slice(-2);
-  const [bk, bn] = b.shape.slice(-2);
-  const [m, k] = transposeA ? [ak!, am!] : [am!, ak!];
-  const [inner, n] = transposeB ? [bn!, bk!] : [bk!, bn!];
+  const [am, ak] = a.shape.slice(-2) as [number, number];
+  const [bk, bn] = b.shape.slice(-2) as [number, number];
+  const [m, k] = transposeA ? [ak, am] : [am, ak];
+  const [inner, n] = transposeB ? [bn, bk] : [bk, bn];
   if (a.shape.length < 2 || b.shape.length < 2 || !sameShape(lead, b.shape.slice(0, -2)) || k !== inner)
     misfit('matmul', [a, b], 'the inner sizes and all leading axes must be equal');
   const shape = [...lead, m, n];

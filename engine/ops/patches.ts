@@ -54,31 +54,31 @@ function walk(
         }
 }
 
-const extract: Op<Attributes> = {
+const extract: Op<Attributes, [x: Tensor], [y: Tensor]> = {
   name: 'extractPatches',
   outputs: (_, { batch, channels, resolution, patch }) => [
     { shape: [batch, (resolution / patch) ** 2, channels * patch * patch] },
   ],
-  kernels: ({ inputs: [x], outputs: [y], attributes }) => [dispatch(x!, y!, attributes, false)],
-  gradient: ({ attributes }, [dy]) => [call(assemble, [dy!], attributes)],
+  kernels: ({ inputs: [x], outputs: [y], attributes }) => [dispatch(x, y, attributes, false)],
+  gradient: ({ attributes }, [dy]) => [call(assemble, [dy], attributes)],
   reference: ({ attributes }, [x]) => {
-    const y = new Float64Array(x!.length);
+    const y = new Float64Array(x.length);
     walk(attributes, (image, row) => {
-      y[row] = x![image]!;
+      y[row] = x[image]!;
     });
     return [y];
   },
 };
 
-const assemble: Op<Attributes> = {
+const assemble: Op<Attributes, [x: Tensor], [y: Tensor]> = {
   name: 'assemblePatches',
   outputs: (_, { batch, channels, resolution }) => [{ shape: [batch, channels, resolution, resolution] }],
-  kernels: ({ inputs: [x], outputs: [y], attributes }) => [dispatch(x!, y!, attributes, true)],
-  gradient: ({ attributes }, [dy]) => [call(extract, [dy!], attributes)],
+  kernels: ({ inputs: [x], outputs: [y], attributes }) => [dispatch(x, y, attributes, true)],
+  gradient: ({ attributes }, [dy]) => [call(extract, [dy], attributes)],
   reference: ({ attributes }, [x]) => {
-    const y = new Float64Array(x!.length);
+    const y = new Float64Array(x.length);
     walk(attributes, (image, row) => {
-      y[image] = x![row]!;
+      y[image] = x[row]!;
     });
     return [y];
   },
@@ -108,7 +108,7 @@ export function assemblePatches(patches: Tensor, patch: number): Tensor {
  * A convolution without bias of stride `patch`: `images` `[batch, channels, R, R]`, `weight`
  * `[width, channels, patch, patch]` -> `[batch, (R / patch)², width]`.
  */
-export function patchEmbedding(images: Tensor, weight: Tensor, patch = weight.shape[3]!): Tensor {
+export function patchEmbedding(images: Tensor, weight: Tensor, patch = weight.shape[3]): Tensor {
   const [width, channels, height, across] = weight.shape as [number, number, number, number];
   if (weight.shape.length !== 4 || channels !== images.shape[1] || height !== patch || across !== patch)
     misfit('patchEmbedding', [images, weight], `the weight must be [width, channels, ${patch}, ${patch}]`);

@@ -14,18 +14,18 @@ interface Attributes {
   readonly shape: Shape;
 }
 
-const op: Op<Attributes> = {
+const op: Op<Attributes, [x: Tensor], [y: Tensor]> = {
   name: 'sum',
   outputs: (_, { shape }) => [{ shape }],
   kernels: ({ inputs: [x], outputs: [y], attributes: { outer, reduced, inner } }) => [
-    sumOver(x!, y!, outer, reduced, inner),
+    sumOver(x, y, outer, reduced, inner),
   ],
-  gradient: ({ inputs: [x], attributes }, [dy]) => [broadcastTo(dy!, x!.shape, attributes)],
+  gradient: ({ inputs: [x], attributes }, [dy]) => [broadcastTo(dy, x.shape, attributes)],
   reference: ({ attributes: { outer, reduced, inner } }, [x]) => {
     const y = new Float64Array(outer * inner);
     for (let o = 0; o < outer; o++)
       for (let r = 0; r < reduced; r++)
-        for (let i = 0; i < inner; i++) y[o * inner + i]! += x![(o * reduced + r) * inner + i]!;
+        for (let i = 0; i < inner; i++) y[o * inner + i]! += x[(o * reduced + r) * inner + i]!;
     return [y];
   },
 };

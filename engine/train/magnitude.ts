@@ -20,7 +20,7 @@ export interface Watch {
 /** Records a look at float32 tensors; at least one. As an update, since those run in the order in which they were recorded. */
 export function largestMagnitude(tensors: readonly Tensor[]): Watch {
   const magnitudes = variable(new Float32Array(tensors.length), [tensors.length], 'largest magnitudes');
-  const update = record(magnitudeOp, [magnitudes, ...tensors], null) as GraphNode;
+  const update = record(magnitudeOp, [magnitudes, ...tensors], null);
   return { tensors, magnitudes, update };
 }
 
@@ -58,7 +58,7 @@ function launches(
       constants: { CHECK: true, TENSORS, VECTOR },
       uniforms: { FIRST: launch * groups * TENSORS, ...Object.fromEntries(sizes) },
       uniformOnCpu: true,
-      reads: Object.fromEntries(own.map((tensor, i) => [`x${i}`, as(tensor ?? inputs[0]!)])),
+      reads: Object.fromEntries(own.map((tensor, i) => [`x${i}`, as(tensor! ?? inputs[0])])),
       writes: { parts },
       workgroups: [groups, 1, 1],
     };
@@ -76,21 +76,21 @@ function launches(
   return [...Array.from({ length: count }, check), finish];
 }
 
-const finiteOp: Op<null> = {
+const finiteOp: Op<null, readonly Tensor[], [y: Tensor, parts: Tensor]> = {
   name: 'allFinite',
   outputs: (tensors) => [{ shape: [1] }, { shape: [partsOf(tensors)], scratch: true }],
   kernels: ({ inputs, outputs: [y, parts] }, { capabilities: { software } }) =>
-    launches(inputs, parts!, y!, software, true),
+    launches(inputs, parts, y, software, true),
   // The parts are the kernels' own.
   reference: (_, inputs) => [Float64Array.of(Number(inputs.every((x) => x.every(Number.isFinite))))],
 };
 
-const magnitudeOp: Op<null> = {
+const magnitudeOp: Op<null, [magnitudes: Tensor, ...tensors: Tensor[]], [parts: Tensor]> = {
   name: 'largestMagnitude',
   mutates: [0],
   outputs: ([, ...tensors]) => [{ shape: [partsOf(tensors)], scratch: true }],
   kernels: ({ inputs: [y, ...tensors], outputs: [parts] }, { capabilities: { software } }) =>
-    launches(tensors, parts!, y!, software, false),
+    launches(tensors, parts, y, software, false),
   reference: (_, [, ...tensors]) => [
     Float64Array.from(tensors, (x) =>
       x.reduce((most, v) => (Number.isNaN(v) ? Number.POSITIVE_INFINITY : Math.max(most, Math.abs(v))), 0),

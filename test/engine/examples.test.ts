@@ -33,7 +33,7 @@ it('every file of operations has examples', async () => {
 it('examples call every operation that there is, forward and backward', () => {
   const defined = ['ops', 'train'].flatMap((name) =>
     readdirSync(folder(name)).flatMap((file) =>
-      [...textOf(name, file).matchAll(/: Op<[^=]*> = \{\s*name: '(\w+)'/g)].map(([, op]) => op!),
+      [...textOf(name, file).matchAll(/: Op<[^=]*>\s*=\s*\{\s*name: '(\w+)'/g)].map(([, op]) => op!),
     ),
   );
   const called = everyExample().flatMap((one) =>
