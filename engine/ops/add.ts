@@ -20,7 +20,7 @@ const op: Op<null, [a: Tensor, b: Tensor], [y: Tensor]> = {
   reference: (_, [a, b]) => [a.map((v, i) => v + b[i % b.length]!)],
 };
 
-/** If `node` adds two float32 tensors of one shape, one of them `term`: the other one. */
+/** The other operand of `node` if it adds `term` to a tensor of the same shape, for fusing the sum into another kernel. */
 export function otherTerm(node: GraphNode, term: Tensor): Tensor | undefined {
   if (node.op !== op) return undefined;
   const [a, b] = node.inputs as [Tensor, Tensor];

@@ -1,4 +1,4 @@
-/** Repeats [outer, inner] along a middle axis: the adjoint of a sum. */
+/** Repeats [outer, inner] along a middle axis: the backward pass of a sum. */
 import { call, type Op } from '../graph/op.js';
 import type { Shape, Tensor } from '../graph/tensor.js';
 import { examples, frozen, withoutGradient } from './example.js';

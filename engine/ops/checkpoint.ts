@@ -10,7 +10,7 @@ const op: Op<null, [x: Tensor], [y: Tensor]> = {
   reference: (_, [x]) => [x],
 };
 
-/** `x` itself, as a place that recomputation starts from: the input of a transformer block, say. */
+/** `x` itself, kept in memory so that recomputation can start from it; typically the input of a transformer block. */
 export const checkpoint = (x: Tensor): Tensor => call(op, [x], null);
 
 /** Whether `x` was made by `checkpoint`. */

@@ -1,4 +1,4 @@
-/** Mean of all elements: the usual end of a loss. */
+/** Mean of all elements. */
 import { scalar, type Tensor } from '../graph/tensor.js';
 import { example, examples } from './example.js';
 import { multiply } from './multiply.js';

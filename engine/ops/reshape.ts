@@ -1,4 +1,4 @@
-/** Another shape for the same memory; costs nothing. */
+/** Another shape for the same memory, at no cost. */
 import { call, type Op } from '../graph/op.js';
 import { type Shape, sizeOf, type Tensor } from '../graph/tensor.js';
 import { example, examples } from './example.js';

@@ -1,7 +1,7 @@
 /**
  * Rows of token sequences x [batch, tokens, width], where n = rows of `rows` [n, width]:
  *   insertTokens   y = [x before at | rows | x from at on]       replaceTokens  y = x with rows at `at` .. at + n - 1
- * and their adjoints
+ * and what their backward passes use
  *   removeTokens   y = x without the rows at .. at + n - 1       zeroTokens     y = x with zeros there
  *   sumTokens      y[i, c] = sum over b of x[b, at + i, c], in the order of the batch
  */
