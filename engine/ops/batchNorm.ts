@@ -244,6 +244,7 @@ export const updateRunningStatistics = (
   { momentum = 0.1, count }: { momentum?: number; count: number },
 ): GraphNode => record(runningOp, [runningMean, runningVariance, mean, variance], { momentum, count });
 
+/** Calls for the checks of kernels and shaders. */
 export const batchNormExamples = examples(() => {
   const statistics = [7, 7].map((n) => variable(undefined, [n]));
   const evaluation = example('batchNormEval', [[3, 7], [7], [7]], (x, gamma, beta) =>

@@ -105,6 +105,7 @@ const isOne = ({ leaf, size }: Tensor): boolean =>
 export const klSoftmax = (teacher: Tensor, student: Tensor, temperature: number): Tensor =>
   call(op, [teacher, student], { temperature });
 
+/** Calls for the checks of kernels and shaders. */
 export const klSoftmaxExamples = examples(() => [
   example(
     'klSoftmax',

@@ -177,6 +177,7 @@ export function cosineRate(
   return 0.5 * rate * (1 + Math.cos((Math.PI * (epoch - 1 - warmupEpochs)) / epochs));
 }
 
+/** Calls for the checks of kernels and shaders. */
 export const optimExamples = examples(() => {
   const [x, total] = [variable(undefined, [7]), variable(undefined, [7])];
   const options = { momentum: 0.9, weightDecay: 0 };

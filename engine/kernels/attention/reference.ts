@@ -2,11 +2,13 @@
 import type { Tensor, Values } from '../../graph/tensor.js';
 import { type AttentionOptions, HEAD_WIDTH } from './launch.js';
 
+/** The sizes of one call of attention. */
 export interface AttentionSizes extends AttentionOptions {
   readonly batch: number;
   readonly tokens: number;
 }
 
+/** The sizes of `qkv` `[batch, tokens, 3 * heads * HEAD_WIDTH]`. */
 export function sizesOf(qkv: Tensor, { heads, causal }: AttentionOptions): AttentionSizes {
   const [batch, tokens] = qkv.shape as [number, number, number];
   return { batch, tokens, heads, causal };
