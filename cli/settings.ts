@@ -6,7 +6,9 @@ import { readable } from '../models/checkpoints/tensors.js';
 import { knownName } from '../models/datasets/layouts.js';
 import type { Platform } from '../models/platform.js';
 import { methodDefault } from '../models/promptkd/shared/defaults.js';
+import { lossHelp, lossWeightHelp } from '../models/promptkd/shared/losses.js';
 import {
+  type PlannedSettings,
   parseSettings,
   type StudentSettings,
   StudentSettingsSchema,
@@ -89,8 +91,8 @@ const FIELDS: Readonly<Record<Field, readonly [value: string, help: string]>> = 
   averageMean: ['epoch', 'centre of the Gaussian that averages the prompts (default: 3/4 of the epochs)'],
   averageDeviation: ['epochs', 'its standard deviation'],
   temperature: ['value', 'temperature of both softmaxes'],
-  kdLoss: ['name', 'kl or symmetric-kl between logits, l1 or mse between unit image features'],
-  kdWeight: ['value', 'weight of the distillation loss (default: 1000; mse: 10000)'],
+  kdLoss: ['name', `distillation loss, ${lossHelp()}`],
+  kdWeight: ['value', `weight of the distillation loss (default: ${lossWeightHelp()})`],
   select: [
     'way',
     'epoch to keep: last; val: the best on the validation split; reference: the best on the test set, as the ' +
@@ -107,6 +109,7 @@ export type SettingsOf<S extends Stage> = v.InferOutput<(typeof STAGES)[S]>;
 export interface SettingsFlags {
   readonly preset?: string;
   readonly config?: string;
+  /** Required but for a dry run. */
   readonly out: string;
   readonly resume?: boolean;
   readonly checkpointMinutes?: number;
@@ -172,10 +175,40 @@ export async function readSettings<S extends Stage>(
 ): Promise<SettingsOf<S>> {
   if (flags.out === undefined)
     throw new UserError('--out is missing: the run folder to make', 'give --out FOLDER');
-  const schema = STAGES[stage];
+  return completeSettings<SettingsOf<S>>(platform, stage, flags, STAGES[stage]);
+}
+
+/**
+ * The same for a run that is planned: it needs neither an output folder nor data.
+ *
+ * @throws UserError naming the file or flag, the field and what it may be
+ */
+export const readPlannedSettings = <S extends Stage>(
+  platform: Platform,
+  stage: S,
+  flags: SettingsFlags,
+): Promise<PlannedSettings<SettingsOf<S>>> =>
+  completeSettings(
+    platform,
+    stage,
+    flags,
+    v.partial(STAGES[stage] as typeof TeacherSettingsSchema, ['data']) as unknown as Schema,
+  );
+
+/** A schema of settings, or of a part of them. */
+type Schema = v.GenericSchema<unknown, object> & {
+  readonly entries: Readonly<Record<string, { readonly type: string }>>;
+};
+
+async function completeSettings<T extends object>(
+  platform: Platform,
+  stage: Stage,
+  flags: SettingsFlags,
+  schema: Schema,
+): Promise<T> {
   const fields = Object.keys(schema.entries);
-  const own = platform.join(flags.out, CONFIG);
-  const continued = flags.resume && (await platform.stat(own)) !== undefined;
+  const own = flags.out === undefined ? undefined : platform.join(flags.out, CONFIG);
+  const continued = flags.resume && own !== undefined && (await platform.stat(own)) !== undefined;
   const file = flags.config ?? (continued ? own : undefined);
   const fromFile = file === undefined ? {} : await readSettingsFile(platform, stage, file);
   const flagged = { ...flags, ...(flags.strict && { maxBroken: 0 }) };
@@ -189,17 +222,14 @@ export async function readSettings<S extends Stage>(
     ...said,
   };
   for (const field of fields)
-    if (
-      merged[field] === undefined &&
-      schema.entries[field as keyof typeof schema.entries].type !== 'optional'
-    )
+    if (merged[field] === undefined && schema.entries[field]!.type !== 'optional')
       throw new UserError(
         `--${kebab(field)} is missing: ${FIELDS[field as Field][1]}`,
-        flags.resume && !continued
+        flags.resume && own && !continued
           ? `there is no ${own} to take it from: give the settings again, and the run begins anew`
           : `give --${kebab(field)}, or ${field}: in a file with --config`,
       );
-  const settings = parseSettings<object>(schema, merged, 'the command line') as SettingsOf<S>;
+  const settings = parseSettings(schema, merged, 'the command line') as T;
   return inOrderOf(Object.keys(fromFile), settings);
 }
 

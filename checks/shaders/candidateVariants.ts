@@ -2,13 +2,13 @@
 
 import type { SubgroupMatrixConfig } from '../../engine/gpu/adapter.js';
 import type { Capabilities, Level } from '../../engine/gpu/gpu.js';
+import { PORTABLE } from '../../engine/gpu/portable.js';
 import { type DType, input } from '../../engine/graph/tensor.js';
 import { attentionCandidates } from '../../engine/kernels/attention/candidates.js';
 import type { AttentionLaunch } from '../../engine/kernels/attention/launch.js';
 import { type KernelSource, kernelSource } from '../../engine/kernels/kernelSource.js';
 import { productCandidates } from '../../engine/kernels/matmul/candidates.js';
 import type { Epilogue } from '../../engine/kernels/matmul/launch.js';
-import { PORTABLE } from '../../models/promptkd/shared/shapes.js';
 
 /** What Metal (both kinds), Intel, NVIDIA and AMD name, with sums in float32; each alone, as one of several is used. */
 const MATRICES: readonly SubgroupMatrixConfig[] = (

@@ -6,12 +6,15 @@ import { input, type Tensor } from '../../engine/graph/tensor.js';
 import { loadCheckpoint } from '../../models/checkpoints/load.js';
 import { type ClipModel, loadModel } from '../../models/clip/model.js';
 import type { Job } from '../../models/job.js';
-import { type Case, readCase } from './caseFile.js';
+import { type Case, caseSettings, readCase } from './caseFile.js';
 import { requireResolution } from './formats.js';
 import { compareGroup, type VerifyItem } from './item.js';
 import { ReferenceTensors } from './tensors.js';
 
+/** A case with its models on a device. */
 export class CaseContext {
+  /** Of both stages, as the case gives them. */
+  readonly settings: ReturnType<typeof caseSettings>;
   private done = 0;
 
   private constructor(
@@ -21,8 +24,11 @@ export class CaseContext {
     readonly teacher: ClipModel,
     readonly student: ClipModel,
     private readonly onProgress: (done: number, total: number) => void,
-  ) {}
+  ) {
+    this.settings = caseSettings(given, teacher.config, student.config);
+  }
 
+  /** Reads the case in `folder` and uploads its models. */
   static async open(
     { gpu, platform, precision }: Job,
     folder: string,
@@ -80,6 +86,7 @@ export class CaseContext {
     return prefixed(prefix, compareGroup(found, expected));
   }
 
+  /** Frees the models. */
   release(): void {
     this.teacher.release();
     this.student.release();
@@ -90,5 +97,6 @@ export class CaseContext {
 export const relative = (found: number, expected: number, floor = 0): number =>
   found === expected ? 0 : Math.abs(found - expected) / Math.max(Math.abs(expected), floor);
 
+/** Items under names that begin with `prefix`. */
 export const prefixed = (prefix: string, items: readonly VerifyItem[]): VerifyItem[] =>
   items.map((entry) => ({ ...entry, name: `${prefix}.${entry.name}` }));

@@ -7,9 +7,9 @@ import type { Job } from '../../job.js';
 import type { Platform } from '../../platform.js';
 import { readRunConfig } from '../../runs/runFolder.js';
 import { type ClassVectors, readClassVectors } from '../classVectors/classVectors.js';
+import type { StudentVariables } from '../shared/logits.js';
 import { projectionShapes, projectionVariables } from '../shared/projection.js';
 import { promptVariables, requireFitting } from '../shared/prompts.js';
-import type { StudentVariables } from '../stage2/step.js';
 import { isFile, openModelFile } from './modelFile.js';
 import { CLASS_VECTORS_FILE, readStudent, readStudentFile, type StoredStudent } from './studentFile.js';
 

@@ -11,12 +11,12 @@ import {
   sgd,
 } from '../../../engine/train/optim.js';
 
-export interface DescentOptions extends GradOptions, SgdOptions {
+export interface GradientOptions extends GradOptions, SgdOptions {
   /** Batches whose gradients are averaged before one update (default 1). */
   readonly accumulate?: number;
 }
 
-export interface Descent {
+export interface GradientsAndUpdate {
   /** Of one batch. */
   readonly gradients: readonly Tensor[];
   /** `updates` run after every batch. */
@@ -32,13 +32,13 @@ export interface Descent {
  *
  * @param half whether gradients may pass through float16: then the loss is scaled (engine/train/lossScale.ts)
  */
-export function descend(
+export function gradientsAndUpdate(
   loss: Tensor,
   parameters: readonly Tensor[],
   rate: Tensor,
-  options: DescentOptions,
+  options: GradientOptions,
   half: boolean,
-): Descent {
+): GradientsAndUpdate {
   const { accumulate = 1 } = options;
   let sums: GradientTotals | undefined;
   const total = (gradients: readonly Tensor[]): readonly Tensor[] => {
@@ -49,9 +49,9 @@ export function descend(
   const scaled = half ? scaledGrad(loss, parameters, options, total) : undefined;
   const gradients = scaled?.gradients ?? grad(loss, parameters, options);
   if (!scaled) total(gradients);
-  const descent = sgd(parameters, sums?.totals ?? gradients, rate, options, scaled?.finite);
-  const updates = [...descent.updates, ...(scaled ? [scaled.update] : [])];
-  const state = [...descent.state, ...(scaled?.state ?? [])];
+  const optimiser = sgd(parameters, sums?.totals ?? gradients, rate, options, scaled?.finite);
+  const updates = [...optimiser.updates, ...(scaled ? [scaled.update] : [])];
+  const state = [...optimiser.state, ...(scaled?.state ?? [])];
   const goodSteps = scaled?.goodSteps;
   if (!sums) return { gradients, optimiser: { updates, state }, goodSteps };
   const finish = [...updates, ...sums.totals.map(clear)];

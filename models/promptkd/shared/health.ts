@@ -48,7 +48,7 @@ export function recordHealth(
   return { updates: updates(batch), finish: updates(late), watches: [...batch, ...late], goodSteps };
 }
 
-/** Judges one step after another of a run. */
+/** Checks one step after another of a run. */
 export class HealthReader {
   private skipped = 0;
 
@@ -61,7 +61,7 @@ export class HealthReader {
   }
 
   /**
-   * What is wrong, if anything is. Steps must be judged in their order.
+   * What is wrong, if anything is. Steps must be checked in their order.
    *
    * @param values of `tensors`
    * @param updated whether an update of the parameters has just run

@@ -73,12 +73,35 @@ export function initialProjection(
   return Object.fromEntries(shapes.map((entry) => [entry[0], valuesOf(entry)]));
 }
 
-/** The head as variables on the device. */
-export function projectionVariables(values: ProjectionValues, inputs: number, outputs: number): Projection {
-  const shapes = Object.entries(projectionShapes(inputs, outputs, layersOf(values)));
-  return Object.fromEntries(
-    shapes.map(([name, shape]) => [name, variable(values[name], shape, `projection.${name}`)]),
+/** The head as variables on the device: with values, or by its shapes alone. */
+export const projectionLeaves = (
+  inputs: number,
+  outputs: number,
+  layers: number,
+  values?: ProjectionValues,
+): Projection =>
+  Object.fromEntries(
+    Object.entries(projectionShapes(inputs, outputs, layers)).map(([name, shape]) => [
+      name,
+      variable(values?.[name], shape, `projection.${name}`),
+    ]),
   );
+
+/** The head with those values as variables on the device. */
+export const projectionVariables = (values: ProjectionValues, inputs: number, outputs: number): Projection =>
+  projectionLeaves(inputs, outputs, layersOf(values), values);
+
+/** What of a head is trained, and BatchNorm's running statistics, each in the order of files. */
+export function projectionTensors(head: Projection): {
+  readonly parameters: readonly Tensor[];
+  readonly statistics: readonly Tensor[];
+} {
+  const layers = layersOf(head);
+  const named = (names: readonly string[]) => names.map((name) => head[name]!);
+  return {
+    parameters: named(projectionParameters(layers)),
+    statistics: named(projectionStatistics(layers)),
+  };
 }
 
 /** `features` through every layer of the head; `normalise` is its BatchNorm, by name. */

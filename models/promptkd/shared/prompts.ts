@@ -113,3 +113,19 @@ export function promptVariables(values: PromptValues, config: ClipConfig): Promp
     });
   return { text: make('text'), vision: make('vision') };
 }
+
+/** How many blocks of a tower have prompts, and of how many tokens. */
+export interface PromptSize {
+  readonly depth: number;
+  readonly length: number;
+}
+
+/** The prompts of one tower by their shapes alone. */
+export const shapeOnlyPrompts = (
+  tower: 'text' | 'vision',
+  { depth, length }: PromptSize,
+  config: ClipConfig,
+): Tensor[] =>
+  Array.from({ length: depth }, (_, i) =>
+    variable(undefined, [length, config[tower].width], `${tower}.${i}`),
+  );

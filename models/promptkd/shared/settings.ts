@@ -2,6 +2,7 @@
 import * as v from 'valibot';
 import { UserError } from '../../../engine/errors.js';
 import { readable } from '../../checkpoints/tensors.js';
+import { DEFAULT_LOSS, lossNames } from './losses.js';
 
 const count = (least: number) => v.pipe(v.number(), v.integer(), v.minValue(least));
 const positive = v.pipe(v.number(), v.gtValue(0));
@@ -75,10 +76,7 @@ export const TeacherSettingsSchema = v.strictObject({
 });
 export type TeacherSettings = v.InferOutput<typeof TeacherSettingsSchema>;
 
-/** What of the teacher the student imitates: its logits, or its unit image features (paper, Table 4). */
-export const DISTILLATION_LOSSES = ['kl', 'symmetric-kl', 'l1', 'mse'] as const;
-export type DistillationLoss = (typeof DISTILLATION_LOSSES)[number];
-
+/** Settings of stage 2. */
 export const StudentSettingsSchema = v.strictObject({
   ...common,
   /** Run folder of stage 1, or a teacher checkpoint of the authors' code. */
@@ -104,9 +102,10 @@ export const StudentSettingsSchema = v.strictObject({
   textFeatures: v.optional(v.picklist(['teacher', 'student']), 'teacher'),
   /** Prompt of the student's own text features, with `{}` where the class name goes; default "a photo of a {}.". */
   template: v.optional(template),
-  kdLoss: v.optional(v.picklist(DISTILLATION_LOSSES), 'kl'),
+  /** What of the teacher the student imitates (paper, Table 4). */
+  kdLoss: v.optional(v.picklist(lossNames()), DEFAULT_LOSS),
   temperature: v.optional(positive, 1),
-  /** Weight of the distillation loss; the paper's script: 1000, or 200 for Aircraft, Flowers and DTD. Default for mse: 10000. */
+  /** Weight of the distillation loss; the paper's script: 1000, or 200 for Aircraft, Flowers and DTD. Default: the loss's own. */
   kdWeight: v.optional(positive),
   /** The epoch to keep: the last, the best on the validation split, or (the reference's way) the best on the test set. */
   select: v.optional(v.picklist(['last', 'val', 'reference']), 'last'),
@@ -114,6 +113,14 @@ export const StudentSettingsSchema = v.strictObject({
   selectClasses: v.optional(v.picklist(['base', 'all']), 'base'),
 });
 export type StudentSettings = v.InferOutput<typeof StudentSettingsSchema>;
+
+/** Settings of a run that is planned, whose data may not be there yet. */
+export type PlannedSettings<S extends { readonly data: string }> = Omit<S, 'data'> & {
+  readonly data?: string;
+};
+
+/** Settings without the files that they name: enough for a plan of a known architecture. */
+export type WithoutFiles<S> = Omit<S, 'clip' | 'data' | 'teacher'>;
 
 /**
  * Checks settings and fills in defaults.

@@ -1,0 +1,173 @@
+/** One training step of either stage: what a recorded step is, and the plan that runs it. */
+import type { Capabilities, Gpu } from '../../../engine/gpu/gpu.js';
+import { write } from '../../../engine/gpu/memory.js';
+import { type CompileOptions, Plan } from '../../../engine/gpu/plan.js';
+import type { PlanRequest } from '../../../engine/graph/schedule.js';
+import type { GraphNode, Tensor } from '../../../engine/graph/tensor.js';
+import type { Optimiser } from '../../../engine/train/optim.js';
+import type { StepResult } from '../../runs/train.js';
+import { type GradientOptions, gradientsAndUpdate } from './gradientsAndUpdate.js';
+import { type Health, HealthReader, recordHealth } from './health.js';
+
+/** What a step learns, and how. */
+export interface StepUpdates {
+  readonly parameters: readonly Tensor[];
+  /** Of one batch, in the order of `parameters`. */
+  readonly gradients: readonly Tensor[];
+  readonly optimiser: Optimiser;
+  /** Everything that a batch changes, and the check of it. */
+  readonly updates: readonly GraphNode[];
+  /** What runs after the last batch of an update; absent where every batch is one. */
+  readonly finish?: readonly GraphNode[];
+  /** Batches of one update. */
+  readonly accumulate: number;
+  readonly health: Health;
+}
+
+/** The recorded graph of a step. */
+export interface StepGraph extends StepUpdates {
+  /** Input, `[batch, 3, resolution, resolution]`, normalised. */
+  readonly images: Tensor;
+  /** Input, `[1]`: the learning rate. */
+  readonly rate: Tensor;
+  /** `[1]`. */
+  readonly loss: Tensor;
+  /** The terms of the loss by the names that metrics have, `[1]` each; empty where it has one. */
+  readonly parts: Readonly<Record<string, Tensor>>;
+  /** What can be read after a step beside gradients, if it was asked for. */
+  readonly inspected: readonly Tensor[];
+}
+
+/** BatchNorm's running statistics, and what changes them with every batch. */
+export interface Statistics {
+  readonly tensors: readonly Tensor[];
+  readonly updates: readonly GraphNode[];
+}
+
+/**
+ * Records the gradients of `loss`, SGD with them, and the check of what it leaves behind.
+ *
+ * @param half whether gradients may pass through float16: then the loss is scaled
+ */
+export function recordUpdates(
+  loss: Tensor,
+  parameters: readonly Tensor[],
+  rate: Tensor,
+  options: GradientOptions,
+  half: boolean,
+  statistics: Statistics = { tensors: [], updates: [] },
+): StepUpdates {
+  const { gradients, optimiser, finish, goodSteps } = gradientsAndUpdate(
+    loss,
+    parameters,
+    rate,
+    options,
+    half,
+  );
+  const health = recordHealth(parameters, statistics.tensors, finish !== undefined, goodSteps);
+  return {
+    parameters,
+    gradients,
+    optimiser,
+    updates: [...optimiser.updates, ...statistics.updates, ...health.updates],
+    finish: finish && [...finish, ...health.finish],
+    accumulate: options.accumulate ?? 1,
+    health,
+  };
+}
+
+/**
+ * What the plan of a step must do: the same for a run and for a plan from shapes alone.
+ *
+ * @param inspect keep logits and gradients for reading; they then share no memory with anything else
+ */
+export const stepRequest = (graph: StepGraph, inspect = false): PlanRequest => ({
+  outputs: [
+    graph.loss,
+    ...Object.values(graph.parts),
+    ...(inspect ? [...graph.inspected, ...graph.gradients] : []),
+  ],
+  updates: graph.updates,
+  loss: graph.loss,
+});
+
+/** A step that is planned and not run. */
+export interface PlannedStep {
+  readonly request: PlanRequest;
+  /** Classes that it tells apart. */
+  readonly classes: number;
+}
+
+/** What settings do not say of a step that is planned. */
+export interface PlanOptions {
+  /** Classes of the data set, in place of those that its files name. */
+  readonly count?: number;
+  /** Of the adapter (default: one without tensor cores). */
+  readonly capabilities?: Capabilities;
+}
+
+/** How a step is compiled. */
+export interface StepOptions extends CompileOptions {
+  /** See `stepRequest`. */
+  readonly inspect?: boolean;
+}
+
+/** A compiled step on one device. */
+export class TrainingStep<G extends StepGraph = StepGraph> {
+  private readonly health: HealthReader;
+  private batches = 0;
+
+  private constructor(
+    private readonly gpu: Gpu,
+    readonly graph: G,
+    readonly plan: Plan,
+    /** Absent where every batch's plan has the update in it. */
+    private readonly finish: Plan | undefined,
+  ) {
+    this.health = new HealthReader(graph.health);
+  }
+
+  /** Compiles a recorded step for `gpu`, and the update of several batches where it is one. */
+  static async compile<G extends StepGraph>(
+    gpu: Gpu,
+    graph: G,
+    { inspect = false, ...options }: StepOptions = {},
+  ): Promise<TrainingStep<G>> {
+    const plan = await Plan.compile(gpu, stepRequest(graph, inspect), options);
+    const finish = graph.finish && (await Plan.compile(gpu, { updates: graph.finish }));
+    return new TrainingStep(gpu, graph, plan, finish);
+  }
+
+  /** Queues one step on what has been written to the graph's inputs, and the update behind the last batch of its group. */
+  run(learningRate: number): void {
+    write(this.gpu, this.graph.rate, Float32Array.of(learningRate));
+    this.plan.run();
+    this.batches++;
+    if (this.updated) this.finish?.run();
+  }
+
+  /** Whether the parameters have changed with the batch queued last. */
+  private get updated(): boolean {
+    return !this.finish || this.batches % this.graph.accumulate === 0;
+  }
+
+  /** The losses of the step queued last, and whether what it trains is as it should be. Reads end in the order of their steps. */
+  async readLosses(): Promise<StepResult> {
+    const { health, updated } = this;
+    const { loss, parts } = this.graph;
+    const names = Object.keys(parts);
+    const values = await this.plan.readTogether([loss, ...Object.values(parts), ...health.tensors]);
+    const scalars = values.slice(0, names.length + 1).map((read) => read[0]!);
+    const losses = {
+      loss: scalars[0]!,
+      ...Object.fromEntries(names.map((name, i) => [name, scalars[i + 1]!])),
+    };
+    return { losses, fault: health.fault(losses, values.slice(names.length + 1), updated) };
+  }
+
+  /** Frees the plans' own buffers. */
+  destroy(): void {
+    this.plan.destroy();
+    this.finish?.destroy();
+  }
+}
