@@ -8,7 +8,7 @@ import type { Precision } from '../models/clip/precision.js';
 import type { Platform } from '../models/platform.js';
 import { planTeacher } from '../models/promptkd/stage1/plan.js';
 import { planStudent } from '../models/promptkd/stage2/plan.js';
-import { parseNumber, readPlannedSettings, type SettingsFlags, type Stage } from './settings.js';
+import { type PlannedFlags, parseNumber, readPlannedSettings, type Stage } from './settings.js';
 import { formatTable } from './table.js';
 
 /** Flags of `addDryRunOption`, beside those of the settings. */
@@ -45,7 +45,7 @@ export interface DryRun {
 export async function planStep(
   platform: Platform,
   stage: Stage,
-  { dryRun, ...flags }: SettingsFlags & DryRunFlags,
+  { dryRun, ...flags }: PlannedFlags & DryRunFlags,
   capabilities: Capabilities = PORTABLE,
 ): Promise<DryRun> {
   const count = typeof dryRun === 'number' ? dryRun : undefined;
@@ -65,7 +65,7 @@ export async function planStep(
 export const dryRun = async (
   platform: Platform,
   stage: Stage,
-  flags: SettingsFlags & DryRunFlags,
+  flags: PlannedFlags & DryRunFlags,
 ): Promise<string> => format(await planStep(platform, stage, flags));
 
 const mebibytes = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;

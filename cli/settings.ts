@@ -109,12 +109,14 @@ export type SettingsOf<S extends Stage> = v.InferOutput<(typeof STAGES)[S]>;
 export interface SettingsFlags {
   readonly preset?: string;
   readonly config?: string;
-  /** Required but for a dry run. */
   readonly out: string;
   readonly resume?: boolean;
   readonly checkpointMinutes?: number;
   readonly strict?: boolean;
 }
+
+/** The same for a run that is planned, with the settings themselves. */
+export type PlannedFlags = Partial<SettingsFlags> & Readonly<Partial<Record<Field, unknown>>>;
 
 /** The settings of a stage, in the order in which help lists them. */
 export const fieldsOf = (stage: Stage): Field[] =>
@@ -186,7 +188,7 @@ export async function readSettings<S extends Stage>(
 export const readPlannedSettings = <S extends Stage>(
   platform: Platform,
   stage: S,
-  flags: SettingsFlags,
+  flags: PlannedFlags,
 ): Promise<PlannedSettings<SettingsOf<S>>> =>
   completeSettings(
     platform,
@@ -203,7 +205,7 @@ type Schema = v.GenericSchema<unknown, object> & {
 async function completeSettings<T extends object>(
   platform: Platform,
   stage: Stage,
-  flags: SettingsFlags,
+  flags: PlannedFlags,
   schema: Schema,
 ): Promise<T> {
   const fields = Object.keys(schema.entries);
