@@ -113,7 +113,7 @@ export async function measureSteps(
   const rows: StepRow[] = [];
   for await (const { plan, row } of compiledSteps(gpu, options, wanted)) {
     const [timing] = await alternate([planRunner(gpu, plan)], repetition);
-    rows.push({ ...row, timing, hostMicroseconds: await hostCost(plan, 9) });
+    rows.push({ ...row, timing: timing!, hostMicroseconds: await hostCost(plan, 9) });
   }
   return rows;
 }

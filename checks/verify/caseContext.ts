@@ -19,13 +19,13 @@ export class CaseContext {
 
   private constructor(
     readonly gpu: Gpu,
-    readonly given: Case,
+    readonly reference: Case,
     readonly tensors: ReferenceTensors,
     readonly teacher: ClipModel,
     readonly student: ClipModel,
     private readonly onProgress: (done: number, total: number) => void,
   ) {
-    this.settings = caseSettings(given, teacher.config, student.config);
+    this.settings = caseSettings(reference, teacher.config, student.config);
   }
 
   /** Reads the case in `folder` and uploads its models. */
@@ -34,14 +34,14 @@ export class CaseContext {
     folder: string,
     onProgress: (done: number, total: number) => void,
   ): Promise<CaseContext> {
-    const given = await readCase(platform, folder);
+    const reference = await readCase(platform, folder);
     const tensors = await ReferenceTensors.open(platform, platform.join(folder, 'tensors.safetensors'));
     const checkpoint = (name: string) =>
       loadCheckpoint(platform, platform.join(folder, `${name}.safetensors`));
     const [teacher, student] = [await checkpoint('teacher'), await checkpoint('student')];
     return new CaseContext(
       gpu,
-      given,
+      reference,
       tensors,
       await loadModel(gpu, teacher, { precision }),
       await loadModel(gpu, student, { precision }),
@@ -51,7 +51,7 @@ export class CaseContext {
 
   /** Called when a part of the work is done, or a share of one: two models, two plans, the steps and two ends. */
   advance(share = 1): void {
-    const { stage1, stage2 } = this.given;
+    const { stage1, stage2 } = this.reference;
     this.onProgress(this.done + share, 6 + stage1.steps + stage2.steps);
     if (share === 1) this.done++;
   }

@@ -15,9 +15,9 @@ import { item, TOLERANCE, type VerifyItem } from './item.js';
 
 /** Also gives the averaged prompts, which stage 2 uses. */
 export async function verifyStage1(context: CaseContext): Promise<{ items: VerifyItem[]; prompts: Prompts }> {
-  const { gpu, given, tensors, teacher } = context;
+  const { gpu, reference, tensors, teacher } = context;
   const settings = context.settings.teacher;
-  const { stage1 } = given;
+  const { stage1 } = reference;
   const { embed } = teacher.config;
 
   const templates = await tensors.sequences('given.template_tokens');
@@ -49,7 +49,7 @@ export async function verifyStage1(context: CaseContext): Promise<{ items: Verif
     write(gpu, graph.images, await tensors.floats(`given.stage1.images.${s}`));
     write(gpu, graph.labels, await tensors.integers(`given.stage1.labels.${s}`));
     step.run(rates[s]!);
-    const expected = given.losses.stage1[s]!;
+    const expected = reference.losses.stage1[s]!;
     items.push(item(`losses.stage1.${s}.lr`, relative(rates[s]!, expected.lr), TOLERANCE));
     items.push(...compareLosses(s, (await step.readLosses()).losses, expected));
     if (s === 0)

@@ -76,16 +76,16 @@ const usualTokens = ({ text }: ClipConfig, { contextInit, textLength }: Resolved
  */
 export async function planTeacher(
   platform: Platform,
-  given: PlannedSettings<TeacherSettings>,
+  requested: PlannedSettings<TeacherSettings>,
   { count, capabilities }: PlanOptions = {},
 ): Promise<PlannedStep> {
-  const { method } = given;
+  const { method } = requested;
   if (method === 'clip')
     throw new UserError('the method clip trains nothing, so there is no step', 'leave --dry-run out');
-  const config = await readArchitecture(platform, given.clip);
-  const settings = resolveTeacher({ ...given, method }, config);
-  const names = count === undefined ? await classNamesOf(platform, given) : undefined;
-  const labels = tunedLabels(count ?? names?.length ?? 0, given.classes);
+  const config = await readArchitecture(platform, requested.clip);
+  const settings = resolveTeacher({ ...requested, method }, config);
+  const names = count === undefined ? await classNamesOf(platform, requested) : undefined;
+  const labels = tunedLabels(count ?? names?.length ?? 0, requested.classes);
   const tokens = names && (await promptTokens(platform, settings, config, names, labels));
   return {
     request: teacherRequest(config, settings, { classes: labels.length, tokens, capabilities }),

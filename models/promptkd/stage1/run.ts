@@ -32,8 +32,8 @@ import { gaussianWeights, PromptAverage } from './promptAverage.js';
 import { teacherGraph } from './step.js';
 import { trainingPart } from './trainingPart.js';
 
-type Given = TeacherSettings & { readonly method: TuningMethod };
-type Settings = ResolvedTeacher<Given>;
+type Requested = TeacherSettings & { readonly method: TuningMethod };
+type Settings = ResolvedTeacher<Requested>;
 type Sequences = readonly ArrayLike<number>[];
 
 /** What stage 1 knows before the run's folder is opened. */
@@ -53,7 +53,7 @@ interface TeacherData extends StageData {
 /**
  * Tunes the teacher's prompts; returns the path of the file that holds them. A device that is lost on the way is opened again.
  *
- * @throws UserError when something of what is given is wrong or training diverges; Stopped when the user asks for it
+ * @throws UserError when settings or files are wrong, or training diverges; Stopped when the user asks for it
  */
 export async function runTeacher(
   job: Job,
@@ -67,7 +67,7 @@ export async function runTeacher(
   return job.platform.join(out, TEACHER_FILE);
 }
 
-const STAGE: Stage<Given, Settings, TeacherData> = {
+const STAGE: Stage<Requested, Settings, TeacherData> = {
   kind: 'teacher',
   number: 1,
   doing: 'tuning the teacher',

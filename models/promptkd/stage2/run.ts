@@ -43,7 +43,7 @@ type Build = StageBuild<Settings, StudentData>;
 /**
  * Distils the student; returns the path of the file that holds it. A device that is lost on the way is opened again.
  *
- * @throws UserError when something of what is given is wrong or training diverges; Stopped when the user asks for it
+ * @throws UserError when settings or files are wrong, or training diverges; Stopped when the user asks for it
  */
 export async function runStudent(
   job: Job,
