@@ -13,6 +13,7 @@ import { teacherRequest } from '../../models/promptkd/stage1/plan.js';
 import { studentRequests } from '../../models/promptkd/stage2/plan.js';
 import { candidatesOf } from './candidateVariants.js';
 
+/** A kernel with a name that tells it from all others. */
 export interface NamedKernel {
   /** The kernel, how its first tensor is stored, and the constants that tell it from others of its name. */
   readonly label: string;

@@ -20,6 +20,7 @@ import { teacherRequest } from '../../models/promptkd/stage1/plan.js';
 import { studentRequests } from '../../models/promptkd/stage2/plan.js';
 import { candidateVariants } from './candidateVariants.js';
 
+/** A shader text of one capability level. */
 export interface ShaderVariant {
   readonly name: string;
   readonly level: Level;

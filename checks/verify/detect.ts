@@ -11,8 +11,10 @@ import { verifyPreprocessing } from './preprocessing.js';
 import { TokenizerListSchema, verifyTokenizer } from './tokenizerList.js';
 import { verifyTrainingCase } from './trainingCase.js';
 
+/** A kind of reference numbers. */
 export type ReferenceKind = VerifyReport['kind'];
 
+/** What a comparison may need beside the reference. */
 export interface VerifyOptions {
   /** The tokenizer for a tokenizer list: its file or folder. */
   readonly tokenizer?: string;

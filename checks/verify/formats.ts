@@ -13,6 +13,7 @@ import { type Prompts, promptVariables } from '../../models/promptkd/shared/prom
 import { failed, item, relativeError, skipped, TOLERANCE, type VerifyItem } from './item.js';
 import { ReferenceTensors } from './tensors.js';
 
+/** The file of reference tensors in a folder of checkpoints. */
 export const REFERENCE_FILE = 'tensors.safetensors';
 const NO_CHECKPOINT = /\.(json|ya?ml|md|txt|gz|py|npy|npz|png|jpe?g)$|^(readme|license)$/i;
 const SHARD = /-\d+-of-\d+\.\w+$/;

@@ -11,6 +11,7 @@ export const TokenizerListSchema = v.pipe(
   v.array(v.object({ text: v.string(), ids: v.pipe(v.array(Id), v.minLength(2)) })),
   v.minLength(1),
 );
+/** Texts with the token ids that they should get. */
 export type TokenizerList = v.InferOutput<typeof TokenizerListSchema>;
 
 /** One item a text, with the number of ids that differ; none may. Texts that do not fit are cut, as the list must have done. */

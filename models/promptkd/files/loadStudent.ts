@@ -13,6 +13,7 @@ import { promptVariables, requireFitting } from '../shared/prompts.js';
 import { isFile, openModelFile } from './modelFile.js';
 import { CLASS_VECTORS_FILE, readStudent, readStudentFile, type StoredStudent } from './studentFile.js';
 
+/** A student on the device, with the classes that it knows. */
 export interface Student {
   readonly model: ClipModel;
   readonly variables: StudentVariables;

@@ -11,11 +11,13 @@ import {
   sgd,
 } from '../../../engine/train/optim.js';
 
+/** How gradients are computed and applied. */
 export interface GradientOptions extends GradOptions, SgdOptions {
   /** Batches whose gradients are averaged before one update (default 1). */
   readonly accumulate?: number;
 }
 
+/** What `gradientsAndUpdate` records. */
 export interface GradientsAndUpdate {
   /** Of one batch. */
   readonly gradients: readonly Tensor[];

@@ -9,10 +9,12 @@ import { batchNorm, batchNormEval, updateRunningStatistics } from '../../../engi
 import { linear } from '../../../engine/ops/linear.js';
 import type { Random } from '../../random.js';
 
+/** Layers of the paper's head. */
 export const PROJECTION_LAYERS = 2;
 
 /** By the names of `projectionShapes`. */
 export type ProjectionValues = Readonly<Record<string, Float32Array>>;
+/** The head on the device, by the same names. */
 export type Projection = Readonly<Record<string, Tensor>>;
 
 /** The name of the BatchNorm behind layer `layer`, counted from 1. */

@@ -17,6 +17,7 @@ export interface PromptValues {
   readonly vision: readonly Float32Array[];
 }
 
+/** How many prompts both towers have, and of how many tokens. */
 export interface PromptShape {
   /** Number of blocks with prompts; 0 means none in that tower. */
   readonly textDepth: number;

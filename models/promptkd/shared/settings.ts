@@ -47,6 +47,7 @@ const common = {
 
 /** How stage 1 tunes; `clip` does not, and makes plain zero-shot CLIP the teacher (spec 1.1, 6.5). */
 export const TEACHER_METHODS = ['promptsrc', 'ivlp', 'coop', 'clip'] as const;
+/** A method of stage 1. */
 export type TeacherMethod = (typeof TEACHER_METHODS)[number];
 
 /** The defaults of what is optional here depend on the method and the model: see `defaults.ts`. */
@@ -74,6 +75,7 @@ export const TeacherSettingsSchema = v.strictObject({
   averageMean: v.optional(v.number()),
   averageDeviation: v.optional(positive, 1),
 });
+/** Settings of stage 1. */
 export type TeacherSettings = v.InferOutput<typeof TeacherSettingsSchema>;
 
 /** Settings of stage 2. */
@@ -112,6 +114,7 @@ export const StudentSettingsSchema = v.strictObject({
   /** Classes whose images decide between epochs: base in base-to-novel, all in cross-dataset. */
   selectClasses: v.optional(v.picklist(['base', 'all']), 'base'),
 });
+/** Settings of stage 2. */
 export type StudentSettings = v.InferOutput<typeof StudentSettingsSchema>;
 
 /** Settings of a run that is planned, whose data may not be there yet. */

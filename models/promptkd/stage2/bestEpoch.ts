@@ -66,6 +66,7 @@ export function countCorrect(
   ).length;
 }
 
+/** The best epoch so far by accuracy, kept on the device. */
 export class BestEpoch {
   /** Right answers and number of the best epoch; on the device with the rest, so that a saved state has it too. */
   private readonly record = variable(Float32Array.of(-1, 0), [2], 'best.record');

@@ -36,6 +36,7 @@ interface Place {
   readonly row: number;
 }
 
+/** The features of one owner: rows of `width` numbers by key, float16 on disk. */
 export class FeatureCache {
   private readonly places = new Map<string, Place>();
   private readonly fresh = new Map<string, Uint16Array>();
