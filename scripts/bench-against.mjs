@@ -2,14 +2,12 @@
  * `npm run bench:against -- COMMIT [--turns N] [--most RATIO] -- step …`: a command of the bench with this tree and with another
  * commit, in turns, as machines change their speed. Prints how much longer each row takes here; ends with 1 beyond `--most`.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
+import { withTrees } from './trees.mjs';
 
-const here = fileURLToPath(new URL('..', import.meta.url));
 const program = new Command('bench:against')
   .argument('<commit>', 'what to compare with')
   .argument('<bench...>', 'a command of the bench, behind --')
@@ -19,15 +17,7 @@ const program = new Command('bench:against')
 const [commit, ...bench] = program.args;
 const { turns, most } = program.opts();
 
-const folder = mkdtempSync(join(tmpdir(), 'promptkd-against-'));
-const there = join(folder, 'tree');
-const git = (...args) => execFileSync('git', args, { cwd: here, stdio: ['ignore', 'inherit', 'inherit'] });
-try {
-  git('worktree', 'add', '--detach', '--quiet', there, commit);
-  symlinkSync(join(here, 'node_modules'), join(there, 'node_modules'));
-  const trees = { there, here };
-  for (const tree of Object.values(trees))
-    execFileSync('npm', ['run', 'build', '--silent'], { cwd: tree, stdio: 'inherit' });
+process.exitCode = await withTrees(commit, (trees, folder) => {
   const samples = { there: new Map(), here: new Map() };
   for (let turn = 0; turn < turns; turn++) {
     // The one that goes first has the colder machine.
@@ -36,11 +26,8 @@ try {
       for (const [name, timing] of measure(trees[which], join(folder, `${which}-${turn}`)))
         samples[which].set(name, [...(samples[which].get(name) ?? []), ...timing.samples]);
   }
-  process.exitCode = compare(samples) ? 0 : 1;
-} finally {
-  git('worktree', 'remove', '--force', there);
-  rmSync(folder, { recursive: true, force: true });
-}
+  return compare(samples) ? 0 : 1;
+});
 
 /** The rows of one run of the bench, by what they are of. */
 function measure(tree, out) {
