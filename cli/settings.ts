@@ -91,7 +91,7 @@ const FIELDS: Readonly<Record<Field, readonly [value: string, help: string]>> = 
   averageMean: ['epoch', 'centre of the Gaussian that averages the prompts (default: 3/4 of the epochs)'],
   averageDeviation: ['epochs', 'its standard deviation'],
   temperature: ['value', 'temperature of both softmaxes'],
-  kdLoss: ['name', `distillation loss, ${lossHelp()}`],
+  kdLoss: ['name', `distillation loss: ${lossHelp()}`],
   kdWeight: ['value', `weight of the distillation loss (default: ${lossWeightHelp()})`],
   select: [
     'way',

@@ -5,7 +5,7 @@ import { meanOverTemplates, normalizeRows } from '../../models/promptkd/classVec
 import { type Prompts, promptVariables } from '../../models/promptkd/shared/prompts.js';
 import { TrainingStep } from '../../models/promptkd/shared/trainingStep.js';
 import { classInputs } from '../../models/promptkd/stage1/classInputs.js';
-import { gaussianWeights, PromptAverage } from '../../models/promptkd/stage1/promptAverage.js';
+import { PromptAverage } from '../../models/promptkd/stage1/promptAverage.js';
 import { teacherGraph } from '../../models/promptkd/stage1/step.js';
 import type { StepLosses } from '../../models/runs/train.js';
 import { type CaseContext, relative } from './caseContext.js';
@@ -39,8 +39,7 @@ export async function verifyStage1(context: CaseContext): Promise<{ items: Verif
     inspect: true,
     onProgress: (done, total) => context.advance(done / total),
   });
-  const average = await PromptAverage.create(gpu, graph.parameters);
-  const weights = gaussianWeights(settings.epochs, settings.averageMean, settings.averageDeviation);
+  const average = await PromptAverage.create(gpu, graph.parameters, settings);
   const rates = caseRates(settings, stage1.steps);
   const perEpoch = stage1.steps / stage1.epochs;
   const names = graph.parameters.map((p) => p.label);
@@ -58,7 +57,7 @@ export async function verifyStage1(context: CaseContext): Promise<{ items: Verif
           step.plan.read(graph.gradients[i]!),
         )),
       );
-    if ((s + 1) % perEpoch === 0) average.add(weights[Math.floor(s / perEpoch)]!);
+    if ((s + 1) % perEpoch === 0) average.endEpoch((s + 1) / perEpoch);
     context.advance();
   }
   items.push(

@@ -18,7 +18,7 @@ export async function classNamesOf(
     if (classNames.length > 0) return classNames;
   }
   throw new UserError(
-    '--dry-run does not know the number of classes',
+    'the number of classes is not known',
     'give it: --dry-run 1000, or --data FOLDER',
   );
 }

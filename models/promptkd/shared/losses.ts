@@ -76,7 +76,7 @@ export function lossHelp(): string {
     lossNames(compared)
       .map((name) => `${name} (${lossOf(name).help})`)
       .join(', ');
-  return `between logits ${described('logits')}; between unit image features ${described('features')}`;
+  return `${described('logits')} on logits; ${described('features')} on unit image features`;
 }
 
 /** The default weights in words: the usual one, then the losses that have another. */

@@ -28,7 +28,7 @@ import { runStage, type Stage, type StageData } from '../shared/stageRun.js';
 import { classInputs, meanTemplateFeatures } from './classInputs.js';
 import { runPlainTeacher } from './plainClip.js';
 import { frozenTextRequest, teacherRequest } from './plan.js';
-import { gaussianWeights, PromptAverage } from './promptAverage.js';
+import { PromptAverage } from './promptAverage.js';
 import { teacherGraph } from './step.js';
 import { trainingPart } from './trainingPart.js';
 
@@ -127,20 +127,16 @@ const STAGE: Stage<Requested, Settings, TeacherData> = {
       teacherRequest(config, { ...settings, batch }, sizes),
     );
     const { parameters, optimiser, labels, frozenFeatures } = graph;
-    const average = promptSrc ? own(await PromptAverage.create(gpu, parameters)) : undefined;
-    const weights = gaussianWeights(settings.epochs, settings.averageMean, settings.averageDeviation);
+    const average = promptSrc ? own(await PromptAverage.create(gpu, parameters, settings)) : undefined;
     return {
       step,
       loader: stage.loader,
       feed: ({ items, indices }, epoch) => {
-        write(
-          gpu,
-          labels,
-          Int32Array.from(items, ({ label }) => label),
-        );
+        const found = items.map(({ label }) => label);
+        write(gpu, labels, Int32Array.from(found));
         if (crops && frozenFeatures) write(gpu, frozenFeatures, crops.batch(epoch, indices));
       },
-      endEpoch: (epoch) => average?.add(weights[epoch - 1]!),
+      endEpoch: (epoch) => average?.endEpoch(epoch),
       state: stateOf(parameters, optimiser.state, average?.sums ?? []),
       results: async () => {
         const last = () => Promise.all(parameters.map((parameter) => readLeaf(gpu, parameter)));

@@ -16,10 +16,10 @@ import { l1Mean } from '../../../engine/ops/meanDifference.js';
 import { multiply } from '../../../engine/ops/multiply.js';
 import type { ClipGraph } from '../../clip/model.js';
 import { encodeText } from '../../clip/text.js';
-import type { GradientOptions } from '../shared/gradientsAndUpdate.js';
+import { type GradientOptions, gradientsAndUpdate } from '../shared/gradientsAndUpdate.js';
 import { cosineLogits, unitFeatures } from '../shared/logits.js';
 import type { Prompts } from '../shared/prompts.js';
-import { recordUpdates, type StepGraph } from '../shared/trainingStep.js';
+import type { StepGraph } from '../shared/trainingStep.js';
 
 /** What the step depends on: resolved settings of stage 1 are such options. */
 export interface TeacherStepOptions extends GradientOptions {
@@ -96,6 +96,6 @@ export function teacherGraph(
     parts = { ce, scl_text, scl_image, scl_logits };
   }
   const parameters = [...prompts.text, ...prompts.vision];
-  const updates = recordUpdates(loss, parameters, rate, options, weights.half);
+  const updates = gradientsAndUpdate(loss, parameters, rate, options, weights.half);
   return { images, frozenFeatures, labels, rate, loss, parts, inspected: [], ...updates };
 }
