@@ -33,12 +33,14 @@ export class CaseContext {
     const checkpoint = (name: string) =>
       loadCheckpoint(platform, platform.join(folder, `${name}.safetensors`));
     const [teacher, student] = [await checkpoint('teacher'), await checkpoint('student')];
+    // The method never uses the student's text tower, so a case need not have it.
+    const text = student.config.text.width > 0;
     return new CaseContext(
       gpu,
       given,
       tensors,
       await loadModel(gpu, teacher, { precision }),
-      await loadModel(gpu, student, { precision }),
+      await loadModel(gpu, student, { precision, text }),
       onProgress,
     );
   }
