@@ -1,6 +1,6 @@
 /**
  * The distillation loss: KL(softmax(teacher / T) || softmax(student / T)), times T^2, divided by batch * classes (not
- * by the batch alone: spec 3.3).
+ * by the batch alone: docs/method.md 3.3).
  */
 import { UserError } from '../errors.js';
 import { call, float, type Op, type Values } from '../graph/op.js';

@@ -1,4 +1,4 @@
-/** Class vectors: the tuned teacher's text features, computed once and kept in a file of their own (spec 2). */
+/** Class vectors: the tuned teacher's text features, computed once and kept in a file of their own (docs/method.md 2). */
 import { UserError } from '../../../engine/errors.js';
 import { parseLimitedJson } from '../../checkpoints/json.js';
 import { openByContent } from '../../checkpoints/load.js';

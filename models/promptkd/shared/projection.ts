@@ -1,5 +1,5 @@
 /**
- * The student's projection head into the space of the class vectors (spec 3.1): 1 to 3 Linear layers, with BatchNorm and
+ * The student's projection head into the space of the class vectors (docs/method.md 3.1): 1 to 3 Linear layers, with BatchNorm and
  * ReLU behind all but the last; 0 layers are no head at all. The paper's has two: fc1, bn, ReLU, fc2.
  */
 

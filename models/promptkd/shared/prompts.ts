@@ -1,4 +1,4 @@
-/** Learned prompts of both towers: how many, where, and how they start (IVLP's design; spec 1.2). */
+/** Learned prompts of both towers: how many, where, and how they start (IVLP's design; docs/method.md 1.2). */
 import { UserError } from '../../../engine/errors.js';
 import { type Tensor, variable } from '../../../engine/graph/tensor.js';
 import { type Checkpoint, readable } from '../../checkpoints/tensors.js';

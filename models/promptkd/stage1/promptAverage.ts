@@ -1,4 +1,4 @@
-/** Gaussian averaging of the prompts over epochs (PromptSRC's GPA; spec 1.4). */
+/** Gaussian averaging of the prompts over epochs (PromptSRC's GPA; docs/method.md 1.4). */
 import type { Gpu } from '../../../engine/gpu/gpu.js';
 import { readLeaf, write } from '../../../engine/gpu/memory.js';
 import { Plan } from '../../../engine/gpu/plan.js';

@@ -1,5 +1,5 @@
 /**
- * Stage 1: tunes the teacher's prompts with a few labelled images (spec 1.3).
+ * Stage 1: tunes the teacher's prompts with a few labelled images (docs/method.md 1.3).
  *
  *     promptsrc:   loss = CE(q, y) + 25 * mean|w - f| + 10 * mean|u - z| + KL(q0 || q)
  *     ivlp, coop:  loss = CE(q, y)

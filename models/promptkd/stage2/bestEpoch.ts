@@ -1,4 +1,4 @@
-/** Keeps the best epoch of stage 2 where the settings ask for one (spec 3.9); the default is the last. */
+/** Keeps the best epoch of stage 2 where the settings ask for one (docs/method.md 3.9); the default is the last. */
 import { UserError } from '../../../engine/errors.js';
 import type { Gpu } from '../../../engine/gpu/gpu.js';
 import { copyLeaf, readLeaf, release, write } from '../../../engine/gpu/memory.js';

@@ -1,5 +1,5 @@
 /**
- * Stage 2: distils the teacher into the student on unlabelled images (spec 3).
+ * Stage 2: distils the teacher into the student on unlabelled images (docs/method.md 3).
  *
  *     kl:            loss = weight * T² * sum over b, c of p (log p - log r) / (B * C)
  *     symmetric-kl:  the mean of that and of the same with p and r exchanged
