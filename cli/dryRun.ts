@@ -42,6 +42,7 @@ export interface DryRunFlags {
 
 const NAMES = Object.keys(KNOWN_MODELS).join(', ');
 
+/** Adds `--dry-run`. */
 export const addDryRunOption = (command: Command): Command =>
   command.addOption(
     new Option(

@@ -55,6 +55,6 @@ describe('the files of a repository', () => {
 
   it('must be those of a CLIP', () => {
     expect(() => choose('tokenizer.json', 'config.json')).toThrow(UserError);
-    expect(() => choose('model.safetensors', 'spiece.model')).toThrow(/no tokenizer/);
+    expect(() => choose('model.safetensors', 'spiece.model')).toThrow(/no supported tokenizer/);
   });
 });

@@ -1,4 +1,4 @@
-/** This project, as one of the processes that are compared. */
+/** This project, as one of the compared processes. */
 
 import { attachKernels } from '../../../cli/device/kernelStore.js';
 import { type Gpu, type Level, openGpu } from '../../../engine/gpu/gpu.js';
