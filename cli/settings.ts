@@ -172,14 +172,8 @@ export function addSettingsOptions(command: Command, stage: Stage): Command {
     .option('--strict', 'treat any broken image as an error: --max-broken 0');
   for (const field of fieldsOf(stage)) {
     const fallback = defaults[field] ?? (stage === 'teacher' ? methodDefault(field) : undefined);
-    const required = !isOptional(stage, field);
-    command.addOption(
-      settingOption(
-        stage,
-        field,
-        required ? ' (required)' : fallback === undefined ? '' : ` (default: ${fallback})`,
-      ),
-    );
+    const known = fallback === undefined ? '' : ` (default: ${fallback})`;
+    command.addOption(settingOption(stage, field, isOptional(stage, field) ? known : ' (required)'));
   }
   return command;
 }

@@ -75,7 +75,7 @@ export async function runPeers(flags: PeerFlags): Promise<string> {
     for (const work of cases) {
       log(nameOf(work));
       rows.push(...(await compare(team, work, repetition, log)));
-      // After every case: a call that is stopped keeps what it measured.
+      // Write after every case, so that a stopped command keeps its results.
       const report = { name: 'peers', date, environment: { ...environment, versions }, rows };
       const append = flags.append ? { keyOf } : undefined;
       text = writeReport(report, renderPeers, { out: flags.out, append });
