@@ -1,6 +1,7 @@
 /**
- * `npm run bench:against -- COMMIT [--turns N] [--most RATIO] -- step …`: a command of the bench with this tree and with another
- * commit, in turns, as machines change their speed. Prints how much longer each row takes here; ends with 1 beyond `--most`.
+ * `npm run bench:against -- COMMIT [--turns N] [--most RATIO] -- step …`: runs a measurement of the bench with this tree and with
+ * another commit in turns, because the speed of a machine varies. Prints how much longer each row takes here; exit code 1 if it is
+ * more than `--most`.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
@@ -11,10 +12,10 @@ import { Command } from 'commander';
 
 const here = fileURLToPath(new URL('..', import.meta.url));
 const program = new Command('bench:against')
-  .argument('<commit>', 'what to compare with')
-  .argument('<bench...>', 'a command of the bench, behind --')
-  .option('--turns <n>', 'how often each is measured', Number, 5)
-  .option('--most <ratio>', 'the largest ratio of all rows together', Number, 1.02)
+  .argument('<commit>', 'commit to compare with')
+  .argument('<bench...>', 'measurement of the bench and its flags, after --')
+  .option('--turns <n>', 'how often to measure each tree', Number, 5)
+  .option('--most <ratio>', 'largest accepted ratio over all rows', Number, 1.02)
   .parse();
 const [commit, ...bench] = program.args;
 const { turns, most } = program.opts();

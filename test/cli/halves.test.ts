@@ -1,4 +1,4 @@
-/** Float32 weights rounded by threads: the same bits, and the same mistakes as without. */
+/** Float32 weights rounded by threads: the same bits and the same errors as without threads. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +12,7 @@ import { TestRandom } from '../helpers/check.js';
 import { temporaryFolder } from '../helpers/files.js';
 
 const folder = temporaryFolder('halves');
-/** Threads run the compiled file, as users have it. */
+/** The compiled worker, as users run it. */
 const script = fileURLToPath(new URL('../../dist/cli/platform/halfWorker.js', import.meta.url));
 const platform: Platform = {
   ...nodePlatform,
@@ -38,7 +38,7 @@ it.each<[string, Platform]>([
   ['without them', nodePlatform],
 ])('rounds as the library of numbers does, %s', async (_, { ...platform }) => {
   const { tensors } = await openSafetensors(platform, path);
-  // Several at once, and a small one behind a large one, whose memory a thread uses again.
+  // Several at once, with a small tensor after a large one whose memory is reused.
   const read = await Promise.all(
     ['large', 'small', 'large', 'none', 'half'].map((name) => tensors.get(name)!.readHalf()),
   );
@@ -48,7 +48,7 @@ it.each<[string, Platform]>([
   );
 });
 
-it('says what is wrong with a file in the words of any other reader', async () => {
+it('reports a bad file like any other reader', async () => {
   await expect(readHalvesInThread({ path, offset: 0, count: 2 ** 20 }, script)).rejects.toThrow(
     'ends too early',
   );
@@ -71,7 +71,7 @@ it.each<[string, Platform]>([
 ])('notices a flipped bit, %s', async (_, platform) => {
   const bytes = readFileSync(path);
   const damaged = join(folder, 'damaged.safetensors');
-  // In the last of the large values, which lie behind the small ones.
+  // In the last large value; large tensors follow the small ones.
   const at = bytes.indexOf(Buffer.from(large.slice(-1).buffer));
   bytes[at]! ^= 1;
   writeFileSync(damaged, bytes);

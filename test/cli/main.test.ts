@@ -1,4 +1,4 @@
-/** The built command line as a process of its own: exit codes, and that it ends at all. */
+/** The built command line as a separate process: exit codes, and that it ends. */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
