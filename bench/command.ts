@@ -1,6 +1,7 @@
 /** What all measurements share: flags, adapter, report. */
 import { attachKernels } from '../cli/device/kernelStore.js';
-import { type Gpu, type Level, openGpu } from '../engine/gpu/gpu.js';
+import type { Level } from '../engine/capabilities.js';
+import { type Gpu, openGpu } from '../engine/gpu/gpu.js';
 import { type Repetition, warmUpFor } from '../engine/gpu/measure.js';
 import { environmentOf } from './environment.js';
 import { writeReport } from './results.js';

@@ -1,11 +1,11 @@
 /** `--dry-run` of both stages: what a run would need, from shapes alone. */
 import { type Command, Option } from 'commander';
 import { UserError } from '../engine/errors.js';
-import type { PlanDescription } from '../engine/graph/schedule.js';
+import type { PlanDescription } from '../engine/gpu/schedule.js';
 import { loadCheckpoint } from '../models/checkpoints/load.js';
 import type { ClipConfig } from '../models/clip/config.js';
 import type { Precision } from '../models/clip/precision.js';
-import { loadDataset } from '../models/datasets/dataset.js';
+import { loadDataset } from '../models/datasets/loadDataset.js';
 import type { Platform } from '../models/platform.js';
 import { METHOD_DEFAULTS } from '../models/promptkd/shared/defaults.js';
 import type { StudentSettings, TeacherSettings } from '../models/promptkd/shared/settings.js';

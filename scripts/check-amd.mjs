@@ -115,7 +115,7 @@ function faultOf({ chip, kernel, error, ...figures }) {
   const spills = spillsOf(figures);
   if (spills > 0) return `spills ${spills} registers`;
   const { leastWaves } = CHIPS[chip];
-  if (/^attention\./.test(kernel) && figures.waves < leastWaves)
+  if (/^attention_shared_memory\./.test(kernel) && figures.waves < leastWaves)
     return `${figures.waves} waves a SIMD, of ${leastWaves} that there should be`;
   return undefined;
 }

@@ -1,6 +1,8 @@
 /** `bench peers`: the comparison with other WebGPU libraries. */
+
+import type { Level } from '../../engine/capabilities.js';
 import { UserError } from '../../engine/errors.js';
-import { type Level, listAdapters, openGpu } from '../../engine/gpu/gpu.js';
+import { listAdapters, openGpu } from '../../engine/gpu/gpu.js';
 import { environmentOf } from '../environment.js';
 import { writeReport } from '../results.js';
 import { CASES, nameOf, type PeerCase, QUICK_CASES } from './cases.js';

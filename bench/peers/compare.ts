@@ -2,7 +2,7 @@
  * Times this project and its peers on the same work, each in its own process on the same adapter. They take turns in every round.
  * A time only counts if the results computed in that time agree with a float64 reference.
  */
-import type { Level } from '../../engine/gpu/gpu.js';
+import type { Level } from '../../engine/capabilities.js';
 import { type Repetition, runsFor, summarise, type Timing } from '../../engine/gpu/measure.js';
 import { flopsOf, nameOf, type PeerCase, resultSize } from './cases.js';
 import { Contender, type ContenderSpec } from './contender.js';

@@ -1,7 +1,7 @@
 /** Float64 reference results of a case at some indices. A time only counts if a process agrees with them. */
-import { grad } from '../../engine/graph/autograd.js';
 import { evaluate } from '../../engine/graph/reference.js';
-import { activationValue } from '../../engine/ops/activation.js';
+import { activationValue } from '../../engine/kernels/activations.js';
+import { grad } from '../../engine/train/autograd.js';
 import { EPSILON, HEAD, inputsOf, type PeerCase } from './cases.js';
 import { trainingGraph } from './trainingGraph.js';
 

@@ -6,7 +6,7 @@ import type { Gpu } from '../../engine/gpu/gpu.js';
 import { alternate, planRunner, type Repetition, type Runner } from '../../engine/gpu/measure.js';
 import { releaseAll } from '../../engine/gpu/memory.js';
 import { Plan } from '../../engine/gpu/plan.js';
-import type { PlanRequest } from '../../engine/graph/schedule.js';
+import type { PlanRequest } from '../../engine/gpu/schedule.js';
 import { constant, input, type Tensor, variable } from '../../engine/graph/tensor.js';
 import { l2Normalize } from '../../engine/ops/l2Normalize.js';
 import type { ClipConfig } from '../../models/clip/config.js';

@@ -1,8 +1,9 @@
 /** Records a graph again in its smallest operations: a step without any fusion. */
 
-import { record } from '../../engine/graph/op.js';
-import type { PlanRequest } from '../../engine/graph/schedule.js';
-import type { GraphNode, Tensor } from '../../engine/graph/tensor.js';
+import type { PlanRequest } from '../../engine/gpu/schedule.js';
+import type { GraphNode } from '../../engine/graph/op.js';
+import { nodeOf, record } from '../../engine/graph/op.js';
+import type { Tensor } from '../../engine/graph/tensor.js';
 import { recordingOrder } from '../../engine/graph/traverse.js';
 import { activation } from '../../engine/ops/activation.js';
 import { add } from '../../engine/ops/add.js';
@@ -21,7 +22,7 @@ type LinearOptions = NonNullable<Parameters<typeof linear>[3]>;
 export function unfused({ outputs = [], updates = [], loss }: PlanRequest): PlanRequest {
   const copies = new Map<Tensor, Tensor>();
   const nodes = new Map<GraphNode, GraphNode>();
-  const copyOf = (tensor: Tensor): Tensor => (tensor.node ? copies.get(tensor)! : tensor);
+  const copyOf = (tensor: Tensor): Tensor => (nodeOf(tensor) ? copies.get(tensor)! : tensor);
   for (const node of recordingOrder(outputs, updates)) {
     const inputs = node.inputs.map(copyOf);
     if (node.op.name === 'linear') {

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { UserError } from '../../engine/errors.js';
 import { zeroShotTemplate } from '../../models/clip/templates.js';
 import { checkImages } from '../../models/datasets/checkImages.js';
-import { loadDataset } from '../../models/datasets/dataset.js';
+import { loadDataset } from '../../models/datasets/loadDataset.js';
 import { Classifier } from '../../models/promptkd/use/classifier.js';
 import { addPrecisionOption, type PrecisionFlags } from '../device/gpu.js';
 import { addJobOptions, type JobFlags, withJob } from '../device/job.js';

@@ -4,9 +4,9 @@ import { type Command, Option } from 'commander';
 import { MODEL_NAMES, modelNamed } from '../../bench/workloads/models.js';
 import { UserError } from '../../engine/errors.js';
 import type { Gpu } from '../../engine/gpu/gpu.js';
-import { choicesOf } from '../../engine/graph/schedule.js';
-import { type TunedChoice, Tuner } from '../../engine/kernels/tuner.js';
-import type { Tunable } from '../../engine/kernels/tuning.js';
+import { choicesOf } from '../../engine/gpu/schedule.js';
+import { type TunedChoice, Tuner } from '../../engine/gpu/tuner.js';
+import type { Tunable } from '../../engine/graph/tunable.js';
 import type { Precision } from '../../models/clip/precision.js';
 import { type StepShape, studentRequests, teacherRequest } from '../../models/promptkd/shared/shapes.js';
 import {

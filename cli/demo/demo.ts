@@ -1,6 +1,6 @@
 /** `promptkd demo`: data set, both stages and the evaluation on the built-in models, with the time of each. */
 import { UserError } from '../../engine/errors.js';
-import { loadDataset } from '../../models/datasets/dataset.js';
+import { loadDataset } from '../../models/datasets/loadDataset.js';
 import type { Job } from '../../models/job.js';
 import type { Platform } from '../../models/platform.js';
 import { encodeClassVectors } from '../../models/promptkd/classVectors/classVectors.js';

@@ -1,7 +1,8 @@
 /** Opens the adapter that a command runs on, and says so when it is a software one. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Level } from '../../engine/capabilities.js';
 import { UserError } from '../../engine/errors.js';
-import { type Gpu, type Level, NoAdapterError, openGpu } from '../../engine/gpu/gpu.js';
+import { type Gpu, NoAdapterError, openGpu } from '../../engine/gpu/gpu.js';
 import type { Precision } from '../../models/clip/precision.js';
 import { mark } from '../debug/trace.js';
 import { MARKER, relaunchIfNeeded } from '../platform/relaunch.js';

@@ -6,11 +6,16 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as v from 'valibot';
-import type { Gpu, Level } from '../../engine/gpu/gpu.js';
-import { KernelChecks, type VerdictStore } from '../../engine/kernels/kernelChecks.js';
-import { type TunedChoice, Tuner, type TuningStore } from '../../engine/kernels/tuner.js';
+import type { Level } from '../../engine/capabilities.js';
+import type { Gpu } from '../../engine/gpu/gpu.js';
+import {
+  attachChecks,
+  KernelChecks,
+  shaderFingerprint,
+  type VerdictStore,
+} from '../../engine/gpu/kernelChecks.js';
+import { attachTuner, type TunedChoice, Tuner, type TuningStore } from '../../engine/gpu/tuner.js';
 import { openSealedJson, sealJson } from '../../models/runs/sealedJson.js';
-import { shaderSources } from '../../shaders/generated.js';
 import { debugLevel } from '../debug/level.js';
 import { cacheFolder } from '../platform/cacheFolder.js';
 import { say } from '../terminal/output.js';
@@ -40,10 +45,7 @@ function compilerVersion(): string {
   }
 }
 
-const currentVersion = (): string => {
-  const texts = createHash('sha256').update(JSON.stringify(shaderSources)).digest('hex');
-  return `webgpu ${compilerVersion()}, kernels ${texts.slice(0, 16)}`;
-};
+const currentVersion = (): string => `webgpu ${compilerVersion()}, kernels ${shaderFingerprint()}`;
 
 /**
  * The path of the file for an adapter: its name, and a hash of everything that decides which kernels can run. The level is part
@@ -164,17 +166,17 @@ export function attachKernels(gpu: Gpu): void {
   // Dawn's null backend does not compute.
   if (gpu.adapter.backend === 'null') return;
   const store = kernelStoreOf(gpu);
-  gpu.checks = new KernelChecks(gpu, store.verdicts, { onNote: note });
+  attachChecks(gpu, new KernelChecks(gpu, store.verdicts, { onNote: note }));
   // A tuner without time only follows stored choices.
   if (Object.keys(store.stored.choices).length > 0)
-    gpu.tuning = new Tuner(gpu, store.choices, { seconds: 0 });
+    attachTuner(gpu, new Tuner(gpu, store.choices, { seconds: 0 }));
 }
 
 /** Times the kernels of every plan from now on, for this many seconds in total. */
 export function startTuning(gpu: Gpu, seconds: number, env: NodeJS.ProcessEnv = process.env): void {
   const store = kernelStoreOf(gpu);
   let announced = false;
-  gpu.tuning = new Tuner(gpu, store.choices, {
+  const tuner = new Tuner(gpu, store.choices, {
     seconds,
     onProgress: () => {
       if (!announced) note(`timing kernels for at most ${seconds} s; results are stored in ${store.path}`);
@@ -184,4 +186,5 @@ export function startTuning(gpu: Gpu, seconds: number, env: NodeJS.ProcessEnv = 
       note(`${seconds} s were not enough to time all kernels: the others keep the shipped choice`),
     onNote: debugLevel(env) > 0 ? note : undefined,
   });
+  attachTuner(gpu, tuner);
 }

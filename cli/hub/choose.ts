@@ -1,6 +1,6 @@
 /** Chooses the files of a model repository that this project reads. */
 import { UserError } from '../../engine/errors.js';
-import { TOKENIZER_FILES } from '../../models/clip/tokenizer.js';
+import { TOKENIZER_FILES } from '../../models/clip/tokenizerFile.js';
 
 /** Weights in one file, in order of preference. */
 const WEIGHTS = [

@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import { UserError } from '../../engine/errors.js';
 import { promptName, requireDistinct } from '../../models/datasets/classNames.js';
-import { loadDataset } from '../../models/datasets/dataset.js';
+import { loadDataset } from '../../models/datasets/loadDataset.js';
 import type { Platform } from '../../models/platform.js';
 
 /** Flags of `addClassOptions`. */

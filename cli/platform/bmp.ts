@@ -3,7 +3,7 @@
  * "Bitmap Header Types" (BITMAPCOREHEADER to BITMAPV5HEADER).
  */
 
-import type { RgbImage } from '../../models/platform.js';
+import type { RgbImage } from '../../models/images/types.js';
 import { ImageFault } from './imageFault.js';
 
 const UNCOMPRESSED = 0;

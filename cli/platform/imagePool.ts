@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { Tinypool } from 'tinypool';
 import { UserError } from '../../engine/errors.js';
 import { BrokenImage } from '../../models/datasets/skipped.js';
-import type { PreparedFile, PrepareRequest } from '../../models/images/prepare.js';
+import type { PreparedFile, PrepareRequest } from '../../models/images/types.js';
 import type { Platform } from '../../models/platform.js';
 import type { WorkerResult } from './imageWorker.js';
 import { decodeGate } from './useImage.js';
@@ -56,7 +56,7 @@ export function openImagePool(
   const prepareImage = async (request: PrepareRequest): Promise<PreparedFile> => {
     const result = (await pool.run(request)) as WorkerResult;
     if ('broken' in result) throw new BrokenImage(request.path, result.broken);
-    if ('mistake' in result) throw new UserError(result.mistake.message, result.mistake.mend);
+    if ('mistake' in result) throw new UserError(result.mistake.message, result.mistake.hint);
     return result;
   };
   return {

@@ -2,7 +2,8 @@
 import sharp from 'sharp';
 import { UserError } from '../../engine/errors.js';
 import { BrokenImage } from '../../models/datasets/skipped.js';
-import { type PreparedFile, type PrepareRequest, prepareFile } from '../../models/images/prepare.js';
+import { prepareFile } from '../../models/images/prepare.js';
+import type { PreparedFile, PrepareRequest } from '../../models/images/types.js';
 import { moved } from './moved.js';
 import { nodePlatform } from './node.js';
 
@@ -10,7 +11,7 @@ import { nodePlatform } from './node.js';
 export type WorkerResult =
   | PreparedFile
   | { readonly broken: string }
-  | { readonly mistake: { message: string; mend: string } };
+  | { readonly mistake: { message: string; hint: string } };
 
 // Workers decode different files at the same time, so more threads per file would only compete.
 sharp.concurrency(1);
@@ -28,7 +29,7 @@ export default async function work(request: PrepareRequest): Promise<WorkerResul
   } catch (error) {
     if (error instanceof BrokenImage) return { broken: error.reason };
     if (!(error instanceof UserError)) throw error;
-    return { mistake: { message: error.message, mend: error.mend } };
+    return { mistake: { message: error.message, hint: error.hint } };
   }
 }
 

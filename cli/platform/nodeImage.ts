@@ -3,7 +3,7 @@ import { UserError } from '../../engine/errors.js';
 import { NO_IMAGE } from '../../models/datasets/checkImages.js';
 import { BrokenImage } from '../../models/datasets/skipped.js';
 import { type ImageFormat, imageFormat } from '../../models/images/imageFormat.js';
-import type { RgbImage } from '../../models/platform.js';
+import type { RgbImage } from '../../models/images/types.js';
 import { bmpSize, decodeBmp } from './bmp.js';
 import { firstGifFrame } from './gifFrame.js';
 import { ImageFault } from './imageFault.js';

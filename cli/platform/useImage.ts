@@ -6,7 +6,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { workerData } from 'node:worker_threads';
 import { BrokenImage } from '../../models/datasets/skipped.js';
-import type { DecodedFile, UseImage } from '../../models/images/prepare.js';
+import type { DecodedFile, UseImage } from '../../models/images/types.js';
 import { UnreadableFile } from '../../models/platform.js';
 import { DecodeGate } from './decodeGate.js';
 import { decodeImage, type ImageHeader, readImageHeader } from './nodeImage.js';

@@ -33,7 +33,7 @@ export function report(
     return stopCode();
   }
   if (error instanceof UserError) {
-    write(`error: ${error.message}\nhint: ${error.mend}\n`);
+    write(`error: ${error.message}\nhint: ${error.hint}\n`);
     if (debugLevel(env) > 0 && error.stack) write(`${error.stack}\n`);
     return error instanceof OutputError ? 1 : 2;
   }

@@ -1,7 +1,7 @@
 /** Submission of launches, and a place where a profiler may take it over. */
 import type { KernelSource } from '../kernels/kernelSource.js';
-import { encode, type Launch } from '../kernels/launch.js';
 import type { Gpu } from './gpu.js';
+import { encode, type Launch } from './launch.js';
 
 /** Sees every plan that is compiled on a device and submits its launches in the plan's place. */
 export interface LaunchObserver {

@@ -1,7 +1,7 @@
 /** Times the kernels of real runs: the launches that the device has to do anyway, in the order in which they are queued. */
 import type { KernelSource } from '../kernels/kernelSource.js';
-import { encode, type Launch } from '../kernels/launch.js';
 import type { Gpu } from './gpu.js';
+import { encode, type Launch } from './launch.js';
 import type { LaunchObserver } from './observer.js';
 import type { KernelTime } from './profile.js';
 

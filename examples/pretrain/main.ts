@@ -7,7 +7,7 @@ import { nodePlatform } from '../../cli/platform/node.js';
 import { seconds } from '../../cli/terminal/progress.js';
 import { report } from '../../cli/terminal/report.js';
 import { formatAccuracies } from '../../cli/terminal/table.js';
-import { loadTokenizer } from '../../models/clip/tokenizer.js';
+import { loadTokenizer } from '../../models/clip/tokenizerFile.js';
 import type { Job } from '../../models/job.js';
 import { parseSettings } from '../../models/promptkd/shared/settings.js';
 import { type Drawing, draw, listSubjects, readClasses, readIcons, UNSEEN_STYLE } from './drawings.js';

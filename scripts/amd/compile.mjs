@@ -5,7 +5,7 @@
 import { writeSync } from 'node:fs';
 import { listKernels } from '../../dist/checks/shaders/adapterKernels.js';
 import { openGpu } from '../../dist/engine/gpu/gpu.js';
-import { getKernel } from '../../dist/engine/kernels/kernel.js';
+import { getKernel } from '../../dist/engine/gpu/kernel.js';
 import { MARK } from './statistics.mjs';
 
 const say = (message) => writeSync(2, `\n${MARK}${JSON.stringify(message)}\n`);

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { nodePlatform } from '../../cli/platform/node.js';
-import { loadDataset } from '../../models/datasets/dataset.js';
+import { loadDataset } from '../../models/datasets/loadDataset.js';
 import { readClassVectors } from '../../models/promptkd/classVectors/classVectors.js';
 import { promptkd } from '../helpers/cli.js';
 import { drawFewEmoji, emojiStudent, emojiTeacher } from '../helpers/emojiData.js';

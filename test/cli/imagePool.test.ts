@@ -7,7 +7,8 @@ import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { defaultWorkers, type ImagePool, openImagePool } from '../../cli/platform/imagePool.js';
 import { nodePlatform } from '../../cli/platform/node.js';
 import { UserError } from '../../engine/errors.js';
-import { type ImageItem, loadDataset } from '../../models/datasets/dataset.js';
+import type { ImageItem } from '../../models/datasets/dataset.js';
+import { loadDataset } from '../../models/datasets/loadDataset.js';
 import { type Batch, Loader, type LoaderOptions } from '../../models/datasets/loader.js';
 import { Skipped } from '../../models/datasets/skipped.js';
 import { promptkd } from '../helpers/cli.js';
@@ -94,7 +95,7 @@ describe('workers', () => {
       const loader = makeLoader(workers, [{ path, label: 0 }], { batch: 1 });
       const error = await batches(loader).catch((e: unknown) => e);
       expect(error).toBeInstanceOf(UserError);
-      return { message: (error as UserError).message, mend: (error as UserError).mend };
+      return { message: (error as UserError).message, hint: (error as UserError).hint };
     };
     const expected = await message(0);
     expect(expected.message).toContain(path);

@@ -17,7 +17,10 @@ const summary: AdapterSummary = {
   limits: {},
 };
 const about = { adapter: summary.name, driver: summary.driver, level: 'matrix' };
-const choice = { name: 'staged 64', milliseconds: { 'staged 128': 2, 'staged 64': 1 } };
+const choice = {
+  name: 'shared-memory-tiled 64',
+  milliseconds: { 'shared-memory-tiled 128': 2, 'shared-memory-tiled 64': 1 },
+};
 
 let folder: string;
 let path: string;
@@ -48,10 +51,10 @@ describe('the kernel store', () => {
     const store = open();
     expect(store.verdicts.get('abc')).toBeUndefined();
     store.verdicts.set({ abc: '', def: 'its results differ' });
-    store.choices.set('product NN', choice);
+    store.choices.set('matmul NN', choice);
     const again = open();
     expect([again.verdicts.get('abc'), again.verdicts.get('def')]).toEqual(['', 'its results differ']);
-    expect(again.choices.get('product NN')).toEqual(choice);
+    expect(again.choices.get('matmul NN')).toEqual(choice);
     expect([again.verdicts.get('toString'), again.choices.get('toString')]).toEqual([undefined, undefined]);
     expect(readdirSync(dirname(path))).toHaveLength(1);
     expect(notes).toEqual([]);
@@ -60,27 +63,27 @@ describe('the kernel store', () => {
   it('deletes choices but keeps verdicts', () => {
     const store = open();
     store.verdicts.set({ abc: '' });
-    store.choices.set('product NN', choice);
+    store.choices.set('matmul NN', choice);
     store.forgetChoices();
-    expect([open().verdicts.get('abc'), open().choices.get('product NN')]).toEqual(['', undefined]);
+    expect([open().verdicts.get('abc'), open().choices.get('matmul NN')]).toEqual(['', undefined]);
   });
 
   it('keeps entries that another process added meanwhile', () => {
     const [one, other] = [open(), open()];
     one.verdicts.set({ abc: '' });
-    other.choices.set('product NN', choice);
+    other.choices.set('matmul NN', choice);
     one.verdicts.set({ def: '' });
     const found = open();
     expect([found.verdicts.get('abc'), found.verdicts.get('def')]).toEqual(['', '']);
-    expect(found.choices.get('product NN')).toEqual(choice);
+    expect(found.choices.get('matmul NN')).toEqual(choice);
     found.forgetChoices();
-    expect(open().choices.get('product NN')).toBeUndefined();
+    expect(open().choices.get('matmul NN')).toBeUndefined();
   });
 
   it('silently drops results of another version of the kernels or their compiler', () => {
     open().verdicts.set({ abc: '' });
     const stored = JSON.parse(readFileSync(path, 'utf8'));
-    expect(stored.version).toMatch(/^webgpu \d+\.\d+\.\d+, kernels [0-9a-f]{16}$/);
+    expect(stored.version).toMatch(/^webgpu \d+\.\d+\.\d+, kernels [0-9a-z]{8,11}$/);
     writeFileSync(path, JSON.stringify({ ...stored, version: 'webgpu 0.1.0' }));
     expect(open().verdicts.get('abc')).toBeUndefined();
     expect(notes).toEqual([]);
@@ -88,7 +91,7 @@ describe('the kernel store', () => {
 
   it('uses nothing from a file with a flipped bit', async () => {
     open().verdicts.set({ abc: '', def: 'its results differ' });
-    open().choices.set('product NN', choice);
+    open().choices.set('matmul NN', choice);
     const read = async () => {
       const { stored } = open();
       return Object.keys({ ...stored.verdicts, ...stored.choices }).length === 0 ? 'anew' : { ...stored };

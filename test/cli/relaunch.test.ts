@@ -117,7 +117,7 @@ describe.runIf(linux)('ensureSwiftShader', () => {
   it('names a cache that is not a folder', async () => {
     writeFileSync(join(home, 'file'), '');
     await expect(ensureSwiftShader({ XDG_CACHE_HOME: join(home, 'file') })).rejects.toMatchObject({
-      mend: expect.stringContaining('XDG_CACHE_HOME'),
+      hint: expect.stringContaining('XDG_CACHE_HOME'),
     });
   });
 

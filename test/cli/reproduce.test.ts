@@ -12,7 +12,7 @@ import { basename, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { loadPreset } from '../../cli/options/presets.js';
 import { nodePlatform } from '../../cli/platform/node.js';
-import { loadDataset } from '../../models/datasets/dataset.js';
+import { loadDataset } from '../../models/datasets/loadDataset.js';
 import type { Job } from '../../models/job.js';
 import { reproduce } from '../../models/reproduce/reproduce.js';
 import { testGpu } from '../helpers/check.js';

@@ -38,10 +38,10 @@ describe('promptkd tune', () => {
     [['--seconds', '0'], '--help'],
     [['--teacher', 'ViT-X'], '--help'],
     [['--show', '--forget'], 'one of them'],
-  ])('refuses %j', async (args, mend) => {
+  ])('refuses %j', async (args, hint) => {
     const { status, stderr } = await tune(...args);
     expect(status, stderr).toBe(2);
-    expect(stderr.split('hint:')[1]).toContain(mend);
+    expect(stderr.split('hint:')[1]).toContain(hint);
   });
 
   it('reports a file that cannot be written', async () => {

@@ -114,7 +114,7 @@ it('passes on errors of its source', async () => {
     yield bytes('x');
     throw error;
   };
-  for (const error of [new UserError('broken source', 'mend'), new Error('a bug')])
+  for (const error of [new UserError('broken source', 'hint'), new Error('a bug')])
     await expect(platform.write(join(root, 'source'), source(error))).rejects.toBe(error);
   expect(readdirSync(root).filter((name) => name.startsWith('source'))).toEqual([]);
 });
