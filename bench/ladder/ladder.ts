@@ -1,7 +1,7 @@
 /** Versions of the matrix product as plain WGSL files, from naive to best: how they are described and made into shaders. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Capabilities, Level } from '../../engine/gpu/gpu.js';
+import type { Capabilities, Level } from '../../engine/capabilities.js';
 import { rootFolder } from '../environment.js';
 
 export interface Sizes {

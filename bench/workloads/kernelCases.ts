@@ -1,5 +1,6 @@
 /** Every kernel family at the shapes that ViT-B/16 and ViT-L/14 give it. */
 
+import { nodeOf } from '../../engine/graph/op.js';
 import { constant, type DType, type Shape, type Tensor } from '../../engine/graph/tensor.js';
 import { gelu, quickGelu } from '../../engine/ops/activation.js';
 import { add } from '../../engine/ops/add.js';
@@ -207,7 +208,7 @@ const leaf = (shape: Shape, dtype: DType = 'f32'): Tensor => constant(undefined,
 
 /** A node's gradient rule with leaves in place of what its forward pass leaves behind: that pass is then not needed. */
 function gradientAlone(y: Tensor, to: number): Tensor {
-  const node = y.node!;
+  const node = nodeOf(y)!;
   const outputs = node.outputs.map(({ shape, dtype }) => leaf(shape, dtype));
   const gradients = node.outputs.map((output) => (output === y ? leaf(y.shape, y.dtype) : undefined));
   const wanted = node.inputs.map((_, i) => i === to);

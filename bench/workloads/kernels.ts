@@ -4,7 +4,7 @@ import { alternate, kernelRunner, type Repetition, type Timing } from '../../eng
 import { releaseAll, write } from '../../engine/gpu/memory.js';
 import { peakGraphs } from '../../engine/gpu/peaks.js';
 import { Plan } from '../../engine/gpu/plan.js';
-import { type PlanRequest, Schedule } from '../../engine/graph/schedule.js';
+import { type PlanRequest, Schedule } from '../../engine/gpu/schedule.js';
 import type { Tensor } from '../../engine/graph/tensor.js';
 import type { Family, KernelCase } from './kernelCases.js';
 import { randomHalfWeight, randomWeight, seededHalves, seededValues, seedOf } from './values.js';

@@ -11,7 +11,7 @@ import {
 import { releaseAll } from '../../engine/gpu/memory.js';
 import { Plan } from '../../engine/gpu/plan.js';
 import { type KernelTime, profile } from '../../engine/gpu/profile.js';
-import type { PlanRequest } from '../../engine/graph/schedule.js';
+import type { PlanRequest } from '../../engine/gpu/schedule.js';
 import { activationDtype, type Precision } from '../../models/clip/precision.js';
 import { type StepShape, studentRequests, teacherRequest } from '../../models/promptkd/shared/shapes.js';
 import { fillLeaves } from './kernels.js';

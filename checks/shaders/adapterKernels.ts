@@ -1,10 +1,10 @@
 /** Every kernel that an adapter with given capabilities may run, for checks that compile without running. */
 
-import type { Capabilities } from '../../engine/gpu/gpu.js';
-import { Schedule } from '../../engine/graph/schedule.js';
+import type { Capabilities } from '../../engine/capabilities.js';
+import { Schedule } from '../../engine/gpu/schedule.js';
 import { type DType, input } from '../../engine/graph/tensor.js';
 import { type KernelSource, kernelSource } from '../../engine/kernels/kernelSource.js';
-import { productCandidates } from '../../engine/kernels/matmul/candidates.js';
+import { matmulCandidates } from '../../engine/kernels/matmul/candidates.js';
 import { resampleKernels } from '../../models/images/gpuPreprocess.js';
 import { KNOWN_MODELS, studentRequests, teacherRequest } from '../../models/promptkd/shared/shapes.js';
 import { candidatesOf } from './candidateVariants.js';
@@ -45,7 +45,7 @@ function largeProducts(dtype: DType, capabilities: Capabilities): KernelSource[]
     };
     const sizes = { batch: 1, m, n, k, transposeA: false, transposeB: true };
     const product = { ...tensors, sizes, epilogue: {} };
-    return productCandidates(product, capabilities).map((candidate) =>
+    return matmulCandidates(product, capabilities).map((candidate) =>
       kernelSource(candidate.dispatch(product), capabilities),
     );
   });

@@ -1,12 +1,11 @@
 /** Every kernel that products and attention may get, of every level and layout, for checks that compile without running. */
 
-import type { SubgroupMatrixConfig } from '../../engine/gpu/adapter.js';
-import type { Capabilities, Level } from '../../engine/gpu/gpu.js';
+import type { Capabilities, Level, SubgroupMatrixConfig } from '../../engine/capabilities.js';
 import { type DType, input } from '../../engine/graph/tensor.js';
 import { attentionCandidates } from '../../engine/kernels/attention/candidates.js';
 import type { AttentionLaunch } from '../../engine/kernels/attention/launch.js';
 import { type KernelSource, kernelSource } from '../../engine/kernels/kernelSource.js';
-import { productCandidates } from '../../engine/kernels/matmul/candidates.js';
+import { matmulCandidates } from '../../engine/kernels/matmul/candidates.js';
 import type { Epilogue } from '../../engine/kernels/matmul/launch.js';
 import { PORTABLE } from '../../models/promptkd/shared/shapes.js';
 
@@ -71,7 +70,7 @@ function productVariants(capabilities: Capabilities): KernelSource[] {
           const c = input([2, m, n], 'c', dtype);
           const sizes = { batch: 2, m, n, k, transposeA, transposeB };
           const product = { a, b, c, sizes, epilogue, rounded: weights !== dtype };
-          for (const candidate of productCandidates(product, capabilities))
+          for (const candidate of matmulCandidates(product, capabilities))
             sources.push(kernelSource(candidate.dispatch(product), capabilities));
         }
   return sources;
@@ -92,8 +91,8 @@ function attentionVariants(capabilities: Capabilities): KernelSource[] {
       const launches: Pick<AttentionLaunch, 'entry' | 'reads' | 'writes'>[] = [
         { entry: 'forward', reads: { qkv }, writes: { o } },
         { entry: 'forward', reads: { qkv }, writes: { o, lse } },
-        { entry: 'queries', reads: { qkv, o, lse, d_o }, writes: { d_qkv, delta } },
-        { entry: 'keys', reads: { qkv, lse, d_o, delta }, writes: { d_qkv } },
+        { entry: 'backward_dq', reads: { qkv, o, lse, d_o }, writes: { d_qkv, delta } },
+        { entry: 'backward_dkv', reads: { qkv, lse, d_o, delta }, writes: { d_qkv } },
       ];
       for (const each of launches) {
         const launch = { heads, causal, ...each };
@@ -111,9 +110,9 @@ function epilogues(m: number, n: number, dtype: DType): Epilogue[] {
     {
       bias: input([n], 'bias'),
       activation: 'quickGelu',
-      pre: like('pre'),
+      preactivation: like('preactivation'),
       residual: input([2, m, n], 'residual'),
     },
-    { slope: { pre: like('slope'), activation: 'gelu' } },
+    { activationGradient: { preactivation: like('saved_preactivation'), activation: 'gelu' } },
   ];
 }

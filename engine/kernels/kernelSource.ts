@@ -1,9 +1,16 @@
 /** The complete WGSL of a launch, and what tells two kernels apart without it. */
 import { shaderSources } from '../../shaders/generated.js';
-import { type Constant, type Dispatch, grid, type Operand, type Uniform, WORKGROUP } from '../graph/op.js';
+import {
+  type Constant,
+  type Dispatch,
+  grid,
+  type Operand,
+  type Uniform,
+  WORKGROUP,
+} from '../graph/dispatch.js';
 import type { Tensor } from '../graph/tensor.js';
 import { withChecks } from './bounds.js';
-import { expand, literal } from './wgsl.js';
+import { expand, isName, literal } from './wgsl.js';
 
 /** What identifies a kernel: its complete WGSL, its entry point, and which buffers are bound to it. */
 export interface KernelSource {
@@ -159,7 +166,9 @@ export function kernelSource(
     all.IN_TURN = inTurn(dispatch.elements, workgroupOf(dispatch), adapter);
     if (!uniforms) all.SIZE = dispatch.elements;
   }
-  const prelude = Object.entries(all).map(([name, value]) => `const ${name}: ${literal(value)};`);
+  const prelude = Object.entries(all).flatMap(([name, value]) =>
+    isName(value) ? [] : [`const ${name}: ${literal(value)};`],
+  );
   let binding = 0;
   for (const [access, operands] of [
     ['read', reads],
@@ -215,3 +224,28 @@ export function kernelId(dispatch: Dispatch, adapter: { software: boolean }): st
 /** The tensors of a launch in the order of its bindings. */
 export const boundTensors = ({ reads, writes }: Dispatch): Tensor[] =>
   [...Object.values(reads), ...Object.values(writes)].map(tensorOf);
+
+/**
+ * A kernel that is no operation of a graph: a whole shader file with its own bindings, behind `constants` as WGSL expressions.
+ *
+ * @param shader the file's name without folder and extension
+ * @throws Error when there is no such file
+ */
+export function shaderKernel(
+  shader: string,
+  entry: string,
+  constants: Readonly<Record<string, string>>,
+  { reads, writes }: { readonly reads: number; readonly writes: number },
+): KernelSource {
+  const source = shaderSources[shader];
+  if (source === undefined) throw new Error(`no shader named ${shader}; run the shader embedding step`);
+  const prelude = Object.entries(constants).map(([name, value]) => `const ${name} = ${value};`);
+  return {
+    name: `${shader}.${entry}`,
+    code: [...prelude, source].join('\n'),
+    entry,
+    reads,
+    writes,
+    uniform: false,
+  };
+}

@@ -4,7 +4,7 @@ import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { emojiClipFolder, makeEmojiData } from '../../cli/demo/emoji.js';
 import { nodePlatform } from '../../cli/platform/node.js';
-import { loadDataset } from '../../models/datasets/dataset.js';
+import { loadDataset } from '../../models/datasets/loadDataset.js';
 import { temporaryFolder } from '../helpers/files.js';
 
 const root = temporaryFolder('emoji');
@@ -56,7 +56,7 @@ describe('makeEmojiData', () => {
     expect(await pixel('test/another/wide.png', 63, 47)).toEqual(blue);
   });
 
-  it('draws nothing when it is there already', async () => {
+  it('draws nothing if the pictures exist', async () => {
     const file = join(root, 'small', 'classnames.txt');
     const before = statSync(file).mtimeMs;
     await makeEmojiData(join(root, 'small'), { classes, icons, progress: () => expect.fail('drew again') });
@@ -74,7 +74,7 @@ describe('makeEmojiData', () => {
     expect(readdirSync(root)).toEqual(['small']);
   });
 
-  it('keeps its hands off a folder with something else', async () => {
+  it('does not touch a folder with other files', async () => {
     mkdirSync(join(root, 'mine'));
     writeFileSync(join(root, 'mine', 'thesis.txt'), '');
     await expect(makeEmojiData(join(root, 'mine'), { classes, icons })).rejects.toThrow(/mine exists but/);

@@ -1,5 +1,5 @@
 /** A GPU that is only described: with tensor cores for float16, as activations and memory depend on them. */
-import type { Capabilities } from '../../engine/gpu/gpu.js';
+import type { Capabilities } from '../../engine/capabilities.js';
 import { PORTABLE } from '../../models/promptkd/shared/shapes.js';
 
 export const TENSOR_CORES: Capabilities = {

@@ -1,7 +1,6 @@
 /** Attention and its gradient in float64 (the maths is in ops/attention.ts). */
-import type { Values } from '../../graph/op.js';
-import type { Tensor } from '../../graph/tensor.js';
-import { type AttentionOptions, HEAD } from './launch.js';
+import type { Tensor, Values } from '../../graph/tensor.js';
+import { type AttentionOptions, HEAD_WIDTH } from './launch.js';
 
 export interface AttentionSizes extends AttentionOptions {
   readonly batch: number;
@@ -13,21 +12,21 @@ export function sizesOf(qkv: Tensor, { heads, causal }: AttentionOptions): Atten
   return { batch, tokens, heads, causal };
 }
 
-/** Rows of q, k and v of one head, each a view of `HEAD` values of `x` `[batch, tokens, 3 * heads * HEAD]`. */
+/** Rows of q, k and v of one head, each a view of `HEAD_WIDTH` values of `x` `[batch, tokens, 3 * heads * HEAD_WIDTH]`. */
 const split = (x: Values, { tokens, heads }: AttentionSizes, b: number, h: number) =>
-  [0, 1, 2].map((part) => rows(x, tokens, 3 * heads * HEAD, b, (part * heads + h) * HEAD));
+  [0, 1, 2].map((part) => rows(x, tokens, 3 * heads * HEAD_WIDTH, b, (part * heads + h) * HEAD_WIDTH));
 
-/** Rows of one head of `x` `[batch, tokens, heads * HEAD]`. */
+/** Rows of one head of `x` `[batch, tokens, heads * HEAD_WIDTH]`. */
 const headOf = (x: Values, { tokens, heads }: AttentionSizes, b: number, h: number) =>
-  rows(x, tokens, heads * HEAD, b, h * HEAD);
+  rows(x, tokens, heads * HEAD_WIDTH, b, h * HEAD_WIDTH);
 
 /** Adds `factor * x` to a row, or its absolute value where the question is how large the terms of a sum are. */
 type Add = (target: Values, factor: number, x: Values) => void;
 const addTerms: Add = (target, factor, x) => {
-  for (let i = 0; i < HEAD; i++) target[i]! += factor * x[i]!;
+  for (let i = 0; i < HEAD_WIDTH; i++) target[i]! += factor * x[i]!;
 };
 const addSizes: Add = (target, factor, x) => {
-  for (let i = 0; i < HEAD; i++) target[i]! += Math.abs(factor * x[i]!);
+  for (let i = 0; i < HEAD_WIDTH; i++) target[i]! += Math.abs(factor * x[i]!);
 };
 
 /** @param absolute sums the absolute values of o's terms instead: what rounding errors are relative to */
@@ -99,11 +98,11 @@ export function attentionBackward(
   return dQkv;
 }
 
-/** Views of the rows of one head: `HEAD` values from `column` on, of every token of sequence `b`. */
+/** Views of the rows of one head: `HEAD_WIDTH` values from `column` on, of every token of sequence `b`. */
 function rows(x: Values, tokens: number, width: number, b: number, column: number): Values[] {
   return Array.from({ length: tokens }, (_, t) => {
     const start = (b * tokens + t) * width + column;
-    return x.subarray(start, start + HEAD);
+    return x.subarray(start, start + HEAD_WIDTH);
   });
 }
 
@@ -113,6 +112,6 @@ function eachHead({ batch, heads }: AttentionSizes, visit: (b: number, h: number
 
 function dot(a: Values, b: Values): number {
   let sum = 0;
-  for (let i = 0; i < HEAD; i++) sum += a[i]! * b[i]!;
+  for (let i = 0; i < HEAD_WIDTH; i++) sum += a[i]! * b[i]!;
   return sum;
 }

@@ -1,6 +1,8 @@
 /** The gradients of a stage's loss and the step of its optimiser. */
-import { type GradOptions, grad } from '../../../engine/graph/autograd.js';
-import type { GraphNode, Tensor } from '../../../engine/graph/tensor.js';
+
+import type { GraphNode } from '../../../engine/graph/op.js';
+import type { Tensor } from '../../../engine/graph/tensor.js';
+import { type GradOptions, grad } from '../../../engine/train/autograd.js';
 import { scaledGrad } from '../../../engine/train/lossScale.js';
 import {
   accumulated,

@@ -4,7 +4,7 @@
  */
 import type { Gpu } from '../../../engine/gpu/gpu.js';
 import { prefetchPipelines } from '../../../engine/gpu/plan.js';
-import type { PlanRequest } from '../../../engine/graph/schedule.js';
+import type { PlanRequest } from '../../../engine/gpu/schedule.js';
 import type { ClipConfig } from '../../clip/config.js';
 import type { Job } from '../../job.js';
 import type { ResolvedStudent, ResolvedTeacher } from './defaults.js';

@@ -3,7 +3,8 @@
  * ReLU behind all but the last; 0 layers are no head at all. The paper's has two: fc1, bn, ReLU, fc2.
  */
 
-import { type GraphNode, type Shape, type Tensor, variable } from '../../../engine/graph/tensor.js';
+import type { GraphNode } from '../../../engine/graph/op.js';
+import { type Shape, type Tensor, variable } from '../../../engine/graph/tensor.js';
 import { activation } from '../../../engine/ops/activation.js';
 import { batchNorm, batchNormEval, updateRunningStatistics } from '../../../engine/ops/batchNorm.js';
 import { linear } from '../../../engine/ops/linear.js';

@@ -3,8 +3,8 @@
  * the graphs that shader checks compile.
  */
 
-import type { Capabilities } from '../../../engine/gpu/gpu.js';
-import { type PlanDescription, type PlanRequest, Schedule } from '../../../engine/graph/schedule.js';
+import type { Capabilities } from '../../../engine/capabilities.js';
+import { type PlanDescription, type PlanRequest, Schedule } from '../../../engine/gpu/schedule.js';
 import { constant, input, type Tensor, variable } from '../../../engine/graph/tensor.js';
 import { type ClipConfig, expectedShapes } from '../../clip/config.js';
 import type { ClipGraph } from '../../clip/model.js';

@@ -1,7 +1,7 @@
 /** The planned update of a stage that accumulates gradients: it runs after every so many batches. */
 import type { Gpu } from '../../../engine/gpu/gpu.js';
 import { Plan } from '../../../engine/gpu/plan.js';
-import type { GraphNode } from '../../../engine/graph/tensor.js';
+import type { GraphNode } from '../../../engine/graph/op.js';
 
 export class UpdatePlan {
   private batches = 0;

@@ -1,7 +1,7 @@
 /** Stage 1 as a job: data and model in, a run folder with the tuned prompts out. */
 import { UserError } from '../../../engine/errors.js';
+import { kernelWork } from '../../../engine/gpu/kernelChecks.js';
 import { leafBuffer, readLeaf, write } from '../../../engine/gpu/memory.js';
-import { kernelWork } from '../../../engine/kernels/kernelChecks.js';
 import { cosineRate } from '../../../engine/train/optim.js';
 import { type ClipCheckpoint, loadCheckpoint } from '../../checkpoints/load.js';
 import { noteOfficial } from '../../checkpoints/official.js';
@@ -12,9 +12,10 @@ import { lookUp, readTokenRows } from '../../clip/text.js';
 import { encodeSequences, tokenTable } from '../../clip/textEncoder.js';
 import type { Tokenizer } from '../../clip/tokenizer.js';
 import { checkImages } from '../../datasets/checkImages.js';
-import { baseNovelSplit, type Dataset, loadDataset, selectClasses } from '../../datasets/dataset.js';
+import { baseNovelSplit, type Dataset, selectClasses } from '../../datasets/dataset.js';
 import { sampleFewShot } from '../../datasets/fewShot.js';
 import { imageInputs } from '../../datasets/identity.js';
+import { loadDataset } from '../../datasets/loadDataset.js';
 import type { Loader } from '../../datasets/loader.js';
 import type { Skipped } from '../../datasets/skipped.js';
 import { GpuPreprocessor } from '../../images/gpuPreprocess.js';

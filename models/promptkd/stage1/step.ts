@@ -10,7 +10,8 @@
 import type { Gpu } from '../../../engine/gpu/gpu.js';
 import { write } from '../../../engine/gpu/memory.js';
 import { type CompileOptions, Plan } from '../../../engine/gpu/plan.js';
-import { constant, type GraphNode, input, scalar, type Tensor } from '../../../engine/graph/tensor.js';
+import type { GraphNode } from '../../../engine/graph/op.js';
+import { constant, input, scalar, type Tensor } from '../../../engine/graph/tensor.js';
 import { add } from '../../../engine/ops/add.js';
 import { crossEntropy } from '../../../engine/ops/crossEntropy.js';
 import { klSoftmax } from '../../../engine/ops/klSoftmax.js';

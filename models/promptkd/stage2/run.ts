@@ -1,16 +1,17 @@
 /** Stage 2 as a job: a tuned teacher, a small CLIP and unlabelled images in, a run folder with the student out. */
 import { UserError } from '../../../engine/errors.js';
+import { kernelWork } from '../../../engine/gpu/kernelChecks.js';
 import { leafBuffer, readLeaf } from '../../../engine/gpu/memory.js';
 import type { Tensor } from '../../../engine/graph/tensor.js';
-import { kernelWork } from '../../../engine/kernels/kernelChecks.js';
 import { cosineRate } from '../../../engine/train/optim.js';
 import { type ClipCheckpoint, loadCheckpoint } from '../../checkpoints/load.js';
 import { noteOfficial } from '../../checkpoints/official.js';
 import { loadModel } from '../../clip/model.js';
 import { checkImages } from '../../datasets/checkImages.js';
-import { type Dataset, type ImageItem, loadDataset } from '../../datasets/dataset.js';
+import type { Dataset, ImageItem } from '../../datasets/dataset.js';
 import { sampleFewShot } from '../../datasets/fewShot.js';
 import { imageInputs } from '../../datasets/identity.js';
+import { loadDataset } from '../../datasets/loadDataset.js';
 import type { Loader } from '../../datasets/loader.js';
 import type { Skipped } from '../../datasets/skipped.js';
 import { GpuPreprocessor } from '../../images/gpuPreprocess.js';

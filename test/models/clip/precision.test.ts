@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Capabilities } from '../../../engine/gpu/gpu.js';
+import type { Capabilities } from '../../../engine/capabilities.js';
 import { activationDtype } from '../../../models/clip/precision.js';
 import { PORTABLE } from '../../../models/promptkd/shared/shapes.js';
 import { TENSOR_CORES } from '../../helpers/tensorCores.js';

@@ -2,8 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import { readLeaf, write } from '../../../../engine/gpu/memory.js';
 import { Plan } from '../../../../engine/gpu/plan.js';
+import type { GraphNode } from '../../../../engine/graph/op.js';
 import { evaluate } from '../../../../engine/graph/reference.js';
-import { constant, type GraphNode, input, type Tensor, variable } from '../../../../engine/graph/tensor.js';
+import { constant, input, type Tensor, variable } from '../../../../engine/graph/tensor.js';
 import { cast } from '../../../../engine/ops/cast.js';
 import { multiply } from '../../../../engine/ops/multiply.js';
 import { sum } from '../../../../engine/ops/reduce.js';

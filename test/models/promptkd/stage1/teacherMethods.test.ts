@@ -1,5 +1,7 @@
 /** The losses of stage 1's methods, on a CLIP of two blocks. */
+
 import { describe, expect, it } from 'vitest';
+import { nodeOf } from '../../../../engine/graph/op.js';
 import { evaluate } from '../../../../engine/graph/reference.js';
 import { constant, type Tensor } from '../../../../engine/graph/tensor.js';
 import { teacherGraph } from '../../../../models/promptkd/stage1/step.js';
@@ -84,7 +86,7 @@ describe('the loss of stage 1', () => {
     );
     expect(withImages.get(computed.losses.total)![0]).not.toBe(found.get(given.losses.total)![0]);
 
-    const cross = given.losses.ce.node!.inputs[0]!;
+    const cross = nodeOf(given.losses.ce)!.inputs[0]!;
     const logits = evaluate([cross], feeds).get(cross)!;
     let expected = 0;
     for (let b = 0; b < BATCH; b++) {
