@@ -5,7 +5,7 @@ import type { PlanDescription } from '../engine/gpu/schedule.js';
 import { loadCheckpoint } from '../models/checkpoints/load.js';
 import type { ClipConfig } from '../models/clip/config.js';
 import type { Precision } from '../models/clip/precision.js';
-import { loadDataset } from '../models/datasets/dataset.js';
+import { loadDataset } from '../models/datasets/loadDataset.js';
 import type { Platform } from '../models/platform.js';
 import { METHOD_DEFAULTS } from '../models/promptkd/shared/defaults.js';
 import type { StudentSettings, TeacherSettings } from '../models/promptkd/shared/settings.js';
@@ -19,7 +19,7 @@ import {
 } from '../models/promptkd/shared/shapes.js';
 import { readRunConfig } from '../models/runs/runFolder.js';
 import { parseNumber } from './settings.js';
-import { formatTable } from './table.js';
+import { formatTable } from './terminal/table.js';
 
 /** What the flags of a stage say about its size. */
 export interface DryRunFlags {
@@ -46,8 +46,8 @@ export const addDryRunOption = (command: Command): Command =>
   command.addOption(
     new Option(
       '--dry-run [classes]',
-      'only say what a step needs: bytes by kind and FLOPs, without weights, data or a GPU; models may be given by ' +
-        `name (${NAMES}), the number of classes here or by --data`,
+      'only print what a step needs, in bytes and FLOPs: needs no weights, data or GPU; --clip and --teacher may be ' +
+        `${NAMES}; the number of classes comes from here or from --data`,
     ).argParser(parseNumber),
   );
 

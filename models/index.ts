@@ -4,12 +4,15 @@ export { encodeSafetensors, openSafetensors } from './checkpoints/safetensors.js
 export type { ClipConfig } from './clip/config.js';
 export { type ClipModel, loadModel } from './clip/model.js';
 export { encodeSequences } from './clip/textEncoder.js';
-export { loadTokenizer, Tokenizer } from './clip/tokenizer.js';
+export { Tokenizer } from './clip/tokenizer.js';
+export { loadTokenizer } from './clip/tokenizerFile.js';
 export { encodeImages } from './clip/vision.js';
-export { type Dataset, loadDataset } from './datasets/dataset.js';
+export type { Dataset } from './datasets/dataset.js';
+export { loadDataset } from './datasets/loadDataset.js';
 export { GpuPreprocessor } from './images/gpuPreprocess.js';
+export type { RgbImage } from './images/types.js';
 export type { Job, ProgressBar } from './job.js';
-export type { Platform, RgbImage } from './platform.js';
+export type { Platform } from './platform.js';
 export { type ClassVectors, readClassVectors } from './promptkd/classVectors/classVectors.js';
 export { loadPlainClip, loadTeacher, makeClassVectors } from './promptkd/files/loadTeacher.js';
 export { type Accuracy, accuracy, harmonicMean } from './promptkd/shared/evaluate.js';

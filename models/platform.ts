@@ -4,19 +4,13 @@
  */
 
 import { UserError } from '../engine/errors.js';
-import type { RoundedHalves } from '../engine/half.js';
-import type { DecodedFile, PreparedFile, PrepareRequest, UseImage } from './images/prepare.js';
-
-/** An image as 8-bit RGB, rows top to bottom: `data` is `[height, width, 3]`. */
-export interface RgbImage {
-  readonly width: number;
-  readonly height: number;
-  readonly data: Uint8Array;
-}
+import type { RoundedHalves } from '../engine/index.js';
+import type { DecodedFile, PreparedFile, PrepareRequest, UseImage } from './images/types.js';
 
 /** What a path leads to, links followed; `other`: a pipe, a socket, a device, in a list also a link that leads nowhere. */
 export type FileKind = 'file' | 'folder' | 'other';
 
+/** An entry of a folder. */
 export interface FileEntry {
   readonly name: string;
   readonly kind: FileKind;
@@ -33,12 +27,13 @@ export class UnreadableFile extends UserError {
   constructor(
     path: string,
     readonly reason: string,
-    mend: string,
+    hint: string,
   ) {
-    super(`${path} ${reason}`, mend);
+    super(`${path} ${reason}`, hint);
   }
 }
 
+/** Files, hashes and image decoding of a machine. Optional methods are absent where it has no fast or safe way. */
 export interface Platform {
   /** What is at `path`, or undefined when there is nothing. Links are followed. `size` in bytes. */
   stat(path: string): Promise<{ kind: FileKind; size: number } | undefined>;
@@ -114,7 +109,7 @@ export interface Platform {
   /** The same for a short use of the image, with bounded memory for all that are in use at a time. */
   useImage?: UseImage;
   /**
-   * `prepareFile` of datasets/prepare.ts in one of several workers; absent where there are none. Same results, same errors.
+   * `prepareFile` (images/prepare.ts) in one of several workers; absent where there are none. Same results, same errors.
    */
   prepareImage?(request: PrepareRequest): Promise<PreparedFile>;
   /** How many there are. */

@@ -4,12 +4,11 @@
  */
 
 import type { Capabilities, Level } from '../../engine/capabilities.js';
+import { everyExample, gradientsOf } from '../../engine/examples.js';
 import type { Gpu } from '../../engine/gpu/gpu.js';
 import { peakGraphs } from '../../engine/gpu/peaks.js';
 import { type PlanRequest, Schedule } from '../../engine/gpu/schedule.js';
 import type { KernelSource } from '../../engine/kernels/kernelSource.js';
-import { everyOperation } from '../../engine/ops/every.js';
-import { grad } from '../../engine/train/autograd.js';
 import { resampleKernels } from '../../models/images/gpuPreprocess.js';
 import {
   KNOWN_MODELS,
@@ -41,12 +40,12 @@ const capabilitiesAt = (level: Level): Capabilities => ({
 export function listShaderVariants(): ShaderVariant[] {
   const { 'ViT-B/32': smallest, 'ViT-B/16': small, 'ViT-L/14': large } = KNOWN_MODELS;
   const ablation = { classes: 100, batch: 8, train: 'all', projectionLayers: 3 } as const;
-  const operations = everyOperation();
+  const examples = everyExample();
   const peaks = peakGraphs(true);
   const requests: PlanRequest[] = [
     { outputs: [...peaks.alu, peaks.copy] },
-    { outputs: operations.flatMap(({ output, loss, parameters }) => [output, ...grad(loss, parameters)]) },
-    { updates: operations.flatMap(({ updates }) => updates ?? []) },
+    { outputs: examples.flatMap((one) => [...(one.output ? [one.output] : []), ...gradientsOf(one)]) },
+    { updates: examples.flatMap(({ updates }) => updates) },
     teacherRequest(large, { classes: 50, batch: 8 }),
     ...Object.values(studentRequests(large, small, { classes: 100, batch: 8 })),
     studentRequests(large, small, { classes: 100, batch: 8, precision: 'f16' }).train,

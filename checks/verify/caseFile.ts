@@ -1,7 +1,6 @@
 /** The numbers of a training case: `case.json`. */
 import * as v from 'valibot';
-import { UserError } from '../../engine/errors.js';
-import { cosineRate } from '../../engine/train/optim.js';
+import { cosineRate, UserError } from '../../engine/index.js';
 import type { Platform } from '../../models/platform.js';
 import { checkJson, readJson } from './json.js';
 
@@ -46,6 +45,7 @@ const CaseSchema = v.object({
     novel: v.array(v.number()),
   }),
 });
+/** The numbers of a training case, as `case.json` holds them. */
 export type Case = v.InferOutput<typeof CaseSchema>;
 /** Hyper-parameters of one stage. */
 export type Stage = Case['stage1'] | Case['stage2'];

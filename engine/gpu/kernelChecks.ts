@@ -3,6 +3,7 @@
  * (trial.ts), on random values and against float64; the verdict is remembered for the adapter, its driver and the kernel's text.
  * Where several kernels do the same work the next one takes the place of one that is wrong. What has no other is an error.
  */
+import { shaderSources } from '../../shaders/generated.js';
 import { UserError } from '../errors.js';
 import type { Dispatch } from '../graph/dispatch.js';
 import type { Candidate, Choose, Trial, Tunable } from '../graph/tunable.js';
@@ -236,3 +237,6 @@ function hashOf(texts: readonly string[]): string {
   b = Math.imul(b ^ (b >>> 16), 2246822507) ^ Math.imul(a ^ (a >>> 13), 3266489909);
   return (4294967296 * (2097151 & b) + (a >>> 0)).toString(36);
 }
+
+/** A hash of every shader's text (53 bits, base 36): what is remembered about kernels holds as long as this stays the same. */
+export const shaderFingerprint = (): string => hashOf(Object.entries(shaderSources).flat());

@@ -1,24 +1,26 @@
-/** Trials of kernels that have no alternative: one of every operation's calls in every.ts, each node by itself. */
+/** Trials of kernels that have no alternative: every operation's examples, each node by itself. */
 
 import type { Capabilities } from '../capabilities.js';
+import { everyExample, gradientsOf } from '../examples.js';
 import type { Dispatch } from '../graph/dispatch.js';
 import type { GraphNode } from '../graph/op.js';
 import type { Tensor } from '../graph/tensor.js';
 import type { Expected, Trial } from '../graph/tunable.js';
 import { kernelId, tensorOf } from '../kernels/kernelSource.js';
 import { largestOf, ULP } from '../kernels/tolerance.js';
-import { everyOperation } from '../ops/every.js';
-import { grad } from '../train/autograd.js';
 import { Schedule } from './schedule.js';
 
 /** What functions of a few ulps and sums over a row may add up to, relative to the largest result. */
 const ROUNDING = 2 ** -16;
 
-/** By the id of each kernel that the calls run on an adapter: a trial that runs it. */
+/** By the id of each kernel that the examples run on an adapter: a trial that runs it. */
 export function operationTrials(capabilities: Capabilities): ReadonlyMap<string, Trial> {
   const trials = new Map<string, Trial>();
-  for (const { output, loss, parameters, updates } of everyOperation())
-    for (const outputs of [[output], [output, ...grad(loss, parameters)]]) {
+  for (const example of everyExample()) {
+    const { output, updates } = example;
+    const forward = output ? [output] : [];
+    // Kernels store less where no gradient reads it.
+    for (const outputs of [forward, [...forward, ...gradientsOf(example)]]) {
       const { steps } = new Schedule({ outputs, updates }, capabilities);
       for (const { node, dispatches } of steps) {
         const trial = trialOf(node, dispatches);
@@ -28,6 +30,7 @@ export function operationTrials(capabilities: Capabilities): ReadonlyMap<string,
         }
       }
     }
+  }
   return trials;
 }
 

@@ -16,55 +16,63 @@ export interface OutputSpec {
   readonly scratch?: boolean;
 }
 
+/** The inputs or the outputs of an operation: a tuple where their number is fixed. */
+export type Tensors = readonly Tensor[];
+/** One `T` for each tensor. */
+type Each<In extends Tensors, T> = { readonly [Index in keyof In]: T };
+
 /** What an operation's kernels may depend on beside its tensors. */
-export interface KernelContext {
+export interface KernelContext<Out extends Tensors = Tensors> {
   readonly capabilities: Capabilities;
   /** For each output: does anything read it? Kernels may skip the ones that nothing reads. */
-  readonly used: readonly boolean[];
+  readonly used: Each<Out, boolean>;
   /** Chooses between kernels that do the same work; without it the first is taken. */
   readonly choose?: Choose;
 }
 
 /** One recorded call of an operation. `A` is the type of its attributes (axis, epsilon, ...). */
-export interface GraphNode<A = unknown> {
-  readonly op: Op<A>;
-  readonly inputs: readonly Tensor[];
+export interface GraphNode<A = unknown, In extends Tensors = Tensors, Out extends Tensors = Tensors> {
+  readonly op: Op<A, In, Out>;
+  readonly inputs: In;
   readonly attributes: A;
-  readonly outputs: readonly Tensor[];
+  readonly outputs: Out;
   /** Grows with every recorded call: inputs have smaller ones than users. */
   readonly order: number;
 }
 
-/** An operation: everything that the engine has to know of it. `A` is the type of its attributes. */
-export interface Op<A = unknown> {
+/**
+ * An operation: everything that the engine has to know of it. `A` is the type of its attributes, `In` and `Out` name its
+ * inputs and outputs.
+ */
+export interface Op<A = unknown, In extends Tensors = Tensors, Out extends Tensors = Tensors> {
   readonly name: string;
   /** Shape rule. Throws `UserError` when the inputs do not fit. */
-  outputs(inputs: readonly Tensor[], attributes: A): OutputSpec[];
+  outputs(inputs: In, attributes: A): Each<Out, OutputSpec>;
   /** The launches that compute the outputs. Absent for a view, whose output is its first input's memory. */
-  kernels?(node: GraphNode<A>, context: KernelContext): Dispatch[];
+  kernels?(node: GraphNode<A, In, Out>, context: KernelContext<Out>): Dispatch[];
   /**
    * A rule of fuse.ts: the inputs, attributes and outputs of a node of this op that does the work of `node` and of
    * `consumer`, which alone reads the first output of `node`, as `tail`; undefined where there is none. Such a node is
    * only ever run: it is not recorded, and has no gradient.
    */
   absorb?(
-    node: GraphNode<A>,
+    node: GraphNode<A, In, Out>,
     consumer: GraphNode,
     tail: Tensor,
-  ): Pick<GraphNode<A>, 'inputs' | 'attributes' | 'outputs'> | undefined;
+  ): Pick<GraphNode<A, In, Out>, 'inputs' | 'attributes' | 'outputs'> | undefined;
   /** Multiplications and additions of one call, where they matter: products and attention. */
-  flops?(node: GraphNode<A>): number;
+  flops?(node: GraphNode<A, In, Out>): number;
   /**
    * Gradients with respect to the inputs, as graph nodes. `gradients[i]` is that of output i, undefined when it does
-   * not reach the loss; compute only inputs that are `wanted`.
+   * not reach the loss, which the only output always does; compute only inputs that are `wanted`.
    */
   gradient?(
-    node: GraphNode<A>,
-    gradients: readonly (Tensor | undefined)[],
-    wanted: readonly boolean[],
+    node: GraphNode<A, In, Out>,
+    gradients: Out extends readonly [Tensor] ? readonly [Tensor] : Each<Out, Tensor | undefined>,
+    wanted: Each<In, boolean>,
   ): (Tensor | undefined)[];
   /** The same in float64 on the CPU: returns every output; an op with `mutates` returns the new values of those inputs. */
-  reference(node: GraphNode<A>, inputs: readonly Values[]): Values[];
+  reference(node: GraphNode<A, In, Out>, inputs: Each<In, Values>): Values[];
   /** Whether the kernels take float16 inputs; then they use the accessors alone. */
   readonly half?: boolean;
   /** Indices of inputs that the kernels change in place. Such nodes run after all others. */
@@ -78,21 +86,26 @@ const producers = new WeakMap<Tensor, GraphNode>();
 export const nodeOf = (tensor: Tensor): GraphNode | undefined => producers.get(tensor);
 
 /** Records a call of `op` and returns its node. */
-export function record<A>(op: Op<A>, inputs: readonly Tensor[], attributes: A): GraphNode<A> {
+export function record<A, In extends Tensors, Out extends Tensors>(
+  op: Op<A, In, Out>,
+  inputs: NoInfer<In>,
+  attributes: NoInfer<A>,
+): GraphNode<A, In, Out> {
   const halved = op.half || !op.kernels ? undefined : inputs.find((input) => input.dtype === 'f16');
   if (halved) throw new UserError(`${op.name} takes no float16: ${halved}`, 'cast it to f32 first');
-  const outputs: Tensor[] = [];
-  const node: GraphNode<A> = { op, inputs, attributes, outputs, order: recorded++ };
-  for (const spec of op.outputs(inputs, attributes)) {
-    if (spec.dtype === 'f16') checkHalfShape(spec.shape, op.name);
-    const output = new Tensor(spec.shape, spec.dtype ?? 'f32', op.name);
-    producers.set(output, node as GraphNode);
-    outputs.push(output);
-  }
+  const specs: readonly OutputSpec[] = op.outputs(inputs, attributes);
+  const outputs: Tensors = specs.map(({ shape, dtype = 'f32' }) => {
+    if (dtype === 'f16') checkHalfShape(shape, op.name);
+    return new Tensor(shape, dtype, op.name);
+  });
+  const node = { op, inputs, attributes, outputs: outputs as Out, order: recorded++ };
+  for (const output of outputs) producers.set(output, node);
   return node;
 }
 
 /** Records a call of `op` and returns its first output. */
-export function call<A>(op: Op<A>, inputs: readonly Tensor[], attributes: A): Tensor {
-  return record(op, inputs, attributes).outputs[0]!;
-}
+export const call = <A, In extends Tensors>(
+  op: Op<A, In>,
+  inputs: NoInfer<In>,
+  attributes: NoInfer<A>,
+): Tensor => record(op, inputs, attributes).outputs[0]!;

@@ -224,3 +224,28 @@ export function kernelId(dispatch: Dispatch, adapter: { software: boolean }): st
 /** The tensors of a launch in the order of its bindings. */
 export const boundTensors = ({ reads, writes }: Dispatch): Tensor[] =>
   [...Object.values(reads), ...Object.values(writes)].map(tensorOf);
+
+/**
+ * A kernel that is no operation of a graph: a whole shader file with its own bindings, behind `constants` as WGSL expressions.
+ *
+ * @param shader the file's name without folder and extension
+ * @throws Error when there is no such file
+ */
+export function shaderKernel(
+  shader: string,
+  entry: string,
+  constants: Readonly<Record<string, string>>,
+  { reads, writes }: { readonly reads: number; readonly writes: number },
+): KernelSource {
+  const source = shaderSources[shader];
+  if (source === undefined) throw new Error(`no shader named ${shader}; run the shader embedding step`);
+  const prelude = Object.entries(constants).map(([name, value]) => `const ${name} = ${value};`);
+  return {
+    name: `${shader}.${entry}`,
+    code: [...prelude, source].join('\n'),
+    entry,
+    reads,
+    writes,
+    uniform: false,
+  };
+}

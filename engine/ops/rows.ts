@@ -15,7 +15,7 @@ import { rowsOf } from './shape.js';
 const SIDE = 8;
 
 /** Constants and grid of a kernel that gives each of `rows` rows of `width` elements to a workgroup. */
-export function overRows(
+export function rowPerWorkgroup(
   { rows, width }: { rows: number; width: number },
   constants: Readonly<Record<string, Constant>> = {},
   uniforms: Readonly<Record<string, Uniform>> = {},
@@ -27,14 +27,15 @@ export function overRows(
   };
 }
 
-/** `overRows` for the rows of a tensor. */
-export const overRowsOf = (
+/** `rowPerWorkgroup` for the rows of a tensor. */
+export const rowPerWorkgroupOf = (
   x: Tensor,
   constants?: Readonly<Record<string, Constant>>,
   uniforms?: Readonly<Record<string, Uniform>>,
-) => overRows(rowsOf(x.shape), constants, uniforms);
+) => rowPerWorkgroup(rowsOf(x.shape), constants, uniforms);
 
-/** Elements (or vectors) of a row that an invocation keeps in registers, at the most. */
+/** Elements (or vectors) of a row that an invocation may keep in registers: up to rows of 4096 elements. */
+export const HELD = [1, 2, 4, 8, 16] as const;
 const MOST_HELD = 16;
 
 /**
@@ -55,7 +56,7 @@ const WIDEST_ROW = 1024;
  * For CPU adapters: one invocation has `group` rows (or one), without barriers. Undefined where workgroups are better, or
  * where `x` cannot be read four values at a time. Rows whose width is no multiple of four fill whole vectors together only.
  */
-export function rowAnInvocation(
+export function rowPerThread(
   x: Tensor,
   { software }: { software: boolean },
   constants: Readonly<Record<string, Constant>>,

@@ -8,11 +8,11 @@ import { type GraphNode, nodeOf, record } from '../graph/op.js';
 import { constant, type Tensor } from '../graph/tensor.js';
 import { recordingOrder } from '../graph/traverse.js';
 import { add } from '../ops/add.js';
-import { isKept } from '../ops/checkpoint.js';
+import { isCheckpoint } from '../ops/checkpoint.js';
 
 export interface GradOptions {
   /**
-   * Computes the forward results that gradients read once more, from the tensors marked with `keep` (ops/keep.ts),
+   * Computes the forward results that gradients read once more, from the tensors marked with `checkpoint` (ops/checkpoint.ts),
    * instead of holding all of them in memory: about a third more work for a fraction of the memory.
    */
   readonly recompute?: boolean;
@@ -57,7 +57,7 @@ export function grad(loss: Tensor, parameters: readonly Tensor[], options: GradO
 }
 
 /**
- * A function from nodes to copies whose inputs are copies too, down to leaves and kept tensors. Copies are recorded when
+ * A function from nodes to copies whose inputs are copies too, down to leaves and checkpoints. Copies are recorded when
  * the backward pass asks for them, so that a plan, which runs nodes in the order of recording, computes them just then.
  */
 function recomputed(): (node: GraphNode) => GraphNode {
@@ -72,7 +72,7 @@ function recomputed(): (node: GraphNode) => GraphNode {
   };
   const tensorOf = (tensor: Tensor): Tensor => {
     const node = nodeOf(tensor);
-    if (!node || isKept(tensor)) return tensor;
+    if (!node || isCheckpoint(tensor)) return tensor;
     return copyOf(node).outputs[node.outputs.indexOf(tensor)]!;
   };
   return copyOf;

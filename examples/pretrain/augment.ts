@@ -1,6 +1,6 @@
 /** A drawing under a random camera and in slightly other inks, as normalised planes: cheap enough for the host. */
 import { IMAGE_DEVIATION, IMAGE_MEAN } from '../../models/images/preprocess.js';
-import type { RgbImage } from '../../models/platform.js';
+import type { RgbImage } from '../../models/images/types.js';
 import type { Random } from '../../models/random.js';
 
 /** Maps pixels of the result to pixels of the drawing, and ink (255 - colour) to ink. */

@@ -4,9 +4,10 @@ import { createRequire } from 'node:module';
 import sharp from 'sharp';
 import { type EmojiClass, emojiClipFolder, type IconSet } from '../../cli/demo/emoji.js';
 import { UserError } from '../../engine/errors.js';
+import type { RgbImage } from '../../models/images/types.js';
 import type { ProgressBar } from '../../models/job.js';
-import type { RgbImage } from '../../models/platform.js';
 
+/** A drawn emoji. */
 export interface Drawing {
   readonly name: string;
   readonly style: string;

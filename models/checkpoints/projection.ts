@@ -1,4 +1,4 @@
-import type { UserError } from '../../engine/errors.js';
+import type { UserError } from '../../engine/index.js';
 import type { Shape } from '../clip/config.js';
 import { renamed, type StoredTensor } from './tensors.js';
 
@@ -66,10 +66,12 @@ function headShapes(
   return shapes;
 }
 
+/** The clause for a tensor of a wrong shape. */
 export function mismatch(what: string, found: Shape, expected: Shape): string {
   return `${what} has the shape [${found.join(', ')}], expected [${expected.join(', ')}]`;
 }
 
+/** Whether two shapes are equal. */
 export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((size, i) => size === b[i]);
 }

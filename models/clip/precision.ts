@@ -1,6 +1,5 @@
 /** How matrices and activations are stored; sums, norms, losses, the residual stream and what is trained are float32 in any case. */
-import type { Capabilities } from '../../engine/capabilities.js';
-import { hasFloat16TensorCores } from '../../engine/kernels/matmul/tensorCore.js';
+import { type Capabilities, hasFloat16TensorCores } from '../../engine/index.js';
 
 /** How frozen matrices are stored, and on tensor cores the activations between them. */
 export type Precision = 'f32' | 'f16';

@@ -1,3 +1,5 @@
+/** Texts that class names are put into. */
+
 /**
  * The 60 templates of PromptSRC's text-diversity loss (spec 1.5): OpenAI's published 80 ImageNet templates
  * (github.com/openai/CLIP, notebooks/Prompt_Engineering_for_ImageNet.ipynb) without the last twenty, with

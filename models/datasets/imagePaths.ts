@@ -1,9 +1,9 @@
 /** Image files that a user names one by one or by their folders. */
-import { UserError } from '../../engine/errors.js';
+import { UserError } from '../../engine/index.js';
 import type { Platform } from '../platform.js';
 import { DataFolder } from './dataFolder.js';
-import { type DatasetOptions, type ImageItem, isPathList } from './dataset.js';
-import { readPathList } from './folder.js';
+import type { DatasetOptions, ImageItem } from './dataset.js';
+import { isPathList, readPathList } from './folder.js';
 
 /**
  * The images at `paths` in the order given; folders stand for the images in them and in their sub-folders, text files for those

@@ -1,18 +1,25 @@
 /** CLIP's image transform on the GPU: raw bytes in, normalised planes out, equal to Pillow (shaders/resample.wgsl). */
-import { UserError } from '../../engine/errors.js';
-import type { Gpu } from '../../engine/gpu/gpu.js';
-import { bindBuffers, getKernel, type Kernel } from '../../engine/gpu/kernel.js';
-import { checksOf } from '../../engine/gpu/kernelChecks.js';
-import type { KernelSource } from '../../engine/kernels/kernelSource.js';
-import { shaderSources } from '../../shaders/generated.js';
-import type { PreparedImage } from './preparedImage.js';
+import {
+  bindBuffers,
+  checksOf,
+  type Gpu,
+  getKernel,
+  type Kernel,
+  type KernelSource,
+  observerOf,
+  shaderKernel,
+  submit,
+  UserError,
+} from '../../engine/index.js';
 import { IMAGE_DEVIATION, IMAGE_MEAN } from './preprocess.js';
 import { preprocessFault } from './preprocessFault.js';
+import type { PreparedImage } from './types.js';
 
 /** Words of `struct Image` in the shader, and the invocations of a workgroup along x and y. */
 const IMAGE_WORDS = 9;
 const GROUP = [32, 4] as const;
 
+/** Sizes that a preprocessor is made for. */
 export interface GpuPreprocessorOptions {
   /** Edge of the result in pixels. */
   readonly size: number;
@@ -22,23 +29,11 @@ export interface GpuPreprocessorOptions {
   readonly maxPixels?: number;
 }
 
-/** The two passes' complete WGSL, for the pipeline cache and for tests that compile every shader. */
+/** The kernels of the two passes, for a result of `size` x `size` pixels: horizontal, then vertical. */
 export function resampleKernels(size: number): { across: KernelSource; down: KernelSource } {
   const vector = (values: readonly number[]) => `vec3f(${values.join(', ')})`;
-  const code = [
-    `const SIZE = ${size}u;`,
-    `const MEAN = ${vector(IMAGE_MEAN)};`,
-    `const DEVIATION = ${vector(IMAGE_DEVIATION)};`,
-    shaderSources.resample,
-  ].join('\n');
-  const kernel = (entry: string): KernelSource => ({
-    name: `resample.${entry}`,
-    code,
-    entry,
-    reads: 3,
-    writes: 1,
-    uniform: false,
-  });
+  const constants = { SIZE: `${size}u`, MEAN: vector(IMAGE_MEAN), DEVIATION: vector(IMAGE_DEVIATION) };
+  const kernel = (entry: string) => shaderKernel('resample', entry, constants, { reads: 3, writes: 1 });
   return { across: kernel('across'), down: kernel('down') };
 }
 
@@ -84,6 +79,7 @@ export class GpuPreprocessor {
     const made = await gpu.wait(Promise.all([getKernel(gpu, across), getKernel(gpu, down)]));
     const preprocessor = new GpuPreprocessor(gpu, options, { across: made[0], down: made[1] });
     const fault = () => preprocessFault(gpu, preprocessor, options);
+    observerOf(gpu)?.compiled([across, down]);
     await checksOf(gpu)?.tryOnce('the image transform', [across, down], fault);
     return preprocessor;
   }
@@ -136,7 +132,7 @@ export class GpuPreprocessor {
         groups.push([]);
         [source, table, middle] = need;
       }
-      groups[groups.length - 1].push({ image, slot });
+      groups.at(-1)!.push({ image, slot });
     });
     return groups;
   }
@@ -149,19 +145,23 @@ export class GpuPreprocessor {
     this.reserve(this.middle, total((image) => image.rows) * this.size * 4);
     this.fill(group);
 
-    const { device } = this.gpu;
-    const encoder = device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
     const columns = Math.ceil(this.size / GROUP[0]);
     const tallest = Math.max(...group.map(({ image }) => image.rows));
-    pass.setPipeline(this.kernels.across.pipeline);
-    pass.setBindGroup(0, this.acrossGroup());
-    pass.dispatchWorkgroups(columns, Math.ceil(tallest / GROUP[1]), group.length);
-    pass.setPipeline(this.kernels.down.pipeline);
-    pass.setBindGroup(0, this.downGroup(target, offset));
-    pass.dispatchWorkgroups(columns, Math.ceil(this.size / GROUP[1]), group.length);
-    pass.end();
-    device.queue.submit([encoder.finish()]);
+    const { across, down } = this.kernels;
+    submit(this.gpu, [
+      {
+        name: 'resample.across',
+        pipeline: across.pipeline,
+        bindGroup: this.acrossGroup(),
+        workgroups: [columns, Math.ceil(tallest / GROUP[1]), group.length],
+      },
+      {
+        name: 'resample.down',
+        pipeline: down.pipeline,
+        bindGroup: this.downGroup(target, offset),
+        workgroups: [columns, Math.ceil(this.size / GROUP[1]), group.length],
+      },
+    ]);
   }
 
   /** Uploads each image from where it was prepared: the device's own copy is the only one. */

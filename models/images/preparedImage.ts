@@ -1,32 +1,16 @@
-/** What of an image goes up to the GPU: the bytes that a crop reads, and the resampling tables for them. */
-import type { RgbImage } from '../platform.js';
-import { resampleCrop, type Span } from './cpuCrop.js';
-import { boxCrop, type Crop, resampleCoefficients } from './preprocess.js';
+/** What of an image is uploaded to the GPU: the pixels that a crop reads, and the resampling tables for them. */
+import { boxCrop } from './preprocess.js';
+import { cropOnCpu, cropSpans, type Span } from './resample.js';
+import type { Crop, PreparedImage, RgbImage } from './types.js';
 
-/** Name of what is done to an image between its decoder and the model; another one when its numbers change. */
+/** Identifies what is done to an image between decoder and model; changes when its numbers do. */
 export const PREPROCESSING = 'Pillow bicubic, CLIP normalisation, 1';
 
 /**
- * One crop of one image, ready to upload. Plain buffers of its own, so that a worker can make it and hand it over without
- * a copy (and so that none is a SharedArrayBuffer, from which Dawn's `writeBuffer` crashes).
- */
-export interface PreparedImage {
-  readonly crop: Crop;
-  /** Of the whole image, in pixels. */
-  readonly width: number;
-  readonly height: number;
-  /** The pixels that the crop reads: `[rows, columns, 3]`, padded to whole words. */
-  readonly source: Uint8Array<ArrayBuffer>;
-  readonly rows: number;
-  readonly columns: number;
-  /** Tables in the shader's form (shaders/resample.wgsl): across, then down. */
-  readonly table: Int32Array<ArrayBuffer>;
-  readonly taps: { readonly across: number; readonly down: number };
-}
-
-/**
- * @param sourceBytes the most that `source` may have; where the crop reads more, it is resized here, and what goes up is the
- *   result, which the GPU's passes leave as it is
+ * Prepares one crop of an image.
+ *
+ * @param sourceBytes the most that `source` may have; where the crop reads more, it is resized here and the result is uploaded,
+ *   which the GPU's passes leave as it is
  * @throws RangeError when the crop leaves the image
  */
 export function prepareImage(
@@ -34,15 +18,15 @@ export function prepareImage(
   crop: Crop,
   sourceBytes = Number.POSITIVE_INFINITY,
 ): PreparedImage {
-  const { left, top, width, height, resizeTo, offset, size, flip } = crop;
+  const { left, top, width, height, size, flip } = crop;
   const inside = left >= 0 && top >= 0 && left + width <= image.width && top + height <= image.height;
   if (!inside || image.data.length !== image.width * image.height * 3)
     throw new RangeError(`crop ${JSON.stringify(crop)} does not fit ${image.width} x ${image.height}`);
-  const across = span(resampleCoefficients(width, 0, width, resizeTo[0], offset[0], offset[0] + size));
-  const down = span(resampleCoefficients(height, 0, height, resizeTo[1], offset[1], offset[1] + size));
-  // A crop that is hardly smaller when it is done is as well left as it is.
+  const spans = cropSpans(crop);
+  const { across, down } = spans;
+  // Resizing is not worth it where the result is hardly smaller.
   if (down.length * across.length * 3 > Math.max(sourceBytes, size * size * 3)) {
-    const done = { width: size, height: size, data: resampleCrop(image, crop, across, down) };
+    const done = { width: size, height: size, data: cropOnCpu(image, crop, spans) };
     const whole = boxCrop({ left: 0, top: 0, width: size, height: size }, size);
     return { ...prepareImage(done, whole), crop, width: image.width, height: image.height };
   }
@@ -58,13 +42,6 @@ export function prepareImage(
   return { crop, width: image.width, height: image.height, source, rows, columns, table, taps };
 }
 
-/** The stretch of input that a table reads: a centre crop does not need the edges. */
-function span(table: Span['table']): Span {
-  const last = table.starts.length - 1;
-  const start = table.starts[0];
-  return { table, start, length: table.starts[last] + table.counts[last] - start };
-}
-
 /** Writes a table in the shader's form, mirrored if `flip`; returns where it ends. */
 function writeTable({ table, start }: Span, flip: boolean, into: Int32Array, at: number): number {
   const { taps, starts, counts, weights } = table;
@@ -72,8 +49,8 @@ function writeTable({ table, start }: Span, flip: boolean, into: Int32Array, at:
   const size = starts.length;
   for (let i = 0; i < size; i++) {
     const entry = at + (flip ? size - 1 - i : i) * stride;
-    into[entry] = starts[i] - start;
-    into[entry + 1] = counts[i];
+    into[entry] = starts[i]! - start;
+    into[entry + 1] = counts[i]!;
     into.set(weights.subarray(i * taps, (i + 1) * taps), entry + 2);
   }
   return at + size * stride;

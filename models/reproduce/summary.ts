@@ -11,6 +11,7 @@ export interface Score {
   readonly all?: number;
 }
 
+/** Our score beside the paper's, in percent. */
 export interface Compared {
   readonly ours: Score;
   /** Absent where the paper has no number. */
@@ -19,6 +20,7 @@ export interface Compared {
   readonly difference?: Score;
 }
 
+/** The means of one data set over its seeds. */
 export interface SummaryRow {
   readonly dataset: string;
   readonly seeds: readonly number[];
@@ -26,6 +28,7 @@ export interface SummaryRow {
   readonly teacher: Compared;
 }
 
+/** All data sets of a reproduction, and their average. */
 export interface Summary {
   readonly setting: Setting;
   /** Where the paper's numbers come from. */

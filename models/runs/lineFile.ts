@@ -1,7 +1,9 @@
 /** A file of JSON lines that grows while a run goes on, and can be cut back to where a checkpoint was written. */
 import { crc32 } from '../checkpoints/crc32.js';
 import type { Platform } from '../platform.js';
-import type { Metrics } from './runFolder.js';
+
+/** A line of `metrics.jsonl`: where in the run it was written, and quantities by name. */
+export type Metrics = Readonly<Record<string, number | string>>;
 
 /** The end of a file at some moment: its size, and the CRC-32 of all bytes up to there. */
 export interface LineMark {
@@ -11,6 +13,7 @@ export interface LineMark {
 
 const START: LineMark = { bytes: 0, crc32: 0 };
 
+/** A growing file of JSON lines, written on `flush`. */
 export class LineFile {
   private pending: string[] = [];
   private end = START;

@@ -4,21 +4,28 @@
  * One process owns it at a time. A run that fails before its first checkpoint leaves nothing behind.
  */
 import { parse, parseDocument, stringify } from 'yaml';
-import { UserError } from '../../engine/errors.js';
-import { readable } from '../checkpoints/tensors.js';
+import { UserError } from '../../engine/index.js';
+import { readable } from '../fileErrors.js';
 import type { Platform } from '../platform.js';
 import { type Difference, differences, otherSettings } from './changes.js';
-import { LineFile, type LineMark } from './lineFile.js';
+import { LineFile, type LineMark, type Metrics } from './lineFile.js';
 import { reportHtml } from './report.js';
 
-/** The two stages; `pretrain` is examples/pretrain/, whose run folders are CLIPs. */
-export type RunKind = 'teacher' | 'student' | 'pretrain';
-export type Metrics = Readonly<Record<string, number | string>>;
+/** What a run trains: `teacher`, `student`, or any other name for runs that no command of ours makes. */
+export type RunKind = string;
 
+/** The commands that make runs of a kind. */
+const COMMANDS: Readonly<Record<RunKind, string>> = {
+  teacher: 'promptkd teacher',
+  student: 'promptkd distill',
+};
+
+/** The file of a run's settings. */
 export const CONFIG = 'config.yaml';
 const METRICS = 'metrics.jsonl';
 const TIMING = 'timing.jsonl';
 
+/** How a run folder is opened. */
 export interface RunOptions {
   /** Continue the run that is there; its settings must be the same. */
   readonly resume?: boolean;
@@ -26,6 +33,7 @@ export interface RunOptions {
   readonly note?: (line: string) => void;
 }
 
+/** The folder of a run that this process owns. */
 export class RunFolder {
   private readonly metrics: LineFile;
   private readonly timing: LineFile;
@@ -113,8 +121,8 @@ export class RunFolder {
 
   /** What a person types to go on with this run. */
   get continuation(): string {
-    const command = { teacher: 'promptkd teacher ', student: 'promptkd distill ', pretrain: '' }[this.kind];
-    return `${command}--resume --out ${this.path}`;
+    const command = COMMANDS[this.kind];
+    return `${command === undefined ? '' : `${command} `}--resume --out ${this.path}`;
   }
 
   /** Settings of a checkpoint that are not those of this run; paths that may change are left out. */
@@ -206,10 +214,7 @@ export async function readRunConfig(
 ): Promise<Record<string, unknown>> {
   const file = platform.join(path, CONFIG);
   if (!(await platform.stat(path)))
-    throw new UserError(
-      `the run folder ${path} does not exist`,
-      `train one with: promptkd ${kind === 'teacher' ? 'teacher' : 'distill'}`,
-    );
+    throw new UserError(`the run folder ${path} does not exist`, `train one with: ${COMMANDS[kind] ?? kind}`);
   if (!(await platform.stat(file)))
     throw new UserError(`${path} holds no run: ${CONFIG} is missing`, 'give the folder of a finished run');
   const config = readYaml(file, await platform.readText(file)) as Record<string, unknown>;

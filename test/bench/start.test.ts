@@ -5,7 +5,7 @@ import { renderStarts } from '../../bench/start/command.js';
 import { hostMilliseconds, type Profile } from '../../bench/start/hostTime.js';
 import { writeRandomClip } from '../../bench/start/models.js';
 import { nodePlatform } from '../../cli/platform/node.js';
-import { loadTokenizer } from '../../models/clip/tokenizer.js';
+import { loadTokenizer } from '../../models/clip/tokenizerFile.js';
 import { temporaryFolder } from '../helpers/files.js';
 
 /** A profile of stacks, each with its milliseconds; frames are `function url`, the outermost first. */

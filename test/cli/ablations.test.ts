@@ -6,9 +6,10 @@ import { nodePlatform } from '../../cli/platform/node.js';
 import { loadCheckpoint } from '../../models/checkpoints/load.js';
 import { encodeSafetensors, openSafetensors } from '../../models/checkpoints/safetensors.js';
 import { loadModel } from '../../models/clip/model.js';
-import { type Dataset, loadDataset } from '../../models/datasets/dataset.js';
+import type { Dataset } from '../../models/datasets/dataset.js';
 import { sampleFewShot } from '../../models/datasets/fewShot.js';
 import { ImageRunner } from '../../models/datasets/imageRunner.js';
+import { loadDataset } from '../../models/datasets/loadDataset.js';
 import { readClassVectors } from '../../models/promptkd/classVectors/classVectors.js';
 import { projectionVariables } from '../../models/promptkd/shared/projection.js';
 import {

@@ -4,7 +4,7 @@ import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { emojiClipFolder, makeEmojiData } from '../../cli/demo/emoji.js';
 import { nodePlatform } from '../../cli/platform/node.js';
-import { loadDataset } from '../../models/datasets/dataset.js';
+import { loadDataset } from '../../models/datasets/loadDataset.js';
 import { temporaryFolder } from '../helpers/files.js';
 
 const root = temporaryFolder('emoji');

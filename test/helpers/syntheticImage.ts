@@ -1,4 +1,4 @@
-import type { RgbImage } from '../../models/platform.js';
+import type { RgbImage } from '../../models/images/types.js';
 
 /** Hard edges, gradients and noise from integer arithmetic alone: the same bytes on every machine. */
 export function syntheticImage(width: number, height: number, seed = 1): RgbImage {

@@ -180,7 +180,7 @@ export function writeTrainingCase(folder: string, shape: CaseShape): string {
   const inputs = student.config.embed;
   const projection = projectionVariables(initialProjection(inputs, embed, random), inputs, embed);
   for (const name of PROJECTION_PARAMETERS)
-    save(`given.student.projection.${name}`, projection[name].shape, projection[name].leaf!.data!);
+    save(`given.student.projection.${name}`, projection[name]!.shape, projection[name]!.leaf!.data!);
   const vision = drawPrompts('student.prompts.vision', prompts.student, prompts.visionLength, 64);
   const variables = { prompts: promptVariables({ text: [], vision }, student.config).vision, projection };
   const classLeaf = constant(vectors, [classes, embed]);
@@ -212,7 +212,7 @@ export function writeTrainingCase(folder: string, shape: CaseShape): string {
   });
   for (const p of second.parameters) save(`expect.stage2.last.${p.label}`, p.shape, p.leaf!.data!);
   for (const part of ['mean', 'var'] as const)
-    save(`expect.stage2.bn.${part}`, [embed], projection[`bn.${part}`].leaf!.data!);
+    save(`expect.stage2.bn.${part}`, [embed], projection[`bn.${part}`]!.leaf!.data!);
   const logits = run(studentLogits(student, variables, classLeaf, imageLeaf(testImages, tests)));
   save('expect.eval.logits', [tests, classes], logits);
   const base = baseCount(classes);

@@ -3,7 +3,7 @@ import { UserError } from '../../../engine/errors.js';
 import { parseLimitedJson } from '../../checkpoints/json.js';
 import { openByContent } from '../../checkpoints/load.js';
 import { encodeSafetensors } from '../../checkpoints/safetensors.js';
-import { readable } from '../../checkpoints/tensors.js';
+import { readable } from '../../fileErrors.js';
 import type { Platform } from '../../platform.js';
 import type { ClassMatrix } from '../stage2/step.js';
 

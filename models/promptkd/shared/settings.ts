@@ -1,7 +1,7 @@
 /** Settings of both stages: every hyper-parameter, with the paper's value as its default. */
 import * as v from 'valibot';
 import { UserError } from '../../../engine/errors.js';
-import { readable } from '../../checkpoints/tensors.js';
+import { readable } from '../../fileErrors.js';
 
 const count = (least: number) => v.pipe(v.number(), v.integer(), v.minValue(least));
 const positive = v.pipe(v.number(), v.gtValue(0));

@@ -2,7 +2,7 @@
 import { loadCheckpoint } from '../../checkpoints/load.js';
 import { noteNames } from '../../checkpoints/official.js';
 import { zeroShotTemplate } from '../../clip/templates.js';
-import { loadDataset } from '../../datasets/dataset.js';
+import { loadDataset } from '../../datasets/loadDataset.js';
 import type { Job } from '../../job.js';
 import { type RunOptions, withRunFolder } from '../../runs/runFolder.js';
 import { encodeTeacher, TEACHER_FILE } from '../files/teacherFile.js';

@@ -7,7 +7,7 @@ import type { Dataset, ImageItem } from '../../datasets/dataset.js';
 import { ImageRunner } from '../../datasets/imageRunner.js';
 import type { Skipped } from '../../datasets/skipped.js';
 import type { Job } from '../../job.js';
-import type { Metrics } from '../../runs/runFolder.js';
+import type { Metrics } from '../../runs/lineFile.js';
 import { argmax, baseCount } from '../shared/evaluate.js';
 import type { StudentSettings } from '../shared/settings.js';
 

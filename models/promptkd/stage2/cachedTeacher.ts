@@ -6,7 +6,7 @@ import { encodeImages } from '../../clip/vision.js';
 import { ImageRunner } from '../../datasets/imageRunner.js';
 import type { Batch } from '../../datasets/loader.js';
 import { PREPROCESSING } from '../../images/preparedImage.js';
-import type { Crop } from '../../images/preprocess.js';
+import type { Crop } from '../../images/types.js';
 import type { Job } from '../../job.js';
 import type { Teacher } from '../files/loadTeacher.js';
 import { FeatureCache } from './featureCache.js';

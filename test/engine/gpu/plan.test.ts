@@ -6,7 +6,7 @@ import { evaluate } from '../../../engine/graph/reference.js';
 import { constant, input, type Tensor, variable } from '../../../engine/graph/tensor.js';
 import { activation } from '../../../engine/ops/activation.js';
 import { add } from '../../../engine/ops/add.js';
-import { keep } from '../../../engine/ops/checkpoint.js';
+import { checkpoint } from '../../../engine/ops/checkpoint.js';
 import { linear } from '../../../engine/ops/linear.js';
 import { matmul } from '../../../engine/ops/matmul.js';
 import { multiply } from '../../../engine/ops/multiply.js';
@@ -151,7 +151,7 @@ describe('recomputation', () => {
     const down = constant(random.array(32 * 128, 0.2), [32, 128], 'down');
     let y: Tensor = x;
     for (let i = 0; i < depth; i++) {
-      const block = keep(y);
+      const block = checkpoint(y);
       y = add(block, linear(activation(linear(block, up), 'quickGelu'), down));
     }
     return { x, loss: sum(multiply(y, y)) };

@@ -3,11 +3,9 @@ import { UserError } from '../../../engine/errors.js';
 import { type Gpu, openGpu } from '../../../engine/gpu/gpu.js';
 import { attachChecks, checksOf, KernelChecks } from '../../../engine/gpu/kernelChecks.js';
 import { GpuPreprocessor } from '../../../models/images/gpuPreprocess.js';
-import { type PreparedImage, prepareImage } from '../../../models/images/preparedImage.js';
+import { prepareImage } from '../../../models/images/preparedImage.js';
 import {
   boxCrop,
-  type Crop,
-  cropOnCpu,
   denormalise,
   IMAGE_DEVIATION,
   IMAGE_MEAN,
@@ -15,7 +13,8 @@ import {
   testCrop,
 } from '../../../models/images/preprocess.js';
 import { preprocessFault } from '../../../models/images/preprocessFault.js';
-import type { RgbImage } from '../../../models/platform.js';
+import { cropOnCpu } from '../../../models/images/resample.js';
+import type { Crop, PreparedImage, RgbImage } from '../../../models/images/types.js';
 import { Random } from '../../../models/random.js';
 import { countCreations } from '../../helpers/creations.js';
 import {
@@ -64,12 +63,13 @@ describe.skipIf(!gpu)('GpuPreprocessor', () => {
   it('leaves images as they are that the CPU has resized, to the same values', async () => {
     const preprocessor = await GpuPreprocessor.create(gpu!, { size: 16, batch: 4 });
     const random = Random.of(3, 'large images');
-    const images = [
+    const sizes: [number, number][] = [
       [200, 150],
       [31, 400],
       [400, 31],
       [90, 90],
-    ].map(([width, height], i) => {
+    ];
+    const images = sizes.map(([width, height], i) => {
       const image = syntheticImage(width, height);
       const crop = i === 0 ? testCrop(width, height, 16) : sampleTrainCrop(random, width, height, 16);
       return { image, crop };
@@ -115,7 +115,7 @@ describe.skipIf(!gpu)('GpuPreprocessor', () => {
 
   it('equals the reference for odd sizes, up and down, in one batch', async () => {
     const random = new Random(7);
-    const sizes = [
+    const sizes: [number, number][] = [
       [1, 1],
       [1, 37],
       [41, 1],
@@ -147,8 +147,8 @@ describe.skipIf(!gpu)('GpuPreprocessor', () => {
     for (let channel = 0; channel < 3; channel++)
       for (let pixel = 0; pixel < 16; pixel++) {
         const value =
-          (image.data[pixel * 3 + channel] / 255 - IMAGE_MEAN[channel]) / IMAGE_DEVIATION[channel];
-        expect(Math.abs(planes[channel * 16 + pixel] - value)).toBeLessThan(1e-6);
+          (image.data[pixel * 3 + channel]! / 255 - IMAGE_MEAN[channel]!) / IMAGE_DEVIATION[channel]!;
+        expect(Math.abs(planes[channel * 16 + pixel]! - value)).toBeLessThan(1e-6);
       }
     preprocessor.destroy();
   });

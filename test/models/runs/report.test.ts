@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { lineChart, ticks } from '../../../models/runs/lineChart.js';
+import type { Metrics } from '../../../models/runs/lineFile.js';
 import { chartsOf, reportHtml } from '../../../models/runs/report.js';
-import type { Metrics } from '../../../models/runs/runFolder.js';
 
 const metrics: Metrics[] = [
   { epoch: 1, step: 1, rate: 0.1, loss: 4 },

@@ -7,8 +7,9 @@ import { l2Normalize } from '../../../../engine/ops/l2Normalize.js';
 import { loadCheckpoint } from '../../../../models/checkpoints/load.js';
 import { loadModel } from '../../../../models/clip/model.js';
 import { encodeImages } from '../../../../models/clip/vision.js';
-import { type ImageItem, loadDataset } from '../../../../models/datasets/dataset.js';
+import type { ImageItem } from '../../../../models/datasets/dataset.js';
 import { ImageRunner } from '../../../../models/datasets/imageRunner.js';
+import { loadDataset } from '../../../../models/datasets/loadDataset.js';
 import { Loader } from '../../../../models/datasets/loader.js';
 import { Skipped } from '../../../../models/datasets/skipped.js';
 import { ViewFeatures } from '../../../../models/promptkd/shared/fixedCrops.js';
@@ -24,7 +25,7 @@ beforeAll(async () => {
     nodePlatform,
     await drawFewEmoji(join(folder, 'data'), fewEmoji({ classes: 3, train: 3 })),
   );
-  broken = [2, 5, 7].map((place) => train[place].path);
+  broken = [2, 5, 7].map((place) => train[place]!.path);
   for (const path of broken) {
     writeFileSync(path, readFileSync(path).subarray(0, 300));
   }
@@ -56,7 +57,7 @@ describe('ViewFeatures', () => {
         const direct = await runner.run(images);
         expect(kept.length).toBe(direct.length);
         kept.forEach((value, i) => {
-          expect(Math.abs(value - direct[i])).toBeLessThan(1e-5);
+          expect(Math.abs(value - direct[i]!)).toBeLessThan(1e-5);
         });
       }
     runner.destroy();
