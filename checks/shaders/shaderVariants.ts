@@ -18,6 +18,7 @@ import {
 } from '../../models/promptkd/shared/shapes.js';
 import { candidateVariants } from './candidateVariants.js';
 
+/** A text that is compiled by itself. */
 export interface ShaderVariant {
   readonly name: string;
   readonly level: Level;
