@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import type { Capabilities } from '../../../engine/capabilities.js';
+import { everyExample, gradientsOf } from '../../../engine/examples.js';
 import { peakGraphs } from '../../../engine/gpu/peaks.js';
 import { Schedule } from '../../../engine/gpu/schedule.js';
 import { type DType, input } from '../../../engine/graph/tensor.js';
@@ -16,8 +17,6 @@ import type { AttentionLaunch } from '../../../engine/kernels/attention/launch.j
 import { type KernelSource, kernelSource } from '../../../engine/kernels/kernelSource.js';
 import { matmulCandidates } from '../../../engine/kernels/matmul/candidates.js';
 import type { Epilogue } from '../../../engine/kernels/matmul/launch.js';
-import { everyOperation } from '../../../engine/ops/every.js';
-import { grad } from '../../../engine/train/autograd.js';
 import { PORTABLE } from '../../../models/promptkd/shared/shapes.js';
 import { shaderSources } from '../../../shaders/generated.js';
 
@@ -93,18 +92,23 @@ function attentionSources(capabilities: Capabilities, dtype: DType = 'f32', caus
   });
 }
 
-/** The first launch of each kernel that the operations' examples run, except matmul and attention. */
+/** Of each kernel that the operations' examples run, except matmul and attention, the longest text. */
 function operationSources(capabilities: Capabilities): Map<string, KernelSource> {
-  const operations = everyOperation();
+  const examples = everyExample();
   const peaks = peakGraphs(capabilities.software);
   const sources = [
-    { outputs: operations.flatMap(({ output, loss, parameters }) => [output, ...grad(loss, parameters)]) },
-    { updates: operations.flatMap(({ updates }) => updates ?? []) },
+    { outputs: examples.flatMap((one) => [...(one.output ? [one.output] : []), ...gradientsOf(one)]) },
+    { updates: examples.flatMap(({ updates }) => updates) },
     { outputs: [...peaks.alu, peaks.copy] },
   ].flatMap((request) => new Schedule(request, capabilities).sources());
   const found = new Map<string, KernelSource>();
-  for (const source of sources)
-    if (!/^(matmul|attention)_/.test(source.name) && !found.has(source.name)) found.set(source.name, source);
+  for (const source of sources) {
+    const { name, code } = source;
+    if (/^(matmul|attention)_/.test(name)) continue;
+    // Ties by the text, so that the order of the examples decides nothing.
+    const other = found.get(name)?.code ?? '';
+    if (code.length > other.length || (code.length === other.length && code < other)) found.set(name, source);
+  }
   return found;
 }
 

@@ -1,6 +1,6 @@
 const WORKGROUP: u32 = 64u;
 const GRADIENT: bool = true;
-const BATCH_STATISTICS: bool = false;
+const BATCH_STATISTICS: bool = true;
 const WANT_X: bool = true;
 const WANT_GAMMA: bool = true;
 const WANT_BETA: bool = true;
@@ -39,6 +39,8 @@ fn gradient(column: u32) {
     rest += d;
     dx[i] = d;
   }
+  rest /= f32(uniforms.ROWS);
+  for (var i = column; i < uniforms.ROWS * uniforms.WIDTH; i += uniforms.WIDTH) { dx[i] -= rest; }
   dgamma[column] = sums.x;
   dbeta[column] = sums.y;
 }

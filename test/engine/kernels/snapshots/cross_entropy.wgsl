@@ -1,16 +1,18 @@
 const WORKGROUP: u32 = 64u;
 const SIDE: u32 = 8u;
-const GRADIENT: bool = false;
+const GRADIENT: bool = true;
 const SUBGROUPS: bool = false;
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 fn load_x(i: u32) -> f32 { return x[i]; }
 @group(0) @binding(1) var<storage, read> labels: array<i32>;
 fn load_labels(i: u32) -> i32 { return labels[i]; }
-@group(0) @binding(2) var<storage, read_write> terms: array<f32>;
-fn load_terms(i: u32) -> f32 { return terms[i]; }
-fn store_terms(i: u32, v: f32) { terms[i] = v; }
+@group(0) @binding(2) var<storage, read> upstream: array<f32>;
+fn load_upstream(i: u32) -> f32 { return upstream[i]; }
+@group(0) @binding(3) var<storage, read_write> dx: array<f32>;
+fn load_dx(i: u32) -> f32 { return dx[i]; }
+fn store_dx(i: u32, v: f32) { dx[i] = v; }
 struct Uniforms { ROWS: u32, WIDTH: u32, SCALE: f32 }
-@group(0) @binding(3) var<uniform> uniforms: Uniforms;
+@group(0) @binding(4) var<uniform> uniforms: Uniforms;
 var<workgroup> lane_values: array<vec2f, WORKGROUP>;
 var<workgroup> side_values: array<vec2f, SIDE>;
 fn workgroup_sum2(value: vec2f, lane: u32) -> vec2f {
@@ -72,5 +74,8 @@ fn main(
   var sum = 0.0;
   for (var i = lane; i < uniforms.WIDTH; i += WORKGROUP) { sum += exp_of(x[base + i] - largest); }
   sum = workgroup_sum(sum, lane);
-  if (lane == 0u) { terms[row] = uniforms.SCALE * (log_of(sum) - (x[base + label] - largest)); }
+  let factor = upstream[0] * uniforms.SCALE;
+  for (var i = lane; i < uniforms.WIDTH; i += WORKGROUP) {
+    dx[base + i] = factor * (exp(x[base + i] - largest) / sum - select(0.0, 1.0, i == label));
+  }
 }

@@ -1,14 +1,16 @@
 const WORKGROUP: u32 = 64u;
 const SIDE: u32 = 8u;
 const SQUARES: bool = true;
-const START: bool = true;
+const START: bool = false;
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 fn load_x(i: u32) -> f32 { return x[i]; }
-@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@group(0) @binding(1) var<storage, read> total: array<f32>;
+fn load_total(i: u32) -> f32 { return total[i]; }
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
 fn load_y(i: u32) -> f32 { return y[i]; }
 fn store_y(i: u32, v: f32) { y[i] = v; }
 struct Uniforms { SIZE: u32 }
-@group(0) @binding(2) var<uniform> uniforms: Uniforms;
+@group(0) @binding(3) var<uniform> uniforms: Uniforms;
 var<workgroup> lane_values: array<vec2f, WORKGROUP>;
 var<workgroup> side_values: array<vec2f, SIDE>;
 fn workgroup_sum2(value: vec2f, lane: u32) -> vec2f {
@@ -49,6 +51,6 @@ fn squares(@builtin(local_invocation_index) lane: u32) {
   for (var i = lane; i < uniforms.SIZE; i += WORKGROUP) { sum += x[i] * x[i]; }
   sum = workgroup_sum(sum, lane);
   if (lane == 0u) {
-    y[0] = sum;
+    y[0] = total[0] + sum;
   }
 }

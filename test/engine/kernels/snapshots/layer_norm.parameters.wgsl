@@ -8,8 +8,8 @@ fn load_x(i: u32) -> f32 { return x[i]; }
 fn load_mean(i: u32) -> f32 { return mean[i]; }
 @group(0) @binding(2) var<storage, read> rstd: array<f32>;
 fn load_rstd(i: u32) -> f32 { return rstd[i]; }
-@group(0) @binding(3) var<storage, read> dy: array<f32>;
-fn load_dy(i: u32) -> f32 { return dy[i]; }
+@group(0) @binding(3) var<storage, read> dy: array<u32>;
+fn load_dy(i: u32) -> f32 { return unpack2x16float(dy[i / 2u])[i % 2u]; }
 @group(0) @binding(4) var<storage, read_write> dgamma: array<f32>;
 fn load_dgamma(i: u32) -> f32 { return dgamma[i]; }
 fn store_dgamma(i: u32, v: f32) { dgamma[i] = v; }

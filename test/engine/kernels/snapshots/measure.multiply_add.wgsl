@@ -1,6 +1,6 @@
 const WORKGROUP: u32 = 64u;
 const ALU: bool = true;
-const WIDE: bool = false;
+const WIDE: bool = true;
 const STEPS: u32 = 8192u;
 const IN_TURN: u32 = 1u;
 @group(0) @binding(0) var<storage, read_write> result: array<f32>;
@@ -8,8 +8,8 @@ fn load_result(i: u32) -> f32 { return result[i]; }
 fn store_result(i: u32, v: f32) { result[i] = v; }
 struct Uniforms { SIZE: u32 }
 @group(0) @binding(1) var<uniform> uniforms: Uniforms;
-alias VALUE = f32;
-fn total(x: f32) -> f32 { return x; }
+alias VALUE = vec4f;
+fn total(x: vec4f) -> f32 { return dot(x, vec4f(1.0)); }
 fn multiply_add(id: u32) {
   let factor = 1.0 - f32(id & 7u) * 0x1p-20;
   var x0 = VALUE(f32(id) + 0.0);

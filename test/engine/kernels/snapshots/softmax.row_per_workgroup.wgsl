@@ -1,17 +1,19 @@
 const WORKGROUP: u32 = 64u;
 const SIDE: u32 = 8u;
 const LOG: bool = false;
-const GRADIENT: bool = false;
+const GRADIENT: bool = true;
 const SUBGROUPS: bool = false;
 const HOLDS: bool = true;
 const HELD: u32 = 2u;
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-fn load_x(i: u32) -> f32 { return x[i]; }
-@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@group(0) @binding(0) var<storage, read> y: array<f32>;
 fn load_y(i: u32) -> f32 { return y[i]; }
-fn store_y(i: u32, v: f32) { y[i] = v; }
+@group(0) @binding(1) var<storage, read> dy: array<f32>;
+fn load_dy(i: u32) -> f32 { return dy[i]; }
+@group(0) @binding(2) var<storage, read_write> dx: array<f32>;
+fn load_dx(i: u32) -> f32 { return dx[i]; }
+fn store_dx(i: u32, v: f32) { dx[i] = v; }
 struct Uniforms { ROWS: u32, WIDTH: u32 }
-@group(0) @binding(2) var<uniform> uniforms: Uniforms;
+@group(0) @binding(3) var<uniform> uniforms: Uniforms;
 const LOWEST = -3.4028234e38f;
 fn is_nan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
 fn exp_of(x: f32) -> f32 { return select(exp(x), x, is_nan(x)); }
@@ -68,22 +70,26 @@ fn row_per_workgroup(
   if (row >= uniforms.ROWS) { return; }
   let start = row * uniforms.WIDTH;
   let end = start + uniforms.WIDTH;
-  var largest = LOWEST;
   var sum = 0.0;
-  var x0 = LOWEST;
-  if (lane + 0u * WORKGROUP < uniforms.WIDTH) { x0 = x[start + lane + 0u * WORKGROUP]; }
-  largest = max(largest, x0);
-  var x1 = LOWEST;
-  if (lane + 1u * WORKGROUP < uniforms.WIDTH) { x1 = x[start + lane + 1u * WORKGROUP]; }
-  largest = max(largest, x1);
-  largest = workgroup_max(largest, lane);
-  if (lane + 0u * WORKGROUP < uniforms.WIDTH) { sum += exp_of(x0 - largest); }
-  if (lane + 1u * WORKGROUP < uniforms.WIDTH) { sum += exp_of(x1 - largest); }
+  var y0 = 0.0;
+  var dy0 = 0.0;
+  if (lane + 0u * WORKGROUP < uniforms.WIDTH) {
+    y0 = y[start + lane + 0u * WORKGROUP];
+    dy0 = dy[start + lane + 0u * WORKGROUP];
+  }
+  sum += select(y0 * dy0, dy0, LOG);
+  var y1 = 0.0;
+  var dy1 = 0.0;
+  if (lane + 1u * WORKGROUP < uniforms.WIDTH) {
+    y1 = y[start + lane + 1u * WORKGROUP];
+    dy1 = dy[start + lane + 1u * WORKGROUP];
+  }
+  sum += select(y1 * dy1, dy1, LOG);
   sum = workgroup_sum(sum, lane);
-  if (lane + 0u * WORKGROUP < uniforms.WIDTH) { y[start + lane + 0u * WORKGROUP] = value(x0, largest, sum); }
-  if (lane + 1u * WORKGROUP < uniforms.WIDTH) { y[start + lane + 1u * WORKGROUP] = value(x1, largest, sum); }
+  if (lane + 0u * WORKGROUP < uniforms.WIDTH) { dx[start + lane + 0u * WORKGROUP] = gradient_of(y0, dy0, sum); }
+  if (lane + 1u * WORKGROUP < uniforms.WIDTH) { dx[start + lane + 1u * WORKGROUP] = gradient_of(y1, dy1, sum); }
 }
-fn value(x: f32, largest: f32, sum: f32) -> f32 {
-  if (LOG) { return x - largest - log_of(sum); }
-  return exp(x - largest) / sum;
+fn gradient_of(y: f32, dy: f32, sum: f32) -> f32 {
+  if (LOG) { return dy - exp_of(y) * sum; }
+  return y * (dy - sum);
 }
