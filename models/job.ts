@@ -1,5 +1,5 @@
 /** What a long job is given: a device, files, and someone who shows how far it is. */
-import type { Gpu } from '../engine/gpu/gpu.js';
+import type { Gpu } from '../engine/index.js';
 import type { Precision } from './clip/precision.js';
 import type { Platform } from './platform.js';
 

@@ -4,12 +4,13 @@
  */
 
 import { UserError } from '../engine/errors.js';
-import type { RoundedHalves } from '../engine/half.js';
+import type { RoundedHalves } from '../engine/index.js';
 import type { DecodedFile, PreparedFile, PrepareRequest, UseImage } from './images/types.js';
 
 /** What a path leads to, links followed; `other`: a pipe, a socket, a device, in a list also a link that leads nowhere. */
 export type FileKind = 'file' | 'folder' | 'other';
 
+/** An entry of a folder. */
 export interface FileEntry {
   readonly name: string;
   readonly kind: FileKind;
@@ -26,12 +27,13 @@ export class UnreadableFile extends UserError {
   constructor(
     path: string,
     readonly reason: string,
-    mend: string,
+    hint: string,
   ) {
-    super(`${path} ${reason}`, mend);
+    super(`${path} ${reason}`, hint);
   }
 }
 
+/** Files, hashes and image decoding of a machine. Optional methods are absent where it has no fast or safe way. */
 export interface Platform {
   /** What is at `path`, or undefined when there is nothing. Links are followed. `size` in bytes. */
   stat(path: string): Promise<{ kind: FileKind; size: number } | undefined>;

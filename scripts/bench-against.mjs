@@ -1,7 +1,7 @@
 /**
- * `npm run bench:against -- COMMIT [--turns N] [--most RATIO] -- step …`: a command of the bench with this tree and with another
- * commit, in turns, as machines change their speed. Prints how much longer each row takes here, and the processor time of all of
- * it; ends with 1 where each of the three ratios below is beyond `--most`.
+ * `npm run bench:against -- COMMIT [--turns N] [--most RATIO] -- step …`: runs a measurement of the bench with this tree and with
+ * another commit in turns, because the speed of a machine varies. Prints how much longer each row takes here, and the CPU time of
+ * the whole command. Exit code 1 if all three ratios below exceed `--most`.
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -10,21 +10,21 @@ import { Command } from 'commander';
 import { withTrees } from './trees.mjs';
 
 const program = new Command('bench:against')
-  .argument('<commit>', 'what to compare with')
-  .argument('<bench...>', 'a command of the bench, behind --')
-  .option('--turns <n>', 'how often each is measured', Number, 5)
-  .option('--most <ratio>', 'the largest ratio of all rows together', Number, 1.02)
+  .argument('<commit>', 'commit to compare with')
+  .argument('<bench...>', 'measurement of the bench and its flags, after --')
+  .option('--turns <n>', 'how often to measure each tree', Number, 5)
+  .option('--most <ratio>', 'largest accepted ratio over all rows', Number, 1.02)
   .parse();
 const [commit, ...bench] = program.args;
 const { turns, most } = program.opts();
 
-/** The row of all of a command's processor time. */
-const PROCESSOR = 'processor time of the whole command';
+/** Name of the row with the CPU time of the whole command. */
+const PROCESSOR = 'CPU time of the whole command';
 
 process.exitCode = await withTrees(commit, (trees, folder) => {
   const samples = { there: new Map(), here: new Map() };
   for (let turn = 0; turn < turns; turn++) {
-    // The one that goes first has the colder machine.
+    // The first one runs on a colder machine.
     const order = turn % 2 === 0 ? ['there', 'here'] : ['here', 'there'];
     for (const which of order)
       for (const [name, timing] of measure(trees[which], join(folder, `${which}-${turn}`)))
@@ -33,10 +33,10 @@ process.exitCode = await withTrees(commit, (trees, folder) => {
   return compare(samples) ? 0 : 1;
 });
 
-/** The rows of one run of the bench, by what they are of, and the processor time of all of it. */
+/** The timings of one run of the bench by row name, and its CPU time. */
 function measure(tree, out) {
   const command = [process.execPath, 'scripts/bench.mjs', ...bench, '--out', out];
-  // The shell's `times` tells the processor time of what it has run; other work on the machine hardly changes that.
+  // The shell's `times` prints the CPU time of its children, which other work on the machine hardly changes.
   const { status, stdout } = spawnSync(
     'sh',
     ['-c', '"$@" >/dev/null; s=$?; times; exit $s', 'sh', ...command],

@@ -1,6 +1,6 @@
 /**
- * What `npm run lint` keeps beside Biome: every exported name has a docstring, and no shader is longer than a source file may be.
- * Biome keeps the length of TypeScript files, import cycles, and that no folder imports one above it (biome.json).
+ * Part of `npm run lint`: checks that every exported name has a docstring, and that no shader is too long. Biome checks the length
+ * of TypeScript files, import cycles, and that no folder imports one above it (biome.json).
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ function filesIn(folder, ending) {
   return names.sort().map((name) => join(folder, name));
 }
 
-/** Exported declarations of a file without a docstring right before them; re-exports have theirs where they are declared. */
+/** Exported declarations without a docstring right before them. Re-exports have theirs where they are declared. */
 function undocumented(file) {
   const text = readFileSync(file, 'utf8');
   const { program, comments } = parseSync(file, text);

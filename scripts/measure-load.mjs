@@ -1,12 +1,12 @@
 /**
- * `npm run measure:load [-- FILE...]`: host memory that loading a CLIP takes, as the peak of a whole process (Node, Dawn
- * and all) against the file's size; 1.3 is allowed. Without files, random ViT-L/14 checkpoints of each format are written
- * to a temporary folder, one after the other (up to 1.6 GiB each). Tells the time as well. Ends with `tests: N passed, N failed`.
- * With `--checksums`, each file of ours is also read without its checksum, in turns: what it costs to compare (at most 5 % is the aim;
- * the most that it can, as nothing is uploaded).
+ * `npm run measure:load [-- FILE...]`: host memory to load a CLIP, as the peak of the whole process (with Node and Dawn) relative to
+ * the size of the file; up to 1.3 is allowed. Without files, random ViT-L/14 checkpoints of each format are written to a temporary
+ * folder, one at a time (up to 1.6 GiB each). Also prints the time. Ends with `tests: N passed, N failed`. With `--checksums`, our
+ * own files are also read without their checksum, in turns, which shows its cost (the goal is 5 %; this is an upper bound because
+ * nothing is uploaded).
  *
- * Device memory must not count, but on a machine without a GPU it lies in the same process. So every weight goes to one
- * and the same buffer here (which counts): it is uploaded, and the next one takes its place.
+ * Device memory must not count, but without a GPU it belongs to the same process. So all weights share one buffer here, each
+ * replacing the one before.
  */
 import { spawnSync } from 'node:child_process';
 import {
@@ -35,7 +35,7 @@ const FACTOR = 1.3;
 const TURNS = 5;
 const checksums = process.argv.includes('--checksums');
 const MIB = 2 ** 20;
-/** Of those that are uploaded; the token table stays on the host. */
+/** Size of the largest uploaded weight; the token table stays on the host. */
 const LARGEST_WEIGHT = 64 * MIB;
 const VIT_L14 = {
   embed: 768,
@@ -43,7 +43,7 @@ const VIT_L14 = {
   text: { width: 768, layers: 12, heads: 12, vocabulary: 49408, contextLength: 77 },
 };
 
-/** In a process of its own: prints file size and peak, in bytes. */
+/** Runs in a separate process: prints file size and peak in bytes. */
 async function measure(file) {
   const gpu = await openGpu({ backend: 'null' });
   const usage = 0x80 | 0x4 | 0x8;
@@ -60,7 +60,7 @@ async function measure(file) {
 
 async function measureAll(files) {
   if (process.platform !== 'linux') {
-    console.log('this reads /proc and runs on Linux only');
+    console.log('this needs /proc and only runs on Linux');
     console.log(summary({ passed: 0, failed: 0, skipped: 1 }));
     return;
   }
@@ -133,7 +133,7 @@ function blanks(text) {
   return ' '.repeat(text.length);
 }
 
-/** Files of ViT-L/14 by what they are; the values do not matter. */
+/** Writers of ViT-L/14 checkpoints by format; the values do not matter. */
 const FORMATS = {
   'safetensors, float16': (file) => writeFile(file, streamSafetensors(weights('F16'))),
   'safetensors, float32': (file) => writeFile(file, streamSafetensors(weights('F32'))),
@@ -155,7 +155,7 @@ function tensor(name, shape, dtype) {
   return { name, dtype, shape, bytes: async () => new Uint8Array(size).fill(0x2a) };
 }
 
-/** q, k and v apart and both projections transposed: what has to be put together. */
+/** Hugging Face names: q, k and v are separate and both projections transposed, so the loader has to assemble them. */
 function huggingFace() {
   const names = {
     logit_scale: 'logit_scale',

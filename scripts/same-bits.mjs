@@ -1,6 +1,6 @@
 /**
- * `npm run same-bits -- COMMIT [--adapter NAME…]`: a short run of both stages with this tree and with another commit. Compares
- * every logged loss and every tensor of teacher, class vectors and student, bit by bit; ends with 1 where one differs.
+ * `npm run same-bits -- COMMIT [--adapter NAME…]`: runs both stages briefly with this tree and with another commit. Compares all
+ * logged losses and all tensors of teacher, class vectors and student bit by bit; exit code 1 if any differs.
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -9,13 +9,13 @@ import { Command } from 'commander';
 import { withTrees } from './trees.mjs';
 
 const program = new Command('same-bits')
-  .argument('<commit>', 'what to compare with')
+  .argument('<commit>', 'commit to compare with')
   .option('--adapter <name...>', 'software adapters to run on', ['swiftshader', 'lavapipe'])
   .parse();
 const [commit] = program.args;
 const { adapter: adapters } = program.opts();
 
-/** Files of a run folder, and what of them is compared. */
+/** Files of a run folder, and how to read the parts that are compared. */
 const RESULTS = [
   ['teacher', 'metrics.jsonl', losses],
   ['teacher', 'teacher.safetensors', tensors],
@@ -56,7 +56,7 @@ function fewClasses(models) {
     .map(({ train, test, ...rest }) => ({ ...rest, train: train.slice(0, 4), test: test.slice(0, 2) }));
 }
 
-/** Both stages with one tree's command line. */
+/** Runs both stages with the command line of one tree. */
 function train(tree, adapter, data, out) {
   const models = join(tree, 'emoji-clip');
   const teacher = join(out, 'teacher');
@@ -79,7 +79,7 @@ function promptkd(tree, adapter, args) {
   if (status !== 0) throw new Error(`promptkd ${args[0]} ended with ${status} in ${tree}:\n${stderr}`);
 }
 
-/** Every logged line without its times, by its place. */
+/** Logged lines without their times, by line number. */
 function losses(path) {
   const lines = readFileSync(path, 'utf8').trim().split('\n');
   const timeless = (line) =>
@@ -89,7 +89,7 @@ function losses(path) {
   return new Map(lines.map((line, i) => [`line ${i + 1}`, timeless(line)]));
 }
 
-/** The bytes of each tensor by its name; metadata may differ. */
+/** The bytes of each tensor by name; metadata may differ. */
 function tensors(path) {
   const file = readFileSync(path);
   const length = Number(file.readBigUInt64LE(0));

@@ -1,4 +1,4 @@
-/** Another commit's tree beside this one, built with the same dependencies: what comparisons of two versions share. */
+/** Builds the tree of another commit next to this one, with the same dependencies, to compare two versions. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,8 +8,8 @@ import { fileURLToPath } from 'node:url';
 const here = fileURLToPath(new URL('..', import.meta.url));
 
 /**
- * Builds `commit` in a temporary folder and this tree in place, calls `work` with both folders and a third to write into, and
- * removes what is temporary.
+ * Builds `commit` in a temporary folder and this tree in place, calls `work` with both folders and a third one for output, and
+ * removes the temporary folders.
  */
 export async function withTrees(commit, work) {
   const folder = mkdtempSync(join(tmpdir(), 'promptkd-against-'));

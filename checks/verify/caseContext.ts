@@ -1,8 +1,6 @@
 /** What the stages of a training case share: its numbers, its models, and how tensors are compared by name. */
-import type { Gpu } from '../../engine/gpu/gpu.js';
-import { release, write } from '../../engine/gpu/memory.js';
-import { Plan } from '../../engine/gpu/plan.js';
-import { input, type Tensor } from '../../engine/graph/tensor.js';
+import type { Gpu } from '../../engine/index.js';
+import { input, Plan, release, type Tensor, write } from '../../engine/index.js';
 import { loadCheckpoint } from '../../models/checkpoints/load.js';
 import { type ClipModel, loadModel } from '../../models/clip/model.js';
 import type { Job } from '../../models/job.js';
@@ -39,12 +37,14 @@ export class CaseContext {
     const checkpoint = (name: string) =>
       loadCheckpoint(platform, platform.join(folder, `${name}.safetensors`));
     const [teacher, student] = [await checkpoint('teacher'), await checkpoint('student')];
+    // The method never uses the student's text tower, so a case need not have it.
+    const text = student.config.text.width > 0;
     return new CaseContext(
       gpu,
       reference,
       tensors,
       await loadModel(gpu, teacher, { precision }),
-      await loadModel(gpu, student, { precision }),
+      await loadModel(gpu, student, { precision, text }),
       onProgress,
     );
   }

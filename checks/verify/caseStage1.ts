@@ -1,5 +1,5 @@
 /** Stage 1 of a training case: frozen text features, losses, gradients of the first step, prompts after the last. */
-import { readLeaf, write } from '../../engine/gpu/memory.js';
+import { readLeaf, write } from '../../engine/index.js';
 import { encodeSequences } from '../../models/clip/textEncoder.js';
 import { meanOverTemplates, normalizeRows } from '../../models/promptkd/classVectors/classVectors.js';
 import { type Prompts, promptVariables } from '../../models/promptkd/shared/prompts.js';

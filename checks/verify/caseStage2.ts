@@ -1,5 +1,5 @@
 /** Stage 2 of a training case: class vectors, losses, gradients, parameters, BatchNorm statistics and predictions. */
-import { readLeaf, write } from '../../engine/gpu/memory.js';
+import { readLeaf, write } from '../../engine/index.js';
 import { encodeSequences } from '../../models/clip/textEncoder.js';
 import { normalizeRows } from '../../models/promptkd/classVectors/classVectors.js';
 import { argmax, baseCount } from '../../models/promptkd/shared/evaluate.js';

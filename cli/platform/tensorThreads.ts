@@ -1,6 +1,6 @@
 /**
- * Tensors of a file read by threads, which also sum their bytes and round float32 to float16: half a second for each gigabyte that
- * the main thread is spared.
+ * Reads tensors in worker threads, which also compute checksums and round float32 to float16. This saves the main thread half a
+ * second per gigabyte.
  */
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { Tinypool } from 'tinypool';
 import type { SummedBytes, SummedHalves, TensorRequest } from './tensorWorker.js';
 
-/** More than this many are faster than uploads. */
+/** More threads than this are faster than uploads to the GPU. */
 const MOST_WORKERS = 4;
 const SCRIPT = fileURLToPath(new URL('./tensorWorker.js', import.meta.url));
 
@@ -17,7 +17,7 @@ let pool: Tinypool | undefined;
 type Part = Pick<TensorRequest, 'path' | 'offset' | 'length'>;
 
 /**
- * Float32 values of a file as float16. Rejects where there are no threads, or one fails: the caller then does without, and finds what
+ * Reads float32 values as float16. Rejects if there are no workers or one fails; the caller then reads by itself and reports what
  * is wrong with the file.
  *
  * @param script the worker's compiled file, for tests
@@ -25,18 +25,18 @@ type Part = Pick<TensorRequest, 'path' | 'offset' | 'length'>;
 export const readHalvesInThread = (part: Part, sum: boolean, script = SCRIPT): Promise<SummedHalves> =>
   run<SummedHalves>({ ...part, sum, round: true }, script);
 
-/** Bytes of a file and their CRC-32. Rejects as `readHalvesInThread` does. */
+/** Reads bytes and computes their CRC-32. Rejects like `readHalvesInThread`. */
 export const readSummedInThread = (part: Part, script = SCRIPT): Promise<SummedBytes> =>
   run<SummedBytes>({ ...part, sum: true, round: false }, script);
 
 async function run<T>(request: TensorRequest, script: string): Promise<T> {
   if (!pool) {
-    if (!existsSync(script)) throw new Error('sources that are run without being compiled have no threads');
+    if (!existsSync(script)) throw new Error('uncompiled sources have no workers');
     pool = new Tinypool({
       filename: script,
       minThreads: 0,
       maxThreads: Math.max(1, Math.min(MOST_WORKERS, availableParallelism() - 1)),
-      // Long enough for one model to follow another; a thread holds memory of the size of the largest tensor.
+      // Workers survive from one model to the next, but not longer: each holds memory of the size of the largest tensor.
       idleTimeout: 2_000,
     });
   }

@@ -1,32 +1,36 @@
-/** A worker of `tensorThreads.ts`: reads a tensor of a file, sums its bytes, and rounds float32 to float16 where asked to. */
+/** Worker of `tensorThreads.ts`: reads a tensor, and on request computes its checksum and rounds float32 to float16. */
 import { closeSync, openSync, readSync } from 'node:fs';
 import * as zlib from 'node:zlib';
 import { type RoundedHalves, roundHalves } from '../../engine/half.js';
 import { crc32 } from '../../models/checkpoints/crc32.js';
 import { moved } from './moved.js';
 
+/** What to read, and what to do with it. */
 export interface TensorRequest {
   readonly path: string;
-  /** In bytes. */
+  /** Start in bytes. */
   readonly offset: number;
-  /** In bytes. */
+  /** Length in bytes. */
   readonly length: number;
-  /** Whether the CRC-32 of the bytes is wanted. */
+  /** Whether to compute the CRC-32 of the bytes. */
   readonly sum: boolean;
-  /** Rounds float32 values to float16. */
+  /** Whether to round float32 values to float16. */
   readonly round: boolean;
 }
 
+/** Rounded values, and the CRC-32 of the original bytes if requested. */
 export type SummedHalves = RoundedHalves & { readonly crc32?: number };
 
+/** Bytes as they are in the file, and their CRC-32 if requested. */
 export interface SummedBytes {
   readonly bytes: Uint8Array;
   readonly crc32?: number;
 }
 
-/** Kept from tensor to tensor where the bytes stay here: fresh memory takes longer to get than to fill. */
+/** Reused for tensors whose bytes stay in this thread: allocating memory takes longer than filling it. */
 let scratch = new ArrayBuffer(0);
 
+/** Entry point of the worker. */
 export default function work({
   path,
   offset,
@@ -48,7 +52,7 @@ function readInto(bytes: Uint8Array, path: string, offset: number): void {
   try {
     for (let done = 0; done < bytes.length; ) {
       const read = readSync(file, bytes, done, bytes.length - done, offset + done);
-      if (read === 0) throw new Error('the file has ended');
+      if (read === 0) throw new Error('the file ends too early');
       done += read;
     }
   } finally {

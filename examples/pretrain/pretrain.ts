@@ -20,6 +20,7 @@ import { type PairBatch, Pairs } from './pairs.js';
 import { encodeConfig, encodeWeights } from './save.js';
 import type { Settings } from './settings.js';
 
+/** Everything that a run reads. */
 export interface PretrainData {
   /** Labelled or not; everything that is trained on. */
   readonly training: readonly Drawing[];

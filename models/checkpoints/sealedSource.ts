@@ -1,10 +1,10 @@
 /** Reading safetensors files that have a checksum (seal.ts), and those that have none. */
 import { UserError } from '../../engine/errors.js';
 import type { RoundedHalves } from '../../engine/half.js';
+import { readable } from '../fileErrors.js';
 import type { Platform } from '../platform.js';
 import { crc32Of, crc32OfRange } from './crc32.js';
 import { isHeaderWhole, readSeal, type Seal } from './seal.js';
-import { readable } from './tensors.js';
 
 const CHANGED =
   'It is not as it was written: copy it again, or make it again. A program that rewrites it must leave the checksum out of its metadata.';

@@ -1,4 +1,4 @@
-/** Float32 weights rounded by threads: the same bits, and the same mistakes as without. */
+/** Float32 weights rounded by threads: the same bits and the same errors as without threads. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +12,7 @@ import { TestRandom } from '../helpers/check.js';
 import { temporaryFolder } from '../helpers/files.js';
 
 const folder = temporaryFolder('halves');
-/** Threads run the compiled file, as users have it. */
+/** The compiled worker, as users run it. */
 const script = fileURLToPath(new URL('../../dist/cli/platform/tensorWorker.js', import.meta.url));
 const platform: Platform = {
   ...nodePlatform,
@@ -40,7 +40,7 @@ it.each<[string, Platform]>([
   ['without them', nodePlatform],
 ])('rounds as the library of numbers does, %s', async (_, { ...platform }) => {
   const { tensors } = await openSafetensors(platform, path);
-  // Several at once, and a small one behind a large one, whose memory a thread uses again.
+  // Several at once, with a small tensor after a large one whose memory is reused.
   const read = await Promise.all(
     ['large', 'small', 'large', 'none', 'half'].map((name) => tensors.get(name)!.readHalf()),
   );
@@ -50,19 +50,21 @@ it.each<[string, Platform]>([
   );
 });
 
-it('reads and sums float32 in threads as without them', async () => {
+it('reads and sums float32 in threads, with the same result as without', async () => {
   const [threaded, plain] = await Promise.all([platform, nodePlatform].map((p) => openSafetensors(p, path)));
   expect(await threaded!.tensors.get('large')!.read()).toEqual(large);
   expect(await plain!.tensors.get('large')!.read()).toEqual(large);
-  await expect(readSummedInThread({ path, offset: 0, length: 2 ** 22 }, script)).rejects.toThrow('ended');
+  await expect(readSummedInThread({ path, offset: 0, length: 2 ** 22 }, script)).rejects.toThrow(
+    'ends too early',
+  );
   await expect(nodePlatform.readSummed!(path, 0, 2 ** 22)).rejects.toThrow(
     /model\.safetensors cannot be read/,
   );
 });
 
-it('says what is wrong with a file in the words of any other reader', async () => {
+it('reports a bad file like any other reader', async () => {
   await expect(readHalvesInThread({ path, offset: 0, length: 2 ** 22 }, false, script)).rejects.toThrow(
-    'ended',
+    'ends too early',
   );
   await expect(nodePlatform.readHalves!(path, 0, 2 ** 20)).rejects.toThrow(
     /model\.safetensors cannot be read/,
@@ -83,7 +85,7 @@ it.each<[string, Platform]>([
 ])('notices a flipped bit, %s', async (_, platform) => {
   const bytes = readFileSync(path);
   const damaged = join(folder, 'damaged.safetensors');
-  // In the last of the large values, which lie behind the small ones.
+  // In the last large value; large tensors follow the small ones.
   const at = bytes.indexOf(Buffer.from(large.slice(-1).buffer));
   bytes[at]! ^= 1;
   writeFileSync(damaged, bytes);

@@ -1,5 +1,5 @@
 /** A student ready to use, of a run folder, an exported file or a checkpoint of the authors' code. */
-import { UserError } from '../../../engine/errors.js';
+import { UserError } from '../../../engine/index.js';
 import { type ClipCheckpoint, loadCheckpoint } from '../../checkpoints/load.js';
 import { noteNames } from '../../checkpoints/official.js';
 import { type ClipModel, loadModel } from '../../clip/model.js';

@@ -1,5 +1,5 @@
 /** The file of a distilled student: vision prompts, the projection head, and weights where they were tuned too. */
-import { UserError } from '../../../engine/errors.js';
+import { UserError } from '../../../engine/index.js';
 import { encodeSafetensors, openSafetensors, type TensorToWrite } from '../../checkpoints/safetensors.js';
 import type { Checkpoint, StoredTensor } from '../../checkpoints/tensors.js';
 import type { Platform } from '../../platform.js';

@@ -1,5 +1,5 @@
 /** The file of a tuned teacher: its prompts and what they belong to. */
-import { UserError } from '../../../engine/errors.js';
+import { UserError } from '../../../engine/index.js';
 import { encodeSafetensors, openSafetensors } from '../../checkpoints/safetensors.js';
 import type { Checkpoint } from '../../checkpoints/tensors.js';
 import type { ClipConfig } from '../../clip/config.js';

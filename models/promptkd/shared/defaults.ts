@@ -1,7 +1,7 @@
 /** Settings whose defaults depend on the method and on the model, and settings that contradict each other. */
 import * as v from 'valibot';
-import { UserError } from '../../../engine/errors.js';
-import type { CosineSchedule } from '../../../engine/train/optim.js';
+import type { CosineSchedule } from '../../../engine/index.js';
+import { UserError } from '../../../engine/index.js';
 import type { ClipConfig } from '../../clip/config.js';
 import { lossNames, lossOf } from './losses.js';
 import { PROJECTION_LAYERS } from './projection.js';
@@ -40,7 +40,7 @@ const PROMPTSRC: MethodDefaults = {
   epochs: 20,
 };
 
-/** What the authors of the methods train with (spec 1.1); `clip` trains nothing. */
+/** What the authors of the methods train with (docs/method.md 1.1); `clip` trains nothing. */
 export const METHOD_DEFAULTS: Readonly<Record<Exclude<TeacherMethod, 'clip'>, MethodDefaults>> = {
   promptsrc: PROMPTSRC,
   ivlp: PROMPTSRC,
@@ -71,7 +71,7 @@ export interface RateSettings {
 
 /**
  * The optimiser's settings as a schedule. With `scaleLr` the rate grows with the images of an update, as PromptKD's authors
- * advise: 0.005 for 8, 0.08 for 128, 0.16 for 256 (spec 3.4). The warm-up rate stays.
+ * advise: 0.005 for 8, 0.08 for 128, 0.16 for 256 (docs/method.md 3.4). The warm-up rate stays.
  *
  * @param base images of an update that `learningRate` is meant for
  */

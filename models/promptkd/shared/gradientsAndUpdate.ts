@@ -1,15 +1,17 @@
 /** The gradients of a stage's loss, the step of its optimiser, and the check of what that leaves behind. */
-import { type GradOptions, grad } from '../../../engine/graph/autograd.js';
-import type { GraphNode, Tensor } from '../../../engine/graph/tensor.js';
-import { scaledGrad } from '../../../engine/train/lossScale.js';
+
+import type { GraphNode, Tensor } from '../../../engine/index.js';
 import {
   accumulated,
   clear,
   type GradientTotals,
+  type GradOptions,
+  grad,
   type Optimiser,
   type SgdOptions,
+  scaledGrad,
   sgd,
-} from '../../../engine/train/optim.js';
+} from '../../../engine/index.js';
 import { type Health, recordHealth } from './health.js';
 
 /** How gradients are computed and applied. */

@@ -1,9 +1,6 @@
 /** One training step of either stage: what a recorded step is, and the plan that runs it. */
-import type { Capabilities, Gpu } from '../../../engine/gpu/gpu.js';
-import { write } from '../../../engine/gpu/memory.js';
-import { type CompileOptions, Plan } from '../../../engine/gpu/plan.js';
-import type { PlanRequest } from '../../../engine/graph/schedule.js';
-import type { Tensor } from '../../../engine/graph/tensor.js';
+import type { Capabilities, Gpu, PlanRequest, Tensor } from '../../../engine/index.js';
+import { type CompileOptions, Plan, write } from '../../../engine/index.js';
 import type { StepResult } from '../../runs/train.js';
 import type { GradientsAndUpdate } from './gradientsAndUpdate.js';
 import { HealthReader } from './health.js';

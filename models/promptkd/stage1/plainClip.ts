@@ -9,7 +9,7 @@ import { encodeTeacher, TEACHER_FILE } from '../files/teacherFile.js';
 import { openTokenizer } from '../shared/openTokenizer.js';
 import type { TeacherSettings } from '../shared/settings.js';
 
-/** Writes the folder with the prompt that suits the data set (spec 6.5). */
+/** Writes the folder with the prompt that suits the data set (docs/method.md 6.5). */
 export async function runPlainTeacher(
   job: Job,
   requested: TeacherSettings,

@@ -1,8 +1,7 @@
 /** Stage 1 from shapes alone: what a run will need, known before weights are loaded and without a device. */
-import { UserError } from '../../../engine/errors.js';
-import type { Capabilities } from '../../../engine/gpu/gpu.js';
-import type { PlanRequest } from '../../../engine/graph/schedule.js';
-import { constant } from '../../../engine/graph/tensor.js';
+
+import type { Capabilities, PlanRequest } from '../../../engine/index.js';
+import { constant, UserError } from '../../../engine/index.js';
 import { tokenizeClasses } from '../../clip/classPrompts.js';
 import type { ClipConfig } from '../../clip/config.js';
 import { isKnownModel } from '../../clip/knownModels.js';

@@ -1,9 +1,6 @@
-/** Gaussian averaging of the prompts over epochs (PromptSRC's GPA; spec 1.4). */
-import type { Gpu } from '../../../engine/gpu/gpu.js';
-import { readLeaf, write } from '../../../engine/gpu/memory.js';
-import { Plan } from '../../../engine/gpu/plan.js';
-import { input, type Tensor, variable } from '../../../engine/graph/tensor.js';
-import { accumulate } from '../../../engine/train/optim.js';
+/** Gaussian averaging of the prompts over epochs (PromptSRC's GPA; docs/method.md 1.4). */
+import type { Gpu } from '../../../engine/index.js';
+import { accumulate, input, Plan, readLeaf, type Tensor, variable, write } from '../../../engine/index.js';
 import type { ResolvedTeacher } from '../shared/defaults.js';
 
 /** Weights of epochs 1..`epochs`: a Gaussian in the epoch, normalised to sum 1 in float64. */

@@ -1,5 +1,5 @@
 /** Stage 1 as a job: data and model in, a run folder with the tuned prompts out. */
-import { readLeaf, write } from '../../../engine/gpu/memory.js';
+import { readLeaf, write } from '../../../engine/index.js';
 import { tokenizeClasses } from '../../clip/classPrompts.js';
 import { type ClipModel, loadModel } from '../../clip/model.js';
 import { PROMPTSRC_TEMPLATES } from '../../clip/templates.js';

@@ -1,5 +1,5 @@
 /**
- * Stage 1: tunes the teacher's prompts with a few labelled images (spec 1.3).
+ * Stage 1: tunes the teacher's prompts with a few labelled images (docs/method.md 1.3).
  *
  *     promptsrc:   loss = CE(q, y) + 25 * mean|w - f| + 10 * mean|u - z| + KL(q0 || q)
  *     ivlp, coop:  loss = CE(q, y)
@@ -7,13 +7,17 @@
  * u, w: unit image and text features with prompts; z, f: the same of the frozen model without prompts (f the mean over
  * the templates); q, q0: their scaled cosines.
  */
-import { input, scalar, type Tensor } from '../../../engine/graph/tensor.js';
-import { add } from '../../../engine/ops/add.js';
-import { crossEntropy } from '../../../engine/ops/crossEntropy.js';
-import { klSoftmax } from '../../../engine/ops/klSoftmax.js';
-import { l2Normalize } from '../../../engine/ops/l2Normalize.js';
-import { l1Mean } from '../../../engine/ops/meanDifference.js';
-import { multiply } from '../../../engine/ops/multiply.js';
+import {
+  add,
+  crossEntropy,
+  input,
+  klSoftmax,
+  l1Mean,
+  l2Normalize,
+  multiply,
+  scalar,
+  type Tensor,
+} from '../../../engine/index.js';
 import type { ClipGraph } from '../../clip/model.js';
 import { encodeText } from '../../clip/text.js';
 import { type GradientOptions, gradientsAndUpdate } from '../shared/gradientsAndUpdate.js';

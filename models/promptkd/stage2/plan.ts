@@ -1,7 +1,6 @@
 /** Stage 2 from shapes alone: what a run will need, known before weights are loaded and without a device. */
-import type { Capabilities } from '../../../engine/gpu/gpu.js';
-import type { PlanRequest } from '../../../engine/graph/schedule.js';
-import { constant, input } from '../../../engine/graph/tensor.js';
+import type { Capabilities, PlanRequest } from '../../../engine/index.js';
+import { constant, input } from '../../../engine/index.js';
 import type { ClipConfig } from '../../clip/config.js';
 import { shapeOnlyModel, textRequest } from '../../clip/shapeOnly.js';
 import type { Platform } from '../../platform.js';

@@ -1,5 +1,5 @@
 /**
- * Stage 2: distils the teacher into the student on unlabelled images (spec 3).
+ * Stage 2: distils the teacher into the student on unlabelled images (docs/method.md 3).
  *
  *     loss = weight * distance(teacher, student)
  *
@@ -7,9 +7,7 @@
  * student's, its projected image features against the same class embeddings; or one between the unit image features that those
  * logits are made of. Only directions count in a CLIP, so the lengths of features are not compared.
  */
-import { input, scalar, type Tensor } from '../../../engine/graph/tensor.js';
-import { l2Normalize } from '../../../engine/ops/l2Normalize.js';
-import { multiply } from '../../../engine/ops/multiply.js';
+import { input, l2Normalize, multiply, scalar, type Tensor } from '../../../engine/index.js';
 import type { ClipGraph } from '../../clip/model.js';
 import { encodeImages } from '../../clip/vision.js';
 import { type GradientOptions, gradientsAndUpdate } from '../shared/gradientsAndUpdate.js';

@@ -1,5 +1,5 @@
 /** Writes a finished run as one file for others: the authors' PyTorch code, or whoever reads safetensors. */
-import { UserError } from '../../../engine/errors.js';
+import { UserError } from '../../../engine/index.js';
 import { type ClipCheckpoint, loadCheckpoint } from '../../checkpoints/load.js';
 import { pytorchCheckpoint } from '../../checkpoints/pytorchWriter.js';
 import { openSafetensors, streamSafetensors } from '../../checkpoints/safetensors.js';

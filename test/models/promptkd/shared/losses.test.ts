@@ -1,7 +1,7 @@
 /** The table of distillation losses drives everything: a loss that is added to it is known wherever losses are. */
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { Schedule } from '../../../../engine/graph/schedule.js';
+import { Schedule } from '../../../../engine/gpu/schedule.js';
 import { mseMean } from '../../../../engine/ops/meanDifference.js';
 import { DISTILLATION_LOSSES, type DistillationLoss } from '../../../../models/promptkd/shared/losses.js';
 
@@ -17,7 +17,7 @@ Object.assign(DISTILLATION_LOSSES, {
 
 // Read the table when they are loaded.
 const { addSettingsOptions } = await import('../../../../cli/settings.js');
-const { PORTABLE } = await import('../../../../engine/gpu/portable.js');
+const { PORTABLE } = await import('../../../../engine/capabilities.js');
 const { KNOWN_MODELS } = await import('../../../../models/clip/knownModels.js');
 const { defaultStudent } = await import('../../../../models/promptkd/shared/defaults.js');
 const { usualTeacher } = await import('../../../../models/promptkd/shared/teacher.js');
