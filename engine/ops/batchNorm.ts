@@ -1,5 +1,5 @@
 /**
- * Batch normalisation of `[batch, n]` by column, as PyTorch's BatchNorm1d: y = (x - mean) /
+ * Batch normalisation of `[batch, n]` by column, as PyTorch's BatchNorm1d (docs/method.md 3.1): y = (x - mean) /
  * sqrt(variance + epsilon) * gamma + beta. Training normalises with the biased variance of the batch and stores the
  * unbiased one; evaluation uses the stored statistics.
  */

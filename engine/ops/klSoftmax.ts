@@ -1,6 +1,6 @@
 /**
- * The distillation loss: KL(softmax(teacher / T) || softmax(student / T)), times T^2, divided by batch * classes (PromptKD
- * divides by both, where other code divides by the batch only; docs/method.md, 3.3).
+ * The distillation loss: KL(softmax(teacher / T) || softmax(student / T)), times T^2, divided by batch * classes (not
+ * by the batch alone: docs/method.md 3.3).
  */
 import { UserError } from '../errors.js';
 import { float } from '../graph/dispatch.js';

@@ -167,7 +167,7 @@ export interface CosineSchedule {
 /**
  * Learning rate of `epoch` (counted from 1): constant during the warm-up, then a cosine that starts at its full value
  * in the first epoch after it and is stretched over all epochs, so that it never reaches 0
- * (Dassl's ConstantWarmupScheduler over CosineAnnealingLR; docs/method.md, 3.5).
+ * (Dassl's ConstantWarmupScheduler over CosineAnnealingLR; docs/method.md 3.5).
  */
 export function cosineRate(
   { rate, epochs, warmupEpochs, warmupRate }: CosineSchedule,
