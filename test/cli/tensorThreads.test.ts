@@ -3,8 +3,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
-import { readHalvesInThread } from '../../cli/platform/halves.js';
 import { nodePlatform } from '../../cli/platform/node.js';
+import { readHalvesInThread, readSummedInThread } from '../../cli/platform/tensorThreads.js';
 import { toHalf } from '../../engine/half.js';
 import { encodeSafetensors, openSafetensors } from '../../models/checkpoints/safetensors.js';
 import type { Platform } from '../../models/platform.js';
@@ -13,19 +13,21 @@ import { temporaryFolder } from '../helpers/files.js';
 
 const folder = temporaryFolder('halves');
 /** Threads run the compiled file, as users have it. */
-const script = fileURLToPath(new URL('../../dist/cli/platform/halfWorker.js', import.meta.url));
+const script = fileURLToPath(new URL('../../dist/cli/platform/tensorWorker.js', import.meta.url));
 const platform: Platform = {
   ...nodePlatform,
-  readHalves: (path, offset, count, sum) => readHalvesInThread({ path, offset, count, sum }, script),
+  readHalves: (path, offset, count, sum = false) =>
+    readHalvesInThread({ path, offset, length: 4 * count }, sum, script),
+  readSummed: (path, offset, length) => readSummedInThread({ path, offset, length }, script),
 };
 const random = new TestRandom(3);
 const path = join(folder, 'model.safetensors');
-const large = random.array(40_000);
+const large = random.array(90_000);
 const small = random.array(12, 1e-5);
 writeFileSync(
   path,
   encodeSafetensors([
-    { name: 'large', dtype: 'F32', shape: [200, 200], data: large },
+    { name: 'large', dtype: 'F32', shape: [300, 300], data: large },
     { name: 'small', dtype: 'F32', shape: [3, 4], data: small },
     { name: 'none', dtype: 'F32', shape: [0, 4], data: new Float32Array(0) },
     { name: 'too large', dtype: 'F32', shape: [2], data: Float32Array.of(3, -1e6) },
@@ -48,8 +50,20 @@ it.each<[string, Platform]>([
   );
 });
 
+it('reads and sums float32 in threads as without them', async () => {
+  const [threaded, plain] = await Promise.all([platform, nodePlatform].map((p) => openSafetensors(p, path)));
+  expect(await threaded!.tensors.get('large')!.read()).toEqual(large);
+  expect(await plain!.tensors.get('large')!.read()).toEqual(large);
+  await expect(readSummedInThread({ path, offset: 0, length: 2 ** 22 }, script)).rejects.toThrow('ended');
+  await expect(nodePlatform.readSummed!(path, 0, 2 ** 22)).rejects.toThrow(
+    /model\.safetensors cannot be read/,
+  );
+});
+
 it('says what is wrong with a file in the words of any other reader', async () => {
-  await expect(readHalvesInThread({ path, offset: 0, count: 2 ** 20 }, script)).rejects.toThrow('ended');
+  await expect(readHalvesInThread({ path, offset: 0, length: 2 ** 22 }, false, script)).rejects.toThrow(
+    'ended',
+  );
   await expect(nodePlatform.readHalves!(path, 0, 2 ** 20)).rejects.toThrow(
     /model\.safetensors cannot be read/,
   );
@@ -74,6 +88,7 @@ it.each<[string, Platform]>([
   bytes[at]! ^= 1;
   writeFileSync(damaged, bytes);
   const { tensors } = await openSafetensors(platform, damaged);
-  await expect(tensors.get('large')!.readHalf()).rejects.toThrow('the checksum of tensor "large" is wrong');
+  for (const read of ['readHalf', 'read'] as const)
+    await expect(tensors.get('large')![read]()).rejects.toThrow('the checksum of tensor "large" is wrong');
   expect(await tensors.get('small')!.readHalf()).toEqual(toHalf(small));
 });
