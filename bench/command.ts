@@ -1,5 +1,5 @@
 /** What the commands of the bench share. */
-import { attachKernels } from '../cli/kernelStore.js';
+import { attachKernels } from '../cli/device/kernelStore.js';
 import type { Level } from '../engine/capabilities.js';
 import { type Gpu, openGpu } from '../engine/gpu/gpu.js';
 import { type Repetition, warmUpFor } from '../engine/gpu/measure.js';

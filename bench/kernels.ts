@@ -1,5 +1,5 @@
 /** `bench kernels` and `bench encoder`: measured by bench/workloads, written down here. */
-import { encoderTable, kernelTable, peakLine, weightedLines } from '../cli/benchTables.js';
+import { encoderTable, kernelTable, peakLine, weightedLines } from '../cli/terminal/benchTables.js';
 import type { Precision } from '../models/clip/precision.js';
 import { type Flags, has, log, repetitionOf, withReport } from './command.js';
 import { markdownTable } from './table.js';

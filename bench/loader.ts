@@ -2,9 +2,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { counted, milliseconds, number } from '../cli/numbers.js';
 import { openImagePool } from '../cli/platform/imagePool.js';
 import { nodePlatform } from '../cli/platform/node.js';
+import { counted, milliseconds, number } from '../cli/terminal/numbers.js';
 import { alternate, type Runner, type Timing } from '../engine/gpu/measure.js';
 import type { ImageItem } from '../models/datasets/dataset.js';
 import { loadDataset } from '../models/datasets/loadDataset.js';
@@ -70,7 +70,7 @@ async function measureLoader({ data, batch, quick, repeats }: LoaderFlags): Prom
       count: Math.floor(items.length / batch) * batch,
       batch,
       workers,
-      timing: timings[i],
+      timing: timings[i]!,
     }));
   } finally {
     rmSync(folder, { recursive: true, force: true });

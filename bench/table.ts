@@ -1,5 +1,5 @@
 /** Markdown tables. */
-import type { TableText } from '../cli/benchTables.js';
+import type { TableText } from '../cli/terminal/benchTables.js';
 
 /** A table in Markdown; columns after the first `text` ones are set to the right. */
 export function markdownTable({ head, rows, text = 1 }: TableText): string {

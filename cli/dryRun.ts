@@ -19,7 +19,7 @@ import {
 } from '../models/promptkd/shared/shapes.js';
 import { readRunConfig } from '../models/runs/runFolder.js';
 import { parseNumber } from './settings.js';
-import { formatTable } from './table.js';
+import { formatTable } from './terminal/table.js';
 
 /** What the flags of a stage say about its size. */
 export interface DryRunFlags {
@@ -46,8 +46,8 @@ export const addDryRunOption = (command: Command): Command =>
   command.addOption(
     new Option(
       '--dry-run [classes]',
-      'only say what a step needs: bytes by kind and FLOPs, without weights, data or a GPU; models may be given by ' +
-        `name (${NAMES}), the number of classes here or by --data`,
+      'only print what a step needs, in bytes and FLOPs: needs no weights, data or GPU; --clip and --teacher may be ' +
+        `${NAMES}; the number of classes comes from here or from --data`,
     ).argParser(parseNumber),
   );
 

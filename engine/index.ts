@@ -50,6 +50,7 @@ export {
   releaseAll,
   write,
 } from './gpu/memory.js';
+export { type LaunchObserver, observe, observerOf, submit } from './gpu/observer.js';
 export { multiplyAdd, peakGraphs } from './gpu/peaks.js';
 export { type CompileOptions, Plan, prefetchPipelines } from './gpu/plan.js';
 export { type KernelTime, profile } from './gpu/profile.js';

@@ -19,7 +19,7 @@ try {
 // The adapter must be in the environment before the test processes start, so it cannot be left to the tests.
 const { adapterEnvironment, MARKER } = await import('../dist/cli/platform/relaunch.js');
 const added = await adapterEnvironment(process.env.PROMPTKD_ADAPTER).catch((error) =>
-  stop(`${error.message}\nmend: ${error.mend}`),
+  stop(`${error.message}\nhint: ${error.hint}`),
 );
 if (added[MARKER]) console.log(`adapter: the embedded software adapter (${added[MARKER]})`);
 

@@ -83,7 +83,7 @@ const chosen = TESTS.filter(({ name }) => program.args.length === 0 || program.a
 execSync('npm run build --silent', { stdio: 'inherit' });
 // The adapter must be in the environment before the processes start.
 const { adapterEnvironment } = await import('../dist/cli/platform/relaunch.js');
-const { formatTable } = await import('../dist/cli/table.js');
+const { formatTable } = await import('../dist/cli/terminal/table.js');
 const added = await adapterEnvironment(process.env.PROMPTKD_ADAPTER);
 
 const folder = mkdtempSync(join(tmpdir(), 'promptkd-torture-'));

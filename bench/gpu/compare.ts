@@ -1,5 +1,5 @@
 /** Tables of ours beside PyTorch's and onnxruntime's, from the files that bench/gpu/run.sh leaves; matched by what was computed. */
-import { number } from '../../cli/numbers.js';
+import { number } from '../../cli/terminal/numbers.js';
 import type { PeerRow } from '../peers/compare.js';
 import { factor, markdownTable } from '../table.js';
 import type { EncoderRow } from '../workloads/encoder.js';

@@ -1,5 +1,5 @@
 /** `bench ladder gemm`: every version on the same data, each checked before it is timed, the engine's own product at the end. */
-import { counted, milliseconds, number, perSecond } from '../../cli/numbers.js';
+import { counted, milliseconds, number, perSecond } from '../../cli/terminal/numbers.js';
 import { UserError } from '../../engine/errors.js';
 import type { Gpu } from '../../engine/gpu/gpu.js';
 import { alternate, kernelRunner, type Runner, type Timing } from '../../engine/gpu/measure.js';

@@ -149,12 +149,12 @@ async function expectedOf(work: PeerCase): Promise<Expected> {
   return { places, values: all.slice(0, places.length), probe: all.slice(places.length) };
 }
 
-/** Results from onnxruntime on the processor, which has kernels that nobody here shares. */
+/** Results from onnxruntime on the CPU, whose kernels none of the contenders use. */
 async function judged(work: PeerCase, places: readonly number[]): Promise<readonly number[]> {
   const judge = await Contender.start(JUDGE);
   try {
     const [, unfused] = await judge.ask({ do: 'variants', work });
-    return await judge.ask({ do: 'prepare', work, variant: unfused, places });
+    return await judge.ask({ do: 'prepare', work, variant: unfused!, places });
   } finally {
     judge.stop();
   }

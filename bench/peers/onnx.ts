@@ -77,7 +77,7 @@ const node = ({ op, inputs, outputs, attributes = {}, domain }: OnnxNode): Bytes
   concat([
     ...inputs.map((name) => text(1, name)),
     ...outputs.map((name) => text(2, name)),
-    text(3, outputs[0]),
+    text(3, outputs[0]!),
     text(4, op),
     ...Object.entries(attributes).map(([name, value]) => bytes(5, attribute(name, value))),
     ...(domain === undefined ? [] : [text(7, domain)]),

@@ -82,7 +82,9 @@ function operation(work: PeerCase, variant: string): Operation {
     case 'attention': {
       const { batch, heads, tokens } = work;
       const qkv = inputsOf.attention(work);
-      const [q, k, v] = [0, 1, 2].map((part) => partOf(qkv, heads, part));
+      const q = partOf(qkv, heads, 0);
+      const k = partOf(qkv, heads, 1);
+      const v = partOf(qkv, heads, 2);
       if (variant === onnxVariants(work)[0]) {
         const shape = [batch, tokens, heads * HEAD];
         return {
@@ -156,7 +158,7 @@ function operation(work: PeerCase, variant: string): Operation {
 
 /** Adds the output `probe`: the last `PROBE` values of `y`, which end its last axis. */
 function withProbe(graph: OnnxGraph): OnnxGraph {
-  const { shape } = graph.outputs[0];
+  const { shape } = graph.outputs[0]!;
   const last = shape.length - 1;
   const axes = shape.map((_, axis) => axis);
   const starts = shape.map((size, axis) => (axis === last ? size - PROBE : size - 1));
@@ -189,7 +191,7 @@ function encoderModel(batch: number, fused: boolean): CaseModel {
   const weight = (name: string, transposed = false): string => {
     const shape = shapes.get(name)!;
     const data = randomWeight(name, shape);
-    const [rows, columns] = shape;
+    const [rows = 1, columns = 1] = shape;
     initializers.push(
       transposed ? real(name, [columns, rows], transpose(data, rows, columns)) : real(name, shape, data),
     );
@@ -240,10 +242,10 @@ function encoderModel(batch: number, fused: boolean): CaseModel {
   for (let layer = 0; layer < layers; layer++) {
     const name = `visual.transformer.resblocks.${layer}`;
     const qkv = linear(norm(x, `${name}.ln_1`), `${name}.attn.in_proj`, ['_weight', '_bias']);
-    const parts = [0, 1, 2].map((_, part) => `${name}.part${part}`);
-    nodes.push({ op: 'Split', inputs: [qkv], outputs: parts, attributes: { axis: -1, num_outputs: 3 } });
+    const parts = [`${name}.q`, `${name}.k`, `${name}.v`] as const;
+    nodes.push({ op: 'Split', inputs: [qkv], outputs: [...parts], attributes: { axis: -1, num_outputs: 3 } });
     const attended = fused
-      ? add('MultiHeadAttention', parts, { num_heads: heads }, 'com.microsoft')
+      ? add('MultiHeadAttention', [...parts], { num_heads: heads }, 'com.microsoft')
       : attention(parts);
     x = add('Add', [x, linear(attended, `${name}.attn.out_proj`)]);
     const hidden = linear(norm(x, `${name}.ln_2`), `${name}.mlp.c_fc`);
@@ -260,12 +262,12 @@ function encoderModel(batch: number, fused: boolean): CaseModel {
     outputs: ['y'],
   });
 
-  function attention(parts: readonly string[]): string {
-    const [q, k, v] = parts.map((part, i) =>
-      add('Transpose', [add('Reshape', [part, constants([batch, tokens, heads, HEAD])])], {
-        perm: i === 1 ? [0, 2, 3, 1] : [0, 2, 1, 3],
-      }),
-    );
+  function attention([queries, keys, values]: readonly [string, string, string]): string {
+    const split = (part: string, perm: number[]) =>
+      add('Transpose', [add('Reshape', [part, constants([batch, tokens, heads, HEAD])])], { perm });
+    const q = split(queries, [0, 2, 1, 3]);
+    const k = split(keys, [0, 2, 3, 1]);
+    const v = split(values, [0, 2, 1, 3]);
     const scores = add('MatMul', [add('Mul', [q, 'scale']), k]);
     const mixed = add('MatMul', [add('Softmax', [scores], { axis: -1 }), v]);
     return add('Reshape', [

@@ -6,7 +6,7 @@ import { grad } from '../../engine/train/autograd.js';
 import { EPSILON, HEAD, inputsOf, type PeerCase } from './cases.js';
 import { trainingGraph } from './trainingGraph.js';
 
-/** Values at `places`; undefined where another implementation has to judge (the encoder). */
+/** Values at `places`; undefined for the encoder, whose reference is another implementation. */
 export function expectedAt(work: PeerCase, places: readonly number[]): number[] | undefined {
   switch (work.kind) {
     case 'gemm': {
@@ -15,7 +15,7 @@ export function expectedAt(work: PeerCase, places: readonly number[]): number[] 
       return places.map((at) => {
         const [row, column] = [Math.floor(at / n), at % n];
         let sum = 0;
-        for (let l = 0; l < k; l++) sum += a[row * k + l] * b[l * n + column];
+        for (let l = 0; l < k; l++) sum += a[row * k + l]! * b[l * n + column]!;
         return sum;
       });
     }
@@ -32,7 +32,7 @@ export function expectedAt(work: PeerCase, places: readonly number[]): number[] 
         const mean = row.reduce((sum, v) => sum + v, 0) / width;
         const variance = row.reduce((sum, v) => sum + (v - mean) ** 2, 0) / width;
         const column = at - start;
-        return ((row[column] - mean) / Math.sqrt(variance + EPSILON)) * gamma[column] + beta[column];
+        return ((row[column]! - mean) / Math.sqrt(variance + EPSILON)) * gamma[column]! + beta[column]!;
       });
     }
     case 'softmax': {
@@ -42,22 +42,22 @@ export function expectedAt(work: PeerCase, places: readonly number[]): number[] 
         const start = at - (at % width);
         const row = Float64Array.from(x.subarray(start, start + width));
         const highest = row.reduce((a, b) => Math.max(a, b));
-        return Math.exp(x[at] - highest) / row.reduce((sum, v) => sum + Math.exp(v - highest), 0);
+        return Math.exp(x[at]! - highest) / row.reduce((sum, v) => sum + Math.exp(v - highest), 0);
       });
     }
     case 'gelu': {
       const x = inputsOf.gelu(work);
-      return places.map((at) => activationValue(x[at], 'gelu'));
+      return places.map((at) => activationValue(x[at]!, 'gelu'));
     }
     case 'training': {
       const { loss, parameters } = trainingGraph(work);
-      const [gradient] = grad(loss, parameters.slice(0, 1));
+      const gradient = grad(loss, parameters.slice(0, 1))[0]!;
       const values = evaluate([gradient]).get(gradient)!;
-      return places.map((at) => values[at]);
+      return places.map((at) => values[at]!);
     }
     case 'floor': {
       const x = inputsOf.floor();
-      return places.map((at) => x[at] + 1);
+      return places.map((at) => x[at]! + 1);
     }
     case 'encoder':
       return undefined;
@@ -78,7 +78,7 @@ function attentionAt(
   const scores = Float64Array.from({ length: tokens }, (_, t) => {
     const key = (first + t) * 3 * width + width + head * HEAD;
     let sum = 0;
-    for (let d = 0; d < HEAD; d++) sum += qkv[query + d] * qkv[key + d];
+    for (let d = 0; d < HEAD; d++) sum += qkv[query + d]! * qkv[key + d]!;
     return sum / Math.sqrt(HEAD);
   });
   const highest = scores.reduce((a, b) => Math.max(a, b));
@@ -86,7 +86,7 @@ function attentionAt(
   scores.forEach((score, t) => {
     const weight = Math.exp(score - highest);
     sum += weight;
-    result += weight * qkv[(first + t) * 3 * width + 2 * width + column];
+    result += weight * qkv[(first + t) * 3 * width + 2 * width + column]!;
   });
   return result / sum;
 }
@@ -104,7 +104,7 @@ export function relativeError(found: readonly number[], expected: readonly numbe
   if (found.length !== expected.length) return Number.POSITIVE_INFINITY;
   let [difference, norm] = [0, 0];
   expected.forEach((value, i) => {
-    difference += (found[i] - value) ** 2;
+    difference += (found[i]! - value) ** 2;
     norm += value ** 2;
   });
   const error = Math.sqrt(difference) / Math.sqrt(norm || 1);

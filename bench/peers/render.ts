@@ -1,5 +1,5 @@
 /** The comparison as tables: a case a row, every measurement in detail, and the goals. */
-import { counted, milliseconds, number, perSecond } from '../../cli/numbers.js';
+import { counted, milliseconds, number, perSecond } from '../../cli/terminal/numbers.js';
 import { factor, geometricMean, markdownTable } from '../table.js';
 import type { PeerRow } from './compare.js';
 

@@ -6,7 +6,7 @@ import { subscribe } from 'node:diagnostics_channel';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { Session } from 'node:inspector';
 import { globals } from 'webgpu';
-import { MARKS, type Mark } from '../../cli/trace.js';
+import { MARKS, type Mark } from '../../cli/debug/trace.js';
 import { hostMilliseconds } from './hostTime.js';
 
 export interface Found {

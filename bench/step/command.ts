@@ -1,6 +1,6 @@
 /** `bench step`: training steps of both stages, what they cost the host, and what fusion, plan and stored text save. */
-import { type StepFlags, stepSizes } from '../../cli/benchSizes.js';
-import { stepTable } from '../../cli/benchTables.js';
+import { type StepFlags, stepSizes } from '../../cli/options/benchSizes.js';
+import { stepTable } from '../../cli/terminal/benchTables.js';
 import { type Flags, repetitionOf, withReport } from '../command.js';
 import { factor, markdownTable } from '../table.js';
 import { measureSteps, type StepRow } from '../workloads/steps.js';

@@ -2,7 +2,7 @@
  * `bench host`: what queueing a planned step costs the host, in microseconds a dispatch. Dawn's null backend takes every call
  * and does nothing: that is the binding and Dawn's own checks. On the adapter `submit` also makes the driver's commands of them.
  */
-import { number } from '../../cli/numbers.js';
+import { number } from '../../cli/terminal/numbers.js';
 import { type Gpu, openGpu } from '../../engine/gpu/gpu.js';
 import { releaseAll } from '../../engine/gpu/memory.js';
 import { Plan } from '../../engine/gpu/plan.js';

@@ -1,4 +1,4 @@
-/** The same graph in the smallest operations, recorded anew: what a step would be if nothing were joined. */
+/** Records a graph again in its smallest operations: a step without any fusion. */
 
 import type { PlanRequest } from '../../engine/gpu/schedule.js';
 import type { GraphNode } from '../../engine/graph/op.js';
@@ -12,6 +12,7 @@ import { matmul } from '../../engine/ops/matmul.js';
 import { reshape } from '../../engine/ops/reshape.js';
 import { rowsOf } from '../../engine/ops/shape.js';
 
+type LinearInputs = readonly [x: Tensor, weight: Tensor, bias?: Tensor];
 type LinearOptions = NonNullable<Parameters<typeof linear>[3]>;
 
 /**
@@ -25,15 +26,16 @@ export function unfused({ outputs = [], updates = [], loss }: PlanRequest): Plan
   for (const node of recordingOrder(outputs, updates)) {
     const inputs = node.inputs.map(copyOf);
     if (node.op.name === 'linear') {
-      linearInParts(inputs, node.attributes as LinearOptions).forEach((copy, i) => {
-        copies.set(node.outputs[i], copy);
+      const [x, weight, bias] = inputs;
+      linearInParts([x!, weight!, bias], node.attributes as LinearOptions).forEach((copy, i) => {
+        copies.set(node.outputs[i]!, copy);
       });
       continue;
     }
     const copy = record(node.op, inputs, node.attributes);
     nodes.set(node, copy);
     node.outputs.forEach((output, i) => {
-      copies.set(output, copy.outputs[i]);
+      copies.set(output, copy.outputs[i]!);
     });
   }
   return {
@@ -45,13 +47,12 @@ export function unfused({ outputs = [], updates = [], loss }: PlanRequest): Plan
 
 /** Both outputs of `linear`: the result, and the value before the activation. */
 function linearInParts(
-  inputs: readonly Tensor[],
+  [x, weight, bias]: LinearInputs,
   { activation: kind, dtype }: LinearOptions,
 ): [Tensor, Tensor] {
-  const [x, weight, bias] = inputs;
   const { rows, width } = rowsOf(x.shape);
   const product = matmul(reshape(x, [rows, width]), weight, { transposeB: true, dtype });
   const sum = bias ? add(product, bias) : product;
-  const pre = reshape(sum, [...x.shape.slice(0, -1), weight.shape[0]]);
-  return [kind ? activation(pre, kind) : pre, pre];
+  const preactivation = reshape(sum, [...x.shape.slice(0, -1), weight.shape[0]!]);
+  return [kind ? activation(preactivation, kind) : preactivation, preactivation];
 }

@@ -92,7 +92,7 @@ export const nodePlatform: Platform = {
         .filter(({ name }) => !name.startsWith('.'))
         .sort((a, b) => asciiOrder(a.name, b.name));
       const entries: FileEntry[] = [];
-      // Links are asked about: one after the other would make a network drive slow, all at once would run out of file handles.
+      // Links need a `stat`: one at a time is slow on network drives, all at once runs out of file handles.
       for (let start = 0; start < found.length; start += 64)
         entries.push(...(await Promise.all(found.slice(start, start + 64).map((one) => entry(folder, one)))));
       return entries;
@@ -138,7 +138,7 @@ export const nodePlatform: Platform = {
       const tooMuch = isCode(error, 'ERR_BUFFER_TOO_LARGE');
       throw new UserError(
         tooMuch ? `it unpacks to more than ${most} bytes` : `the gzip data is damaged: ${reason(error)}`,
-        'Copy or download the file again.',
+        'copy or download the file again',
       );
     }
   },
@@ -159,12 +159,12 @@ export const nodePlatform: Platform = {
   useImage,
 };
 
-/** Where a shell puts `<(command)` and what is piped into a command. */
+/** Paths of `<(command)` and of piped input. */
 const SHELL_PIPE = /^\/(dev\/(stdin|fd\/\d+)|proc\/(self|\d+)\/fd\/\d+)$/;
 
-/** Spreadsheets and PowerShell write a byte order mark, PowerShell UTF-16. */
+/** Spreadsheets and PowerShell write a byte order mark, and PowerShell UTF-16. */
 function decodeText(bytes: Uint8Array): string {
-  const mark = (bytes[0] << 8) | bytes[1];
+  const mark = ((bytes[0] ?? 0) << 8) | (bytes[1] ?? 0);
   const encoding = mark === 0xfffe ? 'utf-16le' : mark === 0xfeff ? 'utf-16be' : 'utf-8';
   return new TextDecoder(encoding).decode(bytes);
 }
@@ -184,11 +184,11 @@ async function readRange(path: string, offset: number, length?: number): Promise
   try {
     const wanted = length ?? Math.max(0, size - offset);
     if (offset < 0 || wanted < 0 || offset + wanted > size)
-      throw new Error(`bytes ${offset} to ${offset + wanted} are wanted but the file has ${size}`);
+      throw new Error(`it has ${size} bytes, too few for bytes ${offset} to ${offset + wanted}`);
     const data = new Uint8Array(wanted);
     for (let done = 0; done < wanted; ) {
       const { bytesRead } = await file.read(data, done, wanted - done, offset + done);
-      if (bytesRead === 0) throw new Error('the file ended while it was read');
+      if (bytesRead === 0) throw new Error('it ended while it was read');
       done += bytesRead;
     }
     return data;
@@ -197,7 +197,7 @@ async function readRange(path: string, offset: number, length?: number): Promise
   }
 }
 
-/** What a folder says of its files is enough, but for links and on file systems that say nothing. */
+/** The folder's own entry is enough, except for links and on file systems that do not tell the kind. */
 async function entry(folder: string, one: Dirent): Promise<FileEntry> {
   const { name } = one;
   const link = one.isSymbolicLink();

@@ -103,7 +103,7 @@ async function listNames(options: AdapterOptions): Promise<{ backend: string; na
     return [];
   } catch (error) {
     const found = String(error).matchAll(/backend: '([^']*)', name: '(.*)'$/gm);
-    return [...found].map(([, backend, name]) => ({ backend, name }));
+    return [...found].map(([, backend = '', name = '']) => ({ backend, name }));
   }
 }
 

@@ -12,7 +12,7 @@ import { boundTensors, kernelKey, workgroupsOf } from '../kernels/kernelSource.j
 import { type Gpu, mebibytes } from './gpu.js';
 import { bindBuffers, getKernel, uniformBuffer } from './kernel.js';
 import { checksOf } from './kernelChecks.js';
-import { encode, type Launch } from './launch.js';
+import type { Launch } from './launch.js';
 import {
   createStorage,
   freeStorage,
@@ -23,6 +23,7 @@ import {
   release,
   withoutBuffer,
 } from './memory.js';
+import { observerOf, submit } from './observer.js';
 import {
   choicesOf,
   type PlanDescription,
@@ -77,6 +78,7 @@ export class Plan {
       }),
     );
     const kernels = await gpu.wait(pipelines);
+    observerOf(gpu)?.compiled(sources);
     const faults = options.checkBounds
       ? createStorage(gpu, FAULT_STRIDE * schedule.dispatches.length, FAULTS)
       : undefined;
@@ -142,14 +144,9 @@ export class Plan {
    */
   run(): void {
     this.gpu.check();
-    const { device, maxSubmitMs } = this.gpu;
-    for (const launches of maxSubmitMs > 0 ? this.pieces.forRun(maxSubmitMs) : [this.launches]) {
-      const encoder = device.createCommandEncoder();
-      const pass = encoder.beginComputePass();
-      encode(pass, launches);
-      pass.end();
-      device.queue.submit([encoder.finish()]);
-    }
+    const { maxSubmitMs } = this.gpu;
+    for (const launches of maxSubmitMs > 0 ? this.pieces.forRun(maxSubmitMs) : [this.launches])
+      submit(this.gpu, launches);
   }
 
   /** Values of an output (or of a leaf that the plan uses) after the runs queued so far; int32 and float16 tensors as float32. */
@@ -221,13 +218,13 @@ async function shortage(
   if (longest > largest)
     return new OutOfMemoryError(
       `the adapter allows buffers of ${mebibytes(largest)}, and the plan needs one of ${mebibytes(longest)}`,
-      error.mend,
+      error.hint,
       { needed, available: Number.POSITIVE_INFINITY, largest },
     );
   const available = held + (await measureRoom(gpu, sizes));
   return new OutOfMemoryError(
     `not enough GPU memory: ${mebibytes(needed)} are needed in all, and there are ${mebibytes(available)}`,
-    error.mend,
+    error.hint,
     { needed, available },
   );
 }

@@ -29,7 +29,7 @@ function launch(
   return {
     common: {
       shader: 'layer_norm',
-      entry: alone ? 'alone' : 'together',
+      entry: alone ? 'row_per_thread' : 'row_per_workgroup',
       ...rows,
       uniforms: { ...rows.uniforms, STEPS: width / lanes, EPSILON: float(epsilon) },
     },
@@ -115,7 +115,7 @@ const gradientOp: Op<null> = {
   },
   reference: ({ inputs }, [x, gamma, mean, rstd, dy, residual]) => {
     const { rows, width } = rowsOf(inputs[0]!.shape);
-    const dx = new Float64Array(residual ?? x!.length);
+    const dx = residual ? residual.slice() : new Float64Array(x!.length);
     for (let r = 0; r < rows; r++) {
       const xhat = (i: number) => (x![r * width + i]! - mean![r]!) * rstd![r]!;
       const g = (i: number) => dy![r * width + i]! * gamma![i]!;

@@ -66,7 +66,7 @@ export function rowAnInvocation(
   if (!software || (group * width) % 4 !== 0 || rows % group !== 0 || width > WIDEST_ROW) return undefined;
   const workgroup = 16;
   return {
-    constants: { WORKGROUP: workgroup, GROUP: group, ALONE: true, ...constants },
+    constants: { WORKGROUP: workgroup, GROUP: group, ROW_PER_THREAD: true, ...constants },
     uniforms: { ROWS: rows, WIDTH: width },
     elements: rows / group,
   };

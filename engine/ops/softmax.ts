@@ -30,7 +30,7 @@ function launch(
   return {
     common: {
       shader: 'softmax',
-      entry: alone ? 'alone' : 'together',
+      entry: alone ? 'row_per_thread' : 'row_per_workgroup',
       ...(alone ?? overRowsOf(x, { ...flags, ...reading(width, capabilities) })),
     },
     as: (tensor) => (alone ? { tensor, as: 'vec4' } : tensor),

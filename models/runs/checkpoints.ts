@@ -171,8 +171,8 @@ export class Checkpoints {
   private compare(path: string, { settings, inputs }: Stored): void {
     const changes = this.folder.changes(settings);
     if (changes.length > 0) {
-      const { message, mend } = otherSettings(`the run that ${path} belongs to`, changes);
-      throw new OtherRun(message, mend);
+      const { message, hint } = otherSettings(`the run that ${path} belongs to`, changes);
+      throw new OtherRun(message, hint);
     }
     const names = [...new Set([...Object.keys(inputs), ...Object.keys(this.inputs)])];
     const other = names.filter((name) => inputs[name] !== this.inputs[name]);

@@ -1,38 +1,40 @@
-// Multi-head attention over packed projections: qkv is [batch, TOKENS, q | k | v], HEADS * 64 floats wide each; head h
-// owns columns 64 h .. 64 h + 63 of each. With s_ij = q_i . k_j / 8 over the keys j (j <= i when CAUSAL):
-//   forward  lse_i = log sum_j exp s_ij,  P_ij = exp(s_ij - lse_i),  o_i = sum_j P_ij v_j
-//   queries  D_i = do_i . o_i,  dS_ij = P_ij (do_i . v_j - D_i),  dq_i = sum_j dS_ij k_j / 8
-//   keys     dk_j = sum_i dS_ij q_i / 8,  dv_j = sum_i P_ij do_i
+// Shared-memory-tiled attention, in plain WGSL: forward and backward. With s_ij = q_i . k_j / 8 over the keys j (j <= i if CAUSAL):
+//   forward        lse_i = log sum_j exp s_ij,  P_ij = exp(s_ij - lse_i),  o_i = sum_j P_ij v_j
+//   backward_dq    D_i = do_i . o_i,  dS_ij = P_ij (do_i . v_j - D_i),  dq_i = sum_j dS_ij k_j / 8
+//   backward_dkv   dk_j = sum_i dS_ij q_i / 8,  dv_j = sum_i P_ij do_i
 //
-// A workgroup owns 32 neighbouring rows of one head (queries, or keys in `keys`) and walks over the streamed side in chunks of 64.
-// Lane 16 g + t has own rows 4 g .. 4 g + 3. It scores them against rows t, t + 16, t + 32, t + 48 of the chunk, and then sums up
-// columns 4 t .. 4 t + 3 of the rows by those scores' weights: both times sixteen sums in registers, to which eight loads of
-// four values from workgroup memory add 64 products. The workgroup_memory there holds in turn
-//   - a slice of the rows, half of their columns: own rows and others, transposed
-//   - the largest scores or streamed sums of the lanes, for their neighbours
+// A workgroup has a tile of 32 neighbouring rows of one head: a query tile, or a key tile in `backward_dkv`. The rows of the other side
+// are streamed through workgroup memory in chunks of 64. Lane 16 g + t has rows 4 g .. 4 g + 3 of the tile. It scores them against rows
+// t, t + 16, t + 32, t + 48 of the chunk, and then sums up columns 4 t .. 4 t + 3 of the streamed rows by those scores' weights: both
+// times sixteen sums in registers, to which eight loads of four values from workgroup memory add 64 products. Workgroup memory holds in
+// turn
+//   - a slice of the columns of tile and chunk, transposed
+//   - the largest scores or other sums of the lanes, for their neighbours
 //   - the weights of half a chunk, and the rows that they belong to
-// in float32, whatever is stored, and fits into the 16 KiB that every adapter has. Its strides put what is written or read at once
-// into different banks, which are 128 bytes wide on every GPU. A last chunk of half the rows or less takes half the work.
+// in float32, whatever is stored, and fits into the 16 KiB that every adapter has. Strides put what is written or read at once into
+// different banks, which are 128 bytes wide on every GPU. A last chunk of half the rows or less takes half the work.
 //
-// Every sum has a fixed order. Rows beyond the last one read it and get no weight. The softmax is exact: sums are rescaled
-// when a chunk holds a larger score.
+// Every sum has a fixed order. Rows beyond the last one read it and get no weight. The softmax is exact: sums are rescaled when a
+// chunk holds a larger score.
+//
+// Bindings, sizes and constants: attention_layout.wgsl
 
 //#include attention_layout
 
-// The lanes that share_sums own rows, and the lanes of a workgroup.
+// Lanes that have the same rows of the tile, and lanes of a workgroup.
 const ROW_LANES = 16u;
 const INVOCATIONS = 128u;
 const TILE = 32u;
 const CHUNK = 64u;
 const HALF_CHUNK = 32u;
-// In vectors of four columns: a slice; the rows that all lanes load of it at once.
+// A slice, in vectors of four columns, and the rows of it that all lanes load at once.
 const SLICE = 8u;
 const FETCH = INVOCATIONS / SLICE;
 
 const TILE_STRIDE = TILE + 1u;
 const STREAMED_AT = SLICE * TILE_STRIDE;
 const STREAMED_STRIDE = CHUNK + 1u;
-// One vec4f holds weights of four own rows.
+// A vec4f holds the weights of four rows of the tile.
 const WEIGHTS_STRIDE = TILE / 4u + 1u;
 const ROWS_AT = HALF_CHUNK * WEIGHTS_STRIDE;
 var<workgroup> workgroup_memory: array<vec4f, max(STREAMED_AT + SLICE * STREAMED_STRIDE, ROWS_AT + HALF_CHUNK * HEAD)>;
@@ -48,7 +50,7 @@ fn add_dot(a: vec4f, b: vec4f, sum: f32) -> f32 {
   return fma(a.w, b.w, fma(a.z, b.z, fma(a.y, b.y, fma(a.x, b.x, sum))));
 }
 
-// Shows what a lane has of its own rows to the lanes that share_sums them, which read shared_by.
+// Shows what a lane has of its rows to the other lanes with the same rows, which read it by `shared_by`.
 fn share_sums(x: vec4f, g: u32, t: u32) {
   workgroupBarrier();
   workgroup_memory[t * WEIGHTS_STRIDE + g] = x;
@@ -66,7 +68,7 @@ fn forward(
 ) {
   //#include attention_shared_memory_tile
   var highest = vec4f(LOWEST);
-  // Of this lane's columns.
+  // Of the streamed rows that this lane scores.
   var sum = vec4f(0.0);
   //#unroll r 4
   var o$r = vec4f(0.0);

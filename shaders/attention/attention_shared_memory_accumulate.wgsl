@@ -1,4 +1,8 @@
-    // $sums0 .. $sums3 += the weights of half a chunk, which are $first and $second, * columns 4 t .. 4 t + 3 of its rows of $streamed.
+// Adds half a chunk of rows by their weights to columns 4 t .. 4 t + 3 of a lane's rows. Parameters:
+//   sums             $sums0 .. $sums3, one a row
+//   first, second    weights of the lane's rows for streamed rows t and t + 16 of the half chunk
+//   streamed         q, k, v or do
+//   start            first row of the half: 0u or HALF_CHUNK
     if (chunk + $start < end) {
       //#unroll f 4
       let row$f = load_$streamed(batch, head, chunk + $start + lane / HEAD + $fu * INVOCATIONS / HEAD, t);
@@ -11,7 +15,7 @@
       //#end
       workgroupBarrier();
       let count = min(depth * HALF_CHUNK / SLICE, end - chunk - $start);
-      // The rows that make it a multiple of four are there and have no weight.
+      // Rows that make the count a multiple of four are there and have no weight.
       for (var i = 0u; i < count; i += 4u) {
         //#unroll u 4
         {

@@ -1,5 +1,8 @@
-    // $scores0 .. $scores3 = own rows 4 g .. 4 g + 3 of $tile . rows t, t + 16, t + 32, t + 48 of the chunk of $streamed, slice by
-    // slice. Loads come before the barrier: they are on their way while others finish with the slice before.
+// Scores of a tile against a chunk, slice by slice of their columns. Loads come before the barrier: they are on their way while
+// others finish with the slice before. Parameters:
+//   scores      $scores0 .. $scores3 = rows 4 g .. 4 g + 3 of the tile times rows t, t + 16, t + 32, t + 48 of the chunk
+//   tile        q, k, v or do: rows of the tile
+//   streamed    the same: rows of the chunk
     //#unroll e 4
     var $scores$e = vec4f(0.0);
     //#end

@@ -1,18 +1,19 @@
-// Attention (the maths is in attention.wgsl) on subgroup matrices (tensor cores): everything is float16 in storage, sums are
-// float32, and the weights P and slopes dS are rounded to float16 as operands.
-// Used only on an adapter where it gave right results (engine/kernelChecks.ts).
+// Tensor-core attention, forward (the maths is in attention_shared_memory.wgsl), on subgroup matrices: everything is float16 in storage,
+// sums are float32, and the weights P and their gradients dS are rounded to float16 as operands. An adapter gets it only after it passed
+// a numeric check there (KernelChecks).
 //
-// Each of four subgroups owns MAT_M rows of a head (queries, or keys in `keys`), held as left operands in registers. The
-// workgroup walks over the other side in blocks of BLOCK rows, staged in workgroup memory as they are stored; the layout of the
-// matrix load transposes where that is needed. A row of a shared_rows is padded by one unit of 16 bytes, which puts the rows that a
-// matrix load reads at once into different banks.
+// Each of four subgroups has MAT_M rows of the workgroup's query tile (key tile in `backward_dkv`), as left operands in registers. The
+// other side is streamed through workgroup memory in blocks of BLOCK rows, as they are stored; the layout of the matrix load transposes
+// where that is needed. A row there is padded by one unit of 16 bytes, which puts the rows that a matrix load reads at once into
+// different banks.
 //
-// Sums have no elements in WGSL. A block's scores therefore go through a strip of workgroup memory, in which LANES_PER_ROW lanes a row
-// make weights of them. Sums of values would have to go through it too wherever a larger score comes and rescales them; so
-// `forward` walks twice, first for lse alone, then with weights that nothing changes any more: three products instead of two,
-// and no second trip. Scores are in base 2.
+// Sums have no elements in WGSL. The scores of a block therefore go through workgroup memory, where LANES_PER_ROW lanes a row turn them
+// into weights. The sums of values would have to go through it too whenever a larger score rescales them; so `forward` walks twice, first
+// for lse alone, then with weights that are final: three matrix products instead of two, and no second trip. Scores are in base 2.
 //
 // Rows beyond the last one read it, get no weight and are not stored.
+//
+// Bindings and sizes: attention_layout.wgsl; qkv, o, d_o and d_qkv are float16. Constants: attention_tensor_core_common.wgsl
 
 //#include attention_tensor_core_common
 

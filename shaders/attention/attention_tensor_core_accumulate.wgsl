@@ -1,4 +1,6 @@
-    // $sums += the subgroup's weights * the BLOCK rows of the shared_rows that begin at $start.
+// Adds a block of rows by the subgroup's weights to its sums. Parameters:
+//   sums     $sums of a head's columns, BLOCKS_PER_HEAD x N_FRAGMENTS matrices
+//   start    first row of the block in workgroup memory
     workgroupBarrier();
     //#unroll q WEIGHT_FRAGMENTS
     {

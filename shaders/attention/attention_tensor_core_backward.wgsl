@@ -1,4 +1,6 @@
-// The gradient of attention_matrix.wgsl, which says how it works. P is made again from the scores and lse.
+// Tensor-core attention, backward; attention_tensor_core.wgsl says how it works. P is computed again from the scores and lse.
+//
+// Bindings and sizes: attention_layout.wgsl; qkv, o, d_o and d_qkv are float16. Constants: attention_tensor_core_common.wgsl
 
 //#include attention_tensor_core_common
 

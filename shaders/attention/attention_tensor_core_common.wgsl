@@ -1,5 +1,16 @@
-// What the kernels of attention on subgroup matrices share: types, workgroup memory, and loads; included by them. The steps
-// of their entry points are files of their subgroup_row, included with the names of their operands.
+// What the tensor-core kernels of attention share: types, workgroup memory and loads; included by them. The steps of their entry points
+// are files of their own, included with the names of their operands.
+//
+// Constants, beside those of attention_layout.wgsl:
+//   BLOCK                  rows of the streamed side in a block
+//   MAT_M, MAT_N, MAT_K    a subgroup matrix, elements
+//   LANES                  of a subgroup; PINNED: the adapter has several sizes, and this one is asked for
+//   LANES_PER_ROW          LANES / MAT_M; ROW_IS_SHARED: more than one
+//   VECTORS_PER_LANE       vectors of four scores of a row that each of these lanes has: BLOCK / LANES_PER_ROW / 4
+//   K_FRAGMENTS            matrices along a head: 64 / MAT_K
+//   N_FRAGMENTS            matrices across a block: BLOCK / MAT_N
+//   WEIGHT_FRAGMENTS       matrices along a block: BLOCK / MAT_K
+//   BLOCKS_PER_HEAD        64 / BLOCK: sums of a head's columns are BLOCKS_PER_HEAD x N_FRAGMENTS matrices
 
 enable subgroups;
 enable f16;
@@ -16,7 +27,8 @@ alias Sum = subgroup_matrix_result<f32, MAT_N, MAT_M>;
 
 const INVOCATIONS = 4u * LANES;
 const TILE = 4u * MAT_M;
-// In units of eight halves: a row of a head, a row of the shared_rows. In quads of values: a row of the weights, and of a strip.
+// A row of a head in units of 16 bytes. From one row to the next in workgroup memory: in such units, and for weights and scores in
+// vectors of four.
 const ROW_UNITS = 8u;
 const SHARED_STRIDE = ROW_UNITS + 1u;
 const WEIGHTS_STRIDE = BLOCK / 4u + 2u;
@@ -24,7 +36,7 @@ const SCORES_STRIDE = BLOCK / 4u + 1u;
 const LOG2_E = 1.44269504f;
 const LN_2 = 0.693147181f;
 
-// The rows that the workgroup owns, for as long as they are loaded; then a block of two of q, k, v and do, one after the other.
+// The rows of the tile until they are in registers; then blocks of two of q, k, v and do, one after the other.
 var<workgroup> shared_rows: array<vec4u, max(TILE, 2u * BLOCK) * SHARED_STRIDE>;
 var<workgroup> scores: array<vec4f, TILE * SCORES_STRIDE>;
 var<workgroup> weights: array<vec2u, TILE * WEIGHTS_STRIDE>;

@@ -1,6 +1,8 @@
-    // Scores of $left against the BLOCK rows of the shared_rows that begin at $start, into the subgroup's strip.
+// Scores of the subgroup's rows against a block, into workgroup memory. Parameters:
+//   left     the left operands
+//   start    first row of the block in workgroup memory
     {
-      // Sums begin with a zero in the text: without it they keep those of the block before on lavapipe.
+      // The zero is written out: without it the sums keep those of the block before on lavapipe.
       //#unroll j N_FRAGMENTS
       var s$j = Sum();
       //#unroll i K_FRAGMENTS

@@ -1,4 +1,7 @@
-  // $sums through the strip to $store, whose row of this lane begins at $target.
+// Stores sums through workgroup memory. Parameters:
+//   sums      as in attention_tensor_core_accumulate.wgsl
+//   store     function that stores four values
+//   target    where this lane's row begins, in vectors of four
   //#unroll h BLOCKS_PER_HEAD
   workgroupBarrier();
   //#unroll j N_FRAGMENTS

@@ -1,4 +1,7 @@
-// y = act(x), and its gradient dx = dy act'(x), by elements of four values where VECTOR. ACTIVATION names the function.
+// Activation, y = act(x), and its gradient, dx = dy act'(x). One invocation an element, which is four values if VECTOR.
+//
+// Bindings: x, dy read, y or dx written; all of one shape, float32 or float16
+// Constants: VECTOR; GRADIENT: the gradient; ACTIVATION: the function of activation_functions.wgsl. SIZE: elements
 
 //#include activation_functions
 

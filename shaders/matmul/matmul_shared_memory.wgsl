@@ -1,17 +1,25 @@
-// C[z, m, n] = sum over k of A[z, m, k] * B[z, k, n], and the epilogue; plain WGSL for GPUs, with tiles in workgroup memory.
+// Shared-memory-tiled matmul, C[z, m, n] = sum over k of A[z, m, k] B[z, k, n], and the epilogue: plain WGSL for GPUs.
 //
-// A workgroup computes TILE x TILE results. It walks over k in steps of 16: 16 x TILE values of A and of B are staged in
-// workgroup memory, k by k, so that an invocation reads its rows and columns as vectors. Each invocation has
-// BLOCKS_M x BLOCKS_N blocks of 4 x 4 results, a stride of TILE / QUADS apart, so that neighbours read neighbouring vectors.
-// The next step's values are fetched into registers before the multiplications of this one, which hides their latency.
+// A workgroup computes TILE x TILE results. It walks over k in steps of TILE_K: TILE_K x TILE values of A and of B lie in workgroup
+// memory, k by k, so that an invocation reads its rows and columns as vectors. Each invocation has BLOCKS_M x BLOCKS_N blocks of
+// 4 x 4 results, TILE / BLOCKS_M (TILE / BLOCKS_N) apart, so that neighbours read neighbouring vectors. The values of the next
+// step are fetched into registers before the multiplications of this one, which hides their latency.
 //
-// Values are staged in blocks of 4 x 4: four vector loads along the axis that is contiguous in storage, and a transposition in
-// registers where that axis is k. Where a vector is staged depends on k by an exclusive or, which keeps the stores of such blocks
-// in different banks without padding: a tile of 128 takes 16 KiB, which every adapter has. There are no bounds checks among the multiplications: rows and columns beyond the edge read the last one and are
-// not stored; what lies beyond K is staged as zeros, which costs a branch only where K is no multiple of 16 (RAGGED_K).
+// Values are fetched in blocks of 4 x 4: four vector loads along the axis that is contiguous in storage, and a transposition in
+// registers where that axis is k. The index of a vector in workgroup memory depends on k by an exclusive or, which puts the stores of
+// such blocks into different banks without padding: a tile of 128 takes 16 KiB, which every adapter has. There are no bounds checks
+// among the multiplications: rows and columns beyond the edge read the last one and are not stored; what lies beyond K is stored as
+// zeros.
 //
-// A is [BATCH, M, K], or [BATCH, K, M] when A_TRANSPOSED; B is [BATCH, K, N], or [BATCH, N, K] when B_TRANSPOSED.
-// VECTOR_A, VECTOR_B: the contiguous axis is a multiple of four, and the operand is bound as vectors.
+// Bindings, sizes and other constants: matmul_epilogue.wgsl
+// Constants:
+//   TILE                  edge of the workgroup's tile of C
+//   BLOCKS_M, BLOCKS_N    blocks of 4 x 4 results per invocation, down and across
+//   INVOCATIONS           of a workgroup: (TILE / 4)^2 / (BLOCKS_M BLOCKS_N)
+//   FETCHES               blocks of 4 x 4 values of A and B that an invocation fetches in a step
+//   TILE_K                depth of a step over k: 16
+//   RAGGED_K              K is no multiple of TILE_K
+//   VECTOR_A, VECTOR_B    the contiguous axis is a multiple of four, and the operand is bound as vec4
 
 //#include matmul_epilogue
 
@@ -22,7 +30,7 @@ const INVOCATIONS_N = TILE_VECTORS / BLOCKS_N;
 var<workgroup> shared_a: array<vec4f, SHARED_VECTORS>;
 var<workgroup> shared_b: array<vec4f, SHARED_VECTORS>;
 
-// Where four rows (or columns) of one k are staged.
+// Where four rows (or columns) of one k lie in workgroup memory.
 fn shared_index(k: u32, quad: u32) -> u32 { return k * TILE_VECTORS + (quad ^ (k / 4u * 2u)); }
 
 // Four values of A that are neighbours in storage, at element `at` of it, which is a multiple of four if VECTOR_A.
@@ -82,7 +90,7 @@ fn block_b(z: u32, n: u32, k: u32) -> mat4x4f {
   //#endif
 }
 
-// Which block of A (numbers below TILE) or B an invocation stages: [quad, k]. Neighbours follow the axis in storage.
+// Which block of A (numbers below TILE) or B an invocation fetches: [quad, k]. Neighbours follow the axis in storage.
 fn block_position(block: u32, along_k: bool) -> vec2u {
   let number = block % TILE;
   if (along_k) { return vec2u(number / 4u, number % 4u * 4u); }

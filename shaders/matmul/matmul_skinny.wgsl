@@ -1,16 +1,23 @@
-// C[z, m, n] = sum over k of A[z, m, k] * B[z, k, n], and the epilogue, for a few rows of A only (a skinny product, ROWS times a
-// GEMV); plain WGSL for GPUs. Such a product takes as long as reading B takes, so B is read once, straight into registers.
+// Skinny matmul, C[z, m, n] = sum over k of A[z, m, k] B[z, k, n], and the epilogue, for a few rows of A (ROWS matrix-vector products
+// at a time): plain WGSL for GPUs. It takes as long as reading B takes, so B is read once, straight into registers.
 //
-// A workgroup computes ROWS rows and 4 * INVOCATIONS_N columns. Its INVOCATIONS invocations share k: each takes four columns, at four k at a
-// time, and every row of them; INVOCATIONS_N invocations lie side by side along n, INVOCATIONS / INVOCATIONS_N along k. Neighbours read neighbouring
-// vectors of B: along k where that is contiguous (INVOCATIONS_N = 1), else INVOCATIONS_N of them to a row of B. A is small and comes from the cache; a
-// vector of it serves four columns. The next step's values of B are asked for before the multiplications of this one. Where there
-// are more than ROWS rows, the workgroups of the same columns are neighbours, and B comes from the cache for all but the first.
+// A workgroup computes ROWS rows and 4 INVOCATIONS_N columns. Its invocations share k: each takes four columns at four k at a time, and
+// every row of them; INVOCATIONS_N lie side by side along n, INVOCATIONS / INVOCATIONS_N along k. Neighbours read neighbouring vectors
+// of B: along k if that is contiguous (INVOCATIONS_N = 1), else INVOCATIONS_N of them to a row of B. A is small and comes from the
+// cache; a vector of it serves four columns. The next step's values of B are requested before the multiplications of this one. Where
+// there are more than ROWS rows, the workgroups of the same columns are neighbours, and B comes from the cache for all but the first.
 //
-// The sums of a column's invocations are then added through workgroup memory, always in the same order, ROWS_PER_ROUND rows at a time so that
-// 16 KiB suffice: SUMS_PER_INVOCATION at once, and then what is left.
+// The sums of a column's invocations are then added through workgroup memory, always in the same order, ROWS_PER_ROUND rows at a time
+// so that 16 KiB suffice: SUMS_PER_INVOCATION first, and then what is left.
 //
-// A is [BATCH, M, K], B [BATCH, K, N], or [BATCH, N, K] when B_TRANSPOSED. K is a multiple of four, and so is N unless B_TRANSPOSED.
+// Bindings, sizes and other constants: matmul_epilogue.wgsl; a and b are bound as vec4, and A is not transposed.
+// K is a multiple of four, and so is N unless B_TRANSPOSED.
+// Constants:
+//   ROWS                  rows of C per workgroup: ROUNDS * ROWS_PER_ROUND
+//   ROUNDS, ROWS_PER_ROUND
+//   INVOCATIONS           of a workgroup
+//   INVOCATIONS_N         of them side by side along n
+//   SUMS_PER_INVOCATION   sums that an invocation adds first
 
 //#include matmul_epilogue
 
@@ -63,7 +70,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   var quad = lane / INVOCATIONS_N;
   var b = block_b(z, column, min(quad, quads - 1u));
   for (; quad < quads; quad += depth) {
-    // Beyond the end the last vectors are read again and not used: a condition would keep the loads behind it.
+    // Beyond the end the last vectors are read again and not used: behind a condition, the loads could not be issued early.
     let next = block_b(z, column, min(quad + depth, quads - 1u));
     //#unroll p ROUNDS
     //#unroll r ROWS_PER_ROUND
@@ -73,8 +80,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     b = next;
   }
 
-  // A row's sums lie INVOCATIONS apart. Each of INVOCATIONS / SUMS_PER_INVOCATION invocations a row adds SUMS_PER_INVOCATION of them that are INVOCATIONS / SUMS_PER_INVOCATION apart, which
-  // are of the same columns; then one invocation for every four columns of a row adds what those have left.
+  // The sums of a row lie INVOCATIONS apart. `parts` invocations a row first add SUMS_PER_INVOCATION sums each that are `parts` apart
+  // and so of the same columns; then one invocation for every four columns of a row adds what is left.
   let parts = INVOCATIONS / SUMS_PER_INVOCATION;
   let adds = lane < ROWS_PER_ROUND * parts;
   //#unroll p ROUNDS

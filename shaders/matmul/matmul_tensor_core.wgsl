@@ -1,19 +1,33 @@
-// C[z, m, n] = sum over k of A[z, m, k] * B[z, k, n], and the epilogue; on subgroup matrices (tensor cores), sums in float32.
+// Tensor-core matmul, C[z, m, n] = sum over k of A[z, m, k] B[z, k, n], and the epilogue, on subgroup matrices with sums in float32.
 //
-// SUBGROUPS_M x SUBGROUPS_N subgroups compute TILE_M x TILE_N results; each holds FRAGMENTS_M x FRAGMENTS_N matrices of
-// MAT_M x MAT_N sums in registers, so that a fragment that was loaded is multiplied several times. The workgroup walks over k
-// in steps of TILE_K; the values of a step are staged in workgroup memory in the order of storage, and the layout of the
-// matrix load (row or column major) does what a transposition would. A row of the stage is padded by one unit of 16 bytes,
-// which puts the rows that a matrix load reads at once into different banks. The next step is fetched into registers
-// before the multiplications of this one.
-//   DOUBLE_BUFFERED  the next step is staged while others still multiply this one: one barrier a step, and twice the memory
-//   FLOAT16        float16 in stage and matrices; a unit is 8 values. ROUND_A, ROUND_B: that operand is float32 in storage
-//   else        matrices of float32, operands of either type; a unit is 4 values
-// The axis of A and of B that is contiguous in storage is a multiple of a unit. Rows and columns beyond the edge read the last
-// ones and are not stored; what lies beyond K is staged as zeros.
+// SUBGROUPS_M x SUBGROUPS_N subgroups compute TILE_M x TILE_N results; each holds FRAGMENTS_M x FRAGMENTS_N matrices of sums in
+// registers, so that a fragment that was loaded is multiplied several times. The workgroup walks over k in steps of TILE_K, whose
+// values lie in workgroup memory in the order of storage; the layout of the matrix load (row or column major) does what a
+// transposition would. A row there is padded by one unit of 16 bytes, which puts the rows that a matrix load reads at once into
+// different banks. The next step is fetched into registers before the multiplications of this one.
 //
-// Sums have no elements in WGSL: they go through workgroup memory, MAT_M rows of each subgroup at a time, to be finished
-// and stored by vectors. These strips lie where the stage was: memory decides how many workgroups a GPU's core holds.
+// Sums have no elements in WGSL: the epilogue takes them through workgroup memory, a strip of MAT_M rows of each subgroup at a
+// time. Strips reuse the memory of the tiles, as memory decides how many workgroups a GPU's core holds.
+//
+// The axis of A and of B that is contiguous in storage is a multiple of a unit. Rows and columns beyond the edge read the last ones
+// and are not stored; what lies beyond K is stored as zeros.
+//
+// Bindings, sizes and other constants: matmul_epilogue.wgsl; a and b are bound in units of 16 bytes.
+// Constants:
+//   TILE_M, TILE_N, TILE_K              tile of a workgroup, elements
+//   SUBGROUPS_M, SUBGROUPS_N            subgroups down and across it
+//   MAT_M, MAT_N, MAT_K                 a subgroup matrix, elements
+//   FRAGMENTS_M, FRAGMENTS_N            matrices of sums that a subgroup holds, down and across
+//   FRAGMENTS_K                         matrices in a step over k: TILE_K / MAT_K
+//   LANES                               of a subgroup; PINNED: the adapter has several sizes, and this one is asked for
+//   FLOAT16                             float16 in workgroup memory and matrices, else float32
+//   UNIT                                values in 16 bytes: 8 if FLOAT16, else 4
+//   K_CONTIGUOUS_A, K_CONTIGUOUS_B      the operand is contiguous along k, else along its rows (columns)
+//   ROUND_A, ROUND_B                    the operand is float32 in storage and rounded to float16
+//   FETCHES_A, FETCHES_B                units that an invocation fetches in a step
+//   DOUBLE_BUFFERED                     workgroup memory for two steps: the next one is stored while others still multiply this one,
+//                                       with one barrier a step
+//   RAGGED_K                            K is no multiple of TILE_K
 
 enable subgroups;
 enable chromium_experimental_subgroup_matrix;
@@ -68,7 +82,7 @@ fn main(
   let z = tile.x;
   let m0 = tile.y * TILE_M;
   let n0 = tile.z * TILE_N;
-  // Where this subgroup's part begins in the tile.
+  // Where this subgroup's tile begins in the workgroup's.
   let subgroup_m = subgroup / SUBGROUPS_N * (FRAGMENTS_M * MAT_M);
   let subgroup_n = subgroup % SUBGROUPS_N * COLUMNS;
 
@@ -93,7 +107,7 @@ fn main(
   //#end
   workgroupBarrier();
   //#endif
-  // Where in the array the stage of this step begins.
+  // Where this step's values begin in workgroup memory.
   var begin = 0u;
   for (var k0 = 0u; k0 < K; k0 += TILE_K) {
     let more = k0 + TILE_K < K;

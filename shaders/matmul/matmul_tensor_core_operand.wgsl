@@ -1,5 +1,8 @@
-// How matmul_matrix.wgsl reads and stages one of its operands, $x: rows of A or columns of B ($COUNT of them, $TILE a tile) by K.
-// A row of the stage goes along the axis that is contiguous in storage: k where K_CONTIGUOUS_$X, else the rows (columns).
+// How matmul_tensor_core.wgsl reads one operand into workgroup memory; included once for each. Parameters:
+//   x, X      a or b, A or B
+//   COUNT     M or N: rows of A, columns of B
+//   TILE      TILE_M or TILE_N: how many of them the workgroup's tile has
+// A row in workgroup memory goes along the axis that is contiguous in storage: k if K_CONTIGUOUS_$X, else the rows (columns).
 
 // Units in a row of the shared_tiles, in all of it, and from one row to the next.
 const ACROSS_$X = select($TILE, TILE_K, K_CONTIGUOUS_$X) / UNIT;

@@ -103,8 +103,8 @@ describe('the encoder', () => {
       [1, 'f16'],
       [2, 'f16'],
     ]);
-    expect(rows[1].flops).toBe(2 * rows[0].flops);
-    expect(rows[2].bytes).toBeLessThan(rows[0].bytes);
+    expect(rows[1]!.flops).toBe(2 * rows[0]!.flops);
+    expect(rows[2]!.bytes).toBeLessThan(rows[0]!.bytes);
     expect(rows.every(({ timing }) => timing.median > 0)).toBe(true);
   });
 });
@@ -129,11 +129,11 @@ describe('the step without fusion', () => {
       [alone, apart],
     ] as const) {
       plan.run();
-      losses.push((await plan.read(request.outputs![0]))[0]);
+      losses.push((await plan.read(request.outputs![0]!))[0]!);
     }
     expect(Number.isFinite(losses[0])).toBe(true);
     expect(losses[0]).not.toBe(0);
-    expect(Math.abs(losses[1] / losses[0] - 1)).toBeLessThan(1e-4);
+    expect(Math.abs(losses[1]! / losses[0]! - 1)).toBeLessThan(1e-4);
     together.destroy();
     alone.destroy();
     releaseAll(gpu);

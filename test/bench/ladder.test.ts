@@ -30,7 +30,7 @@ describe('the ladder of the matrix product', () => {
   });
 
   it('puts sizes before the text, but behind what must come first', () => {
-    const code = rungCode(RUNGS[0], { m: 3, k: 5, n: 7 });
+    const code = rungCode(RUNGS[0]!, { m: 3, k: 5, n: 7 });
     expect(code).toMatch(
       /^\/\/ C = A B[^@]*const M: u32 = 3u;\nconst K: u32 = 5u;\nconst N: u32 = 7u;\n[^@]*@group/,
     );

@@ -52,11 +52,11 @@ describe('the protocol of the peers', () => {
     const first = client.ask({ do: 'release' });
     client.line('Warning: a limit was reduced');
     client.line('{"id": 99, "answer": null}');
-    client.line(JSON.stringify({ id: sent[0].id, answer: null }));
+    client.line(JSON.stringify({ id: sent[0]?.id, answer: null }));
     expect(await first).toBeNull();
     const second = client.ask({ do: 'release' });
     client.line('validation: [Invalid CommandBuffer] is invalid');
-    client.line(JSON.stringify({ id: sent[1].id, answer: null }));
+    client.line(JSON.stringify({ id: sent[1]?.id, answer: null }));
     await expect(second).rejects.toThrow('peer reported: validation: [Invalid CommandBuffer]');
   });
 

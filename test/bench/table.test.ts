@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { factor, geometricMean, markdownTable } from '../../bench/table.js';
-import { counted, milliseconds, number, percent, perSecond } from '../../cli/numbers.js';
+import { counted, milliseconds, number, percent, perSecond } from '../../cli/terminal/numbers.js';
 
 const timing = { median: 2, min: 1.5, max: 12.345, samples: [2, 1.5, 12.345], runs: 4 };
 

@@ -1,4 +1,4 @@
-/** Every mistake in the input gives one message that names the thing and the mend, exit code 2, and leaves nothing. */
+/** Every mistake in the input gives one message that names the thing and the hint, exit code 2, and leaves nothing. */
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -20,7 +20,7 @@ function refused(...args: string[]): string {
   const out = at(`out-${++runs}`);
   const { status, stdout, stderr } = promptkd([...args, '--out', out], folder);
   expect({ status, stdout }, stderr).toEqual({ status: 2, stdout: '' });
-  expect(stderr).toMatch(/^error: .+\nmend: .+\n$/m);
+  expect(stderr).toMatch(/^error: .+\nhint: .+\n$/m);
   expect(stderr).not.toMatch(/^\s+at /m);
   expect(existsSync(out)).toBe(false);
   return stderr;
@@ -128,7 +128,7 @@ describe('settings', () => {
   it('in a file with an unknown field', () => {
     writeFileSync(at('unknown.yaml'), 'epochs: 1\nlearningrate: 0.1\n');
     expect(refused(...teacher(), '--config', 'unknown.yaml')).toMatch(
-      /unknown\.yaml: unknown field "learningrate"\nmend: .*learningRate/,
+      /unknown\.yaml: unknown field "learningrate"\nhint: .*learningRate/,
     );
   });
   it('in a file that is no YAML, or of another stage', () => {
@@ -152,20 +152,20 @@ describe('an output', () => {
     writeFileSync(join(at('taken'), 'config.yaml'), config);
     const { status, stderr } = promptkd([...teacher(), '--out', 'taken'], folder);
     expect(status).toBe(2);
-    expect(stderr).toMatch(/error: .*taken already holds a run\nmend: .*--resume/);
+    expect(stderr).toMatch(/error: .*taken already holds a run\nhint: .*--resume/);
     expect(readFileSync(join(at('taken'), 'config.yaml'), 'utf8')).toBe(config);
   });
   it('that is not the demo’s is left as it is by the demo', () => {
     const { status, stderr } = promptkd(['demo', '--out', 'taken'], folder);
     expect({ status }).toEqual({ status: 2 });
-    expect(stderr).toMatch(/taken exists and was not made by the demo\nmend: /);
+    expect(stderr).toMatch(/taken exists and was not made by the demo\nhint: /);
   });
   it('that is an existing file of class vectors is left as it is', () => {
     writeFileSync(at('vectors'), 'mine');
     const args = ['class-vectors', '--clip', emojiStudent, '--class', 'cat', '--out', 'vectors'];
     const { status, stderr } = promptkd(args, folder);
     expect({ status }).toEqual({ status: 2 });
-    expect(stderr).toMatch(/vectors exists already\nmend: /);
+    expect(stderr).toMatch(/vectors exists already\nhint: /);
     expect(readFileSync(at('vectors'), 'utf8')).toBe('mine');
   });
 });
@@ -175,8 +175,8 @@ describe('class names', () => {
   it('that are equal, none, or too long', () => {
     expect(vectors('--class', 'polar bear', 'Polar_Bear')).toMatch(/"polar bear" and "Polar Bear"/);
     writeFileSync(at('empty.txt'), '\n\n');
-    expect(vectors('--classes', 'empty.txt')).toMatch(/empty\.txt: there is no class name/);
-    expect(vectors()).toMatch(/no class names/);
+    expect(vectors('--classes', 'empty.txt')).toMatch(/empty\.txt has no class name/);
+    expect(vectors()).toMatch(/class names are missing/);
     expect(vectors('--class', Array(40).fill('zebra').join(' '))).toMatch(/zebra zebra.*context has 32/);
   });
   it('given twice', () => {

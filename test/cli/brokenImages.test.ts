@@ -44,7 +44,7 @@ const evaluate = (...args: string[]) => promptkd(['eval', '--clip', emojiStudent
 /** What every refusal has in common. */
 function refused({ status, stdout, stderr }: ReturnType<typeof promptkd>, what: RegExp): void {
   expect({ status, stdout }, stderr).toEqual({ status: 2, stdout: '' });
-  expect(stderr).toMatch(/^error: .+\nmend: .+\n$/m);
+  expect(stderr).toMatch(/^error: .+\nhint: .+\n$/m);
   expect(stderr).toMatch(what);
 }
 
@@ -61,7 +61,7 @@ describe('predict', () => {
       [duck, undefined],
     ]);
     const alone = JSON.parse(predict('--json', '--', duck).stdout) as Predicted[];
-    for (const i of [0, 3, 4]) expect(found[i].predictions).toEqual(alone[0].predictions);
+    for (const i of [0, 3, 4]) expect(found[i]?.predictions).toEqual(alone[0]!.predictions);
     expect(stderr.trimEnd().split('\n').at(-1)).toBe('2 of 5 images were skipped');
 
     const table = predict('--top', '1', '--', 'mixed').stdout;
@@ -102,7 +102,7 @@ describe('predict', () => {
     writeFileSync(at('mixed', 'out.txt'), '../data/test/bird/duck.png\n');
     refused(
       predict('--', join('mixed', 'out.txt')),
-      /out\.txt line 1: .* leads out of mixed\nmend: .*--allow-outside/,
+      /out\.txt line 1: .* leads out of mixed\nhint: .*--allow-outside/,
     );
     expect(predict('--allow-outside', '--', join('mixed', 'out.txt')).status).toBe(0);
   });
@@ -125,8 +125,8 @@ describe('predict', () => {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'ignore'],
     });
-    const [{ predictions }] = JSON.parse(out) as Predicted[];
-    expect(predictions?.map(({ className }) => className).sort()).toEqual(['cat', 'dog']);
+    const [only] = JSON.parse(out) as Predicted[];
+    expect(only?.predictions?.map(({ className }) => className).sort()).toEqual(['cat', 'dog']);
   });
 });
 

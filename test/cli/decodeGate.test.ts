@@ -18,13 +18,13 @@ describe('DecodeGate', () => {
   /** Does pieces of work of some sizes at two gates with one counter; tells what was held at most, and what ran together. */
   async function run(limit: number, sizes: readonly number[]) {
     const first = new DecodeGate(undefined, limit);
-    const gates = [first, new DecodeGate(first.memory, limit)];
+    const second = new DecodeGate(first.memory, limit);
     const running = new Set<number>();
     let most = 0;
     const together: number[] = [];
     await Promise.all(
       sizes.map((size, i) =>
-        gates[i % 2].hold(size, async () => {
+        (i % 2 === 0 ? first : second).hold(size, async () => {
           running.add(i);
           most = Math.max(most, first.used);
           together.push(running.size);
@@ -108,7 +108,7 @@ describe('an image', () => {
     const paths = Array.from({ length: 24 }, (_, i) => at(`many-${i}.png`));
     for (const path of paths) writeFileSync(path, png);
     // Warm: the decoder's own memory.
-    await nodePlatform.useImage!(paths[0], false, () => 0);
+    await nodePlatform.useImage!(paths[0]!, false, () => 0);
     resetPeak();
     const before = readPeak().now;
     const sizes = await Promise.all(

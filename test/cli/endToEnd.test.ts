@@ -165,7 +165,7 @@ describe('a run that is interrupted', () => {
     expect(bytes('again', 'teacher.safetensors')).toBe(before);
     const other = promptkd(['teacher', '--resume', '--epochs', '2', '--out', 'again'], folder);
     expect(other.status).toBe(2);
-    expect(other.stderr).toMatch(/again has other settings: epochs is 1 there and 2 now\nmend: /);
+    expect(other.stderr).toMatch(/again has other settings: epochs is 1 there and 2 now\nhint: /);
   });
 });
 

@@ -57,7 +57,7 @@ describe('workers', () => {
 
   it('put the same images in the place of broken ones, and name the same', async () => {
     // What only decoding finds: cut in the middle.
-    const whole = readFileSync(items[0].path);
+    const whole = readFileSync(items[0]!.path);
     const broken = [1, 2, 3].map((n) => join(folder, `cut-${n}.png`));
     for (const path of broken) writeFileSync(path, whole.subarray(0, whole.length >> 1));
     const mixed = [...items];
@@ -88,14 +88,14 @@ describe('workers', () => {
       }
   });
 
-  it('name a file that is no image, with the mend', async () => {
+  it('name a file that is no image, with the hint', async () => {
     const path = join(folder, 'broken.png');
     writeFileSync(path, 'not a picture');
     const message = async (workers: number) => {
       const loader = makeLoader(workers, [{ path, label: 0 }], { batch: 1 });
       const error = await batches(loader).catch((e: unknown) => e);
       expect(error).toBeInstanceOf(UserError);
-      return { message: (error as UserError).message, mend: (error as UserError).mend };
+      return { message: (error as UserError).message, hint: (error as UserError).hint };
     };
     const expected = await message(0);
     expect(expected.message).toContain(path);

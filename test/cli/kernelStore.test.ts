@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { KernelStore, kernelFile } from '../../cli/kernelStore.js';
+import { KernelStore, kernelFile } from '../../cli/device/kernelStore.js';
 import type { AdapterSummary } from '../../engine/gpu/gpu.js';
 import { judgeFileFlips } from '../helpers/flips.js';
 
@@ -111,7 +111,7 @@ describe('the file of what is known of kernels', () => {
       const store = open();
       expect(store.verdicts.get('abc')).toBeUndefined();
       expect(notes).toHaveLength(1);
-      expect(notes[0]).toContain('is found out again');
+      expect(notes[0]).toContain('kernels are checked again');
       store.verdicts.set({ abc: '' });
       expect(open().verdicts.get('abc')).toBe('');
     }

@@ -26,7 +26,7 @@ it('keeps a second owner out, names the first, and lets go', async () => {
   const error = await lockFolder(out).catch((e: unknown) => e);
   expect(error).toBeInstanceOf(UserError);
   expect((error as UserError).message).toMatch(
-    new RegExp(`${out} is in use by process ${process.pid}, which started there at 20`),
+    new RegExp(`${out} is in use by process ${process.pid}, which started at 20`),
   );
   await release();
   expect(readdirSync(out)).toEqual([]);
@@ -58,7 +58,7 @@ it('goes by the heartbeat of an owner on another machine', async () => {
   await release();
   write(out, { host: 'elsewhere' }, 60_000);
   await expect(lockFolder(out)).rejects.toThrow(
-    'in use by process 1 on elsewhere, which started there at 2026-01-02',
+    'in use by process 1 on elsewhere, which started at 2026-01-02',
   );
   write(out, { host: 'elsewhere' }, 600_000);
   await (await lockFolder(out))();

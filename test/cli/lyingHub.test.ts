@@ -46,7 +46,7 @@ describe('a hub that lies', () => {
       }).catch((thrown: unknown) => thrown);
       if (refused || error !== undefined) expect(error).toBeInstanceOf(UserError);
       if (error instanceof UserError) {
-        expect(error.mend).not.toBe('');
+        expect(error.hint).not.toBe('');
         // Nothing of the server's own, such as colours or new lines for a terminal.
         expect(error.message).toMatch(/^[\x20-\x7e]{1,400}$/);
       }

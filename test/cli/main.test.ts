@@ -31,13 +31,13 @@ describe('promptkd', () => {
     (...args) => {
       const { status, stderr } = promptkd(...args);
       expect(status).toBe(2);
-      expect(stderr).toMatch(/^error: .*\nmend: .*\n$/);
+      expect(stderr).toMatch(/^error: .*\nhint: .*\n$/);
     },
   );
 });
 
 describe('promptkd doctor', () => {
-  it('names the adapter in use and calculates rightly', () => {
+  it('names the adapter in use and passes the self-check', () => {
     const { status, stdout } = promptkd('doctor', '--json');
     const report = JSON.parse(stdout);
     expect(status).toBe(0);

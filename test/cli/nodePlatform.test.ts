@@ -282,7 +282,7 @@ describeWithShared('goldens/preprocess', 'decodeImage against Pillow', () => {
       const golden = expected.get(`${file}.decoded`)!.data;
       expect([image.width, image.height, image.data.length]).toEqual([width, height, golden.length]);
       let sum = 0;
-      for (let i = 0; i < golden.length; i++) sum += Math.abs(image.data[i] - golden[i]);
+      for (let i = 0; i < golden.length; i++) sum += Math.abs(image.data[i]! - golden[i]!);
       // Lossy formats may differ by the decoder's rounding; the others may not differ at all.
       if (/png$/.test(file)) expect(sum).toBe(0);
       else expect(sum / golden.length).toBeLessThan(1);

@@ -9,11 +9,11 @@ import { temporaryFolder } from '../helpers/files.js';
 
 const folder = temporaryFolder('output');
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
-const output = new URL('../../dist/cli/output.js', import.meta.url).href;
+const output = new URL('../../dist/cli/terminal/output.js', import.meta.url).href;
 const full = '/dev/full';
 const NO_ROOM =
   'error: the output cannot be written: no space left on the device\n' +
-  'mend: make room or print elsewhere, and run the command again\n';
+  'hint: free some space or redirect the output elsewhere, and run the command again\n';
 
 function run(args: readonly string[], { out = 'pipe', err = 'pipe' }: { out?: string; err?: string } = {}) {
   const opened = [out, err].map((to) => (to === 'pipe' ? to : openSync(to, 'w')));
@@ -80,7 +80,7 @@ describe('what is printed', () => {
   it.runIf(process.platform !== 'win32')('is cut where a file may not grow, and the command says so', () => {
     const { status, stderr } = sh('ulimit -f 1; "$1" "$2" distill --help > small.txt');
     expect(stderr).toMatch(
-      /^error: the output cannot be written: the file may not grow further\nmend: .+\n$/,
+      /^error: the output cannot be written: the file may not grow further\nhint: .+\n$/,
     );
     expect(status).toBe(1);
     expect(readFileSync(join(folder, 'small.txt')).length).toBeLessThanOrEqual(1024);

@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { createProgress, type Output, seconds } from '../../cli/progress.js';
-import { formatAccuracies } from '../../cli/table.js';
+import { createProgress, type Output, seconds } from '../../cli/terminal/progress.js';
+import { formatAccuracies } from '../../cli/terminal/table.js';
 
 /** A stream that keeps what is written. */
 function capture(isTTY: boolean) {

@@ -10,8 +10,8 @@ import {
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { loadPreset } from '../../cli/options/presets.js';
 import { nodePlatform } from '../../cli/platform/node.js';
-import { loadPreset } from '../../cli/presets.js';
 import { loadDataset } from '../../models/datasets/loadDataset.js';
 import type { Job } from '../../models/job.js';
 import { reproduce } from '../../models/reproduce/reproduce.js';
@@ -196,7 +196,7 @@ describe('a class name that is too long', () => {
     );
     expect(status).toBe(2);
     expect(stderr).toMatch(
-      /error: the class name "a creature very .*\.\.\." is too long: .*context has 32\nmend: /,
+      /error: the class name "a creature very .*\.\.\." is too long: .*context has 32\nhint: /,
     );
     expect(existsSync(at('long', 'run'))).toBe(false);
   });

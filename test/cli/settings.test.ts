@@ -54,7 +54,7 @@ describe('settings', () => {
   it.each([
     [['--epochs', '1.5'], /epochs/],
     [['--momentum', '1'], /momentum/],
-    [['--batch', 'x'], /no number/],
+    [['--batch', 'x'], /Give a number/],
     [['--shots', '1'], /unknown option/],
     [['--projection-layers', '4'], /projectionLayers/],
     [['--kd-loss', 'huber'], /kdLoss: .*"symmetric-kl"/],

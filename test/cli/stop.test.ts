@@ -37,8 +37,8 @@ class Watched {
 
 /** A loop as that of a run, without a device; BUSY keeps it from looking whether it was asked to stop. */
 const loop = (before = '') => `
-  import { createStop, keepNohup } from '${new URL('../../dist/cli/stop.js', import.meta.url).href}';
-  import { report } from '${new URL('../../dist/cli/report.js', import.meta.url).href}';
+  import { createStop, keepNohup } from '${new URL('../../dist/cli/terminal/stop.js', import.meta.url).href}';
+  import { report } from '${new URL('../../dist/cli/terminal/report.js', import.meta.url).href}';
   keepNohup();
   const stop = createStop((line) => console.log(line));
   ${before}
@@ -66,7 +66,7 @@ describe('a loop that listens', () => {
     await run.says(/training/);
     run.child.kill(signal);
     expect(await run.ended).toBe(code);
-    expect(run.text).toMatch(/stopping after this step; once more ends at once\nkept: continue\n/);
+    expect(run.text).toMatch(/stopping after this step; a second \S+ ends at once\nkept: continue\n/);
   });
 
   it('takes a signal that comes twice at once for one, and ends on a later one', async () => {

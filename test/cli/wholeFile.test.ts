@@ -64,7 +64,7 @@ it('goes on where the disk takes a part of the bytes, and fails where it takes n
   expect(counts.write).toBe(2);
   faults!.restore();
   fail('write', 'nothing', 1);
-  await expect(platform.write(path, 'other')).rejects.toThrow('the disk took 0 of 5 bytes');
+  await expect(platform.write(path, 'other')).rejects.toThrow('the disk accepted 0 of 5 bytes');
   faults!.restore();
   // Says that it has taken what it has not.
   faults = injectFaults(() => undefined);
@@ -74,7 +74,7 @@ it('goes on where the disk takes a part of the bytes, and fails where it takes n
     const file = await create(place);
     return { ...file, write: async (data, at) => (await file.write(data.subarray(1), at)) + 1 };
   };
-  await expect(platform.write(path, 'other')).rejects.toThrow('the disk has 4 of its 5 bytes');
+  await expect(platform.write(path, 'other')).rejects.toThrow('the disk stored 4 of 5 bytes');
   expect(readFileSync(path, 'utf8')).toBe('a long text');
   expect(readdirSync(root).filter((name) => name.startsWith('short'))).toEqual(['short.bin']);
 });
@@ -114,7 +114,7 @@ it('lets through what its source throws', async () => {
     yield bytes('x');
     throw error;
   };
-  for (const error of [new UserError('broken source', 'mend'), new Error('a bug')])
+  for (const error of [new UserError('broken source', 'hint'), new Error('a bug')])
     await expect(platform.write(join(root, 'source'), source(error))).rejects.toBe(error);
   expect(readdirSync(root).filter((name) => name.startsWith('source'))).toEqual([]);
 });
@@ -128,7 +128,7 @@ it('writes where a link leads, and takes the place of nothing but files', async 
   expect(readFileSync(join(root, 'elsewhere/file'), 'utf8')).toBe('new');
   expect(readdirSync(join(root, 'elsewhere'))).toEqual(['file']);
   await expect(platform.write('/dev/null', 'x')).rejects.toThrow(
-    '/dev/null cannot be written: it is no regular file',
+    '/dev/null cannot be written: it is not a regular file',
   );
   await expect(platform.write(root, 'x')).rejects.toThrow('cannot be written: it is a folder');
 });

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { readClassNames } from '../../cli/classes.js';
+import { readClassNames } from '../../cli/options/classes.js';
 import { nodePlatform } from '../../cli/platform/node.js';
 import { readSettingsFile } from '../../cli/settings.js';
 import { openByContent } from '../../models/checkpoints/load.js';

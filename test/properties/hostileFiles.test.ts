@@ -23,7 +23,7 @@ async function refused(run: () => Promise<unknown>, message: string | RegExp): P
   const error = await run().catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(UserError);
   expect((error as UserError).message).toMatch(message);
-  expect((error as UserError).mend.length).toBeGreaterThan(5);
+  expect((error as UserError).hint.length).toBeGreaterThan(5);
 }
 
 const prompt = (name: string, shape: number[] = [3, 64]) => tensorOf(name, shape);

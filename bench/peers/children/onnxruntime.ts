@@ -47,7 +47,7 @@ export async function serveOrt({
   const kept: OrtSession[] = [];
   const prepared = new Map<string, Prepared>();
   const fetch = async ({ session, feeds }: Prepared, name: string) =>
-    (await wait(session.run(feeds, [name])))[name].data;
+    (await wait(session.run(feeds, [name])))[name]!.data;
 
   await serve({
     describe,
@@ -67,7 +67,7 @@ export async function serveOrt({
       const made = { session, feeds };
       prepared.set(variant, made);
       const values = await fetch(made, 'y');
-      return places.map((at) => values[placeIn(model, work, at)]);
+      return places.map((at) => values[placeIn(model, work, at)]!);
     },
     async run({ variant, count }) {
       const made = prepared.get(variant)!;

@@ -1,6 +1,6 @@
 /** This project, as one of the processes that are compared. */
 
-import { attachKernels } from '../../../cli/kernelStore.js';
+import { attachKernels } from '../../../cli/device/kernelStore.js';
 import type { Level } from '../../../engine/capabilities.js';
 import { type Gpu, openGpu } from '../../../engine/gpu/gpu.js';
 import { planRunner } from '../../../engine/gpu/measure.js';
@@ -67,7 +67,7 @@ function graph(gpu: Gpu, work: PeerCase, variant: string): { outputs: Tensor[]; 
     case 'training': {
       const { loss, parameters } = trainingGraph(work);
       const gradients = grad(loss, parameters);
-      return { outputs: [loss, ...gradients], result: gradients[0] };
+      return { outputs: [loss, ...gradients], result: gradients[0]! };
     }
     case 'floor':
       return one(add(constant(inputsOf.floor(), [1, 16]), constant(new Float32Array(16).fill(1), [16])));
@@ -91,7 +91,7 @@ await serve({
     prepared.set(variant, { plan, result });
     plan.run();
     const values = await plan.read(result);
-    return places.map((at) => values[at]);
+    return places.map((at) => values[at]!);
   },
   async run({ variant, count }) {
     const { plan, result } = prepared.get(variant)!;

@@ -56,9 +56,9 @@ export async function loadTeacherCheckpoint(
 
 /** Shapes must agree, or tokens would be looked up in another model's table. */
 function requireSameClip(checkpoint: ClipCheckpoint, donor: ClipCheckpoint): void {
-  const mend = `give the CLIP that ${checkpoint.path} was tuned from with --teacher-clip`;
+  const hint = `give the CLIP that ${checkpoint.path} was tuned from with --teacher-clip`;
   if (donor.config.text.vocabulary === 0)
-    throw new UserError(`${donor.path} has no token embeddings either`, mend);
+    throw new UserError(`${donor.path} has no token embeddings either`, hint);
   const fields = {
     'text width': (c: ClipCheckpoint) => c.config.text.width,
     'text layers': (c: ClipCheckpoint) => c.config.text.layers,
@@ -73,6 +73,6 @@ function requireSameClip(checkpoint: ClipCheckpoint, donor: ClipCheckpoint): voi
     if (of(checkpoint) !== of(donor))
       throw new UserError(
         `${donor.path} has ${field} ${of(donor)}, but ${checkpoint.path} has ${of(checkpoint)}`,
-        mend,
+        hint,
       );
 }

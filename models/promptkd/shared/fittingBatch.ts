@@ -31,9 +31,9 @@ export function withFittingBatch(
     if (fits(middle)) low = middle;
     else high = middle;
   }
-  const mend =
+  const hint =
     low > 0
       ? `use --batch ${low}, the largest that fits; --accumulate makes an update of several such batches`
       : 'no batch fits: use a smaller model, --precision f16 or an adapter with more memory';
-  return new OutOfMemoryError(error.message, mend, error.need);
+  return new OutOfMemoryError(error.message, hint, error.need);
 }

@@ -1,15 +1,22 @@
-// Attention (the maths is in attention.wgsl) for CPU adapters, whose subgroups are vectors of the CPU. There a load is done
-// lane by lane with a branch each, a barrier suspends a workgroup, and moving a value between lanes costs next to nothing. So
-// a workgroup is one subgroup without workgroup memory. It owns TILE rows of a head (queries, or keys in `keys`), of which
-// every lane holds one slice in registers: vectors lane, lane + LANES, ..., VECTORS_PER_LANE of them. Rows of the other side are loaded
-// once each, slice by slice, and serve all TILE rows; products are summed over the lanes. Every sum is in a fixed order.
+// Attention with the columns of a head split over the lanes of a subgroup, forward and backward (the maths is in
+// attention_shared_memory.wgsl), for software adapters whose subgroups are vectors of the CPU. There a load is done lane by lane with a
+// branch each, a barrier suspends a workgroup, and moving a value between lanes costs next to nothing. So a workgroup is one subgroup
+// without workgroup memory. It has a tile of TILE rows of a head (queries, or keys in `backward_dkv`), of which every lane holds vectors
+// lane, lane + LANES, ... in registers. Rows of the other side are loaded once each and serve all TILE rows; dot products are summed
+// over the lanes. Every sum has a fixed order.
 //
-// Rows beyond the last one read it and get no weight. The softmax is exact: sums are rescaled when a block of LANES keys
-// holds a larger score. Scores are in base 2.
+// Rows beyond the last one read it and get no weight. The softmax is exact: sums are rescaled when a block of LANES keys holds a larger
+// score. Scores are in base 2.
 //
-// Loops over TILE_VECTORS = TILE * VECTORS_PER_LANE that pick one register each look odd, but hold one load where TILE * VECTORS_PER_LANE would be
-// written out: compiling a load takes such an adapter some 50 ms. Their bounds are hidden from the compiler, which would unroll
-// them.
+// Loops over TILE_VECTORS that pick one register each look odd, but hold one load where otherwise TILE_VECTORS would be written out:
+// such an adapter takes some 50 ms to compile a load. Their bounds are hidden from the compiler, which would unroll them.
+//
+// Bindings, sizes and other constants: attention_layout.wgsl
+// Constants:
+//   LANES               of a subgroup: 8 or 16
+//   TILE                rows of the tile
+//   VECTORS_PER_LANE    vectors of four columns of a row that each lane holds: 16 / LANES
+//   TILE_VECTORS        TILE * VECTORS_PER_LANE
 
 enable subgroups;
 

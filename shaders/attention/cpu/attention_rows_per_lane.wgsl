@@ -1,11 +1,13 @@
-// Attention (the maths is in attention.wgsl) for CPU adapters, whose subgroups are vectors of the CPU. There a load is done
-// lane by lane, a barrier suspends a workgroup, and moving a value between lanes costs next to nothing. So a workgroup is
-// one subgroup without workgroup memory: each lane owns ROWS_PER_LANE rows of a head (queries, or keys in `keys`), which it keeps in
-// private memory with their sums, and loads BLOCK_ROWS_PER_LANE of the LANES rows of each block of the other side, which all lanes get by
-// broadcast. A value that is loaded serves LANES * ROWS_PER_LANE rows. Every sum is in a fixed order.
+// Attention with rows of its own for each lane of a subgroup, forward (the maths is in attention_shared_memory.wgsl), for software
+// adapters whose subgroups are vectors of the CPU. There a load is done lane by lane, a barrier suspends a workgroup, and moving a value
+// between lanes costs next to nothing. So a workgroup is one subgroup without workgroup memory: each lane keeps ROWS_PER_LANE rows of the
+// tile (queries, or keys in `backward_dkv`) in private memory with their sums, and loads BLOCK_ROWS_PER_LANE rows of each block of the
+// other side, which all lanes get by broadcast. A value that is loaded serves the whole tile. Every sum has a fixed order.
 //
-// Lane l owns rows first + l, first + l + LANES, ...; rows beyond the last one read it and get no weight. The softmax is
-// exact: sums are rescaled when a block holds a larger score. Scores are in base 2.
+// Lane l has rows first + l, first + l + LANES, ...; rows beyond the last one read it and get no weight. The softmax is exact: sums are
+// rescaled when a block holds a larger score. Scores are in base 2.
+//
+// Bindings and sizes: attention_layout.wgsl. Constants: attention_rows_per_lane_common.wgsl
 
 //#include attention_rows_per_lane_common
 
@@ -14,7 +16,7 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id)
   let head = group.y;
   let batch = group.z;
   let first = group.x * TILE;
-  // Bounds that no compiler knows: it would unroll these loops, and compiling a load takes a CPU adapter 50 ms.
+  // Bounds that are hidden from the compiler: it would unroll these loops, and takes 50 ms to compile a load.
   let rows = min(ROWS_PER_LANE, arrayLength(&o));
   let span = min(HEAD, arrayLength(&o));
   var q: array<vec4f, ROWS_PER_LANE * HEAD>;

@@ -1,4 +1,6 @@
-// backward
+// Attention with rows of its own for each lane of a subgroup, backward; attention_rows_per_lane.wgsl says how it works.
+//
+// Bindings and sizes: attention_layout.wgsl. Constants: attention_rows_per_lane_common.wgsl
 
 //#include attention_rows_per_lane_common
 

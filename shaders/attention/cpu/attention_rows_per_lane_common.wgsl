@@ -1,3 +1,10 @@
+// What forward and backward of attention_rows_per_lane.wgsl share.
+//
+// Constants, beside those of attention_layout.wgsl:
+//   LANES                  of a subgroup: 4
+//   ROWS_PER_LANE          rows of the tile that each lane has
+//   BLOCK_ROWS_PER_LANE    rows of a block of the other side that each lane loads
+//   UNROLL                 vectors of four columns that a turn of an inner loop takes
 enable subgroups;
 
 //#include attention_layout

@@ -1,13 +1,15 @@
-// C[z, m, n] = sum over k of A[z, m, k] * B[z, k, n], and the epilogue; plain WGSL without workgroup memory.
+// Register-tiled matmul, C[z, m, n] = sum over k of A[z, m, k] B[z, k, n], and the epilogue: plain WGSL without workgroup memory,
+// as on software adapters loads cost more than arithmetic and barriers more than both. Each invocation computes TILE_M x TILE_N
+// results in registers, straight from storage. Rows and columns beyond the edge read the last one and are not stored.
 //
-// Each invocation computes TILE_M x TILE_N results in registers, straight from storage memory, without workgroup
-// memory: on CPU adapters loads cost more than arithmetic and barriers more than both.
-//   dots    both operands contiguous along k (A row-major, B transposed): four k at a time as dot products
-//   rows    B row-major: one k at a time, four columns a vector
-//   scalar  any layout, any size: element by element
-// Rows and columns beyond the edge read the last one and are not stored, so nothing is out of bounds.
-//
-// A is [BATCH, M, K], or [BATCH, K, M] when A_TRANSPOSED; B is [BATCH, K, N], or [BATCH, N, K] when B_TRANSPOSED.
+// Bindings, sizes and other constants: matmul_epilogue.wgsl
+// Constants:
+//   TILE_M, TILE_N    rows and columns of C per invocation; a workgroup has 8 x 8 invocations
+//   VECTORS_N         TILE_N / 4
+//   and one of
+//   DOT_PRODUCTS      A and B contiguous along k, both bound as vec4: four k at a time as dot products
+//   ROW_MAJOR_B       B contiguous along n, bound as vec4: one k at a time, four columns a vector
+//   SCALAR            any layout and size: element by element
 
 //#include matmul_epilogue
 

@@ -1,19 +1,20 @@
-// C[z, m, n] = sum over k of A[z, m, k] * B[z, k, n], and the epilogue; for adapters whose subgroups are CPU vectors.
+// Subgroup-broadcast matmul, C[z, m, n] = sum over k of A[z, m, k] B[z, k, n], and the epilogue, for adapters whose subgroups are
+// vectors of the CPU. There every load is done lane by lane with a branch each, so the number of loads decides, and moving a value
+// between lanes is cheap. A workgroup is one subgroup and computes TILE_M rows x (4 VECTORS LANES) columns. Each value of A is loaded
+// by one lane and broadcast to all; each lane loads the columns that it computes. A step over k costs TILE_M / LANES + 4 VECTORS
+// loads a lane for 4 TILE_M VECTORS multiply-adds. Rows and columns beyond the edge read the last one and are not stored.
 //
-// There every load is done lane by lane with a branch each, so the count of loads decides, and moving a value between
-// lanes is cheap. One subgroup is a workgroup and computes TILE_M rows x (4 VECTORS LANES) columns. Each value of A is
-// loaded by one lane only and broadcast to all; each lane loads the columns that it owns. So no lane loads what another has:
-// a step over k costs TILE_M / LANES + 4 VECTORS loads a lane for 4 TILE_M VECTORS multiply-adds.
-//   FOUR_K    four k at a time, both operands contiguous along k
-//   ROW_MAJOR_B    one k at a time, B row-major: four columns a vector
-//   else    one k at a time, element by element: any layout, any size
-// Rows and columns beyond the edge read the last one and are not stored, so nothing is out of bounds.
-//
-// With SHARED_EPILOGUE, sums go to workgroup memory after the loop, and each lane finishes its own from there, in a loop. lavapipe keeps the
-// sums of the loop over k in better places when nothing but stores follows it: a linear layer with a bias takes a tenth less time.
-//
-// A is [BATCH, M, K], or [BATCH, K, M] when A_TRANSPOSED; B is [BATCH, K, N], or [BATCH, N, K] when B_TRANSPOSED.
-// TILE_M = ROW_GROUPS * ROWS_PER_GROUP: the rows that one register of a subgroup holds (all its lanes, or fewer for few rows).
+// Bindings, sizes and other constants: matmul_epilogue.wgsl
+// Constants:
+//   LANES             of a subgroup
+//   TILE_M            rows of C per subgroup: ROW_GROUPS * ROWS_PER_GROUP
+//   ROW_GROUPS        values of A that each lane holds
+//   ROWS_PER_GROUP    lanes that hold one: LANES, or TILE_M if that is less
+//   VECTORS           vectors of four columns that each lane computes
+//   FOUR_K            four k at a time: A and B contiguous along k, both bound as vec4
+//   ROW_MAJOR_B       one k at a time, B contiguous along n and bound as vec4; with neither: element by element, any layout
+//   SHARED_EPILOGUE   sums go to workgroup memory after the loop over k, and each lane finishes its own from there in a loop.
+//                     lavapipe allocates the registers of the loop over k better if nothing but stores follows it
 
 enable subgroups;
 
@@ -67,7 +68,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
     let b$j_$l = load_b(b_at$j_$l / 4u + k);
     //#end
     //#end
-    // All four k of a sum before the next sum: there are more sums than registers, and each is then loaded and stored once.
+    // All four k of a sum before the next sum: there are more sums than registers, so that each is loaded and stored once.
     //#unroll s ROW_GROUPS
     //#unroll i ROWS_PER_GROUP
     //#unroll q 4

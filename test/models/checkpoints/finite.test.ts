@@ -95,7 +95,7 @@ describe('a stored tensor', () => {
         // Other rows are as they were.
         if (at >= 5) expect([...(await tensor.readRows!(0, 1))]).toEqual([0, 0, 0, 0, 0]);
         const error: UserError = await tensor.read().then(Promise.reject, (e) => e);
-        expect(error.mend).toMatch(/train again/);
+        expect(error.hint).toMatch(/train again/);
       }
   });
 

@@ -62,7 +62,7 @@ describe('writing and reading', () => {
   });
 });
 
-describe('damaged files name file, tensor and mend', () => {
+describe('damaged files name file, tensor and hint', () => {
   const cases: [string, Uint8Array, string][] = [
     ['too short', new Uint8Array(5), '5 bytes'],
     ['header longer than the file', file({ a: two }, 8).slice(0, 30), 'header should take'],
@@ -90,6 +90,6 @@ describe('damaged files name file, tensor and mend', () => {
     expect(error).toBeInstanceOf(UserError);
     expect((error as UserError).message).toContain('m.safetensors: ');
     expect((error as UserError).message).toContain(message);
-    expect((error as UserError).mend.length).toBeGreaterThan(10);
+    expect((error as UserError).hint.length).toBeGreaterThan(10);
   });
 });

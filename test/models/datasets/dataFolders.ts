@@ -20,7 +20,7 @@ export async function refuses(path: string, what: RegExp, options = {}): Promise
   const error = await loadDataset(platform, path, options).catch((e: unknown) => e);
   expect(error).toBeInstanceOf(UserError);
   expect((error as UserError).message).toMatch(what);
-  expect((error as UserError).mend).not.toBe('');
+  expect((error as UserError).hint).not.toBe('');
 }
 
 /** Two classes, two images each. */

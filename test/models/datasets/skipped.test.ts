@@ -18,7 +18,7 @@ describe('Skipped', () => {
     expect(error?.message).toMatch(
       /^21 of 40 .*: 00\.png \(it is empty\); .*19\.png \(it is empty\); and 1 more$/,
     );
-    expect(error?.mend).toContain('--max-broken');
+    expect(error?.hint).toContain('--max-broken');
     expect(skipped.text().split('\n')).toHaveLength(22);
     const later = new Skipped(40, 1);
     later.restore(skipped.text());

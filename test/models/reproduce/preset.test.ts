@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { loadPreset, presetNames } from '../../../cli/options/presets.js';
 import { nodePlatform } from '../../../cli/platform/node.js';
-import { loadPreset, presetNames } from '../../../cli/presets.js';
 import { readSettings } from '../../../cli/settings.js';
 import { LAYOUTS } from '../../../models/datasets/layouts.js';
 import { parsePreset, presetFields } from '../../../models/reproduce/preset.js';

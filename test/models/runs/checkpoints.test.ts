@@ -78,7 +78,7 @@ describe('the checkpoints of a run', () => {
     const error = await failure(run('all-damaged', { resume: true }));
     expect(error).toBeInstanceOf(UserError);
     expect(error.message).toMatch(/no checkpoint of .*all-damaged can be read: .*epoch-0004/);
-    expect(error.mend).toMatch(/delete .*checkpoints/);
+    expect(error.hint).toMatch(/delete .*checkpoints/);
   });
 
   it('are never replaced by one that is not finite', async () => {
@@ -102,7 +102,7 @@ describe('the checkpoints of a run', () => {
     expect(settings.message).toBe(
       `the run in ${at('other')} has other settings: seed is 1 there and 2 now; batch is not given there and 3 now`,
     );
-    expect(settings.mend).toMatch(/only data, clip, .* may change/);
+    expect(settings.hint).toMatch(/only data, clip, .* may change/);
     const images = await failure(run('other', { resume: true, inputs: { images: 'b' } }));
     expect(images.message).toMatch(/the images of .*other has changed since/);
     // A damaged config.yaml is noticed by what the checkpoint knows.

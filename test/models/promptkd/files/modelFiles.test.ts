@@ -107,7 +107,7 @@ describe('a teacher', () => {
     const file = at('authors-teacher.pth.tar');
     await expect(loadTeacher(job, file)).rejects.toMatchObject({
       message: expect.stringContaining('no token embeddings'),
-      mend: expect.stringContaining('--teacher-clip'),
+      hint: expect.stringContaining('--teacher-clip'),
     });
     await expect(loadTeacher(job, file, emojiTeacher)).rejects.toThrow(/has text layers 2, but .* has 1$/);
     await expect(loadTeacher(job, file, file)).rejects.toThrow('no token embeddings either');

@@ -1,21 +1,24 @@
-/** Shows how far a job is: bars on a terminal, a line now and then in a log. */
+/** Shows the progress of a job: bars on a terminal, a line every few seconds in a log. */
 import cliProgress from 'cli-progress';
-import type { ProgressBar } from '../models/job.js';
+import type { ProgressBar } from '../../models/job.js';
 
-/** Longest silence in a log, in milliseconds. */
+/** Longest time between two lines in a log, in milliseconds. */
 const SILENCE = 8_000;
 
-/** What of a stream is used: `process.stderr`, or a test's own. */
+/** A stream such as `process.stderr`. */
 export type Output = NodeJS.WritableStream & { readonly isTTY?: boolean };
 
+/** Reports progress to the user. */
 export interface Progress {
+  /** Starts a bar of `total` units, and ends the one before. */
   begin(label: string, total: number): ProgressBar;
-  /** A line that stays, above a bar that is being drawn. */
+  /** Prints a line that stays, above the current bar. */
   note(line: string): void;
-  /** Ends a bar that an error has left behind. */
+  /** Ends the current bar, if an error has left one. */
   close(): void;
 }
 
+/** Bars if the output is a terminal, lines otherwise. */
 export function createProgress(output: Output = process.stderr): Progress {
   return output.isTTY ? new Bars(output) : new Lines(output);
 }
@@ -28,7 +31,7 @@ class Bars implements Progress {
 
   begin(label: string, total: number): ProgressBar {
     this.close();
-    // Fractions of a whole have no rate that means anything.
+    // A total of 1 means fractions, which have no meaningful rate.
     const counts = total > 1 ? '  {value}/{total}  {rate}/s' : '';
     const bar = new cliProgress.SingleBar({
       stream: this.output,
@@ -37,9 +40,9 @@ class Bars implements Progress {
       barIncompleteChar: '─',
       barsize: 24,
       etaBuffer: 50,
-      // Off, it would stay off in the terminal of a command that is killed; lines are cut to the width instead.
+      // If turned off, it would stay off in the terminal when the command is killed.
       linewrap: true,
-      // The loop is busy queueing work, so a timer alone would redraw late.
+      // The event loop is busy queueing work, so a timer alone would redraw late.
       synchronousUpdate: true,
     });
     const started = performance.now();
@@ -67,7 +70,7 @@ class Bars implements Progress {
   }
 }
 
-/** A line at the start, one whenever some seconds have passed, and one at the end. */
+/** A line at the start, one every few seconds, and one at the end. */
 class Lines implements Progress {
   private stop: (() => void) | undefined;
 
@@ -84,7 +87,7 @@ class Lines implements Progress {
       this.note(`${label}: ${share}%${counts}  ${seconds(last - started)}${note && `  ${note}`}`);
     };
     this.note(`${label} ...`);
-    // Also while a step takes long and nobody calls `update`.
+    // Steps may be slow, and nobody calls `update` meanwhile.
     const timer = setInterval(() => {
       if (performance.now() - last >= SILENCE) line();
     }, SILENCE / 4);
@@ -117,7 +120,7 @@ class Lines implements Progress {
   }
 }
 
-/** A full disk behind stderr must not end a run. */
+/** A run must not end because stderr cannot be written, for instance to a full disk. */
 function write(output: Output, text: string): void {
   try {
     output.write(text);
@@ -129,7 +132,7 @@ function rate(done: number, started: number): string {
   return Number.isFinite(perSecond) ? perSecond.toFixed(perSecond < 10 ? 1 : 0) : '…';
 }
 
-/** `4.2 s`, or `3 min 05 s`. */
+/** Formats milliseconds as `4.2 s` or `3 min 05 s`. */
 export function seconds(milliseconds: number): string {
   const total = milliseconds / 1000;
   if (total < 60) return `${total.toFixed(1)} s`;

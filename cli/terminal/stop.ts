@@ -1,26 +1,30 @@
 /**
- * Ctrl-C and its kind. Nobody listens but while a run trains: elsewhere the system ends the process at once, also one that is
- * busy, and unloads nothing. In training the first signal asks, and the next ends at once.
+ * Ctrl-C and other stop signals. Only training listens to them: the first signal asks it to stop after the current step, the
+ * second ends the process at once. Anywhere else the default applies, which ends a busy process too.
  */
 import { fstatSync, readSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
-import type { StopRequest } from '../models/job.js';
+import type { StopRequest } from '../../models/job.js';
 
 type StopSignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
 const SIGNALS: readonly StopSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 /**
- * Signals of so many milliseconds are one: `timeout` and job managers send to a process and to its group, and a command that
- * was started again hears of a Ctrl-C from the terminal and from its parent.
+ * Signals within this many milliseconds count as one: `timeout` and job managers signal a process and also its group, and a
+ * relaunched command gets a Ctrl-C from the terminal and from its parent.
  */
 const TOGETHER = 200;
 
 let request: { readonly signal: StopSignal; readonly time: number } | undefined;
 
-/** Work that ended early as it was asked to, with all that was done kept. */
+/** Work that stopped early on request and has kept what was done. */
 export class Stopped extends Error {}
 
-/** @param note tells the user that the signal was heard */
+/**
+ * Lets a training loop notice stop signals.
+ *
+ * @param note tells the user that the signal was received
+ */
 export function createStop(note: (line: string) => void): StopRequest {
   const hear = (signal: StopSignal): void => {
     const time = performance.now();
@@ -31,7 +35,7 @@ export function createStop(note: (line: string) => void): StopRequest {
     }
     request = { signal, time };
     const name = signal === 'SIGINT' ? 'Ctrl-C' : signal;
-    note(`${name}: stopping after this step; once more ends at once`);
+    note(`${name}: stopping after this step; a second ${name} ends at once`);
   };
   const heard = SIGNALS.filter((signal) => signal !== 'SIGHUP' || !ignoresHangUp);
   return {
@@ -48,12 +52,12 @@ export function createStop(note: (line: string) => void): StopRequest {
   };
 }
 
-/** The exit code of a command that stopped because it was asked to. */
+/** The exit code of a command that was stopped by a signal. */
 export const stopCode = (): number => 128 + constants.signals[request?.signal ?? 'SIGINT'];
 
 /**
- * Ends as if nobody had listened. `process.exit` would unload a software adapter whose threads are at work, which crashes now
- * and then.
+ * Ends the process by the signal, as if nobody had listened. `process.exit` would unload a software adapter while its threads
+ * work, which sometimes crashes.
  */
 export function end(signal: StopSignal): void {
   process.removeAllListeners(signal);
@@ -63,8 +67,8 @@ export function end(signal: StopSignal): void {
 let ignoresHangUp = false;
 
 /**
- * Node forgets that `nohup` has a hang-up ignored, and a run for a night is started with it. It is known by what it puts in the
- * place of a terminal on stdin: a /dev/null that cannot be read.
+ * Makes a run survive the end of its terminal when it was started with `nohup`: Node resets the ignored SIGHUP. `nohup` is
+ * recognised by what it gives as stdin: a /dev/null that cannot be read.
  */
 export function keepNohup(): void {
   ignoresHangUp = stdinIsNohups();

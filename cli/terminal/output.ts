@@ -1,14 +1,14 @@
-/** What a command prints: all of its results, or an error. Nothing else writes to stdout. */
+/** Output of a command. Results go to stdout through `print` and nowhere else; everything else goes to stderr. */
 import { fstatSync, fsyncSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
-import { OutputError } from '../engine/errors.js';
+import { OutputError } from '../../engine/errors.js';
 
-/** What is told of results that did not arrive where stdout leads. */
+/** The error for results that could not be written to stdout. */
 function failed(error: unknown): OutputError {
   const { code, message } = error as NodeJS.ErrnoException;
   return new OutputError(
     `the output cannot be written: ${REASONS[code ?? ''] ?? message}`,
-    'make room or print elsewhere, and run the command again',
+    'free some space or redirect the output elsewhere, and run the command again',
     { cause: error },
   );
 }
@@ -19,7 +19,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EFBIG: 'the file may not grow further',
 };
 
-/** Whoever read our output has stopped, as `head` does: there is nobody left to print for, and nothing went wrong. */
+/** The reader of stdout has stopped, as `head` does. This is no error, but there is nobody left to print for. */
 export class ReaderGone extends Error {}
 
 let queue: Promise<void> = Promise.resolve();
@@ -28,25 +28,25 @@ let file: boolean | undefined;
 /**
  * Writes results to stdout.
  *
- * @throws OutputError where they cannot be written wholly; ReaderGone where nobody reads on
+ * @throws OutputError if they cannot be written completely; ReaderGone if nobody reads any more
  */
 export function print(text: string): Promise<void> {
   const printed = queue.then(() => (isFile() ? writeFully(Buffer.from(text)) : writeToStream(text)));
-  // Awaited by whoever prints; behind a failure nothing more is written.
+  // Callers await the result; after a failure nothing more is written.
   queue = printed;
   queue.catch(() => undefined);
   return printed;
 }
 
-/** Prints for programs. Numbers that JSON has not, such as infinite errors, become null. */
+/** Prints JSON. Numbers that JSON lacks, such as infinity, become null. */
 export const printJson = (value: unknown): Promise<void> => print(`${JSON.stringify(value, null, 2)}\n`);
 
-/** Waits for what was printed so far; throws as `print` does. */
+/** Waits until everything printed so far is written; throws like `print`. */
 export async function printed(): Promise<void> {
   await queue;
   if (!file || !fstatSync(1).isFile()) return;
   try {
-    // Some file systems take what they have no room for, and say so only now.
+    // Some file systems accept data that they have no room for, and report it only here.
     fsyncSync(1);
   } catch (error) {
     if (['ENOSPC', 'EDQUOT', 'EFBIG', 'EIO'].includes((error as NodeJS.ErrnoException).code ?? ''))
@@ -54,19 +54,19 @@ export async function printed(): Promise<void> {
   }
 }
 
-/** Tells the user on stderr. Where nobody listens, or nothing can be written, the command goes on. */
+/** Writes to stderr. If that fails, the command continues. */
 export function say(text: string): void {
   try {
     process.stderr.write(text);
   } catch {}
 }
 
-/** Keeps what is wrong with a stream from ending the command: `print` notices it, and stderr does not matter. */
+/** Keeps stream errors from ending the command: `print` reports those of stdout, and those of stderr do not matter. */
 export function guardStreams(): void {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 }
 
-/** Files and devices, which Node's stream would write to without a look at how much was taken. */
+/** Whether stdout is a file or device, for which Node's stream would ignore partial writes. */
 function isFile(): boolean {
   if (file === undefined) {
     const found = fstatSync(1);

@@ -1,18 +1,20 @@
-/** What `promptkd bench` and bench/ show of their rows. */
-import type { EncoderRow } from '../bench/workloads/encoder.js';
-import { aluShare, copyShare, type KernelRow } from '../bench/workloads/kernels.js';
-import type { StepRow } from '../bench/workloads/steps.js';
+/** The tables of `promptkd bench` and of bench/. */
+import type { EncoderRow } from '../../bench/workloads/encoder.js';
+import { aluShare, copyShare, type KernelRow } from '../../bench/workloads/kernels.js';
+import type { StepRow } from '../../bench/workloads/steps.js';
 import { counted, milliseconds, number, percent, perSecond } from './numbers.js';
 
+/** A table as text. */
 export interface TableText {
   readonly head: readonly string[];
   readonly rows: readonly (readonly string[])[];
-  /** Columns from the left that hold text (default 1). */
+  /** How many columns from the left hold text (default 1). */
   readonly text?: number;
 }
 
 const mebibytes = (bytes: number) => number(bytes / 2 ** 20);
 
+/** A kernel per row. */
 export const kernelTable = (rows: readonly KernelRow[]): TableText => ({
   head: [
     'kernel',
@@ -44,33 +46,34 @@ export const kernelTable = (rows: readonly KernelRow[]): TableText => ({
   }),
 });
 
-/** The peaks that the shares refer to: medians over the groups in which they were measured. */
+/** The peaks that the shares refer to: the range of those measured with the rows. */
 export function peakLine(rows: readonly KernelRow[]): string {
   const range = (unit: 'flops' | 'bytes') => {
     const known = rows.flatMap(({ peak }) => peak[unit] ?? []).map((rate) => rate / 1e6);
     return known.length > 0 ? `${number(Math.min(...known))} to ${number(Math.max(...known))}` : 'no';
   };
-  return `Peaks of this adapter, measured in turns with the rows: ${range('flops')} GFLOP/s (multiply-add in registers), ${range('bytes')} GB/s (copy, read and write).\n`;
+  return `Peaks of this adapter, measured between the rows: ${range('flops')} GFLOP/s (fused multiply-add in registers), ${range('bytes')} GB/s (copy, reads plus writes).\n`;
 }
 
-/** Speed over all products of the models' steps (NT and NN: forward, and the gradient of activations), by their work. */
+/** Mean speed of all matmuls of a ViT step (NT: forward; NN: gradient of activations), weighted by their work. */
 export function weightedLines(rows: readonly KernelRow[]): string {
   const inSteps = rows.filter(({ family, model }) => /^gemm-n[nt]$/.test(family) && /^ViT/.test(model));
   return [...new Set(inSteps.map(({ dtype }) => dtype))]
     .map((dtype) => {
       const of = inSteps.filter((row) => row.dtype === dtype);
       const [work, time] = [of.map(({ flops }) => flops), of.map(({ timing }) => timing.median)].map(sum);
-      return `The ${of.length} products of the ViT shapes, weighted by their work, ${dtype}: ${number(work! / time! / 1e6)} GFLOP/s.\n`;
+      return `The ${of.length} matmuls of the ViT shapes, weighted by their work, ${dtype}: ${number(work! / time! / 1e6)} GFLOP/s.\n`;
     })
     .join('\n');
 }
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
-/** Activations are float16 on tensor cores alone. */
+/** How values are stored; activations are float16 only on tensor cores. */
 const stored = ({ dtype, activations }: Pick<StepRow, 'dtype' | 'activations'>): string =>
   dtype === activations ? dtype : `${dtype}, activations ${activations}`;
 
+/** A model and batch per row. */
 export const encoderTable = (rows: readonly EncoderRow[]): TableText => ({
   head: [
     'image encoder',
@@ -96,6 +99,7 @@ export const encoderTable = (rows: readonly EncoderRow[]): TableText => ({
   ]),
 });
 
+/** A training step per row. */
 export const stepTable = (rows: readonly StepRow[]): TableText => ({
   head: [
     'step',

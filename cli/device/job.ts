@@ -1,23 +1,25 @@
-/** What a command that computes needs: a device, files and progress, and that all of it is closed again. */
+/** Opens what a computing command needs (device, files, progress), and closes all of it in the end. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { Job } from '../models/job.js';
+import type { Job } from '../../models/job.js';
+import { KernelReport } from '../debug/kernelReport.js';
+import { mark } from '../debug/trace.js';
+import { defaultWorkers, openImagePool } from '../platform/imagePool.js';
+import { nodePlatform } from '../platform/node.js';
+import { createProgress } from '../terminal/progress.js';
+import { createStop } from '../terminal/stop.js';
 import { addGpuOptions, commandGpu, type GpuFlags, type PrecisionFlags } from './gpu.js';
-import { defaultWorkers, openImagePool } from './platform/imagePool.js';
-import { nodePlatform } from './platform/node.js';
-import { createProgress } from './progress.js';
-import { createStop } from './stop.js';
-import { mark } from './trace.js';
 
+/** Flags of `addJobOptions`. */
 export interface JobFlags extends GpuFlags {
   readonly workers?: number;
 }
 
-/** Adds `--adapter`, `--level` and, for commands that read images, `--workers`. */
+/** Adds the GPU options and, for commands that read images, `--workers`. */
 export function addJobOptions(command: Command): Command {
   return addGpuOptions(command).addOption(
     new Option(
       '--workers <n>',
-      'threads that decode and crop images, with the same results for any number; 0: the main one (default: by the machine)',
+      'threads that decode and crop images; results do not depend on it; 0: the main thread only (default: depends on the machine)',
     )
       .env('PROMPTKD_WORKERS')
       .argParser(parseWorkers),
@@ -25,19 +27,21 @@ export function addJobOptions(command: Command): Command {
 }
 
 function parseWorkers(text: string): number {
-  if (!/^\d{1,3}$/.test(text)) throw new InvalidArgumentError('Give a whole number from 0.');
+  if (!/^\d{1,3}$/.test(text)) throw new InvalidArgumentError('Give a whole number, 0 or more.');
   return Number(text);
 }
 
 /**
- * Runs `work` on the adapter that the flags choose. Nothing before it may take long or write: where the embedded adapter
- * is needed, the command starts again from the beginning.
+ * Runs `work` on the adapter that the flags choose. Nothing before it may be slow or write: if the embedded adapter is
+ * needed, the command starts over in another process.
  */
 export async function withJob<T>(
   flags: JobFlags & PrecisionFlags,
   work: (job: Job) => Promise<T>,
 ): Promise<T> {
+  const kernels = new KernelReport();
   let gpu = await commandGpu(flags);
+  kernels.attach(gpu);
   const progress = createProgress();
   const workers = flags.workers ?? defaultWorkers(gpu.capabilities.software);
   const images = openImagePool(nodePlatform, workers);
@@ -49,6 +53,7 @@ export async function withJob<T>(
       reopen: async () => {
         gpu.destroy();
         gpu = await commandGpu(flags, { announce: false });
+        kernels.attach(gpu);
       },
       platform: images.platform,
       precision: flags.precision,
@@ -60,6 +65,7 @@ export async function withJob<T>(
   } finally {
     progress.close();
     await images.close();
+    await kernels.finish();
     gpu.destroy();
   }
 }

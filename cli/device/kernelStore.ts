@@ -1,29 +1,30 @@
 /**
- * What is known of the kernels on an adapter, in the user's cache: verdicts (engine/kernels/kernelChecks.ts) and timed choices
- * (engine/kernels/tuner.ts). One file an adapter, driver and level.
+ * What is known about the kernels on an adapter, stored in the user's cache: verdicts (engine/kernels/kernelChecks.ts) and timed
+ * choices (engine/kernels/tuner.ts). One file per adapter, driver and level.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as v from 'valibot';
-import type { Level } from '../engine/capabilities.js';
-import type { Gpu } from '../engine/gpu/gpu.js';
+import type { Level } from '../../engine/capabilities.js';
+import type { Gpu } from '../../engine/gpu/gpu.js';
 import {
   attachChecks,
   KernelChecks,
   shaderFingerprint,
   type VerdictStore,
-} from '../engine/gpu/kernelChecks.js';
-import { attachTuner, type TunedChoice, Tuner, type TuningStore } from '../engine/gpu/tuner.js';
-import { openSealedJson, sealJson } from '../models/runs/sealedJson.js';
-import { say } from './output.js';
-import { cacheFolder } from './platform/cacheFolder.js';
+} from '../../engine/gpu/kernelChecks.js';
+import { attachTuner, type TunedChoice, Tuner, type TuningStore } from '../../engine/gpu/tuner.js';
+import { openSealedJson, sealJson } from '../../models/runs/sealedJson.js';
+import { debugLevel } from '../debug/level.js';
+import { cacheFolder } from '../platform/cacheFolder.js';
+import { say } from '../terminal/output.js';
 
 const STORED = v.object({
   adapter: v.string(),
   driver: v.string(),
   level: v.string(),
-  /** Of WebGPU's implementation and of all kernel texts: what another version of them says does not count. */
+  /** Version of the WebGPU implementation and hash of all WGSL: results of other versions are ignored. */
   version: v.string(),
   verdicts: v.record(v.string(), v.string()),
   choices: v.record(
@@ -31,6 +32,7 @@ const STORED = v.object({
     v.object({ name: v.string(), milliseconds: v.record(v.string(), v.number()) }),
   ),
 });
+/** The content of the file. */
 export type StoredKernels = v.InferOutput<typeof STORED>;
 
 /** The version of the npm package that compiles the kernels. */
@@ -46,8 +48,8 @@ function compilerVersion(): string {
 const currentVersion = (): string => `webgpu ${compilerVersion()}, kernels ${shaderFingerprint()}`;
 
 /**
- * The file for an adapter: its name to read, and a hash of what decides which kernels there are. What is found at a lower level
- * must not take the place of what is found at the adapter's own.
+ * The path of the file for an adapter: its name, and a hash of everything that decides which kernels can run. The level is part
+ * of it, so that results of a lower level do not replace those of the adapter's own.
  */
 export function kernelFile(
   { name, driver, backend }: Gpu['adapter'],
@@ -63,12 +65,12 @@ export function kernelFile(
   return join(cacheFolder(env), 'kernels', `${plain}-${identity}.json`);
 }
 
-/** A store in a file, for both. */
+/** Stores verdicts and choices in one file. */
 export class KernelStore {
   readonly stored: StoredKernels;
   private failed = false;
 
-  /** @param note told once where a file cannot be read or written; the run goes on without it */
+  /** @param note is told once if the file cannot be read or written; the run continues without it */
   constructor(
     readonly path: string,
     about: Pick<StoredKernels, 'adapter' | 'driver' | 'level'>,
@@ -94,7 +96,7 @@ export class KernelStore {
     },
   };
 
-  /** Drops the timed choices; verdicts stay. */
+  /** Deletes the timed choices; verdicts stay. */
   forgetChoices(): void {
     for (const key of Object.keys(this.stored.choices)) delete this.stored.choices[key];
     this.write({ choices: false });
@@ -108,20 +110,18 @@ export class KernelStore {
       return undefined;
     }
     try {
-      // Of another version nothing is taken, so it does not matter whether it is whole.
+      // Nothing is taken from another version, so it need not be intact.
       if ((JSON.parse(text) as Partial<StoredKernels> | null)?.version !== version) return undefined;
       return v.parse(STORED, openSealedJson(this.path, text));
     } catch (error) {
-      this.note(
-        `what is known of the kernels is found out again: ${this.path} cannot be read (${(error as Error).message})`,
-      );
+      this.note(`kernels are checked again: ${this.path} cannot be read (${(error as Error).message})`);
       return undefined;
     }
   }
 
   /**
-   * Under a temporary name that is renamed, so that a run that is killed leaves a whole file. What another process has found out
-   * meanwhile is kept.
+   * Writes a temporary file and renames it, so that a killed run leaves an intact file. Entries that another process has added
+   * meanwhile are kept.
    */
   private write({ choices = true } = {}): void {
     if (this.failed) return;
@@ -137,7 +137,7 @@ export class KernelStore {
     } catch (error) {
       if (existsSync(temporary)) rmSync(temporary);
       this.failed = true;
-      this.note(`what is found out about the kernels is not kept: ${(error as Error).message}`);
+      this.note(`results of kernel checks cannot be stored: ${(error as Error).message}`);
     }
   }
 }
@@ -149,7 +149,7 @@ const note = (text: string) => say(`${text}\n`);
 
 const stores = new WeakMap<GPUDevice, KernelStore>();
 
-/** What is known of the kernels on a device: one store for all that use it. */
+/** The store for a device: one object for everybody who uses it. */
 export function kernelStoreOf({ device, adapter, capabilities }: Gpu, env = process.env): KernelStore {
   let store = stores.get(device);
   if (!store) {
@@ -161,30 +161,30 @@ export function kernelStoreOf({ device, adapter, capabilities }: Gpu, env = proc
   return store;
 }
 
-/** Has kernels checked before they are used, and those that somebody has timed chosen. */
+/** Makes the device check kernels before their first use, and use stored timed choices. */
 export function attachKernels(gpu: Gpu): void {
-  // Dawn's null backend computes nothing.
+  // Dawn's null backend does not compute.
   if (gpu.adapter.backend === 'null') return;
   const store = kernelStoreOf(gpu);
   attachChecks(gpu, new KernelChecks(gpu, store.verdicts, { onNote: note }));
-  // Without any time of its own it follows what is stored.
+  // A tuner without time only follows stored choices.
   if (Object.keys(store.stored.choices).length > 0)
     attachTuner(gpu, new Tuner(gpu, store.choices, { seconds: 0 }));
 }
 
-/** Times the kernels of every plan from now on, for so many seconds in all. */
+/** Times the kernels of every plan from now on, for this many seconds in total. */
 export function startTuning(gpu: Gpu, seconds: number, env: NodeJS.ProcessEnv = process.env): void {
   const store = kernelStoreOf(gpu);
   let announced = false;
   const tuner = new Tuner(gpu, store.choices, {
     seconds,
     onProgress: () => {
-      if (!announced) note(`timing the kernels of products, ${seconds} s at the most; kept in ${store.path}`);
+      if (!announced) note(`timing kernels for at most ${seconds} s; results are stored in ${store.path}`);
       announced = true;
     },
     onLate: () =>
-      note(`${seconds} s were not enough to time all products: the others keep the shipped choice`),
-    onNote: env.DEBUG ? note : undefined,
+      note(`${seconds} s were not enough to time all kernels: the others keep the shipped choice`),
+    onNote: debugLevel(env) > 0 ? note : undefined,
   });
   attachTuner(gpu, tuner);
 }

@@ -1,10 +1,9 @@
-/** Which sizes a step is timed at. */
+/** The sizes at which a training step is timed. */
+import type { StepOptions } from '../../bench/workloads/steps.js';
+import type { Gpu } from '../../engine/gpu/gpu.js';
+import type { Precision } from '../../models/clip/precision.js';
 
-import type { StepOptions } from '../bench/workloads/steps.js';
-import type { Gpu } from '../engine/gpu/gpu.js';
-import type { Precision } from '../models/clip/precision.js';
-
-/** Flags that decide the size of a step. */
+/** Flags that decide the size of a training step. */
 export interface StepFlags {
   readonly model?: string;
   readonly teacher?: string;
@@ -14,7 +13,7 @@ export interface StepFlags {
   readonly quick?: boolean;
 }
 
-/** Models and classes of a step: the demo's pair where the adapter is a processor, published ones on a GPU. */
+/** Models and classes of a step: the demo's pair on software adapters, the paper's models on a GPU. */
 export function stepSizes(
   gpu: Gpu,
   { model, teacher, classes, batch, precision, quick }: StepFlags,

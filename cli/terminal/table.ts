@@ -1,10 +1,10 @@
-/** Tables for people. */
+/** Tables on a terminal. */
 import Table from 'cli-table3';
-import type { Accuracy } from '../models/promptkd/shared/evaluate.js';
+import type { Accuracy } from '../../models/promptkd/shared/evaluate.js';
 
 /**
- * Rows under a head, the columns after the first `text` ones to the right. Without colours where the output is no
- * terminal, as the library sees to.
+ * Formats a table. Columns are right-aligned except for the first `text` ones. The library leaves out colours if the output
+ * is no terminal.
  */
 export function formatTable(
   head: readonly string[],
@@ -20,11 +20,12 @@ export function formatTable(
   return `${table.toString()}\n`;
 }
 
+/** Accuracies of one model. */
 export interface NamedAccuracy extends Accuracy {
   readonly name: string;
 }
 
-/** Accuracies in percent, a model a row. HM: harmonic mean of base and novel. */
+/** Accuracies in percent, one model per row. HM: harmonic mean of base and novel. */
 export function formatAccuracies(rows: readonly NamedAccuracy[]): string {
   const percent = (value: number | undefined) => (value === undefined ? '-' : value.toFixed(1));
   return formatTable(

@@ -1,5 +1,5 @@
-/** The paper's table beside ours. */
-import type { Compared, Score, Summary } from '../models/reproduce/summary.js';
+/** The table of `promptkd reproduce`: our numbers next to the paper's. */
+import type { Compared, Score, Summary } from '../../models/reproduce/summary.js';
 import { formatTable } from './table.js';
 
 const COLUMNS: Readonly<Record<Summary['setting'], readonly (readonly [keyof Score, string])[]>> = {
@@ -11,7 +11,7 @@ const COLUMNS: Readonly<Record<Summary['setting'], readonly (readonly [keyof Sco
   'cross-dataset': [['all', 'all']],
 };
 
-/** Two tables, of students and of teachers: each number with the paper's and the difference beside it. */
+/** A table of students and one of teachers: each accuracy with the paper's and the difference. */
 export function formatSummary(summary: Summary): string {
   return (['student', 'teacher'] as const).map((part) => `${table(summary, part)}`).join('\n');
 }
