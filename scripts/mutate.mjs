@@ -38,9 +38,9 @@ function mutate(source, tests) {
     testRunner: 'vitest',
     plugins: [
       '@stryker-mutator/vitest-runner',
-      fileURLToPath(new URL('mutation/texts.mjs', import.meta.url)),
+      fileURLToPath(new URL('mutation/ignored.mjs', import.meta.url)),
     ],
-    ignorers: ['texts'],
+    ignorers: ['ignored'],
     vitest: { configFile: 'scripts/mutation/vitest.config.mjs', related: false },
     coverageAnalysis: 'perTest',
     concurrency: Number(process.env.MUTATION_WORKERS ?? 2),
