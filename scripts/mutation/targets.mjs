@@ -13,7 +13,7 @@ export const TARGETS = {
   'engine/train/lossScale.ts': [],
   'engine/train/magnitude.ts': [],
   'engine/graph/traverse.ts': [],
-  'engine/graph/fuse.ts': ['test/properties/graphs.test.ts'],
+  'engine/graph/fuse.ts': ['test/engine/graph/fuseRules.test.ts', 'test/properties/graphs.test.ts'],
   'engine/gpu/schedule.ts': [],
   'engine/gpu/plan.ts': ['test/properties/graphs.test.ts'],
   'models/promptkd/shared/defaults.ts': [],
