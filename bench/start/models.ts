@@ -5,7 +5,7 @@ import { nodePlatform } from '../../cli/platform/node.js';
 import { UserError } from '../../engine/errors.js';
 import { streamSafetensors } from '../../models/checkpoints/safetensors.js';
 import { expectedShapes } from '../../models/clip/config.js';
-import { isKnownModel, KNOWN_MODELS } from '../../models/promptkd/shared/shapes.js';
+import { isKnownModel, KNOWN_MODELS } from '../../models/clip/knownModels.js';
 import { randomWeight } from '../workloads/values.js';
 
 /** Writes a published model with random float32 weights, the type of most checkpoints, and a vocabulary of its size. */

@@ -6,12 +6,11 @@ import { number } from '../../cli/terminal/numbers.js';
 import { type Gpu, openGpu } from '../../engine/gpu/gpu.js';
 import { releaseAll } from '../../engine/gpu/memory.js';
 import { Plan } from '../../engine/gpu/plan.js';
-import { studentRequests, teacherRequest } from '../../models/promptkd/shared/shapes.js';
 import { type Flags, withReport } from '../command.js';
 import { markdownTable } from '../table.js';
 import { fillLeaves } from '../workloads/kernels.js';
 import { modelNamed } from '../workloads/models.js';
-import { hostCost } from '../workloads/steps.js';
+import { hostCost, stepRequests } from '../workloads/steps.js';
 
 /** Host time of a step on a backend. */
 export interface HostRow {
@@ -28,10 +27,10 @@ const GOAL = { reach: 10, stretch: 5 };
 /** Times steps with as many dispatches as those of ViT-L/14 and ViT-B/16, but small tensors, so that the host dominates. */
 async function measure(gpu: Gpu, backend: string, repeats: number): Promise<HostRow[]> {
   const [teacher, student] = [modelNamed('deep-teacher'), modelNamed('deep-student')];
-  const shape = { classes: 10, batch: 2 };
+  const requests = stepRequests(teacher, student, { classes: 10, batch: 2 });
   const steps = [
-    ['stage 1', teacherRequest(teacher, shape)],
-    ['stage 2', studentRequests(teacher, student, shape).train],
+    ['stage 1', requests.teacher],
+    ['stage 2', requests.student.train],
   ] as const;
   const rows: HostRow[] = [];
   for (const [step, request] of steps) {

@@ -4,6 +4,7 @@ import { measureEncoder } from '../../bench/workloads/encoder.js';
 import { casesFor, FAMILIES, kernelCases } from '../../bench/workloads/kernelCases.js';
 import { fillLeaves } from '../../bench/workloads/kernels.js';
 import { modelNamed } from '../../bench/workloads/models.js';
+import { stepRequests } from '../../bench/workloads/steps.js';
 import { seededValues } from '../../bench/workloads/values.js';
 import { type Gpu, openGpu } from '../../engine/gpu/gpu.js';
 import { releaseAll, write } from '../../engine/gpu/memory.js';
@@ -12,7 +13,6 @@ import { Plan } from '../../engine/gpu/plan.js';
 import { type PlanRequest, Schedule } from '../../engine/gpu/schedule.js';
 import { evaluate } from '../../engine/graph/reference.js';
 import { constant, type Tensor } from '../../engine/graph/tensor.js';
-import { studentRequests } from '../../models/promptkd/shared/shapes.js';
 import { relativeError } from '../helpers/check.js';
 
 const gpu: Gpu = await openGpu();
@@ -112,7 +112,7 @@ describe('the encoder', () => {
 describe('the step without fusion', () => {
   it('computes the same loss in more dispatches', async () => {
     const small = modelNamed('emoji-student');
-    const step = studentRequests(small, small, { classes: 5, batch: 2 }).train;
+    const step = stepRequests(small, small, { classes: 5, batch: 2 }).student.train;
     const apart = unfused(step);
     fillLeaves(gpu, step);
     const rate = [...new Schedule(step, gpu.capabilities).leaves].find(

@@ -11,6 +11,7 @@ import { sampleFewShot } from '../../models/datasets/fewShot.js';
 import { ImageRunner } from '../../models/datasets/imageRunner.js';
 import { loadDataset } from '../../models/datasets/loadDataset.js';
 import { readClassVectors } from '../../models/promptkd/classVectors/classVectors.js';
+import { classTensor, studentLogits } from '../../models/promptkd/shared/logits.js';
 import { projectionVariables } from '../../models/promptkd/shared/projection.js';
 import {
   parseSettings,
@@ -18,8 +19,8 @@ import {
   TeacherSettingsSchema,
 } from '../../models/promptkd/shared/settings.js';
 import { runTeacher } from '../../models/promptkd/stage1/run.js';
-import { distillationImages, runStudent } from '../../models/promptkd/stage2/run.js';
-import { classTensor, studentLogits } from '../../models/promptkd/stage2/step.js';
+import { runStudent } from '../../models/promptkd/stage2/run.js';
+import { distillationImages } from '../../models/promptkd/stage2/trainingImages.js';
 import { Classifier } from '../../models/promptkd/use/classifier.js';
 import { type ExportOptions, exportRun } from '../../models/promptkd/use/exportRun.js';
 import { TestRandom } from '../helpers/check.js';

@@ -4,9 +4,9 @@ import { Command } from 'commander';
 import { expect, it } from 'vitest';
 import { nodePlatform } from '../../cli/platform/node.js';
 import { addSettingsOptions, readSettings, type SettingsFlags, type Stage } from '../../cli/settings.js';
+import { KNOWN_MODELS } from '../../models/clip/knownModels.js';
 import { resolveStudent, resolveTeacher } from '../../models/promptkd/shared/defaults.js';
 import type { StudentSettings, TeacherSettings } from '../../models/promptkd/shared/settings.js';
-import { KNOWN_MODELS } from '../../models/promptkd/shared/shapes.js';
 
 const doc = readFileSync(new URL('../../docs/ablations.md', import.meta.url), 'utf8');
 

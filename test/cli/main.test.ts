@@ -31,7 +31,9 @@ describe('promptkd', () => {
     (...args) => {
       const { status, stderr } = promptkd(...args);
       expect(status).toBe(2);
-      expect(stderr).toMatch(/^error: .*\nhint: .*\n$/);
+      const help = args[0] === 'doctor' ? 'promptkd doctor --help' : 'promptkd --help';
+      expect(stderr).toMatch(/^error: .*\n/);
+      expect(stderr).toMatch(new RegExp(`\nhint: run ${help}\n$`));
     },
   );
 });

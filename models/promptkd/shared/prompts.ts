@@ -1,6 +1,5 @@
 /** Learned prompts of both towers: how many, where, and how they start (IVLP's design; docs/method.md 1.2). */
-import { UserError } from '../../../engine/errors.js';
-import { type Tensor, variable } from '../../../engine/graph/tensor.js';
+import { type Tensor, UserError, variable } from '../../../engine/index.js';
 import type { Checkpoint } from '../../checkpoints/tensors.js';
 import type { ClipConfig } from '../../clip/config.js';
 import { readable } from '../../fileErrors.js';
@@ -18,6 +17,7 @@ export interface PromptValues {
   readonly vision: readonly Float32Array[];
 }
 
+/** How many prompts both towers have, and of how many tokens. */
 export interface PromptShape {
   /** Number of blocks with prompts; 0 means none in that tower. */
   readonly textDepth: number;
@@ -72,16 +72,25 @@ export function requireFitting(path: string, values: PromptValues, config: ClipC
 /** Standard deviation of the initial deep prompts. */
 const INITIAL_DEVIATION = 0.02;
 
-/** Throws when a tower has fewer blocks than prompts are asked for. */
-export function checkPromptShape(shape: PromptShape, config: ClipConfig): void {
-  for (const tower of ['text', 'vision'] as const) {
-    const depth = shape[`${tower}Depth`];
-    if (depth > config[tower].layers)
+/** Tokens of the shortest class prompt beside the context: start, a name, full stop and end. */
+const LEAST_OTHERS = 4;
+
+/** @throws UserError when a tower has fewer blocks than have prompts, or the text encoder no room for a context and a class name */
+export function checkPromptShape(shape: PromptShape, { text, vision }: ClipConfig): void {
+  for (const [tower, { layers }] of Object.entries({ text, vision })) {
+    const depth = shape[`${tower as 'text' | 'vision'}Depth`];
+    if (depth > layers)
       throw new UserError(
-        `${tower} prompt depth ${depth} is more than the ${config[tower].layers} blocks of the ${tower} tower`,
-        `set the ${tower} prompt depth to ${config[tower].layers} or less`,
+        `${tower} prompt depth ${depth} is more than the ${layers} blocks of the ${tower} tower`,
+        `set the ${tower} prompt depth to ${layers} or less`,
       );
   }
+  const most = text.contextLength - LEAST_OTHERS;
+  if (shape.textDepth > 0 && shape.textLength > most)
+    throw new UserError(
+      `${shape.textLength} prompt tokens leave no room for a class name in the ${text.contextLength} tokens of the text encoder`,
+      `set textLength to ${most} or less`,
+    );
 }
 
 /**
@@ -114,3 +123,19 @@ export function promptVariables(values: PromptValues, config: ClipConfig): Promp
     });
   return { text: make('text'), vision: make('vision') };
 }
+
+/** How many blocks of a tower have prompts, and of how many tokens. */
+export interface PromptSize {
+  readonly depth: number;
+  readonly length: number;
+}
+
+/** The prompts of one tower by their shapes alone. */
+export const shapeOnlyPrompts = (
+  tower: 'text' | 'vision',
+  { depth, length }: PromptSize,
+  config: ClipConfig,
+): Tensor[] =>
+  Array.from({ length: depth }, (_, i) =>
+    variable(undefined, [length, config[tower].width], `${tower}.${i}`),
+  );

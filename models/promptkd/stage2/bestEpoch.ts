@@ -1,8 +1,14 @@
 /** Keeps the best epoch of stage 2 where the settings ask for one (docs/method.md 3.9); the default is the last. */
-import { UserError } from '../../../engine/errors.js';
-import type { Gpu } from '../../../engine/gpu/gpu.js';
-import { copyLeaf, readLeaf, release, write } from '../../../engine/gpu/memory.js';
-import { type Tensor, variable } from '../../../engine/graph/tensor.js';
+import {
+  copyLeaf,
+  type Gpu,
+  readLeaf,
+  release,
+  type Tensor,
+  UserError,
+  variable,
+  write,
+} from '../../../engine/index.js';
 import type { Dataset, ImageItem } from '../../datasets/dataset.js';
 import { ImageRunner } from '../../datasets/imageRunner.js';
 import type { Skipped } from '../../datasets/skipped.js';
@@ -17,11 +23,11 @@ const BATCH = 16;
 /** The images that decide between epochs. */
 export interface DecidingImages {
   readonly items: readonly ImageItem[];
-  /** Only the first so many classes are told apart. */
+  /** Only the first so many classes can be predicted. */
   readonly classes: number;
-  /** What they are, in words. */
+  /** For messages. */
   readonly name: string;
-  /** Bears with broken ones among them, which then do not count. */
+  /** Collects broken images among them, which then do not count. */
   readonly skipped?: Skipped;
 }
 
@@ -66,6 +72,7 @@ export function countCorrect(
   ).length;
 }
 
+/** The best epoch so far by accuracy, kept on the device. */
 export class BestEpoch {
   /** Right answers and number of the best epoch; on the device with the rest, so that a saved state has it too. */
   private readonly record = variable(Float32Array.of(-1, 0), [2], 'best.record');

@@ -9,9 +9,7 @@
  * into place) and is never changed, so a process that is killed loses what it had not written yet and nothing else.
  * In memory are the keys, and rows that are not written yet: a row is read when it is asked for.
  */
-
-import { UserError } from '../../../engine/errors.js';
-import { fromHalf, toHalf } from '../../../engine/half.js';
+import { fromHalf, toHalf, UserError } from '../../../engine/index.js';
 import { crc32Of } from '../../checkpoints/crc32.js';
 import { encodeSafetensors, openSafetensors } from '../../checkpoints/safetensors.js';
 import type { Platform } from '../../platform.js';
@@ -36,6 +34,7 @@ interface Place {
   readonly row: number;
 }
 
+/** The features of one owner: rows of `width` numbers by key, float16 on disk. */
 export class FeatureCache {
   private readonly places = new Map<string, Place>();
   private readonly fresh = new Map<string, Uint16Array>();

@@ -13,7 +13,7 @@ import { imageFeatures, textFeatures } from './model.js';
 /** Images of one run of the graph. */
 const BATCH = 64;
 
-export class Judge {
+export class Evaluator {
   private constructor(
     private readonly runner: ImageRunner,
     private readonly classes: number,
@@ -29,7 +29,7 @@ export class Judge {
         { transposeB: true },
       ),
     );
-    return new Judge(runner, count);
+    return new Evaluator(runner, count);
   }
 
   /** Accuracy on drawings that have a class, under the test transform. */
