@@ -13,6 +13,7 @@ import { imageFeatures, textFeatures } from './model.js';
 /** Images of one run of the graph. */
 const BATCH = 64;
 
+/** Measures accuracy with the weights as they are. */
 export class Evaluator {
   private constructor(
     private readonly runner: ImageRunner,
