@@ -15,7 +15,7 @@ export const TARGETS = {
   'engine/graph/traverse.ts': [],
   'engine/graph/fuse.ts': ['test/engine/graph/fuseRules.test.ts', 'test/properties/graphs.test.ts'],
   'engine/gpu/schedule.ts': [],
-  'engine/gpu/plan.ts': ['test/properties/graphs.test.ts'],
+  'engine/gpu/plan.ts': ['test/engine/gpu/planBuffers.test.ts', 'test/engine/gpu/outOfMemory.test.ts'],
   'models/promptkd/shared/defaults.ts': [],
   'models/promptkd/shared/fixedCrops.ts': [],
   'models/promptkd/shared/gradientsAndUpdate.ts': [],
