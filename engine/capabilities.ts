@@ -45,3 +45,14 @@ export function matrixSubgroup({ subgroupSize, subgroupSizeControl }: Capabiliti
   const [smallest, largest] = subgroupSize ?? [32, 32];
   return { LANES: largest, PINNED: smallest !== largest && subgroupSizeControl === true };
 }
+
+/** What every WebGPU adapter can do, for schedules without a device: no float16, no subgroups, no tensor cores. */
+export const PORTABLE: Capabilities = {
+  f16: false,
+  subgroups: false,
+  subgroupMatrix: [],
+  workgroupMemory: 32768,
+  timestamps: false,
+  software: false,
+  level: 'portable',
+};

@@ -5,34 +5,43 @@ import { Schedule } from '../../engine/gpu/schedule.js';
 import { type DType, input } from '../../engine/graph/tensor.js';
 import { type KernelSource, kernelSource } from '../../engine/kernels/kernelSource.js';
 import { matmulCandidates } from '../../engine/kernels/matmul/candidates.js';
+import { KNOWN_MODELS } from '../../models/clip/knownModels.js';
 import { resampleKernels } from '../../models/images/gpuPreprocess.js';
-import { KNOWN_MODELS, studentRequests, teacherRequest } from '../../models/promptkd/shared/shapes.js';
+import { defaultStudent, defaultTeacher } from '../../models/promptkd/shared/defaults.js';
+import { usualTeacher } from '../../models/promptkd/shared/teacher.js';
+import { teacherRequest } from '../../models/promptkd/stage1/plan.js';
+import { studentRequests } from '../../models/promptkd/stage2/plan.js';
 import { candidatesOf } from './candidateVariants.js';
 
+/** A kernel that messages can name. */
 export interface NamedKernel {
   /** The kernel, how its first tensor is stored, and the constants that tell it from others of its name. */
   readonly label: string;
   readonly source: KernelSource;
 }
 
-/** Training of both stages, ViT-L/14 and then ViT-B/16, evaluation, preprocessing, and the candidates of products and attention. */
+/** Training of both stages, ViT-L/14 and then ViT-B/16, evaluation, preprocessing, and the candidates of matmul and attention. */
 export function listKernels(capabilities: Capabilities): NamedKernel[] {
   const { 'ViT-B/16': small, 'ViT-L/14': large } = KNOWN_MODELS;
   const { across, down } = resampleKernels(small.vision.resolution);
   const sources: KernelSource[] = [across, down];
   for (const precision of ['f32', 'f16'] as const) {
-    const step = { classes: 100, batch: 8, precision, capabilities };
-    const requests = [teacherRequest(large, step), ...Object.values(studentRequests(large, small, step))];
+    const sizes = { classes: 100, capabilities };
+    const distilling = defaultStudent(small, { precision });
+    const requests = [
+      teacherRequest(large, defaultTeacher(large, { precision }), sizes),
+      ...Object.values(studentRequests(usualTeacher(large), small, distilling, sizes)),
+    ];
     for (const request of requests) sources.push(...new Schedule(request, capabilities).sources());
-    sources.push(...largeProducts(precision, capabilities));
+    sources.push(...largeMatmuls(precision, capabilities));
   }
   sources.push(...candidatesOf(capabilities));
   const texts = new Map(sources.map((source) => [`${source.entry}\n${source.code}`, source]));
   return named([...texts.values()]);
 }
 
-/** The candidates of two products of a ViT-L/14's block. */
-function largeProducts(dtype: DType, capabilities: Capabilities): KernelSource[] {
+/** The candidates of two matmuls of a ViT-L/14's block. */
+function largeMatmuls(dtype: DType, capabilities: Capabilities): KernelSource[] {
   const shapes = [
     [2088, 1024, 4096],
     [2088, 4096, 1024],
@@ -44,9 +53,9 @@ function largeProducts(dtype: DType, capabilities: Capabilities): KernelSource[]
       c: input([m, n], 'c', dtype),
     };
     const sizes = { batch: 1, m, n, k, transposeA: false, transposeB: true };
-    const product = { ...tensors, sizes, epilogue: {} };
-    return matmulCandidates(product, capabilities).map((candidate) =>
-      kernelSource(candidate.dispatch(product), capabilities),
+    const problem = { ...tensors, sizes, epilogue: {} };
+    return matmulCandidates(problem, capabilities).map((candidate) =>
+      kernelSource(candidate.dispatch(problem), capabilities),
     );
   });
 }

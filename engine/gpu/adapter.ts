@@ -72,7 +72,7 @@ function define(name: string, value: unknown): void {
 }
 
 /**
- * Dawn toggles that every device here has on, and off. Without `disable_robustness` every index in every loop would be clamped;
+ * Dawn toggles that are on for every device. Without `disable_robustness` every index in every loop would be clamped;
  * tests run all kernels with checks of their own instead (bounds.ts).
  */
 export const ENABLED_TOGGLES: readonly string[] = [
@@ -80,6 +80,7 @@ export const ENABLED_TOGGLES: readonly string[] = [
   'vulkan_enable_f16_on_nvidia',
   'disable_robustness',
 ];
+/** Dawn toggles that are off for every device. */
 export const DISABLED_TOGGLES: readonly string[] = ['timestamp_quantization'];
 
 /** What Dawn's `create` takes: the backend, the whole name of an adapter, and the toggles. */

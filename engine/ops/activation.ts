@@ -73,6 +73,7 @@ export const quickGelu = (x: Tensor): Tensor => activation(x, 'quickGelu');
 /** x Phi(x), any shape. */
 export const gelu = (x: Tensor): Tensor => activation(x, 'gelu');
 
+/** Calls for the checks of kernels and shaders. */
 export const activationExamples = examples(() =>
   ACTIVATIONS.flatMap((kind) => [
     example(`activation ${kind}`, [[3, 7]], (x) => activation(x, kind)),

@@ -30,6 +30,7 @@ export function otherTerm(node: GraphNode, term: Tensor): Tensor | undefined {
 /** `a + b`; `b`'s shape must equal the last axes of `a`'s. */
 export const add = (a: Tensor, b: Tensor): Tensor => call(op, [a, b], null);
 
+/** Calls for the checks of kernels and shaders. */
 export const addExamples = examples(() => [
   example('add', [[3, 5, 7], [7]], (a, b) => add(a, b)),
   example('add vectors', [[3, 8]], (x) => add(x, frozen(3, 8))),

@@ -1,5 +1,5 @@
 /**
- * Batch normalisation of `[batch, n]` by column, as PyTorch's BatchNorm1d: y = (x - mean) /
+ * Batch normalisation of `[batch, n]` by column, as PyTorch's BatchNorm1d (docs/method.md 3.1): y = (x - mean) /
  * sqrt(variance + epsilon) * gamma + beta. Training normalises with the biased variance of the batch and stores the
  * unbiased one; evaluation uses the stored statistics.
  */
@@ -244,6 +244,7 @@ export const updateRunningStatistics = (
   { momentum = 0.1, count }: { momentum?: number; count: number },
 ): GraphNode => record(runningOp, [runningMean, runningVariance, mean, variance], { momentum, count });
 
+/** Calls for the checks of kernels and shaders. */
 export const batchNormExamples = examples(() => {
   const statistics = [7, 7].map((n) => variable(undefined, [n]));
   const evaluation = example('batchNormEval', [[3, 7], [7], [7]], (x, gamma, beta) =>

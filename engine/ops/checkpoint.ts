@@ -16,4 +16,5 @@ export const checkpoint = (x: Tensor): Tensor => call(op, [x], null);
 /** Whether `x` was made by `checkpoint`. */
 export const isCheckpoint = (x: Tensor): boolean => nodeOf(x)?.op === op;
 
+/** Calls for the checks of kernels and shaders. */
 export const checkpointExamples = examples(() => [example('checkpoint', [[3, 5]], (x) => checkpoint(x))]);

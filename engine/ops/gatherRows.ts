@@ -154,6 +154,7 @@ export function embedding(table: Tensor, tokens: Tensor): Tensor {
   return reshape(gatherRows(table, reshape(tokens, [tokens.size])), [batch, length, table.shape[1]!]);
 }
 
+/** Calls for the checks of kernels and shaders. */
 export const gatherRowsExamples = examples(() => [
   example('gatherRows', [[5, 7]], (x) => gatherRows(x, indices([4, 0, 4], [3]))),
   example('gatherRows by vectors', [[5, 8]], (x) => gatherRows(x, indices([4, 0, 4], [3]))),

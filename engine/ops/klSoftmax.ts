@@ -1,6 +1,6 @@
 /**
- * The distillation loss: KL(softmax(teacher / T) || softmax(student / T)), times T^2, divided by batch * classes (PromptKD
- * divides by both, where other code divides by the batch only; docs/method.md, 3.3).
+ * The distillation loss: KL(softmax(teacher / T) || softmax(student / T)), times T^2, divided by batch * classes (not
+ * by the batch alone: docs/method.md 3.3).
  */
 import { UserError } from '../errors.js';
 import { float } from '../graph/dispatch.js';
@@ -105,6 +105,7 @@ const isOne = ({ leaf, size }: Tensor): boolean =>
 export const klSoftmax = (teacher: Tensor, student: Tensor, temperature: number): Tensor =>
   call(op, [teacher, student], { temperature });
 
+/** Calls for the checks of kernels and shaders. */
 export const klSoftmaxExamples = examples(() => [
   example(
     'klSoftmax',

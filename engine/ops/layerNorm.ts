@@ -192,6 +192,7 @@ export const layerNorm = (
   dtype: DType = 'f32',
 ): Tensor => call(op, [x, gamma, beta], { epsilon, dtype });
 
+/** Calls for the checks of kernels and shaders. */
 export const layerNormExamples = examples(() => [
   example('layerNorm', [[3, 67], [67], [67]], (x, gamma, beta) => layerNorm(x, gamma, beta)),
   example('layerNorm in float16', [[3, 8], [8], [8]], (x, gamma, beta) =>

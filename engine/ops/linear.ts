@@ -110,6 +110,7 @@ export function linear(
   return record(op, bias ? [x, weight, bias] : [x, weight], { activation, dtype }).outputs[0];
 }
 
+/** Calls for the checks of kernels and shaders. */
 export const linearExamples = examples(() => [
   ...[undefined, ...ACTIVATIONS].flatMap((activation) => [
     example(`linear ${activation}`, [[5, 12], [8, 12], [8]], (x, w, b) => linear(x, w, b, { activation })),

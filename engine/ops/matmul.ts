@@ -81,6 +81,7 @@ export function matmul(
   return call(op, [a, b], { batch: sizeOf(lead), m, n, k, transposeA, transposeB, shape, dtype, rounded });
 }
 
+/** Calls for the checks of kernels and shaders. */
 export const matmulExamples = examples(() =>
   PAIRS.flatMap(([transposeA, transposeB]) => {
     const shapes = (m: number, n: number, k: number) =>

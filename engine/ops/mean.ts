@@ -7,4 +7,5 @@ import { sum } from './reduce.js';
 /** Mean of all elements, shape `[1]`. */
 export const mean = (x: Tensor): Tensor => multiply(sum(x), scalar(1 / x.size, '1/n'));
 
+/** Calls for the checks of kernels and shaders. */
 export const meanExamples = examples(() => [example('mean', [[3, 5]], (x) => mean(x))]);

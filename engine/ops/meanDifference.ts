@@ -88,6 +88,7 @@ export const l1Mean = (a: Tensor, b: Tensor): Tensor => call(op, [a, b], { squar
 /** mean (a - b)² over all elements: two tensors of one shape -> `[1]`. */
 export const mseMean = (a: Tensor, b: Tensor): Tensor => call(op, [a, b], { squared: true });
 
+/** Calls for the checks of kernels and shaders. */
 export const meanDifferenceExamples = examples(() =>
   [l1Mean, mseMean].flatMap((mean) => [
     example(

@@ -123,6 +123,7 @@ export function patchEmbedding(images: Tensor, weight: Tensor, patch = weight.sh
   return reshape(product, [batch, rows, width]);
 }
 
+/** Calls for the checks of kernels and shaders. */
 export const patchesExamples = examples(() =>
   [4, 3].map((patch) =>
     example(

@@ -82,6 +82,7 @@ export const softmax = (x: Tensor): Tensor => call(op, [x], { log: false });
 /** log(softmax(x)) over the last axis, without underflow. */
 export const logSoftmax = (x: Tensor): Tensor => call(op, [x], { log: true });
 
+/** Calls for the checks of kernels and shaders. */
 export const softmaxExamples = examples(() => [
   example('softmax', [[3, 67]], (x) => softmax(x)),
   example('logSoftmax', [[3, 67]], (x) => logSoftmax(x)),

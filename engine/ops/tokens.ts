@@ -175,6 +175,7 @@ export const zeroTokens = (x: Tensor, at: number, n: number): Tensor => call(zer
 /** Tokens `at` .. `at + n - 1` of `x` `[batch, tokens, width]` summed over the batch: `[n, width]`. No gradient rule. */
 export const sumTokens = (x: Tensor, at: number, n: number): Tensor => call(sum, [x], { at, n });
 
+/** Calls for the checks of kernels and shaders. */
 export const tokensExamples = examples(() =>
   [8, 7].flatMap((width) => [
     example(

@@ -169,6 +169,7 @@ export function adamW(
   return { updates, state };
 }
 
+/** Calls for the checks of kernels and shaders. */
 export const adamWExamples = examples(() => {
   const parameters = [[5, 7], [7]].map((shape) => variable(undefined, shape));
   const gradients = [frozen(5, 7), frozen(7)];

@@ -53,6 +53,7 @@ export function squaredNorm(gradients: readonly Tensor[]): Tensor {
 export const clipFactor = (gradients: readonly Tensor[], largest: number): Tensor =>
   call(factorOp, [squaredNorm(gradients)], { largest });
 
+/** Calls for the checks of kernels and shaders. */
 export const clipGradientsExamples = examples(() => [
   withoutGradient('clipFactor', clipFactor([frozen(5, 7), frozen(7)], 1)),
 ]);

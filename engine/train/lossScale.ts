@@ -75,6 +75,7 @@ const scaleOp: Op<null, [scale: Tensor, inverse: Tensor, good: Tensor, finite: T
   },
 };
 
+/** Calls for the checks of kernels and shaders. */
 export const lossScaleExamples = examples(() =>
   // With and without vectors of four.
   [8, 7].map((width) => {

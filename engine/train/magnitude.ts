@@ -98,6 +98,7 @@ const magnitudeOp: Op<null, [magnitudes: Tensor, ...tensors: Tensor[]], [parts: 
   ],
 };
 
+/** Calls for the checks of kernels and shaders. */
 export const magnitudeExamples = examples(() =>
   [8, 7].map((width) => {
     const tensors = [variable(undefined, [3, width], 'watched')];

@@ -167,7 +167,7 @@ export interface CosineSchedule {
 /**
  * Learning rate of `epoch` (counted from 1): constant during the warm-up, then a cosine that starts at its full value
  * in the first epoch after it and is stretched over all epochs, so that it never reaches 0
- * (Dassl's ConstantWarmupScheduler over CosineAnnealingLR; docs/method.md, 3.5).
+ * (Dassl's ConstantWarmupScheduler over CosineAnnealingLR; docs/method.md 3.5).
  */
 export function cosineRate(
   { rate, epochs, warmupEpochs, warmupRate }: CosineSchedule,
@@ -177,6 +177,7 @@ export function cosineRate(
   return 0.5 * rate * (1 + Math.cos((Math.PI * (epoch - 1 - warmupEpochs)) / epochs));
 }
 
+/** Calls for the checks of kernels and shaders. */
 export const optimExamples = examples(() => {
   const [x, total] = [variable(undefined, [7]), variable(undefined, [7])];
   const options = { momentum: 0.9, weightDecay: 0 };

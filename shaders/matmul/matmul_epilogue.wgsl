@@ -3,9 +3,8 @@
 //
 // Bindings, float32 or float16 (a float16 result is written four values at a time):
 //   a [BATCH, M, K], or [BATCH, K, M] if A_TRANSPOSED;  b [BATCH, K, N], or [BATCH, N, K] if B_TRANSPOSED
-//   bias [N], residual, saved_preactivation     read; there only if the constant below is set
-//   c, preactivation                            written; preactivation only if STORE_PREACTIVATION
-//   The last four and c are [BATCH, M, N].
+//   bias [N]; residual, saved_preactivation [BATCH, M, N]    read, where a constant below asks for them
+//   c, preactivation [BATCH, M, N]                           written, the latter if STORE_PREACTIVATION
 // Sizes (uniforms, or constants on software adapters):
 //   BATCH, M, N, K           matrices, and elements of their edges
 //   TILES_M, TILES_N         workgroup tiles down and across a matrix C

@@ -11,6 +11,7 @@ export const HEAD_WIDTH = 64;
  */
 export type AttentionEntry = 'forward' | 'backward_dq' | 'backward_dkv';
 
+/** What attention needs to know beside its tensors. */
 export interface AttentionOptions {
   readonly heads: number;
   /** Whether a token sees only itself and those before it. */
