@@ -1,15 +1,14 @@
 /** `--dry-run` of both stages: what a run with these settings would need, from shapes alone. */
 import { type Command, Option } from 'commander';
-import type { Capabilities } from '../engine/gpu/gpu.js';
-import { PORTABLE } from '../engine/gpu/portable.js';
-import { type PlanDescription, Schedule } from '../engine/graph/schedule.js';
+import { type Capabilities, PORTABLE } from '../engine/capabilities.js';
+import { type PlanDescription, Schedule } from '../engine/gpu/schedule.js';
 import { KNOWN_MODELS } from '../models/clip/knownModels.js';
 import type { Precision } from '../models/clip/precision.js';
 import type { Platform } from '../models/platform.js';
 import { planTeacher } from '../models/promptkd/stage1/plan.js';
 import { planStudent } from '../models/promptkd/stage2/plan.js';
 import { type PlannedFlags, parseNumber, readPlannedSettings, type Stage } from './settings.js';
-import { formatTable } from './table.js';
+import { formatTable } from './terminal/table.js';
 
 /** Flags of `addDryRunOption`, beside those of the settings. */
 export interface DryRunFlags {
@@ -24,8 +23,8 @@ export const addDryRunOption = (command: Command): Command =>
   command.addOption(
     new Option(
       '--dry-run [classes]',
-      'only say what a step needs: bytes by kind and FLOPs, without weights, data or a GPU; models may be given by ' +
-        `name (${NAMES}), the number of the data set's classes here or by --data`,
+      'only print what a step needs, in bytes and FLOPs: needs no weights, data or GPU; --clip and --teacher may be ' +
+        `${NAMES}; the number of classes of the data set comes from here or from --data`,
     ).argParser(parseNumber),
   );
 

@@ -3,21 +3,21 @@
  * The command line prints it without a stack trace and exits with code 2.
  *
  * @param message what is wrong, naming the file and the field
- * @param mend what the user can do about it
+ * @param hint what the user can do about it
  */
 export class UserError extends Error {
-  readonly mend: string;
-  constructor(message: string, mend: string) {
+  readonly hint: string;
+  constructor(message: string, hint: string) {
     super(message);
     this.name = 'UserError';
-    this.mend = mend;
+    this.hint = hint;
   }
 }
 
 /** A file that cannot be written: nobody's mistake in the input, so the command line exits with code 1. */
 export class OutputError extends UserError {
-  constructor(message: string, mend: string, options?: { readonly cause?: unknown }) {
-    super(message, mend);
+  constructor(message: string, hint: string, options?: { readonly cause?: unknown }) {
+    super(message, hint);
     this.name = 'OutputError';
     if (options) this.cause = options.cause;
   }
@@ -37,9 +37,9 @@ export interface MemoryNeed {
 export class OutOfMemoryError extends UserError {
   constructor(
     message: string,
-    mend = 'use a smaller batch, a smaller model or an adapter with more memory',
+    hint = 'use a smaller batch, a smaller model or an adapter with more memory',
     readonly need?: MemoryNeed,
   ) {
-    super(message, mend);
+    super(message, hint);
   }
 }

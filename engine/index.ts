@@ -1,67 +1,96 @@
-/** The tensor engine: record a graph, differentiate it, compile it once, replay it. */
+/**
+ * The tensor engine: record a graph, differentiate it, compile it once, replay it.
+ *
+ * `Tensor`s come from leaves (`constant`, `variable`, `input`) and operations; `grad` adds the backward pass; `Plan.compile`
+ * makes everything that a device needs, and `plan.run()` replays it.
+ */
 
-export { UserError } from './errors.js';
+export { type Capabilities, type Level, PORTABLE, type SubgroupMatrixConfig } from './capabilities.js';
+export { type MemoryNeed, OutOfMemoryError, OutputError, UserError } from './errors.js';
+export { type Example, everyExample, gradientsOf } from './examples.js';
 export {
   type AdapterSummary,
-  type Capabilities,
+  DeviceLostError,
   Gpu,
   type GpuOptions,
-  type Level,
   listAdapters,
+  mebibytes,
+  NoAdapterError,
   openGpu,
 } from './gpu/gpu.js';
-export { leafBuffer, readLeaf, release, write } from './gpu/memory.js';
-export { type CompileOptions, Plan } from './gpu/plan.js';
+export { bindBuffers, getKernel, type Kernel } from './gpu/kernel.js';
+export {
+  attachChecks,
+  checksOf,
+  KernelChecks,
+  type KernelChecksOptions,
+  kernelWork,
+  shaderFingerprint,
+  type VerdictStore,
+} from './gpu/kernelChecks.js';
+export {
+  kernelRunner,
+  planRunner,
+  type Repetition,
+  type Runner,
+  runsFor,
+  type Timing,
+  warmUp,
+  warmUpFor,
+} from './gpu/measure.js';
+export {
+  copyLeaf,
+  createStorage,
+  freeStorage,
+  leafBuffer,
+  measureRoom,
+  Reader,
+  readLeaf,
+  release,
+  releaseAll,
+  write,
+} from './gpu/memory.js';
+export { type LaunchObserver, observe, observerOf, submit } from './gpu/observer.js';
+export { multiplyAdd, peakGraphs } from './gpu/peaks.js';
+export { type CompileOptions, Plan, prefetchPipelines } from './gpu/plan.js';
 export { type KernelTime, profile } from './gpu/profile.js';
-export { grad } from './graph/autograd.js';
-export { call, type Dispatch, grid, type Op, record } from './graph/op.js';
+export {
+  choicesOf,
+  type PlanDescription,
+  type PlanRequest,
+  Schedule,
+  type ScheduleOptions,
+} from './gpu/schedule.js';
+export { type SelfCheck, selfCheck } from './gpu/selfCheck.js';
+export { attachTuner, type TunedChoice, Tuner, type TunerOptions, type TuningStore } from './gpu/tuner.js';
+export {
+  type Constant,
+  type Dispatch,
+  type Extent,
+  float,
+  grid,
+  type Operand,
+  type Shader,
+  type Uniform,
+  vectors,
+} from './graph/dispatch.js';
+export {
+  call,
+  type GraphNode,
+  type KernelContext,
+  nodeOf,
+  type Op,
+  type OutputSpec,
+  record,
+} from './graph/op.js';
 export { evaluate } from './graph/reference.js';
-export { type PlanDescription, type PlanRequest, Schedule } from './graph/schedule.js';
-export {
-  constant,
-  type DType,
-  input,
-  type LeafKind,
-  type Shape,
-  scalar,
-  Tensor,
-  variable,
-} from './graph/tensor.js';
-export { fromHalf, toHalf } from './half.js';
-export * from './ops/activation.js';
-export { add } from './ops/add.js';
-export { type AttentionOptions, attention } from './ops/attention.js';
-export { batchNorm, batchNormEval, updateRunningStatistics } from './ops/batchNorm.js';
-export { cast } from './ops/cast.js';
-export { crossEntropy } from './ops/crossEntropy.js';
-export { exp } from './ops/exp.js';
-export { embedding, gatherRows, scatterRows } from './ops/gatherRows.js';
-export { klSoftmax } from './ops/klSoftmax.js';
-export { l2Normalize } from './ops/l2Normalize.js';
-export { layerNorm } from './ops/layerNorm.js';
-export { linear } from './ops/linear.js';
-export { matmul } from './ops/matmul.js';
-export { l1Mean, mseMean } from './ops/meanDifference.js';
-export { multiply } from './ops/multiply.js';
-export { assemblePatches, extractPatches, patchEmbedding } from './ops/patches.js';
-export { mean, sum, sumLast, sumLeading } from './ops/reduce.js';
-export { reshape } from './ops/reshape.js';
-export { logSoftmax, softmax } from './ops/softmax.js';
-export { insertTokens, removeTokens, replaceTokens, sumTokens, zeroTokens } from './ops/tokens.js';
-export { transpose } from './ops/transpose.js';
-export { type AdamWOptions, adamW } from './train/adamW.js';
-export { clipFactor, squaredNorm } from './train/clipGradients.js';
-export { type ScaledGradients, scaledGrad } from './train/lossScale.js';
-export { allFinite, largestMagnitude, type Watch } from './train/magnitude.js';
-export {
-  accumulate,
-  accumulated,
-  type CosineSchedule,
-  clampVariable,
-  clear,
-  cosineRate,
-  type GradientTotals,
-  type Optimiser,
-  type SgdOptions,
-  sgd,
-} from './train/optim.js';
+export * from './graph/tensor.js';
+export { memoryOf, recordingOrder } from './graph/traverse.js';
+export type { Candidate, Choose, Expected, Trial, Tunable } from './graph/tunable.js';
+export { fromHalf, type RoundedHalves, roundHalves, toHalf } from './half.js';
+export { ACTIVATIONS, type Activation } from './kernels/activations.js';
+export { HEAD_WIDTH } from './kernels/attention/launch.js';
+export { type KernelSource, kernelSource, shaderKernel } from './kernels/kernelSource.js';
+export { hasFloat16TensorCores } from './kernels/matmul/tensorCore.js';
+export * from './ops/index.js';
+export * from './train/index.js';

@@ -4,7 +4,8 @@ export { encodeSafetensors, openSafetensors } from './checkpoints/safetensors.js
 export type { ClipConfig } from './clip/config.js';
 export { type ClipModel, loadModel } from './clip/model.js';
 export { encodeSequences } from './clip/textEncoder.js';
-export { loadTokenizer, Tokenizer } from './clip/tokenizer.js';
+export { Tokenizer } from './clip/tokenizer.js';
+export { loadTokenizer } from './clip/tokenizerFile.js';
 export { encodeImages } from './clip/vision.js';
 export type { Dataset } from './datasets/dataset.js';
 export { loadDataset } from './datasets/loadDataset.js';

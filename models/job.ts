@@ -1,8 +1,9 @@
-/** What a long job needs from its surroundings: a device, files, and someone who shows how far it is. */
-import type { Gpu } from '../engine/gpu/gpu.js';
+/** What a long job is given: a device, files, and someone who shows how far it is. */
+import type { Gpu } from '../engine/index.js';
 import type { Precision } from './clip/precision.js';
 import type { Platform } from './platform.js';
 
+/** Shows how far a part of a job is. */
 export interface ProgressBar {
   /** `done` of the total given to `begin`; `note` is shown beside it. */
   update(done: number, note?: string): void;
@@ -19,6 +20,7 @@ export interface StopRequest {
   stopped(line: string): Error;
 }
 
+/** A long job: everything outside of it that it uses. */
 export interface Job {
   readonly gpu: Gpu;
   readonly platform: Platform;

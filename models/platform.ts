@@ -4,12 +4,13 @@
  */
 
 import { UserError } from '../engine/errors.js';
-import type { RoundedHalves } from '../engine/half.js';
+import type { RoundedHalves } from '../engine/index.js';
 import type { DecodedFile, PreparedFile, PrepareRequest, UseImage } from './images/types.js';
 
 /** What a path leads to, links followed; `other`: a pipe, a socket, a device, in a list also a link that leads nowhere. */
 export type FileKind = 'file' | 'folder' | 'other';
 
+/** An entry of a folder. */
 export interface FileEntry {
   readonly name: string;
   readonly kind: FileKind;
@@ -26,12 +27,13 @@ export class UnreadableFile extends UserError {
   constructor(
     path: string,
     readonly reason: string,
-    mend: string,
+    hint: string,
   ) {
-    super(`${path} ${reason}`, mend);
+    super(`${path} ${reason}`, hint);
   }
 }
 
+/** Files, hashes and image decoding of a machine. Optional methods are absent where it has no fast or safe way. */
 export interface Platform {
   /** What is at `path`, or undefined when there is nothing. Links are followed. `size` in bytes. */
   stat(path: string): Promise<{ kind: FileKind; size: number } | undefined>;
@@ -53,6 +55,12 @@ export interface Platform {
     count: number,
     sum?: boolean,
   ): Promise<RoundedHalves & { readonly crc32?: number }>;
+  /** Bytes of a file with their CRC-32, taken beside the main thread's work. Throws as `read` does. */
+  readSummed?(
+    path: string,
+    offset: number,
+    length: number,
+  ): Promise<{ readonly bytes: Uint8Array; readonly crc32?: number }>;
   /** The first `length` bytes of a file, or all of a shorter one. Throws as `read` does. */
   readStart(path: string, length: number): Promise<Uint8Array>;
   /** UTF-8, or UTF-16 where a byte order mark says so; the mark is left out. Here a pipe of the shell's may be given too. */

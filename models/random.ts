@@ -1,4 +1,6 @@
-/** Words of state in a Mersenne twister. */
+/** CPython's random numbers. */
+
+/** Words of state of a Mersenne twister, and how far apart two of them are mixed. */
 const STATE = 624;
 const MIDDLE = 397;
 
@@ -87,7 +89,7 @@ export class Random {
   shuffle<T>(items: T[]): void {
     for (let i = items.length - 1; i > 0; i--) {
       const j = this.below(i + 1);
-      [items[i], items[j]] = [items[j], items[i]];
+      [items[i], items[j]] = [items[j]!, items[i]!];
     }
   }
 
@@ -106,8 +108,8 @@ export class Random {
     const drawn: T[] = [];
     for (let i = 0; i < count; i++) {
       const j = this.below(pool.length - i);
-      drawn.push(pool[j]);
-      pool[j] = pool[pool.length - i - 1];
+      drawn.push(pool[j]!);
+      pool[j] = pool[pool.length - i - 1]!;
     }
     return drawn;
   }
@@ -119,7 +121,7 @@ export class Random {
       while (chosen.has(j)) j = this.below(items.length);
       chosen.add(j);
     }
-    return [...chosen].map((index) => items[index]);
+    return [...chosen].map((index) => items[index]!);
   }
 
   /** `init_by_array` of the reference implementation. */
@@ -127,17 +129,17 @@ export class Random {
     const state = this.state;
     state[0] = 19650218;
     for (let i = 1; i < STATE; i++)
-      state[i] = Math.imul(1812433253, state[i - 1] ^ (state[i - 1] >>> 30)) + i;
+      state[i] = Math.imul(1812433253, state[i - 1]! ^ (state[i - 1]! >>> 30)) + i;
     let i = 1;
     const step = () => {
       if (++i >= STATE) {
-        state[0] = state[STATE - 1];
+        state[0] = state[STATE - 1]!;
         i = 1;
       }
     };
-    const mixed = (factor: number) => state[i] ^ Math.imul(state[i - 1] ^ (state[i - 1] >>> 30), factor);
+    const mixed = (factor: number) => state[i]! ^ Math.imul(state[i - 1]! ^ (state[i - 1]! >>> 30), factor);
     for (let count = Math.max(STATE, key.length), j = 0; count > 0; count--, j = (j + 1) % key.length) {
-      state[i] = mixed(1664525) + key[j] + j;
+      state[i] = mixed(1664525) + key[j]! + j;
       step();
     }
     for (let count = STATE - 1; count > 0; count--) {
@@ -150,7 +152,7 @@ export class Random {
 
   private word(): number {
     if (this.next >= STATE) this.twist();
-    let word = this.state[this.next++];
+    let word = this.state[this.next++]!;
     word ^= word >>> 11;
     word ^= (word << 7) & 0x9d2c5680;
     word ^= (word << 15) & 0xefc60000;
@@ -160,8 +162,8 @@ export class Random {
   private twist(): void {
     const state = this.state;
     for (let i = 0; i < STATE; i++) {
-      const word = (state[i] & 0x80000000) | (state[(i + 1) % STATE] & 0x7fffffff);
-      state[i] = state[(i + MIDDLE) % STATE] ^ (word >>> 1) ^ (word & 1 ? 0x9908b0df : 0);
+      const word = (state[i]! & 0x80000000) | (state[(i + 1) % STATE]! & 0x7fffffff);
+      state[i] = state[(i + MIDDLE) % STATE]! ^ (word >>> 1) ^ (word & 1 ? 0x9908b0df : 0);
     }
     this.next = 0;
   }

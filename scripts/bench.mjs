@@ -1,4 +1,4 @@
-/** `npm run bench -- …`: builds, chooses the adapter before Vulkan is loaded as the command line does, and starts bench/. */
+/** `npm run bench -- …`: builds, chooses the adapter before Vulkan is loaded, like the command line, and starts bench/. */
 import { execSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
@@ -10,7 +10,7 @@ let added;
 try {
   added = await adapterEnvironment(process.env.PROMPTKD_ADAPTER);
 } catch (error) {
-  console.error(`error: ${error.message}\nmend: ${error.mend}`);
+  console.error(`error: ${error.message}\nhint: ${error.hint}`);
   process.exit(2);
 }
 process.exit(await runAgain(['dist/bench/main.js', ...process.argv.slice(2)], { ...process.env, ...added }));

@@ -1,5 +1,5 @@
-/** `bench ladder gemm`: every version on the same data, each checked before it is timed, the engine's own product at the end. */
-import { counted, milliseconds, number, perSecond } from '../../cli/numbers.js';
+/** `bench ladder gemm`: every version on the same data, each checked before it is timed, the engine's own matmul at the end. */
+import { counted, milliseconds, number, perSecond } from '../../cli/terminal/numbers.js';
 import { UserError } from '../../engine/errors.js';
 import type { Gpu } from '../../engine/gpu/gpu.js';
 import { alternate, kernelRunner, type Runner, type Timing } from '../../engine/gpu/measure.js';
@@ -15,6 +15,7 @@ import { factor, markdownTable } from '../table.js';
 import { RUNGS } from './gemm/rungs.js';
 import { matricesOf, type Rung, rungCode, runsOn, type Sizes } from './ladder.js';
 
+/** One version at one shape. */
 export interface LadderRow {
   readonly sizes: Sizes;
   readonly file: string;
@@ -31,7 +32,7 @@ const LARGE: Sizes = { m: 4096, k: 4096, n: 4096 };
 const QUICK: Sizes = { m: 96, k: 64, n: 128 };
 const nameOf = ({ m, k, n }: Sizes) => `${m} x ${k} x ${n}`;
 
-/** Float32 sums in another order; float16 operands are rounded first. */
+/** How far a result may be off, relative: float32 sums in another order; float16 operands are rounded first. */
 export const toleranceOf = ({ half = false }: Pick<Rung, 'half'>) => (half ? 2e-3 : 1e-5);
 
 interface Version {
@@ -43,6 +44,7 @@ interface Version {
   readonly destroy: () => void;
 }
 
+/** The command: measures, and returns the report. */
 export const runLadder = (flags: Flags, kernel: string): Promise<string> => {
   if (kernel !== 'gemm') throw new UserError(`there is no ladder of ${kernel}`, 'choose gemm');
   return withReport(
@@ -83,29 +85,30 @@ async function measure(gpu: Gpu, sizes: Sizes, { only, repeats, quick }: Flags):
     await version.runner.run(1);
     const result = await version.read();
     const error = relativeError(
-      places.map((at) => result[at]),
+      places.map((at) => result[at]!),
       expected,
     );
     if (error <= version.tolerance) {
       versions.push(version);
       errors.push(error);
     } else {
-      leaveOut(file, `it is wrong, relative error ${error.toExponential(1)}`);
+      leaveOut(file, `wrong results, relative error ${error.toExponential(1)}`);
       version.destroy();
     }
   }
-  if (versions.length === 0) throw new Error(`no version of the product works at ${nameOf(sizes)}`);
+  if (versions.length === 0) throw new Error(`no version of the matmul works at ${nameOf(sizes)}`);
   const timings = await alternate(
     versions.map(({ runner }) => runner),
     repetitionOf(gpu, { repeats, quick }),
   );
   for (const { destroy } of versions) destroy();
   releaseAll(gpu);
-  return versions.map(({ file, idea }, i) => ({ sizes, file, idea, error: errors[i], timing: timings[i] }));
+  return versions.map(({ file, idea }, i) => ({ sizes, file, idea, error: errors[i]!, timing: timings[i]! }));
 }
 
 type Values = ReturnType<typeof inputsOf.gemm>;
 
+/** A version on the device with its operands. */
 export async function fromFile(gpu: Gpu, rung: Rung, sizes: Sizes, { a, b }: Values): Promise<Version> {
   const { device } = gpu;
   const { m, n } = sizes;
@@ -161,13 +164,13 @@ export async function fromFile(gpu: Gpu, rung: Rung, sizes: Sizes, { a, b }: Val
 }
 
 async function fromEngine(gpu: Gpu, { m, k, n }: Sizes, { a, b }: Values): Promise<Version> {
-  const product = matmul(constant(a, [m, k]), constant(b, [k, n]));
-  const plan = await Plan.compile(gpu, { outputs: [product] });
+  const c = matmul(constant(a, [m, k]), constant(b, [k, n]));
+  const plan = await Plan.compile(gpu, { outputs: [c] });
   return {
     file: 'engine',
     idea: 'what the engine chooses for this adapter and shape',
     runner: kernelRunner(gpu, plan),
-    read: () => plan.read(product),
+    read: () => plan.read(c),
     tolerance: toleranceOf({}),
     destroy: () => plan.destroy(),
   };
@@ -179,8 +182,8 @@ export function renderLadder(rows: readonly LadderRow[]): string {
   return names
     .map((name) => {
       const steps = rows.filter(({ sizes }) => nameOf(sizes) === name);
-      const first = steps[0].timing.median;
-      const { m, k, n } = steps[0].sizes;
+      const first = steps[0]!.timing.median;
+      const { m, k, n } = steps[0]!.sizes;
       return `## ${name}\n\n${markdownTable({
         head: ['version', 'idea', 'ms', 'GFLOP/s', 'against the first', 'relative error', 'samples x runs'],
         text: 2,

@@ -1,9 +1,10 @@
-/** Versions of the matrix product as plain WGSL files, from naive to best: how they are described and made into shaders. */
+/** Versions of the matmul as plain WGSL files, from naive to best: how they are described and made into shaders. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Capabilities, Level } from '../../engine/gpu/gpu.js';
+import type { Capabilities, Level } from '../../engine/capabilities.js';
 import { rootFolder } from '../environment.js';
 
+/** C `[m, n]` = A `[m, k]` times B `[k, n]`. */
 export interface Sizes {
   readonly m: number;
   readonly k: number;
@@ -33,10 +34,10 @@ export interface Matrices {
   readonly lanes: number;
 }
 
-/** What NVIDIA has, and others. */
+/** What NVIDIA and others have. */
 const USUAL_MATRICES: Matrices = { edge: 16, lanes: 32 };
 
-/** Undefined where there are none, or subgroups have several sizes. */
+/** The matrices that rungs of level `matrix` use; undefined where there are none, or subgroups have several sizes. */
 export function matricesOf({ level, subgroupMatrix, subgroupSize }: Capabilities): Matrices | undefined {
   const found = subgroupMatrix.find(
     ({ componentType, resultComponentType, M, N, K }) =>

@@ -3,6 +3,7 @@ import type { ShaderVariant } from '../../checks/shaders/shaderVariants.js';
 import { RUNGS } from './gemm/rungs.js';
 import { rungCode } from './ladder.js';
 
+/** Each of them at one shape. */
 export const ladderVariants = (): ShaderVariant[] =>
   RUNGS.map((rung) => ({
     name: `ladder gemm ${rung.file}`,

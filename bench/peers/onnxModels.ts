@@ -1,6 +1,6 @@
 /**
- * The cases as ONNX graphs. Single operations take their operands as initializers, so that a run uploads nothing; every
- * graph ends in `probe`, the last 16 results, which is all that a timed run fetches.
+ * The cases as ONNX graphs. Single operations have their operands as initializers, so that a run uploads nothing. Every graph has
+ * the output `probe`, the last 16 results, which is all that a timed run fetches.
  */
 
 import { expectedShapes } from '../../models/clip/config.js';
@@ -9,9 +9,10 @@ import { randomWeight } from '../workloads/values.js';
 import { EPSILON, HEAD, headMajor, inputsOf, type PeerCase, partOf, resultSize, transpose } from './cases.js';
 import { encodeModel, type OnnxGraph, type OnnxNode, type OnnxTensor } from './onnx.js';
 
+/** Number of results that a timed run fetches. */
 export const PROBE = 16;
 
-/** How a case may be written; the first is what the case is named for. */
+/** The ways to write a case; the first is the natural one. */
 export function onnxVariants(work: PeerCase): string[] {
   switch (work.kind) {
     case 'attention':
@@ -25,12 +26,13 @@ export function onnxVariants(work: PeerCase): string[] {
   }
 }
 
+/** A case as an ONNX model. */
 export interface CaseModel {
   readonly bytes: Uint8Array;
   readonly feeds: readonly { readonly name: string; readonly shape: number[]; readonly data: Float32Array }[];
-  /** Results are `[batch, heads, tokens, 64]` where other implementations have `[batch, tokens, heads * 64]`. */
+  /** Whether results are `[batch, heads, tokens, 64]` instead of `[batch, tokens, heads * 64]`. */
   readonly headMajor: boolean;
-  /** Nothing but one or a few operations on constants: optimising would compute it at load time. */
+  /** Whether the graph only has constants, so that graph optimisation would compute it at load time. */
   readonly constant: boolean;
 }
 
@@ -45,6 +47,7 @@ const real = (name: string, shape: readonly number[], data: Float32Array): OnnxT
   data,
 });
 
+/** Builds the ONNX model of a case. */
 export function caseModel(work: PeerCase, variant: string): CaseModel {
   if (work.kind === 'encoder') return encoderModel(work.batch, variant === onnxVariants(work)[0]);
   const { nodes, tensors, shape, headMajor: major = false } = operation(work, variant);
@@ -82,7 +85,9 @@ function operation(work: PeerCase, variant: string): Operation {
     case 'attention': {
       const { batch, heads, tokens } = work;
       const qkv = inputsOf.attention(work);
-      const [q, k, v] = [0, 1, 2].map((part) => partOf(qkv, heads, part));
+      const q = partOf(qkv, heads, 0);
+      const k = partOf(qkv, heads, 1);
+      const v = partOf(qkv, heads, 2);
       if (variant === onnxVariants(work)[0]) {
         const shape = [batch, tokens, heads * HEAD];
         return {
@@ -93,7 +98,7 @@ function operation(work: PeerCase, variant: string): Operation {
       }
       const shape = [batch, heads, tokens, HEAD];
       const split = (values: Float32Array) => headMajor(values, batch, heads, tokens);
-      // Keys come transposed and queries scaled, so that nothing but the two products and the softmax is timed.
+      // Keys are transposed and queries scaled beforehand, so that only the two matmuls and the softmax are timed.
       const keys = split(k);
       const transposed = new Float32Array(keys.length);
       for (let i = 0; i < keys.length; i += tokens * HEAD)
@@ -156,7 +161,7 @@ function operation(work: PeerCase, variant: string): Operation {
 
 /** Adds the output `probe`: the last `PROBE` values of `y`, which end its last axis. */
 function withProbe(graph: OnnxGraph): OnnxGraph {
-  const { shape } = graph.outputs[0];
+  const { shape } = graph.outputs[0]!;
   const last = shape.length - 1;
   const axes = shape.map((_, axis) => axis);
   const starts = shape.map((size, axis) => (axis === last ? size - PROBE : size - 1));
@@ -189,7 +194,7 @@ function encoderModel(batch: number, fused: boolean): CaseModel {
   const weight = (name: string, transposed = false): string => {
     const shape = shapes.get(name)!;
     const data = randomWeight(name, shape);
-    const [rows, columns] = shape;
+    const [rows = 1, columns = 1] = shape;
     initializers.push(
       transposed ? real(name, [columns, rows], transpose(data, rows, columns)) : real(name, shape, data),
     );
@@ -240,10 +245,10 @@ function encoderModel(batch: number, fused: boolean): CaseModel {
   for (let layer = 0; layer < layers; layer++) {
     const name = `visual.transformer.resblocks.${layer}`;
     const qkv = linear(norm(x, `${name}.ln_1`), `${name}.attn.in_proj`, ['_weight', '_bias']);
-    const parts = [0, 1, 2].map((_, part) => `${name}.part${part}`);
-    nodes.push({ op: 'Split', inputs: [qkv], outputs: parts, attributes: { axis: -1, num_outputs: 3 } });
+    const parts = [`${name}.q`, `${name}.k`, `${name}.v`] as const;
+    nodes.push({ op: 'Split', inputs: [qkv], outputs: [...parts], attributes: { axis: -1, num_outputs: 3 } });
     const attended = fused
-      ? add('MultiHeadAttention', parts, { num_heads: heads }, 'com.microsoft')
+      ? add('MultiHeadAttention', [...parts], { num_heads: heads }, 'com.microsoft')
       : attention(parts);
     x = add('Add', [x, linear(attended, `${name}.attn.out_proj`)]);
     const hidden = linear(norm(x, `${name}.ln_2`), `${name}.mlp.c_fc`);
@@ -260,12 +265,12 @@ function encoderModel(batch: number, fused: boolean): CaseModel {
     outputs: ['y'],
   });
 
-  function attention(parts: readonly string[]): string {
-    const [q, k, v] = parts.map((part, i) =>
-      add('Transpose', [add('Reshape', [part, constants([batch, tokens, heads, HEAD])])], {
-        perm: i === 1 ? [0, 2, 3, 1] : [0, 2, 1, 3],
-      }),
-    );
+  function attention([queries, keys, values]: readonly [string, string, string]): string {
+    const split = (part: string, perm: number[]) =>
+      add('Transpose', [add('Reshape', [part, constants([batch, tokens, heads, HEAD])])], { perm });
+    const q = split(queries, [0, 2, 1, 3]);
+    const k = split(keys, [0, 2, 3, 1]);
+    const v = split(values, [0, 2, 1, 3]);
     const scores = add('MatMul', [add('Mul', [q, 'scale']), k]);
     const mixed = add('MatMul', [add('Softmax', [scores], { axis: -1 }), v]);
     return add('Reshape', [
@@ -289,5 +294,5 @@ function encoderModel(batch: number, fused: boolean): CaseModel {
   };
 }
 
-/** Number of the first place that `probe` shows, in the order of `resultSize`. */
+/** Index of the first result in `probe`. */
 export const probeStart = (work: PeerCase): number => resultSize(work) - PROBE;

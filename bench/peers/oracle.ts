@@ -1,11 +1,11 @@
-/** Float64 results of a case at some places: what every process must agree with before its time counts. */
-import { grad } from '../../engine/graph/autograd.js';
+/** Float64 reference results of a case at some indices. A time only counts if a process agrees with them. */
 import { evaluate } from '../../engine/graph/reference.js';
-import { activationValue } from '../../engine/ops/activation.js';
+import { activationValue } from '../../engine/kernels/activations.js';
+import { grad } from '../../engine/train/autograd.js';
 import { EPSILON, HEAD, inputsOf, type PeerCase } from './cases.js';
 import { trainingGraph } from './trainingGraph.js';
 
-/** Values at `places`; undefined where another implementation has to judge (the encoder). */
+/** Values at `places`; undefined for the encoder, whose reference is another implementation. */
 export function expectedAt(work: PeerCase, places: readonly number[]): number[] | undefined {
   switch (work.kind) {
     case 'gemm': {
@@ -14,7 +14,7 @@ export function expectedAt(work: PeerCase, places: readonly number[]): number[] 
       return places.map((at) => {
         const [row, column] = [Math.floor(at / n), at % n];
         let sum = 0;
-        for (let l = 0; l < k; l++) sum += a[row * k + l] * b[l * n + column];
+        for (let l = 0; l < k; l++) sum += a[row * k + l]! * b[l * n + column]!;
         return sum;
       });
     }
@@ -31,7 +31,7 @@ export function expectedAt(work: PeerCase, places: readonly number[]): number[] 
         const mean = row.reduce((sum, v) => sum + v, 0) / width;
         const variance = row.reduce((sum, v) => sum + (v - mean) ** 2, 0) / width;
         const column = at - start;
-        return ((row[column] - mean) / Math.sqrt(variance + EPSILON)) * gamma[column] + beta[column];
+        return ((row[column]! - mean) / Math.sqrt(variance + EPSILON)) * gamma[column]! + beta[column]!;
       });
     }
     case 'softmax': {
@@ -41,22 +41,22 @@ export function expectedAt(work: PeerCase, places: readonly number[]): number[] 
         const start = at - (at % width);
         const row = Float64Array.from(x.subarray(start, start + width));
         const highest = row.reduce((a, b) => Math.max(a, b));
-        return Math.exp(x[at] - highest) / row.reduce((sum, v) => sum + Math.exp(v - highest), 0);
+        return Math.exp(x[at]! - highest) / row.reduce((sum, v) => sum + Math.exp(v - highest), 0);
       });
     }
     case 'gelu': {
       const x = inputsOf.gelu(work);
-      return places.map((at) => activationValue(x[at], 'gelu'));
+      return places.map((at) => activationValue(x[at]!, 'gelu'));
     }
     case 'training': {
       const { loss, parameters } = trainingGraph(work);
-      const [gradient] = grad(loss, parameters.slice(0, 1));
+      const gradient = grad(loss, parameters.slice(0, 1))[0]!;
       const values = evaluate([gradient]).get(gradient)!;
-      return places.map((at) => values[at]);
+      return places.map((at) => values[at]!);
     }
     case 'floor': {
       const x = inputsOf.floor();
-      return places.map((at) => x[at] + 1);
+      return places.map((at) => x[at]! + 1);
     }
     case 'encoder':
       return undefined;
@@ -77,7 +77,7 @@ function attentionAt(
   const scores = Float64Array.from({ length: tokens }, (_, t) => {
     const key = (first + t) * 3 * width + width + head * HEAD;
     let sum = 0;
-    for (let d = 0; d < HEAD; d++) sum += qkv[query + d] * qkv[key + d];
+    for (let d = 0; d < HEAD; d++) sum += qkv[query + d]! * qkv[key + d]!;
     return sum / Math.sqrt(HEAD);
   });
   const highest = scores.reduce((a, b) => Math.max(a, b));
@@ -85,12 +85,12 @@ function attentionAt(
   scores.forEach((score, t) => {
     const weight = Math.exp(score - highest);
     sum += weight;
-    result += weight * qkv[(first + t) * 3 * width + 2 * width + column];
+    result += weight * qkv[(first + t) * 3 * width + 2 * width + column]!;
   });
   return result / sum;
 }
 
-/** Places to compare: spread over the results by a step that shares no factor with usual sizes, first and last included. */
+/** The indices to compare: spread over the results by an odd step, with the first and the last one. */
 export function placesOf(size: number, count = 128): number[] {
   if (size <= count) return Array.from({ length: size }, (_, i) => i);
   const step = Math.floor(size / count) | 1;
@@ -98,12 +98,12 @@ export function placesOf(size: number, count = 128): number[] {
   return [...places, size - 1];
 }
 
-/** L2 norm of the difference against the expected one's; infinite when a value is not a number or missing. */
+/** L2 norm of the difference, relative to that of the expected values; infinite if a value is NaN or missing. */
 export function relativeError(found: readonly number[], expected: readonly number[]): number {
   if (found.length !== expected.length) return Number.POSITIVE_INFINITY;
   let [difference, norm] = [0, 0];
   expected.forEach((value, i) => {
-    difference += (found[i] - value) ** 2;
+    difference += (found[i]! - value) ** 2;
     norm += value ** 2;
   });
   const error = Math.sqrt(difference) / Math.sqrt(norm || 1);

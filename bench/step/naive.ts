@@ -1,12 +1,12 @@
 /**
- * Stage 2 with what the engine does for it taken away again, one thing after the other: fusion, the plan, and stored class
- * vectors. The published code encodes its class prompts, all 77 tokens of them, in every step.
+ * Stage 2 without the optimisations of the engine, removed one after the other: fusion, the plan, and stored class vectors. The
+ * published code encodes its class prompts, all 77 tokens of them, in every step.
  */
 import type { Gpu } from '../../engine/gpu/gpu.js';
 import { alternate, planRunner, type Repetition, type Runner } from '../../engine/gpu/measure.js';
 import { releaseAll } from '../../engine/gpu/memory.js';
 import { Plan } from '../../engine/gpu/plan.js';
-import type { PlanRequest } from '../../engine/graph/schedule.js';
+import type { PlanRequest } from '../../engine/gpu/schedule.js';
 import { constant, input, type Tensor } from '../../engine/graph/tensor.js';
 import { l2Normalize } from '../../engine/ops/l2Normalize.js';
 import type { ClipConfig } from '../../models/clip/config.js';
@@ -19,7 +19,9 @@ import { modelNamed } from '../workloads/models.js';
 import { type StepOptions, type StepRow, stepRequests } from '../workloads/steps.js';
 import { unfused } from './unfused.js';
 
+/** The variant that users run. */
 export const PLANNED = 'planned';
+/** The variant without any of the optimisations. */
 export const NAIVE = 'and the class prompts encoded untrimmed in every step';
 
 /** The teacher's class vectors from whole class prompts, `[classes, embed]`. */
@@ -31,7 +33,7 @@ function untrimmedText(config: ClipConfig, classes: number): Tensor {
   return l2Normalize(encodeText(shapeOnlyModel(config).weights, config, embedded, endRows, prompts));
 }
 
-/** Steps that are recorded, scheduled and given buffers and bind groups each time; pipelines are kept, as everybody does. */
+/** Steps that are recorded, scheduled and given buffers and bind groups each time. Pipelines are kept, as in any framework. */
 const unplanned = (gpu: Gpu, request: PlanRequest): Runner => ({
   async run(count) {
     const started = performance.now();
@@ -45,7 +47,7 @@ const unplanned = (gpu: Gpu, request: PlanRequest): Runner => ({
   },
 });
 
-/** The four ways in turns; the first is the one that users run. */
+/** Times the four variants in turns; the first is the one that users run. */
 export async function measureNaive(
   gpu: Gpu,
   options: StepOptions,
@@ -68,7 +70,7 @@ export async function measureNaive(
   const modes = [PLANNED, 'without fusion', 'without fusion and plan', NAIVE];
   const timings = await alternate(runners, repetition);
   const rows = modes.map((mode, i): StepRow => {
-    const { flops, dispatches, total } = sizes[i].describe();
+    const { flops, dispatches, total } = sizes[i]!.describe();
     return {
       stage: 2,
       mode,
@@ -77,7 +79,7 @@ export async function measureNaive(
       classes: shape.classes,
       dtype: shape.precision ?? 'f32',
       activations: 'f32',
-      timing: timings[i],
+      timing: timings[i]!,
       flops,
       dispatches,
       bytes: total,

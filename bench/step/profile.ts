@@ -1,14 +1,16 @@
 /** `bench profile`: where the time of a training step goes, kernel by kernel. */
-import { type StepFlags, stepSizes } from '../../cli/benchSizes.js';
-import { number, percent } from '../../cli/numbers.js';
+import { type StepFlags, stepSizes } from '../../cli/options/benchSizes.js';
+import { number, percent } from '../../cli/terminal/numbers.js';
 import { type Flags, withReport } from '../command.js';
 import { markdownTable } from '../table.js';
 import { type ProfileRow, profileSteps } from '../workloads/steps.js';
 
+/** Flags of `bench profile`. */
 export interface ProfileFlags extends Flags, StepFlags {
   readonly stage: readonly number[];
 }
 
+/** Runs `bench profile` and returns its report. */
 export const runProfile = (flags: ProfileFlags): Promise<string> =>
   withReport(
     'profile',
@@ -17,7 +19,7 @@ export const runProfile = (flags: ProfileFlags): Promise<string> =>
     renderProfiles,
   );
 
-/** A table a step. */
+/** Formats one table per step. */
 export const renderProfiles = (rows: readonly ProfileRow[]): string =>
   rows
     .map(({ stage, models, batch, classes, dtype, activations, kernels, step }) => {

@@ -1,8 +1,9 @@
-/** The same graph in the smallest operations, recorded anew: what a step would be if nothing were joined. */
+/** Records a graph again in its smallest operations: a step without any fusion. */
 
-import { record } from '../../engine/graph/op.js';
-import type { PlanRequest } from '../../engine/graph/schedule.js';
-import type { GraphNode, Tensor } from '../../engine/graph/tensor.js';
+import type { PlanRequest } from '../../engine/gpu/schedule.js';
+import type { GraphNode } from '../../engine/graph/op.js';
+import { nodeOf, record } from '../../engine/graph/op.js';
+import type { Tensor } from '../../engine/graph/tensor.js';
 import { recordingOrder } from '../../engine/graph/traverse.js';
 import { activation } from '../../engine/ops/activation.js';
 import { add } from '../../engine/ops/add.js';
@@ -11,28 +12,30 @@ import { matmul } from '../../engine/ops/matmul.js';
 import { reshape } from '../../engine/ops/reshape.js';
 import { rowsOf } from '../../engine/ops/shape.js';
 
+type LinearInputs = readonly [x: Tensor, weight: Tensor, bias?: Tensor];
 type LinearOptions = NonNullable<Parameters<typeof linear>[3]>;
 
 /**
- * Records every node of a request again, on the same leaves: linear layers as a product, a sum and an activation. Compile the
- * result with `fuse: false`, or the planner joins them again.
+ * Records every node of a request again, on the same leaves, with linear layers as a matmul, an addition and an activation. Compile
+ * the result with `fuse: false`, or the planner fuses them again.
  */
 export function unfused({ outputs = [], updates = [], loss }: PlanRequest): PlanRequest {
   const copies = new Map<Tensor, Tensor>();
   const nodes = new Map<GraphNode, GraphNode>();
-  const copyOf = (tensor: Tensor): Tensor => (tensor.node ? copies.get(tensor)! : tensor);
+  const copyOf = (tensor: Tensor): Tensor => (nodeOf(tensor) ? copies.get(tensor)! : tensor);
   for (const node of recordingOrder(outputs, updates)) {
     const inputs = node.inputs.map(copyOf);
     if (node.op.name === 'linear') {
-      linearInParts(inputs, node.attributes as LinearOptions).forEach((copy, i) => {
-        copies.set(node.outputs[i], copy);
+      const [x, weight, bias] = inputs;
+      linearInParts([x!, weight!, bias], node.attributes as LinearOptions).forEach((copy, i) => {
+        copies.set(node.outputs[i]!, copy);
       });
       continue;
     }
     const copy = record(node.op, inputs, node.attributes);
     nodes.set(node, copy);
     node.outputs.forEach((output, i) => {
-      copies.set(output, copy.outputs[i]);
+      copies.set(output, copy.outputs[i]!);
     });
   }
   return {
@@ -42,15 +45,14 @@ export function unfused({ outputs = [], updates = [], loss }: PlanRequest): Plan
   };
 }
 
-/** Both outputs of `linear`: the result, and the value before the activation. */
+/** Both outputs of `linear`: the result and the preactivation. */
 function linearInParts(
-  inputs: readonly Tensor[],
+  [x, weight, bias]: LinearInputs,
   { activation: kind, dtype }: LinearOptions,
 ): [Tensor, Tensor] {
-  const [x, weight, bias] = inputs;
   const { rows, width } = rowsOf(x.shape);
   const product = matmul(reshape(x, [rows, width]), weight, { transposeB: true, dtype });
   const sum = bias ? add(product, bias) : product;
-  const pre = reshape(sum, [...x.shape.slice(0, -1), weight.shape[0]]);
-  return [kind ? activation(pre, kind) : pre, pre];
+  const preactivation = reshape(sum, [...x.shape.slice(0, -1), weight.shape[0]!]);
+  return [kind ? activation(preactivation, kind) : preactivation, preactivation];
 }

@@ -1,5 +1,6 @@
 /** Every kernel family at the shapes that ViT-B/16 and ViT-L/14 give it. */
 
+import { nodeOf } from '../../engine/graph/op.js';
 import { constant, type DType, type Shape, type Tensor } from '../../engine/graph/tensor.js';
 import { gelu, quickGelu } from '../../engine/ops/activation.js';
 import { add } from '../../engine/ops/add.js';
@@ -17,6 +18,7 @@ import { softmax } from '../../engine/ops/softmax.js';
 import { insertTokens } from '../../engine/ops/tokens.js';
 import type { Precision } from '../../models/clip/precision.js';
 
+/** In the order of the report. */
 export const FAMILIES = [
   'gemm-nt',
   'gemm-nn',
@@ -31,8 +33,10 @@ export const FAMILIES = [
   'patches',
   'elementwise',
 ] as const;
+/** A group of kernels; matmuls by the layouts of A and B, N(ot) or T(ransposed), as GEMM libraries name them. */
 export type Family = (typeof FAMILIES)[number];
 
+/** A kernel at a shape. */
 export interface KernelCase {
   readonly family: Family;
   /** What it computes and its shape. */
@@ -55,11 +59,12 @@ export interface EncoderSizes {
   readonly classes: number;
 }
 
-/** Student and teacher at the batches of the README's table, and something that takes no time. */
+/** Student and teacher at the batches of the README's table. */
 export const SIZES: readonly EncoderSizes[] = [
   { model: 'ViT-B/16', batch: 8, tokens: 197, width: 768, patch: 16, resolution: 224, classes: 1000 },
   { model: 'ViT-L/14', batch: 4, tokens: 257, width: 1024, patch: 14, resolution: 224, classes: 1000 },
 ];
+/** Sizes that take no time. */
 export const QUICK_SIZES: readonly EncoderSizes[] = [
   { model: 'small', batch: 2, tokens: 17, width: 128, patch: 8, resolution: 32, classes: 60 },
 ];
@@ -85,13 +90,13 @@ export function kernelCases(sizes: EncoderSizes, dtype: Precision = 'f32'): Kern
   const half = (...shape: number[]) => leaf(shape, dtype);
   const full = (...shape: number[]) => leaf(shape);
 
-  const products = [
+  const matmuls = [
     ['qkv', width, 3 * width],
     ['out', width, width],
     ['fc', width, 4 * width],
     ['proj', 4 * width, width],
   ] as const;
-  for (const [name, k, n] of products) {
+  for (const [name, k, n] of matmuls) {
     const activation = name === 'fc' ? 'quickGelu' : undefined;
     make('gemm-nt', `${name} ${rows} x ${k} x ${n}`, [half(rows, k), half(n, k), full(n)], (x, w, b) =>
       linear(x, w, b, { activation, dtype }),
@@ -173,7 +178,7 @@ export function kernelCases(sizes: EncoderSizes, dtype: Precision = 'f32'): Kern
   return cases;
 }
 
-/** The usual yardstick of large GPUs: square products of side `n`, in all three layouts. */
+/** The usual yardstick of large GPUs: square matmuls of side `n`, in all three layouts. */
 export function squareCases(n: number, dtype: Precision): KernelCase[] {
   const side = () => leaf([n, n], dtype);
   const make = (family: Family, output: Tensor): KernelCase => ({
@@ -207,7 +212,7 @@ const leaf = (shape: Shape, dtype: DType = 'f32'): Tensor => constant(undefined,
 
 /** A node's gradient rule with leaves in place of what its forward pass leaves behind: that pass is then not needed. */
 function gradientAlone(y: Tensor, to: number): Tensor {
-  const node = y.node!;
+  const node = nodeOf(y)!;
   const outputs = node.outputs.map(({ shape, dtype }) => leaf(shape, dtype));
   const gradients = node.outputs.map((output) => (output === y ? leaf(y.shape, y.dtype) : undefined));
   const wanted = node.inputs.map((_, i) => i === to);

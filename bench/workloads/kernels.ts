@@ -4,11 +4,12 @@ import { alternate, kernelRunner, type Repetition, type Timing } from '../../eng
 import { releaseAll, write } from '../../engine/gpu/memory.js';
 import { peakGraphs } from '../../engine/gpu/peaks.js';
 import { Plan } from '../../engine/gpu/plan.js';
-import { type PlanRequest, Schedule } from '../../engine/graph/schedule.js';
+import { type PlanRequest, Schedule } from '../../engine/gpu/schedule.js';
 import type { Tensor } from '../../engine/graph/tensor.js';
 import type { Family, KernelCase } from './kernelCases.js';
 import { randomHalfWeight, randomWeight, seededHalves, seededValues, seedOf } from './values.js';
 
+/** The measurement of a case. */
 export interface KernelRow {
   readonly family: Family;
   readonly name: string;
@@ -30,6 +31,7 @@ export const aluShare = ({ flops, timing, peak }: KernelRow): number | undefined
 /** Bytes a second over a copy's. Above 1 where the data fit into caches that the copy does not. */
 export const copyShare = ({ bytes, timing, peak }: KernelRow): number => bytes / timing.median / peak.bytes;
 
+/** What to measure, and how often. */
 export interface KernelOptions {
   readonly cases: readonly KernelCase[];
   readonly repetition: Repetition;
@@ -95,7 +97,7 @@ async function measureGroup(
   });
   for (const plan of plans) plan.destroy();
   releaseAll(gpu);
-  const rate = (i: number, unit: 'flops' | 'bytes') => sizes[i][unit] / timings[i].median;
+  const rate = (i: number, unit: 'flops' | 'bytes') => sizes[i]![unit] / timings[i]!.median;
   const first = cases.length;
   const alu = Math.max(rate(first, 'flops'), rate(first + 1, 'flops'));
   // A share of what is no peak says nothing: tensor cores, or a measure that is not the most that the adapter can do.
@@ -106,8 +108,8 @@ async function measureGroup(
     name,
     model,
     dtype,
-    timing: timings[i],
-    ...sizes[i],
+    timing: timings[i]!,
+    ...sizes[i]!,
     peak,
   }));
 }

@@ -19,6 +19,7 @@ const SMALL: Readonly<Record<string, ClipConfig>> = {
   'deep-student': emoji(64, 64, 12, 12),
 };
 
+/** Names that `modelNamed` takes. */
 export const MODEL_NAMES: readonly string[] = [...Object.keys(KNOWN_MODELS), ...Object.keys(SMALL)];
 
 /** @throws UserError for a name that is none of `MODEL_NAMES` */

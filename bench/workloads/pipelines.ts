@@ -1,7 +1,7 @@
 /** How many pipelines each command makes on a kind of adapter: known without one, from the graphs alone. */
-import type { Capabilities } from '../../engine/gpu/gpu.js';
-import { PORTABLE } from '../../engine/gpu/portable.js';
-import { type PlanRequest, Schedule } from '../../engine/graph/schedule.js';
+import type { Capabilities } from '../../engine/capabilities.js';
+import { PORTABLE } from '../../engine/capabilities.js';
+import { type PlanRequest, Schedule } from '../../engine/gpu/schedule.js';
 import { input, variable } from '../../engine/graph/tensor.js';
 import { kernelId } from '../../engine/kernels/kernelSource.js';
 import { accumulate } from '../../engine/train/optim.js';

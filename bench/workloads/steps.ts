@@ -1,5 +1,6 @@
 /** Training steps of both stages with random weights and images: what a run of these sizes will take. */
-import type { Capabilities, Gpu } from '../../engine/gpu/gpu.js';
+import type { Capabilities } from '../../engine/capabilities.js';
+import type { Gpu } from '../../engine/gpu/gpu.js';
 import {
   alternate,
   median,
@@ -11,7 +12,7 @@ import {
 import { releaseAll } from '../../engine/gpu/memory.js';
 import { Plan } from '../../engine/gpu/plan.js';
 import { type KernelTime, profile } from '../../engine/gpu/profile.js';
-import type { PlanRequest } from '../../engine/graph/schedule.js';
+import type { PlanRequest } from '../../engine/gpu/schedule.js';
 import type { ClipConfig } from '../../models/clip/config.js';
 import { activationDtype, type Precision } from '../../models/clip/precision.js';
 import { defaultStudent, defaultTeacher } from '../../models/promptkd/shared/defaults.js';
@@ -113,7 +114,7 @@ export async function measureSteps(
   const rows: StepRow[] = [];
   for await (const { plan, row } of compiledSteps(gpu, options, wanted)) {
     const [timing] = await alternate([planRunner(gpu, plan)], repetition);
-    rows.push({ ...row, timing, hostMicroseconds: await hostCost(plan, 9) });
+    rows.push({ ...row, timing: timing!, hostMicroseconds: await hostCost(plan, 9) });
   }
   return rows;
 }

@@ -1,10 +1,10 @@
 /** Every kernel that an adapter with given capabilities may run, for checks that compile without running. */
 
-import type { Capabilities } from '../../engine/gpu/gpu.js';
-import { Schedule } from '../../engine/graph/schedule.js';
+import type { Capabilities } from '../../engine/capabilities.js';
+import { Schedule } from '../../engine/gpu/schedule.js';
 import { type DType, input } from '../../engine/graph/tensor.js';
 import { type KernelSource, kernelSource } from '../../engine/kernels/kernelSource.js';
-import { productCandidates } from '../../engine/kernels/matmul/candidates.js';
+import { matmulCandidates } from '../../engine/kernels/matmul/candidates.js';
 import { KNOWN_MODELS } from '../../models/clip/knownModels.js';
 import { resampleKernels } from '../../models/images/gpuPreprocess.js';
 import { defaultStudent, defaultTeacher } from '../../models/promptkd/shared/defaults.js';
@@ -13,13 +13,14 @@ import { teacherRequest } from '../../models/promptkd/stage1/plan.js';
 import { studentRequests } from '../../models/promptkd/stage2/plan.js';
 import { candidatesOf } from './candidateVariants.js';
 
+/** A kernel that messages can name. */
 export interface NamedKernel {
   /** The kernel, how its first tensor is stored, and the constants that tell it from others of its name. */
   readonly label: string;
   readonly source: KernelSource;
 }
 
-/** Training of both stages, ViT-L/14 and then ViT-B/16, evaluation, preprocessing, and the candidates of products and attention. */
+/** Training of both stages, ViT-L/14 and then ViT-B/16, evaluation, preprocessing, and the candidates of matmul and attention. */
 export function listKernels(capabilities: Capabilities): NamedKernel[] {
   const { 'ViT-B/16': small, 'ViT-L/14': large } = KNOWN_MODELS;
   const { across, down } = resampleKernels(small.vision.resolution);
@@ -32,15 +33,15 @@ export function listKernels(capabilities: Capabilities): NamedKernel[] {
       ...Object.values(studentRequests(usualTeacher(large), small, distilling, sizes)),
     ];
     for (const request of requests) sources.push(...new Schedule(request, capabilities).sources());
-    sources.push(...largeProducts(precision, capabilities));
+    sources.push(...largeMatmuls(precision, capabilities));
   }
   sources.push(...candidatesOf(capabilities));
   const texts = new Map(sources.map((source) => [`${source.entry}\n${source.code}`, source]));
   return named([...texts.values()]);
 }
 
-/** The candidates of two products of a ViT-L/14's block. */
-function largeProducts(dtype: DType, capabilities: Capabilities): KernelSource[] {
+/** The candidates of two matmuls of a ViT-L/14's block. */
+function largeMatmuls(dtype: DType, capabilities: Capabilities): KernelSource[] {
   const shapes = [
     [2088, 1024, 4096],
     [2088, 4096, 1024],
@@ -52,9 +53,9 @@ function largeProducts(dtype: DType, capabilities: Capabilities): KernelSource[]
       c: input([m, n], 'c', dtype),
     };
     const sizes = { batch: 1, m, n, k, transposeA: false, transposeB: true };
-    const product = { ...tensors, sizes, epilogue: {} };
-    return productCandidates(product, capabilities).map((candidate) =>
-      kernelSource(candidate.dispatch(product), capabilities),
+    const problem = { ...tensors, sizes, epilogue: {} };
+    return matmulCandidates(problem, capabilities).map((candidate) =>
+      kernelSource(candidate.dispatch(problem), capabilities),
     );
   });
 }

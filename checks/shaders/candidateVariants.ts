@@ -1,16 +1,19 @@
-/** Every kernel that products and attention may get, of every level and layout, for checks that compile without running. */
+/** Every kernel that matmul and attention may get, of every level and layout, for checks that compile without running. */
 
-import type { SubgroupMatrixConfig } from '../../engine/gpu/adapter.js';
-import type { Capabilities, Level } from '../../engine/gpu/gpu.js';
-import { PORTABLE } from '../../engine/gpu/portable.js';
+import {
+  type Capabilities,
+  type Level,
+  PORTABLE,
+  type SubgroupMatrixConfig,
+} from '../../engine/capabilities.js';
 import { type DType, input } from '../../engine/graph/tensor.js';
 import { attentionCandidates } from '../../engine/kernels/attention/candidates.js';
 import type { AttentionLaunch } from '../../engine/kernels/attention/launch.js';
 import { type KernelSource, kernelSource } from '../../engine/kernels/kernelSource.js';
-import { productCandidates } from '../../engine/kernels/matmul/candidates.js';
+import { matmulCandidates } from '../../engine/kernels/matmul/candidates.js';
 import type { Epilogue } from '../../engine/kernels/matmul/launch.js';
 
-/** What Metal (both kinds), Intel, NVIDIA and AMD name, with sums in float32; each alone, as one of several is used. */
+/** What Metal (both kinds), Intel, NVIDIA and AMD offer, with sums in float32; one at a time, as one of several is used. */
 const MATRICES: readonly SubgroupMatrixConfig[] = (
   [
     ['f32', 8, 8, 8],
@@ -37,20 +40,20 @@ const ADAPTERS: readonly Partial<Capabilities>[] = [
   })),
 ];
 
-/** The kernels of products and of attention that adapters of a level are offered. */
+/** The kernels of matmul and attention that adapters of a level are offered. */
 export const candidateVariants = (level: Level): KernelSource[] =>
   ADAPTERS.filter((changed) => changed.level === level).flatMap((adapter) =>
     candidatesOf({ ...PORTABLE, ...adapter }),
   );
 
-/** Those that one adapter is offered. */
+/** The kernels of matmul and attention that an adapter is offered. */
 export const candidatesOf = (capabilities: Capabilities): KernelSource[] => [
-  ...productVariants(capabilities),
+  ...matmulVariants(capabilities),
   ...attentionVariants(capabilities),
 ];
 
-/** At sizes that divide by everything and at sizes that do by nothing. */
-function productVariants(capabilities: Capabilities): KernelSource[] {
+/** At sizes that every vector and tile divides, and at sizes that none does. */
+function matmulVariants(capabilities: Capabilities): KernelSource[] {
   const sources: KernelSource[] = [];
   for (const transposeA of [false, true])
     for (const transposeB of [false, true])
@@ -70,14 +73,14 @@ function productVariants(capabilities: Capabilities): KernelSource[] {
           const b = input(transposeB ? [2, n, k] : [2, k, n], 'b', weights);
           const c = input([2, m, n], 'c', dtype);
           const sizes = { batch: 2, m, n, k, transposeA, transposeB };
-          const product = { a, b, c, sizes, epilogue, rounded: weights !== dtype };
-          for (const candidate of productCandidates(product, capabilities))
-            sources.push(kernelSource(candidate.dispatch(product), capabilities));
+          const problem = { a, b, c, sizes, epilogue, rounded: weights !== dtype };
+          for (const candidate of matmulCandidates(problem, capabilities))
+            sources.push(kernelSource(candidate.dispatch(problem), capabilities));
         }
   return sources;
 }
 
-/** Forward with and without what a gradient needs, and both parts of the gradient. */
+/** Forward with and without what a gradient needs, and both parts of the backward pass. */
 function attentionVariants(capabilities: Capabilities): KernelSource[] {
   const [batch, tokens, heads] = [2, 197, 2];
   const sources: KernelSource[] = [];
@@ -92,8 +95,8 @@ function attentionVariants(capabilities: Capabilities): KernelSource[] {
       const launches: Pick<AttentionLaunch, 'entry' | 'reads' | 'writes'>[] = [
         { entry: 'forward', reads: { qkv }, writes: { o } },
         { entry: 'forward', reads: { qkv }, writes: { o, lse } },
-        { entry: 'queries', reads: { qkv, o, lse, d_o }, writes: { d_qkv, delta } },
-        { entry: 'keys', reads: { qkv, lse, d_o, delta }, writes: { d_qkv } },
+        { entry: 'backward_dq', reads: { qkv, o, lse, d_o }, writes: { d_qkv, delta } },
+        { entry: 'backward_dkv', reads: { qkv, lse, d_o, delta }, writes: { d_qkv } },
       ];
       for (const each of launches) {
         const launch = { heads, causal, ...each };
@@ -111,9 +114,9 @@ function epilogues(m: number, n: number, dtype: DType): Epilogue[] {
     {
       bias: input([n], 'bias'),
       activation: 'quickGelu',
-      pre: like('pre'),
+      preactivation: like('preactivation'),
       residual: input([2, m, n], 'residual'),
     },
-    { slope: { pre: like('slope'), activation: 'gelu' } },
+    { activationGradient: { preactivation: like('saved_preactivation'), activation: 'gelu' } },
   ];
 }

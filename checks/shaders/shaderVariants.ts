@@ -3,13 +3,12 @@
  * small odd shapes, and both training stages at the shapes of real models, at every capability level.
  */
 
-import type { Capabilities, Gpu, Level } from '../../engine/gpu/gpu.js';
+import { type Capabilities, type Level, PORTABLE } from '../../engine/capabilities.js';
+import { everyExample, gradientsOf } from '../../engine/examples.js';
+import type { Gpu } from '../../engine/gpu/gpu.js';
 import { peakGraphs } from '../../engine/gpu/peaks.js';
-import { PORTABLE } from '../../engine/gpu/portable.js';
-import { grad } from '../../engine/graph/autograd.js';
-import { type PlanRequest, Schedule } from '../../engine/graph/schedule.js';
+import { type PlanRequest, Schedule } from '../../engine/gpu/schedule.js';
 import type { KernelSource } from '../../engine/kernels/kernelSource.js';
-import { everyOperation } from '../../engine/ops/every.js';
 import type { ClipConfig } from '../../models/clip/config.js';
 import { KNOWN_MODELS } from '../../models/clip/knownModels.js';
 import { resampleKernels } from '../../models/images/gpuPreprocess.js';
@@ -20,6 +19,7 @@ import { teacherRequest } from '../../models/promptkd/stage1/plan.js';
 import { studentRequests } from '../../models/promptkd/stage2/plan.js';
 import { candidateVariants } from './candidateVariants.js';
 
+/** A text that is compiled by itself. */
 export interface ShaderVariant {
   readonly name: string;
   readonly level: Level;
@@ -43,12 +43,12 @@ export function listShaderVariants(): ShaderVariant[] {
   const ablation = { train: 'all', projectionLayers: 3 } as const;
   const distil = (student: ClipConfig, settings: Parameters<typeof defaultStudent>[1] = {}) =>
     studentRequests(usualTeacher(large), student, defaultStudent(student, settings), { classes: 100 });
-  const operations = everyOperation();
+  const examples = everyExample();
   const peaks = peakGraphs(true);
   const requests: PlanRequest[] = [
     { outputs: [...peaks.alu, peaks.copy] },
-    { outputs: operations.flatMap(({ output, loss, parameters }) => [output, ...grad(loss, parameters)]) },
-    { updates: operations.flatMap(({ updates }) => updates ?? []) },
+    { outputs: examples.flatMap((one) => [...(one.output ? [one.output] : []), ...gradientsOf(one)]) },
+    { updates: examples.flatMap(({ updates }) => updates) },
     teacherRequest(large, defaultTeacher(large), { classes: 50 }),
     ...Object.values(distil(small)),
     distil(small, { precision: 'f16' }).train,

@@ -1,8 +1,6 @@
 /** What the stages of a training case share: its numbers, its models, and how tensors are compared by name. */
-import type { Gpu } from '../../engine/gpu/gpu.js';
-import { release, write } from '../../engine/gpu/memory.js';
-import { Plan } from '../../engine/gpu/plan.js';
-import { input, type Tensor } from '../../engine/graph/tensor.js';
+import type { Gpu } from '../../engine/index.js';
+import { input, Plan, release, type Tensor, write } from '../../engine/index.js';
 import { loadCheckpoint } from '../../models/checkpoints/load.js';
 import { type ClipModel, loadModel } from '../../models/clip/model.js';
 import type { Job } from '../../models/job.js';
@@ -19,13 +17,13 @@ export class CaseContext {
 
   private constructor(
     readonly gpu: Gpu,
-    readonly given: Case,
+    readonly reference: Case,
     readonly tensors: ReferenceTensors,
     readonly teacher: ClipModel,
     readonly student: ClipModel,
     private readonly onProgress: (done: number, total: number) => void,
   ) {
-    this.settings = caseSettings(given, teacher.config, student.config);
+    this.settings = caseSettings(reference, teacher.config, student.config);
   }
 
   /** Reads the case in `folder` and uploads its models. */
@@ -34,24 +32,26 @@ export class CaseContext {
     folder: string,
     onProgress: (done: number, total: number) => void,
   ): Promise<CaseContext> {
-    const given = await readCase(platform, folder);
+    const reference = await readCase(platform, folder);
     const tensors = await ReferenceTensors.open(platform, platform.join(folder, 'tensors.safetensors'));
     const checkpoint = (name: string) =>
       loadCheckpoint(platform, platform.join(folder, `${name}.safetensors`));
     const [teacher, student] = [await checkpoint('teacher'), await checkpoint('student')];
+    // The method never uses the student's text tower, so a case need not have it.
+    const text = student.config.text.width > 0;
     return new CaseContext(
       gpu,
-      given,
+      reference,
       tensors,
       await loadModel(gpu, teacher, { precision }),
-      await loadModel(gpu, student, { precision }),
+      await loadModel(gpu, student, { precision, text }),
       onProgress,
     );
   }
 
   /** Called when a part of the work is done, or a share of one: two models, two plans, the steps and two ends. */
   advance(share = 1): void {
-    const { stage1, stage2 } = this.given;
+    const { stage1, stage2 } = this.reference;
     this.onProgress(this.done + share, 6 + stage1.steps + stage2.steps);
     if (share === 1) this.done++;
   }

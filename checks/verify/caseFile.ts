@@ -1,7 +1,6 @@
 /** The numbers of a training case: `case.json`. */
 import * as v from 'valibot';
-import { UserError } from '../../engine/errors.js';
-import { cosineRate } from '../../engine/train/optim.js';
+import { cosineRate, UserError } from '../../engine/index.js';
 import type { ClipConfig } from '../../models/clip/config.js';
 import type { Platform } from '../../models/platform.js';
 import {

@@ -1,11 +1,11 @@
 /** Stage 1 of a training case: frozen text features, losses, gradients of the first step, prompts after the last. */
-import { readLeaf, write } from '../../engine/gpu/memory.js';
+import { readLeaf, write } from '../../engine/index.js';
 import { encodeSequences } from '../../models/clip/textEncoder.js';
 import { meanOverTemplates, normalizeRows } from '../../models/promptkd/classVectors/classVectors.js';
 import { type Prompts, promptVariables } from '../../models/promptkd/shared/prompts.js';
 import { TrainingStep } from '../../models/promptkd/shared/trainingStep.js';
 import { classInputs } from '../../models/promptkd/stage1/classInputs.js';
-import { gaussianWeights, PromptAverage } from '../../models/promptkd/stage1/promptAverage.js';
+import { PromptAverage } from '../../models/promptkd/stage1/promptAverage.js';
 import { teacherGraph } from '../../models/promptkd/stage1/step.js';
 import type { StepLosses } from '../../models/runs/train.js';
 import { type CaseContext, relative } from './caseContext.js';
@@ -15,9 +15,9 @@ import { item, TOLERANCE, type VerifyItem } from './item.js';
 
 /** Also gives the averaged prompts, which stage 2 uses. */
 export async function verifyStage1(context: CaseContext): Promise<{ items: VerifyItem[]; prompts: Prompts }> {
-  const { gpu, given, tensors, teacher } = context;
+  const { gpu, reference, tensors, teacher } = context;
   const settings = context.settings.teacher;
-  const { stage1 } = given;
+  const { stage1 } = reference;
   const { embed } = teacher.config;
 
   const templates = await tensors.sequences('given.template_tokens');
@@ -39,8 +39,7 @@ export async function verifyStage1(context: CaseContext): Promise<{ items: Verif
     inspect: true,
     onProgress: (done, total) => context.advance(done / total),
   });
-  const average = await PromptAverage.create(gpu, graph.parameters);
-  const weights = gaussianWeights(settings.epochs, settings.averageMean, settings.averageDeviation);
+  const average = await PromptAverage.create(gpu, graph.parameters, settings);
   const rates = caseRates(settings, stage1.steps);
   const perEpoch = stage1.steps / stage1.epochs;
   const names = graph.parameters.map((p) => p.label);
@@ -49,7 +48,7 @@ export async function verifyStage1(context: CaseContext): Promise<{ items: Verif
     write(gpu, graph.images, await tensors.floats(`given.stage1.images.${s}`));
     write(gpu, graph.labels, await tensors.integers(`given.stage1.labels.${s}`));
     step.run(rates[s]!);
-    const expected = given.losses.stage1[s]!;
+    const expected = reference.losses.stage1[s]!;
     items.push(item(`losses.stage1.${s}.lr`, relative(rates[s]!, expected.lr), TOLERANCE));
     items.push(...compareLosses(s, (await step.readLosses()).losses, expected));
     if (s === 0)
@@ -58,7 +57,7 @@ export async function verifyStage1(context: CaseContext): Promise<{ items: Verif
           step.plan.read(graph.gradients[i]!),
         )),
       );
-    if ((s + 1) % perEpoch === 0) average.add(weights[Math.floor(s / perEpoch)]!);
+    if ((s + 1) % perEpoch === 0) average.endEpoch((s + 1) / perEpoch);
     context.advance();
   }
   items.push(

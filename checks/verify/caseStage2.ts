@@ -1,5 +1,5 @@
 /** Stage 2 of a training case: class vectors, losses, gradients, parameters, BatchNorm statistics and predictions. */
-import { readLeaf, write } from '../../engine/gpu/memory.js';
+import { readLeaf, write } from '../../engine/index.js';
 import { encodeSequences } from '../../models/clip/textEncoder.js';
 import { normalizeRows } from '../../models/promptkd/classVectors/classVectors.js';
 import { argmax, baseCount } from '../../models/promptkd/shared/evaluate.js';
@@ -64,8 +64,8 @@ async function verifySteps(
   classes: ClassEmbeddings,
   variables: StudentVariables,
 ): Promise<VerifyItem[]> {
-  const { gpu, given, tensors, teacher, student } = context;
-  const { stage2 } = given;
+  const { gpu, reference, tensors, teacher, student } = context;
+  const { stage2 } = reference;
   const items: VerifyItem[] = [];
   const settings = context.settings.student;
   const source = { model: teacher, prompts: teacherPrompts.vision };
@@ -76,13 +76,13 @@ async function verifySteps(
   });
   const rates = caseRates(settings, stage2.steps);
   const names = graph.parameters.map((p) => p.label);
-  const floor = 1e-3 * Math.max(...given.losses.stage2.map(({ loss }) => loss));
+  const floor = 1e-3 * Math.max(...reference.losses.stage2.map(({ loss }) => loss));
   for (let s = 0; s < stage2.steps; s++) {
     const name = `given.stage2.images.${s}`;
     for (const model of [student, teacher]) requireResolution(model, tensors.shape(name));
     write(gpu, graph.images, await tensors.floats(name));
     step.run(rates[s]!);
-    const expected = given.losses.stage2[s]!;
+    const expected = reference.losses.stage2[s]!;
     const loss = (await step.readLosses()).losses.loss;
     items.push(item(`losses.stage2.${s}.lr`, relative(rates[s]!, expected.lr), TOLERANCE));
     items.push(item(`losses.stage2.${s}.loss`, relative(loss, expected.loss, floor), TOLERANCE));
@@ -111,7 +111,7 @@ async function verifySteps(
 
 /** Labels by the largest logit: of all classes, of the base half, of the novel half. */
 function comparePredictions(
-  { given: { predictions } }: CaseContext,
+  { reference: { predictions } }: CaseContext,
   logits: Float32Array,
   classes: number,
 ): VerifyItem[] {

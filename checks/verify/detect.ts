@@ -1,7 +1,7 @@
 /** Tells by content which kind of reference numbers a path holds, and compares this machine with them. */
 import * as v from 'valibot';
-import { UserError } from '../../engine/errors.js';
-import { loadTokenizer } from '../../models/clip/tokenizer.js';
+import { UserError } from '../../engine/index.js';
+import { loadTokenizer } from '../../models/clip/tokenizerFile.js';
 import type { Job } from '../../models/job.js';
 import type { Platform } from '../../models/platform.js';
 import { listCheckpoints, REFERENCE_FILE, verifyFormats } from './formats.js';
@@ -11,8 +11,10 @@ import { verifyPreprocessing } from './preprocessing.js';
 import { TokenizerListSchema, verifyTokenizer } from './tokenizerList.js';
 import { verifyTrainingCase } from './trainingCase.js';
 
+/** The kinds of reference numbers that are recognised. */
 export type ReferenceKind = VerifyReport['kind'];
 
+/** What comparing needs besides the path. */
 export interface VerifyOptions {
   /** The tokenizer for a tokenizer list: its file or folder. */
   readonly tokenizer?: string;

@@ -1,8 +1,5 @@
 /** Compares checkpoints of one folder, each in a format of its own, with the features that they must compute. */
-import { UserError } from '../../engine/errors.js';
-import { write } from '../../engine/gpu/memory.js';
-import { Plan } from '../../engine/gpu/plan.js';
-import { input } from '../../engine/graph/tensor.js';
+import { input, Plan, UserError, write } from '../../engine/index.js';
 import { type ClipCheckpoint, loadCheckpoint } from '../../models/checkpoints/load.js';
 import { type ClipModel, loadModel } from '../../models/clip/model.js';
 import { encodeSequences } from '../../models/clip/textEncoder.js';
@@ -13,6 +10,7 @@ import { type Prompts, promptVariables } from '../../models/promptkd/shared/prom
 import { failed, item, relativeError, skipped, TOLERANCE, type VerifyItem } from './item.js';
 import { ReferenceTensors } from './tensors.js';
 
+/** The file of expected features in a formats folder. */
 export const REFERENCE_FILE = 'tensors.safetensors';
 const NO_CHECKPOINT = /\.(json|ya?ml|md|txt|gz|py|npy|npz|png|jpe?g)$|^(readme|license)$/i;
 const SHARD = /-\d+-of-\d+\.\w+$/;

@@ -3,6 +3,7 @@
 /** The float32 tolerance of the reference numbers; their own float32 run is within 4e-5. */
 export const TOLERANCE = 1e-3;
 
+/** The comparison of one number or tensor with its reference. */
 export interface VerifyItem {
   readonly name: string;
   /** What `error` measures, such as "relative" or "bytes that differ". */
@@ -16,16 +17,19 @@ export interface VerifyItem {
   readonly problem?: string;
 }
 
+/** All comparisons with the reference numbers at a path. */
 export interface VerifyReport {
   readonly path: string;
   readonly kind: 'training case' | 'preprocessing case' | 'formats folder' | 'tokenizer list';
   readonly items: readonly VerifyItem[];
 }
 
+/** A comparison whose error was measured. NaN is a miss. */
 export function item(name: string, error: number, tolerance: number, measure = 'relative'): VerifyItem {
   return { name, measure, error, tolerance, ok: error <= tolerance };
 }
 
+/** An item that was not compared; it counts as neither passed nor failed. */
 export const skipped = (name: string, why: string): VerifyItem => ({
   name,
   measure: '',
@@ -45,6 +49,7 @@ export const failed = (name: string, why: string, tolerance = TOLERANCE): Verify
   problem: why,
 });
 
+/** L2 norm, summed in float64. */
 export const norm = (values: ArrayLike<number>): number => {
   let total = 0;
   for (let i = 0; i < values.length; i++) total += values[i]! ** 2;

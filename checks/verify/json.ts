@@ -1,6 +1,6 @@
 /** Reading the JSON files of a reference folder. */
 import * as v from 'valibot';
-import { UserError } from '../../engine/errors.js';
+import { UserError } from '../../engine/index.js';
 import type { Platform } from '../../models/platform.js';
 
 /** Parses a JSON file. @throws UserError naming it when it is none */

@@ -1,8 +1,6 @@
 /** Compares image decoding and CLIP's transforms with Pillow's: `cases.json`, image files and expected bytes. */
 import * as v from 'valibot';
-import { UserError } from '../../engine/errors.js';
-import { leafBuffer, readLeaf, release } from '../../engine/gpu/memory.js';
-import { input, type Tensor } from '../../engine/graph/tensor.js';
+import { input, leafBuffer, readLeaf, release, type Tensor, UserError } from '../../engine/index.js';
 import { GpuPreprocessor } from '../../models/images/gpuPreprocess.js';
 import { prepareImage } from '../../models/images/preparedImage.js';
 import { boxCrop, denormalise, testCrop } from '../../models/images/preprocess.js';

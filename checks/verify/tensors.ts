@@ -1,5 +1,5 @@
 /** Reading the tensors of a reference folder by name. */
-import { UserError } from '../../engine/errors.js';
+import { UserError } from '../../engine/index.js';
 import { openSafetensors } from '../../models/checkpoints/safetensors.js';
 import type { Checkpoint } from '../../models/checkpoints/tensors.js';
 import type { Platform } from '../../models/platform.js';

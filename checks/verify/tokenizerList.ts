@@ -1,6 +1,6 @@
 /** Compares the tokenizer with a list of texts and their ids: a JSON array of `{text, ids}`. */
 import * as v from 'valibot';
-import { UserError } from '../../engine/errors.js';
+import { UserError } from '../../engine/index.js';
 import type { Tokenizer } from '../../models/clip/tokenizer.js';
 import { failed, item, type VerifyItem } from './item.js';
 
@@ -11,6 +11,7 @@ export const TokenizerListSchema = v.pipe(
   v.array(v.object({ text: v.string(), ids: v.pipe(v.array(Id), v.minLength(2)) })),
   v.minLength(1),
 );
+/** Texts with the ids that they must get. */
 export type TokenizerList = v.InferOutput<typeof TokenizerListSchema>;
 
 /** One item a text, with the number of ids that differ; none may. Texts that do not fit are cut, as the list must have done. */

@@ -1,4 +1,4 @@
-/** `promptkd bench`: how fast kernels, an image encoder and training steps are on this machine. */
+/** `promptkd bench`: the speed of kernels, the image encoder and training steps on this machine. */
 import { type Command, Option } from 'commander';
 import { measureEncoder } from '../../bench/workloads/encoder.js';
 import { casesFor } from '../../bench/workloads/kernelCases.js';
@@ -8,12 +8,13 @@ import { measureSteps } from '../../bench/workloads/steps.js';
 import { UserError } from '../../engine/errors.js';
 import type { Gpu } from '../../engine/gpu/gpu.js';
 import { type Repetition, warmUpFor } from '../../engine/gpu/measure.js';
-import { type StepFlags, stepSizes } from '../benchSizes.js';
-import { encoderTable, kernelTable, peakLine, stepTable, type TableText } from '../benchTables.js';
-import { addGpuOptions, commandGpu, type GpuFlags } from '../gpu.js';
-import { print, printJson } from '../output.js';
+import { addGpuOptions, commandGpu, type GpuFlags } from '../device/gpu.js';
+import { type StepFlags, stepSizes } from '../options/benchSizes.js';
 import { parseCount } from '../settings.js';
-import { formatTable } from '../table.js';
+import { encoderTable, kernelTable, peakLine, stepTable, type TableText } from '../terminal/benchTables.js';
+import { addHelp, type HelpText } from '../terminal/help.js';
+import { print, printJson } from '../terminal/output.js';
+import { formatTable } from '../terminal/table.js';
 
 interface Flags extends GpuFlags, StepFlags {
   readonly repeats: number;
@@ -23,43 +24,46 @@ interface Flags extends GpuFlags, StepFlags {
 const KINDS = ['kernels', 'encoder', 'step'] as const;
 type Kind = (typeof KINDS)[number];
 
-const HELP = `
-Weights and images are random: no checkpoint is needed, and nothing is written. Every figure is the median of --repeats
-samples that alternate with those of its neighbours in the table, with the least and the most.
+const HELP: HelpText = {
+  about: [
+    'Weights and images are random: no checkpoint is needed, and nothing is written. Every figure is the median of --repeats ' +
+      'samples, with minimum and maximum; samples alternate with those of neighbouring rows.',
+    {
+      kernels:
+        'each kernel family at the shapes of ViT-B/16 and ViT-L/14, compared with the peak of this adapter',
+      encoder: 'the image encoder of --model at batch 1 and --batch',
+      step: 'a training step of both stages',
+    },
+    `Models: ${MODEL_NAMES.join(', ')}.`,
+  ],
+  examples: [
+    'promptkd bench',
+    'promptkd bench step --teacher ViT-L/14 --model ViT-B/16 --classes 100 --batch 8',
+  ],
+};
 
-  kernels   each kernel family at the shapes of ViT-B/16 and ViT-L/14, beside what this adapter reaches at most
-  encoder   the image encoder of --model at batch 1 and --batch
-  step      a training step of both stages
-
-Models: ${MODEL_NAMES.join(', ')}.
-
-Examples:
-  promptkd bench
-  promptkd bench step --teacher ViT-L/14 --model ViT-B/16 --classes 100 --batch 8`;
-
+/** Adds the command to the program. */
 export function register(program: Command): void {
-  addGpuOptions(
-    program
-      .command('bench')
-      .description('measure kernels, the image encoder and training steps on this machine')
-      .argument('[kind]', `${KINDS.join(', ')} (default: all)`)
-      .addOption(new Option('--model <name>', 'student and encoder (default: by the adapter)'))
-      .addOption(new Option('--teacher <name>', 'teacher (default: by the adapter)'))
-      .option('--classes <n>', 'classes of a step (default: by the adapter)', parseCount)
-      .option('--batch <n>', 'images a step', parseCount, 8)
-      .addOption(
-        new Option('--precision <name>', 'how the encoder and the step store matrices').choices([
-          'f32',
-          'f16',
-        ]),
-      )
-      .option('--repeats <n>', 'samples of each figure', parseCount, 5)
-      .option('--quick', 'small sizes, for slow adapters (default on those that run on the processor)')
-      .option('--json', 'print every sample, for programs')
-      .addHelpText('after', HELP),
-  ).action(async (kind: string | undefined, flags: Flags) => {
+  const command = program
+    .command('bench')
+    .description('measure the speed of kernels, the image encoder and training steps')
+    .argument('[kind]', `${KINDS.join(', ')} (default: all)`)
+    .option('--model <name>', 'student, and model of the encoder (default: depends on the adapter)')
+    .option('--teacher <name>', 'teacher (default: depends on the adapter)')
+    .option('--classes <n>', 'classes of a step (default: depends on the adapter)', parseCount)
+    .option('--batch <n>', 'images per step', parseCount, 8)
+    .addOption(
+      new Option('--precision <f32|f16>', 'storage of frozen weights in the encoder and the step').choices([
+        'f32',
+        'f16',
+      ]),
+    )
+    .option('--repeats <n>', 'samples per figure', parseCount, 5)
+    .option('--quick', 'small sizes, for slow adapters (default on software adapters)')
+    .option('--json', 'print every sample as JSON');
+  addHelp(addGpuOptions(command), HELP).action(async (kind: string | undefined, flags: Flags) => {
     if (kind !== undefined && !KINDS.includes(kind as Kind))
-      throw new UserError(`there is nothing called ${kind} to measure`, `choose ${KINDS.join(', ')}`);
+      throw new UserError(`${kind} is not a benchmark`, `choose one of ${KINDS.join(', ')}`);
     for (const name of [flags.model, flags.teacher]) if (name !== undefined) modelNamed(name);
     const gpu = await commandGpu(flags);
     try {

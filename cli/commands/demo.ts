@@ -1,14 +1,15 @@
-/** `promptkd demo`: both stages on the embedded models, from nothing to a table. */
+/** `promptkd demo`: both stages on the built-in models, and a table of accuracies. */
 import type { Command } from 'commander';
 import { averageDemos, demoPaths } from '../demo/demo.js';
 import { DEMO_STUDENT, DEMO_TEACHER } from '../demo/settings.js';
-import { addPrecisionOption, type PrecisionFlags } from '../gpu.js';
-import { addJobOptions, type JobFlags, withJob } from '../job.js';
-import { print, printJson } from '../output.js';
+import { addPrecisionOption, type PrecisionFlags } from '../device/gpu.js';
+import { addJobOptions, type JobFlags, withJob } from '../device/job.js';
 import { nodePlatform } from '../platform/node.js';
-import { seconds } from '../progress.js';
 import { parseCount, parseNumber } from '../settings.js';
-import { formatAccuracies } from '../table.js';
+import { addHelp, type HelpText } from '../terminal/help.js';
+import { print, printJson } from '../terminal/output.js';
+import { seconds } from '../terminal/progress.js';
+import { formatAccuracies } from '../terminal/table.js';
 
 interface Flags extends JobFlags, PrecisionFlags {
   readonly out: string;
@@ -17,25 +18,43 @@ interface Flags extends JobFlags, PrecisionFlags {
   readonly json?: boolean;
 }
 
-const HELP = `
-Two small CLIPs that come with this package classify emoji of a drawing style that they have never seen, in 28 classes:
-  1. the teacher's prompts are tuned with ${DEMO_TEACHER.shots} labelled images of each of the 14 base classes
-  2. its text features of all class names are stored
-  3. the student is distilled on the training images of all classes, without labels, for ${DEMO_STUDENT.epochs} epochs
-  4. both are evaluated, before and after
-Some minutes on two processor cores. The same seed gives the same table on the same adapter. An earlier demo in the folder
-is replaced.`;
+const HELP: HelpText = {
+  about: [
+    'Two small CLIPs that come with this package classify emoji in a drawing style that they have never seen, in 28 ' +
+      'classes:',
+    {
+      '1.': `tune the teacher's prompts on ${DEMO_TEACHER.shots} labelled images of each of the 14 base classes`,
+      '2.': 'store its text features of all class names',
+      '3.': `distil the student on the unlabelled training images of all classes, for ${DEMO_STUDENT.epochs} epochs`,
+      '4.': 'evaluate both, before and after training',
+    },
+    'This takes a few minutes on two CPU cores. The same seed gives the same table on the same adapter. An earlier demo ' +
+      'in the folder is replaced.',
+  ],
+  examples: ['promptkd demo', 'promptkd demo --seed 2 --out runs/demo-2'],
+  next: ['promptkd predict runs/demo/student runs/demo/data/test'],
+};
 
+/** Adds the command to the program. */
 export function register(program: Command): void {
   const command = program
     .command('demo')
-    .description('both stages and the evaluation on the embedded models, with a table at the end')
-    .option('--out <folder>', 'folder for data set, runs and class vectors', 'runs/demo')
-    .option('--seed <n>', 'decides shots, order, crops and initial values', parseNumber, 1)
-    .option('--seeds <n>', 'run this many seeds from --seed on, and print the means too', parseCount, 1)
-    .option('--json', 'print the result for programs')
-    .addHelpText('after', HELP);
-  addPrecisionOption(addJobOptions(command)).action(async (flags: Flags) => {
+    .description('run both stages and the evaluation on two small built-in models')
+    .option('--out <folder>', 'folder for the data set, the runs and the class vectors', 'runs/demo')
+    .option(
+      '--seed <n>',
+      'seed of the sampled images, their order and crops, and the initial values',
+      parseNumber,
+      1,
+    )
+    .option(
+      '--seeds <n>',
+      'run this many seeds, starting at --seed, and print their means too',
+      parseCount,
+      1,
+    )
+    .option('--json', 'print the result as JSON');
+  addHelp(addPrecisionOption(addJobOptions(command)), HELP).action(async (flags: Flags) => {
     const seeds = Array.from({ length: flags.seeds }, (_, i) => flags.seed + i);
     const { results, models } = await withJob(flags, (job) => averageDemos(job, flags, seeds));
     const result = results.at(-1)!;
@@ -49,7 +68,7 @@ export function register(program: Command): void {
       `\n${tables.join('')}${formatAccuracies(models)}` +
         'Accuracy in percent; HM: harmonic mean of base and novel. The student learned without labels.\n' +
         `${times.join(', ')}; seed ${result.seed} on ${result.adapter}\n\n` +
-        'next, classify a picture, see what a run wrote, and use your own CLIP and images:\n' +
+        'next: classify images, evaluate the runs, or train on your own CLIP and images:\n' +
         `  promptkd predict ${student} ${data}/test\n` +
         `  promptkd eval ${teacher} ${student} --data ${data}\n` +
         '  promptkd teacher --help\n',

@@ -1,42 +1,46 @@
-/** `promptkd distill`: stage 2, teaches a small CLIP what a tuned teacher sees in unlabelled images. */
+/** `promptkd distill`: stage 2, distils a tuned teacher into a small CLIP on unlabelled images. */
 import type { Command } from 'commander';
 import { runStudent } from '../../models/promptkd/stage2/run.js';
+import { addJobOptions, type JobFlags, withJob } from '../device/job.js';
 import { addDryRunOption, type DryRunFlags, dryRun } from '../dryRun.js';
-import { addJobOptions, type JobFlags, withJob } from '../job.js';
-import { print } from '../output.js';
 import { nodePlatform } from '../platform/node.js';
 import { addSettingsOptions, readSettings, type SettingsFlags } from '../settings.js';
+import { addHelp, groupTrainingOptions, type HelpText } from '../terminal/help.js';
+import { print } from '../terminal/output.js';
 
 type Flags = SettingsFlags & JobFlags & DryRunFlags;
 
-const HELP = `
-Stage 2 (PromptKD): learns vision prompts and a small projection of a small CLIP, so that its logits against the teacher's
-class vectors imitate the teacher's. The images need no labels: a flat folder will do, with the class names in a file of
-class vectors. The run folder gets config.yaml, metrics.jsonl, timing.jsonl, checkpoints/,
-class-vectors.safetensors and student.safetensors.
+const HELP: HelpText = {
+  about: [
+    "Stage 2 (PromptKD): trains vision prompts and a small projection of the student, so that its logits against the teacher's " +
+      "class vectors imitate the teacher's. Images need no labels: with --class-vectors a flat folder is enough. The run " +
+      'folder gets config.yaml, metrics.jsonl, timing.jsonl, checkpoints/, class-vectors.safetensors and ' +
+      'student.safetensors.',
+    "A PromptSRC or IVLP checkpoint of the authors' code lacks token embeddings and tokenizer: name the CLIP that it was tuned " +
+      'from with --teacher-clip.',
+    'With --teacher-cache, a later run with the same crops skips the teacher; losses are identical bit by bit. Learning rate, ' +
+      'temperature, depth and the like may differ, but the seed decides the crops: give runs with different seeds the ' +
+      'same --crop-seed. Cached features are rounded to float16, in the first run too, so losses differ slightly from ' +
+      'those of a run without a cache.',
+    'Flags override --config, which overrides --preset. Required settings may be in the file of --config, or in the run that ' +
+      '--resume continues; --out is always needed.',
+  ],
+  examples: [
+    'promptkd distill --teacher runs/pets-teacher --clip ViT-B-16 --data oxford_pets --out runs/pets',
+    'promptkd distill --teacher runs/pets-teacher --clip ViT-B-16 --data photos --class-vectors pets.safetensors --out runs/pets',
+    'promptkd distill --teacher model-best.pth.tar --teacher-clip ViT-L-14 --clip ViT-B-16 --data oxford_pets --out runs/pets',
+    'promptkd distill --teacher runs/pets-teacher --clip ViT-B-32 --data oxford_pets --images-per-class 64 --out runs/pets-b32',
+  ],
+  next: ['promptkd predict runs/pets photos/cat.jpg'],
+};
 
-A teacher of the authors' PromptSRC or IVLP (model-best.pth.tar) takes its token embeddings and tokenizer from the CLIP that
-it was tuned from: --teacher-clip.
-
-With --teacher-cache the teacher's image features are kept on disk and found again by what they were made of: the teacher's and
-the image's hashes, the crop, the precision, the kind of adapter. A second run with the same crops leaves the teacher out and has
-the same losses. Learning rate, temperature, depth and the like do not matter for them, a seed does, as it decides the crops: give several seeds
-one --crop-seed. Features are rounded to float16 in the first run too, so losses differ a little from those without a cache.
-
-Example:
-  promptkd distill --teacher runs/pets-teacher --clip ViT-B-16 --data oxford_pets --out runs/pets
-  promptkd distill --teacher runs/pets-teacher --clip ViT-B-16 --data photos --class-vectors pets.safetensors --out runs/pets
-  promptkd distill --teacher model-best.pth.tar --teacher-clip ViT-L-14 --clip ViT-B-16 --data oxford_pets --out runs/pets
-  promptkd distill --teacher runs/pets-teacher --clip ViT-B-32 --data oxford_pets --images-per-class 64 --out runs/pets-b32
-Next:
-  promptkd predict runs/pets photos/cat.jpg`;
-
+/** Adds the command to the program. */
 export function register(program: Command): void {
   const command = program
     .command('distill')
-    .description('stage 2: distil a tuned teacher into a small CLIP, on unlabelled images')
-    .addHelpText('after', HELP);
-  addDryRunOption(addJobOptions(addSettingsOptions(command, 'student'))).action(async (flags: Flags) => {
+    .description('stage 2: distil a tuned teacher into a small CLIP, on unlabelled images');
+  addDryRunOption(addJobOptions(addSettingsOptions(command, 'student')));
+  addHelp(groupTrainingOptions(command), HELP).action(async (flags: Flags) => {
     if (flags.dryRun !== undefined) {
       await print(await dryRun(nodePlatform, 'student', flags));
       return;

@@ -1,12 +1,13 @@
-/** `promptkd doctor`: which adapters there are, which one is used and why, and what to do about what is missing. */
+/** `promptkd doctor`: the adapters, which one is used and why, and how to fix what is missing. */
 import type { Command } from 'commander';
 import pc from 'picocolors';
 import { type AdapterSummary, type Gpu, listAdapters } from '../../engine/gpu/gpu.js';
 import { type SelfCheck, selfCheck } from '../../engine/gpu/selfCheck.js';
-import { adapterReason, addGpuOptions, commandGpu, driverMend, type GpuFlags } from '../gpu.js';
-import { kernelStoreOf } from '../kernelStore.js';
-import { print, printJson } from '../output.js';
+import { adapterReason, addGpuOptions, commandGpu, driverHint, type GpuFlags } from '../device/gpu.js';
+import { kernelStoreOf } from '../device/kernelStore.js';
 import { MARKER, type VulkanState, vulkanState } from '../platform/relaunch.js';
+import { addHelp } from '../terminal/help.js';
+import { print, printJson } from '../terminal/output.js';
 
 const SHOWN_LIMITS = [
   'maxBufferSize',
@@ -25,19 +26,22 @@ interface Report {
   readonly capabilities: Gpu['capabilities'];
   readonly limits: Readonly<Record<string, number>>;
   readonly check: SelfCheck;
-  /** What is known of the kernels on the adapter (cli/kernelStore.ts). */
+  /** What is stored about the kernels on the adapter (cli/device/kernelStore.ts). */
   readonly kernels: { path: string; tried: number; refused: readonly string[]; timed: number };
-  readonly mends: readonly string[];
+  readonly hints: readonly string[];
 }
 
+/** Adds the command to the program. */
 export function register(program: Command): void {
-  addGpuOptions(
-    program
-      .command('doctor')
-      .description('show the adapters, the one that is used and why, and check that it calculates rightly')
-      .option('--json', 'print the report for programs'),
-    { tune: false },
-  ).action(async (flags: GpuFlags & { json?: boolean }) => {
+  const command = program
+    .command('doctor')
+    .description('show the adapters, which one is used and why, and run a numeric self-check')
+    .option('--json', 'print the report as JSON, for programs and bug reports');
+  addHelp(addGpuOptions(command, { tune: false }), {
+    about: ['Exit code 1 if the self-check fails.'],
+    examples: ['promptkd doctor', 'promptkd doctor --adapter swiftshader --json'],
+    next: ['promptkd demo'],
+  }).action(async (flags: GpuFlags & { json?: boolean }) => {
     const gpu = await commandGpu(flags);
     const report = await examine(gpu, flags);
     gpu.destroy();
@@ -48,7 +52,7 @@ export function register(program: Command): void {
 
 async function examine(gpu: Gpu, flags: GpuFlags): Promise<Report> {
   const { name, backend, driver, software } = gpu.adapter;
-  const limits = gpu.device.limits as unknown as Record<string, number>;
+  const { limits } = gpu.device;
   const check = await selfCheck(gpu);
   return {
     node: process.version,
@@ -60,7 +64,7 @@ async function examine(gpu: Gpu, flags: GpuFlags): Promise<Report> {
     limits: Object.fromEntries(SHOWN_LIMITS.map((limit) => [limit, limits[limit]])),
     check,
     kernels: kernelsOf(gpu),
-    mends: mends(gpu, check),
+    hints: hintsFor(gpu, check),
   };
 }
 
@@ -71,18 +75,20 @@ function kernelsOf(gpu: Gpu): Report['kernels'] {
   return { path, tried: verdicts.length, refused, timed: Object.keys(stored.choices).length };
 }
 
-function mends({ adapter, capabilities }: Gpu, check: SelfCheck): string[] {
+function hintsFor({ adapter, capabilities }: Gpu, check: SelfCheck): string[] {
   const list: string[] = [];
   if (!check.ok)
-    list.push(`the adapter miscalculates: update its driver (${adapter.driver || adapter.name})`);
+    list.push(`update the driver (${adapter.driver || adapter.name}): the adapter computes wrong numbers`);
   if (adapter.software) {
-    list.push(`this adapter runs on the CPU; for a GPU: ${driverMend()}`);
+    list.push(`to use a GPU instead of this software adapter: ${driverHint()}`);
     if (process.platform === 'linux' && !capabilities.f16)
       list.push(
-        'for a faster software adapter with half precision on Debian, run scripts/install-lavapipe.sh as root',
+        'on Debian, run scripts/install-lavapipe.sh as root for a faster software adapter with half precision',
       );
   } else if (!capabilities.f16) {
-    list.push("no half precision (shader-f16): update the GPU's driver; float32 works without");
+    list.push(
+      "update the GPU's driver to use half precision (shader-f16 is missing); float32 works without it",
+    );
   }
   return list;
 }
@@ -103,7 +109,7 @@ function format(report: Report): string {
     ['used', `${pc.bold(chosen.name)}: ${chosen.reason}`],
     ['level', capabilities.level],
     ['half precision', yes(capabilities.f16)],
-    ['subgroups', capabilities.subgroups ? `${yes(true)}, of ${size}` : yes(false)],
+    ['subgroups', capabilities.subgroups ? `${yes(true)}, ${size} lanes` : yes(false)],
     ['matrices', matrices.join(', ') || yes(false)],
     ['timestamps', yes(capabilities.timestamps)],
     ...Object.entries(report.limits).map(([name, value]): [string, string] => [name, amount(name, value)]),
@@ -114,10 +120,10 @@ function format(report: Report): string {
     ],
     [
       'kernels',
-      `${kernels.tried} tried before their first use, ${kernels.refused.length} refused; ${kernels.timed} choices timed (${kernels.path})`,
+      `${kernels.tried} checked before their first use, ${kernels.refused.length} rejected; ${kernels.timed} choices timed (${kernels.path})`,
     ],
     ...kernels.refused.map((fault): [string, string] => ['', fault]),
-    ...report.mends.map((mend): [string, string] => ['mend', mend]),
+    ...report.hints.map((hint): [string, string] => ['hint', hint]),
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, value]) => `${pc.dim(name.padEnd(width))}  ${value}\n`).join('');

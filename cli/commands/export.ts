@@ -1,66 +1,73 @@
-/** `promptkd export`: a finished run as one file, for the authors' code or without anything else. */
+/** `promptkd export`: writes a finished run to one file, for the authors' code or to be used by itself. */
 import { type Command, Option } from 'commander';
 import { UserError } from '../../engine/errors.js';
 import { type ExportOptions, exportRun } from '../../models/promptkd/use/exportRun.js';
-import { print } from '../output.js';
 import { nodePlatform } from '../platform/node.js';
-import { createProgress } from '../progress.js';
+import { addHelp, type HelpText } from '../terminal/help.js';
+import { print } from '../terminal/output.js';
+import { createProgress } from '../terminal/progress.js';
 
 interface Flags extends Omit<ExportOptions, 'onProgress'> {
   readonly out: string;
   readonly force?: boolean;
 }
 
-const HELP = `
-pytorch: a checkpoint that torch.load reads and the authors' code loads, under its names: whole towers and prompts; of a
-student also the projection. It has no class vectors.
-safetensors: what was learned, and a student's class vectors with their names. With --merged also the student's image
-encoder, so that eval and predict need nothing else.
-The frozen weights keep the precision of their checkpoint; --half stores their matrices as float16.
+const HELP: HelpText = {
+  about: [
+    {
+      pytorch:
+        "a checkpoint for torch.load and the authors' code, under its names: whole encoders and prompts; for a student " +
+        'also the projection, but no class vectors',
+      safetensors:
+        'what was trained, and for a student the class vectors with their names; with --merged also the image encoder, so ' +
+        'that eval and predict need no other file',
+    },
+    'Frozen weights keep the precision of their checkpoint; --half stores their matrices as float16.',
+  ],
+  examples: [
+    'promptkd export runs/pets --format pytorch --out model-best.pth.tar',
+    'promptkd export runs/pets --format safetensors --merged --half --out pets.safetensors',
+  ],
+  next: ['promptkd predict pets.safetensors photos/cat.jpg'],
+};
 
-Example:
-  promptkd export runs/pets --format pytorch --out model-best.pth.tar
-  promptkd export runs/pets --format safetensors --merged --half --out pets.safetensors
-Next:
-  promptkd predict pets.safetensors photos/cat.jpg`;
-
+/** Adds the command to the program. */
 export function register(program: Command): void {
-  program
+  const command = program
     .command('export')
-    .description('write a finished run as one file: PyTorch checkpoint or safetensors')
+    .description('write a finished run to one file: PyTorch checkpoint or safetensors')
     .argument('<run>', 'run folder of a teacher or student')
     .addOption(
-      new Option('--format <format>', 'kind of file')
+      new Option('--format <format>', 'file format')
         .choices(['pytorch', 'safetensors'])
         .makeOptionMandatory(),
     )
-    .option('--merged', "safetensors: with the student's image encoder")
-    .option('--half', 'store the matrices of frozen weights as float16')
+    .option('--merged', "safetensors: include the student's image encoder")
+    .option('--half', 'store frozen matrices as float16')
     .requiredOption('--out <file>', 'file to write')
-    .option('--force', 'replace the file if it exists')
-    .addHelpText('after', HELP)
-    .action(async (run: string, flags: Flags) => {
-      await requireFree(flags);
-      const progress = createProgress();
-      const bar = progress.begin(`writing ${flags.out}`, 1);
-      try {
-        const { kind, tensors, bytes } = await exportRun(nodePlatform, run, flags.out, {
-          ...flags,
-          onProgress: (done, total) => bar.update(done / total),
-        });
-        bar.end();
-        await print(
-          `the ${kind} is in ${flags.out}: ${tensors} tensors, ${(bytes / 2 ** 20).toFixed(1)} MiB\n`,
-        );
-      } finally {
-        progress.close();
-      }
-    });
+    .option('--force', 'replace the file if it exists');
+  addHelp(command, HELP).action(async (run: string, flags: Flags) => {
+    await requireFree(flags);
+    const progress = createProgress();
+    const bar = progress.begin(`writing ${flags.out}`, 1);
+    try {
+      const { kind, tensors, bytes } = await exportRun(nodePlatform, run, flags.out, {
+        ...flags,
+        onProgress: (done, total) => bar.update(done / total),
+      });
+      bar.end();
+      await print(
+        `wrote the ${kind} to ${flags.out}: ${tensors} tensors, ${(bytes / 2 ** 20).toFixed(1)} MiB\n`,
+      );
+    } finally {
+      progress.close();
+    }
+  });
 }
 
 async function requireFree({ out, force }: Flags): Promise<void> {
   const there = await nodePlatform.stat(out);
-  if (there?.kind === 'folder')
-    throw new UserError(`the output ${out} is a folder`, 'give the name of a file');
-  if (there && !force) throw new UserError(`${out} exists already`, 'give another file, or add --force');
+  if (there?.kind === 'folder') throw new UserError(`${out} is a folder`, 'give --out FILE');
+  if (there && !force)
+    throw new UserError(`${out} exists already`, 'give another --out FILE, or add --force');
 }

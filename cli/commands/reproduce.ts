@@ -1,21 +1,22 @@
-/** `promptkd reproduce`: an experiment of the paper from its data sets to its table. */
+/** `promptkd reproduce`: an experiment of the paper, from its data sets to its table. */
 import { type Command, Option } from 'commander';
 import { reproduce } from '../../models/reproduce/reproduce.js';
 import { summarize } from '../../models/reproduce/summary.js';
-import { addJobOptions, type JobFlags, withJob } from '../job.js';
-import { print, printJson } from '../output.js';
+import { addJobOptions, type JobFlags, withJob } from '../device/job.js';
+import type { Field } from '../options/fields.js';
+import { loadPreset, presetHelp, presetNames } from '../options/presets.js';
 import { nodePlatform } from '../platform/node.js';
-import { loadPreset, presetHelp, presetNames } from '../presets.js';
-import { formatSummary } from '../reproduction.js';
 import {
   checkpointOption,
-  type Field,
   fieldsOf,
   parseNumber,
   readSettingsFile,
   type Stage,
   settingOption,
 } from '../settings.js';
+import { addHelp, groupTrainingOptions, type HelpText } from '../terminal/help.js';
+import { print, printJson } from '../terminal/output.js';
+import { formatSummary } from '../terminal/reproduceTable.js';
 
 interface Flags extends JobFlags {
   readonly dataset: readonly string[];
@@ -32,7 +33,7 @@ interface Flags extends JobFlags {
   readonly checkpointMinutes?: number;
 }
 
-/** Settings that the experiment decides: not to be given. */
+/** Settings that the experiment decides, so they have no flag. */
 const DECIDED: ReadonlySet<Field> = new Set<Field>([
   'clip',
   'data',
@@ -45,61 +46,66 @@ const DECIDED: ReadonlySet<Field> = new Set<Field>([
   'selectClasses',
 ]);
 
-/** The epoch that each way keeps, for the lines under the table. */
+/** The epoch that each --select keeps, for the lines below the table. */
 const KEPT: Readonly<Record<string, string>> = {
   last: 'the last epoch',
   val: 'the epoch that is best on the validation split',
   reference: 'the epoch that is best on the test set (selects on the test set)',
 };
 
-const HELP = `
-For each data set and seed: stage 1 (teacher), its class vectors, stage 2 (student), and the accuracy of both. What is
-finished in --out is skipped and an interrupted run continued, so the same command goes on where it stopped; data sets and
-seeds can be added later.
+const HELP: HelpText = {
+  about: [
+    'For each data set and seed: stage 1 (teacher), its class vectors, stage 2 (student), and the accuracies of both. The same ' +
+      'command continues where it stopped: finished runs in --out are skipped, interrupted ones continued. Data sets and ' +
+      'seeds can be added later.',
+    {
+      'base-to-novel':
+        'the teacher is tuned on the base classes (the first half), the student distilled on the unlabelled training ' +
+        'images of all classes, novel ones too (transductive, as in the paper)',
+      'cross-dataset':
+        'the teacher is tuned on --source, the student distilled on the unlabelled training images of each data set',
+    },
+    "The paper's numbers are for CLIP ViT-L/14 as teacher and ViT-B/16 as student, and for the epoch that is best on the " +
+      'test set: --select reference. By default the last epoch is kept, so that no test image decides. A setting that ' +
+      'both stages have applies to both; --teacher-config and --student-config set it for one of them.',
+  ],
+  examples: [
+    'promptkd reproduce --dataset eurosat dtd --seed 1 2 3 --data datasets --teacher-clip ViT-L-14 ' +
+      '--student-clip ViT-B-16 --out runs/base-to-novel',
+  ],
+};
 
-  base-to-novel   base classes are the first half; the teacher is tuned on them, the student distilled on the unlabelled
-                  train images of all classes, novel ones too (transductive, as in the paper)
-  cross-dataset   the teacher is tuned on --source, the student distilled on the unlabelled train images of the data set
-
-The paper's numbers are for CLIP ViT-L/14 as teacher and ViT-B/16 as student, and for the epoch that is best on the test
-set: --select reference. By default the last epoch is kept, which no test image decides. Flags of settings hold for both
-stages where both have them; --teacher-config and --student-config give one stage its own.
-
-Example:
-  promptkd reproduce --dataset eurosat dtd --seed 1 2 3 --data datasets --teacher-clip ViT-L-14 --student-clip ViT-B-16 \\
-    --out runs/base-to-novel`;
-
+/** Adds the command to the program. */
 export function register(program: Command): void {
   const command = program
     .command('reproduce')
-    .description("the paper's experiments: train and evaluate every data set and seed, and compare the table")
-    .requiredOption('--dataset <name...>', "data sets, by their names or CoOp's folder names")
+    .description("run the paper's experiments and compare with its tables")
+    .requiredOption('--dataset <name...>', "data sets, by name or by CoOp's folder name")
     .addOption(
-      new Option('--seed <n...>', 'seeds, a run each (default: 1 2 3)').argParser(
+      new Option('--seed <n...>', 'seeds, one run each (default: 1 2 3)').argParser(
         (text, previous: readonly number[] = []) => [...previous, parseNumber(text)],
       ),
     )
-    .requiredOption('--data <folder>', "folder of the data sets, each in CoOp's folder")
-    .requiredOption('--teacher-clip <folder>', 'the CLIP to tune')
-    .requiredOption('--student-clip <folder>', 'the CLIP to distil into')
+    .requiredOption('--data <folder>', "folder that holds the data sets, each in CoOp's folder")
+    .requiredOption('--teacher-clip <folder>', 'CLIP of the teacher, to tune')
+    .requiredOption('--student-clip <folder>', 'CLIP of the student, to distil into')
     .requiredOption('--out <folder>', 'folder for the runs')
     .addOption(
-      new Option('--setting <name>', 'the experiment: a preset')
+      new Option('--setting <name>', 'experiment, one of the presets')
         .choices(presetNames())
         .default('base-to-novel'),
     )
-    .option('--source <name>', "cross-dataset: what the teacher is tuned on (default: the preset's)")
+    .option('--source <name>', "cross-dataset: data set to tune the teacher on (default: the preset's)")
     .option(
       '--teacher-config <file>',
-      "settings of stage 1 in place of the preset's, in YAML; flags go first",
+      'YAML file with settings of stage 1; it overrides the preset, flags override it',
     )
-    .option('--student-config <file>', 'the same for stage 2')
-    .option('--json', 'print the result for programs')
+    .option('--student-config <file>', 'YAML file with settings of stage 2')
+    .option('--json', 'print the result as JSON')
     .addOption(checkpointOption())
-    .addHelpText('after', HELP)
     .addHelpText('after', presetHelp);
   addStageOptions(command);
-  addJobOptions(command).action(async (flags: Flags) => {
+  addHelp(groupTrainingOptions(addJobOptions(command)), HELP).action(async (flags: Flags) => {
     const { setting, seed = [1, 2, 3], dataset: datasets, teacherConfig, studentConfig } = flags;
     const preset = await loadPreset(nodePlatform, setting);
     const teacher = await overrides('teacher', flags, teacherConfig);
@@ -127,7 +133,7 @@ export function register(program: Command): void {
   });
 }
 
-/** A flag for every setting that is left open; the stages share those that both have. */
+/** A flag for every other setting; the stages share those that both have. */
 function addStageOptions(command: Command): void {
   const fields = { teacher: fieldsOf('teacher'), student: fieldsOf('student') };
   for (const field of new Set([...fields.teacher, ...fields.student])) {
@@ -138,7 +144,7 @@ function addStageOptions(command: Command): void {
   }
 }
 
-/** Settings of a stage that take the place of the preset's: the file's, and the flags before them. */
+/** Settings that override those of the preset: from the file, and from flags, which override the file. */
 async function overrides(stage: Stage, flags: object, file?: string): Promise<Record<string, unknown>> {
   const open = fieldsOf(stage).filter((field) => !DECIDED.has(field));
   const fromFile = file === undefined ? {} : await readSettingsFile(nodePlatform, stage, file);

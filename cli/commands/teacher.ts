@@ -1,34 +1,47 @@
-/** `promptkd teacher`: stage 1, tunes the prompts of a CLIP with a few labelled images. */
+/** `promptkd teacher`: stage 1, tunes the prompts of a CLIP on a few labelled images. */
 import type { Command } from 'commander';
 import { runTeacher } from '../../models/promptkd/stage1/run.js';
+import { addJobOptions, type JobFlags, withJob } from '../device/job.js';
 import { addDryRunOption, type DryRunFlags, dryRun } from '../dryRun.js';
-import { addJobOptions, type JobFlags, withJob } from '../job.js';
-import { print } from '../output.js';
 import { nodePlatform } from '../platform/node.js';
 import { addSettingsOptions, readSettings, type SettingsFlags } from '../settings.js';
+import { addHelp, groupTrainingOptions, type HelpText } from '../terminal/help.js';
+import { print } from '../terminal/output.js';
 
 type Flags = SettingsFlags & JobFlags & DryRunFlags;
 
-const HELP = `
-Stage 1 (PromptSRC): the weights of the CLIP stay as they are; a few prompt tokens in both of its encoders are learned from
-labelled images of the base classes, so that novel classes profit too. The run folder gets config.yaml, metrics.jsonl, timing.jsonl,
-checkpoints/ and teacher.safetensors.
-Other methods: ivlp has the same prompts and cross-entropy alone; coop tunes a context of the text prompt; clip tunes nothing
-and makes plain zero-shot CLIP the teacher, with the prompt that suits the data set or --template.
+const HELP: HelpText = {
+  about: [
+    'Stage 1 (PromptSRC): the weights of the CLIP stay frozen. A few prompt tokens in both encoders are learned from labelled ' +
+      'images of the base classes, in a way that helps novel classes too. The run folder gets config.yaml, ' +
+      'metrics.jsonl, timing.jsonl, checkpoints/ and teacher.safetensors.',
+    'Other methods:',
+    {
+      ivlp: 'the same prompts, trained with cross-entropy alone',
+      coop: 'tunes only a context in the text prompt, with cross-entropy',
+      clip: 'tunes nothing: plain zero-shot CLIP is the teacher, with --template or the prompt for the data set',
+    },
+    'Flags override --config, which overrides --preset. Required settings may be in the file of --config, or in the run that ' +
+      '--resume continues; --out is always needed.',
+  ],
+  examples: [
+    'promptkd teacher --clip ViT-L-14 --data oxford_pets --classes base --shots 16 --out runs/pets-teacher',
+    'promptkd teacher --method clip --clip ViT-L-14 --data oxford_pets --out runs/pets-plain',
+    'promptkd teacher --dry-run 37 --clip ViT-L/14 --batch 4',
+  ],
+  next: [
+    'promptkd eval runs/pets-teacher --data oxford_pets',
+    'promptkd distill --teacher runs/pets-teacher --clip ViT-B-16 --data oxford_pets --out runs/pets',
+  ],
+};
 
-Example:
-  promptkd teacher --clip ViT-L-14 --data oxford_pets --classes base --shots 16 --out runs/pets-teacher
-  promptkd teacher --method clip --clip ViT-L-14 --data oxford_pets --out runs/pets-plain
-Next:
-  promptkd eval runs/pets-teacher --data oxford_pets
-  promptkd distill --teacher runs/pets-teacher --clip ViT-B-16 --data oxford_pets --out runs/pets`;
-
+/** Adds the command to the program. */
 export function register(program: Command): void {
   const command = program
     .command('teacher')
-    .description("stage 1: tune a CLIP's prompts with a few labelled images")
-    .addHelpText('after', HELP);
-  addDryRunOption(addJobOptions(addSettingsOptions(command, 'teacher'))).action(async (flags: Flags) => {
+    .description("stage 1: tune a CLIP's prompts on a few labelled images per class");
+  addDryRunOption(addJobOptions(addSettingsOptions(command, 'teacher')));
+  addHelp(groupTrainingOptions(command), HELP).action(async (flags: Flags) => {
     if (flags.dryRun !== undefined) {
       await print(await dryRun(nodePlatform, 'teacher', flags));
       return;

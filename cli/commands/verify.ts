@@ -3,43 +3,45 @@ import type { Command } from 'commander';
 import pc from 'picocolors';
 import { verify } from '../../checks/verify/detect.js';
 import type { VerifyItem, VerifyReport } from '../../checks/verify/item.js';
-import { addGpuOptions, addPrecisionOption, type GpuFlags, type PrecisionFlags } from '../gpu.js';
-import { withJob } from '../job.js';
-import { print, printJson } from '../output.js';
-import { formatTable } from '../table.js';
+import { addGpuOptions, addPrecisionOption, type GpuFlags, type PrecisionFlags } from '../device/gpu.js';
+import { withJob } from '../device/job.js';
+import { addHelp, type HelpText } from '../terminal/help.js';
+import { print, printJson } from '../terminal/output.js';
+import { formatTable } from '../terminal/table.js';
 
 interface Flags extends GpuFlags, PrecisionFlags {
   readonly tokenizer?: string;
   readonly json?: boolean;
 }
 
-const HELP = `
-What a path is, is told by its content:
-  training case        a folder with case.json: both stages, step by step
-  preprocessing case   a folder with cases.json: image files and what Pillow makes of them
-  formats folder       tensors.safetensors beside checkpoints of one CLIP in several formats
-  tokenizer list       a JSON array of {text, ids}; needs --tokenizer
+const HELP: HelpText = {
+  about: [
+    'The content of a path decides what is compared:',
+    {
+      'training case': 'a folder with case.json: both stages, step by step',
+      'preprocessing case': 'a folder with cases.json: image files, and what Pillow makes of them',
+      'formats folder': 'tensors.safetensors next to checkpoints of one CLIP in several formats',
+      'tokenizer list': 'a JSON array of {text, ids}; needs --tokenizer',
+    },
+    'With --precision f16 only the losses of training cases are compared, within 1 %. Tensor cores round activations to ' +
+      'float16 and may miss that slightly.',
+    'Exit code 1 if any item misses its tolerance. In --json, an error that is not a finite number is null.',
+  ],
+  examples: [
+    'promptkd verify goldens/tiny goldens/preprocess',
+    'promptkd verify goldens/tokenizer.json --tokenizer clip/bpe_simple_vocab_16e6.txt.gz',
+  ],
+};
 
-With --precision f16 the losses of training cases are compared, within 1 %; the rest is for float32. Tensor cores round
-activations to float16 and may miss that by a little.
-
-Exit code 1 if any item misses its tolerance. In --json an error that is no number is null.
-
-Example:
-  promptkd verify goldens/tiny goldens/preprocess
-  promptkd verify goldens/tokenizer.json --tokenizer clip/bpe_simple_vocab_16e6.txt.gz`;
-
+/** Adds the command to the program. */
 export function register(program: Command): void {
-  const command = addGpuOptions(
-    program
-      .command('verify')
-      .description('compare this machine with reference numbers, item by item')
-      .argument('<path...>', 'folders or files of reference numbers')
-      .option('--tokenizer <file>', 'the vocabulary for tokenizer lists')
-      .option('--json', 'print the reports for programs')
-      .addHelpText('after', HELP),
-  );
-  addPrecisionOption(command).action(async (paths: string[], flags: Flags) => {
+  const command = program
+    .command('verify')
+    .description('compare the results of this machine with reference numbers')
+    .argument('<path...>', 'folders or files of reference numbers')
+    .option('--tokenizer <file>', 'vocabulary for tokenizer lists')
+    .option('--json', 'print the reports as JSON');
+  addHelp(addPrecisionOption(addGpuOptions(command)), HELP).action(async (paths: string[], flags: Flags) => {
     const reports = await withJob(flags, async (job) => {
       const found: VerifyReport[] = [];
       for (const path of paths) found.push(await verify(job, path, flags));
@@ -76,7 +78,7 @@ function format({ path, kind, items }: VerifyReport): string {
   return `${pc.bold(path)}: ${kind}\n${formatTable(['item', 'error', 'tolerance', ''], rows)}`;
 }
 
-/** The error, with what it measures where that is not the relative one. */
+/** The error, with its unit unless it is relative. */
 function amount({ error, measure }: VerifyItem): string {
   return measure === 'relative' || measure === '' ? number(error) : `${number(error)} ${measure}`;
 }

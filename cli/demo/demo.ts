@@ -1,4 +1,4 @@
-/** The main job on the embedded models: data, both stages and the evaluation, with what each took. */
+/** `promptkd demo`: data set, both stages and the evaluation on the built-in models, with the time of each. */
 import { UserError } from '../../engine/errors.js';
 import { loadDataset } from '../../models/datasets/loadDataset.js';
 import type { Job } from '../../models/job.js';
@@ -15,22 +15,24 @@ import { runTeacher } from '../../models/promptkd/stage1/run.js';
 import { runStudent } from '../../models/promptkd/stage2/run.js';
 import { Classifier } from '../../models/promptkd/use/classifier.js';
 import { meanScore } from '../../models/reproduce/summary.js';
-import type { NamedAccuracy } from '../table.js';
+import type { NamedAccuracy } from '../terminal/table.js';
 import { type EmojiClass, emojiClipFolder, makeEmojiData } from './emoji.js';
 import { DEMO_STUDENT, DEMO_TEACHER } from './settings.js';
 
-/** Its presence says that the demo made a folder; at the end it holds the result. */
+/** Marks a folder as made by the demo; at the end it holds the result. */
 const RESULT = 'demo.json';
 
+/** How to run the demo. */
 export interface DemoOptions {
   readonly out: string;
   readonly seed: number;
-  /** Classes and settings of a smaller demo, for tests. */
+  /** Classes and settings that make the demo smaller, for tests. */
   readonly classes?: readonly EmojiClass[];
   readonly teacher?: object;
   readonly student?: object;
 }
 
+/** Accuracies of the four models, and the time of each phase. */
 export interface DemoResult {
   readonly seed: number;
   readonly adapter: string;
@@ -50,24 +52,24 @@ export function demoPaths({ join }: Pick<Platform, 'join'>, out: string) {
 }
 
 /**
- * Makes the data set, tunes the teacher on a few labelled base images, stores the class vectors, distils the student on
- * all training images without their labels, and evaluates both before and after.
+ * Draws the data set, tunes the teacher on a few labelled base images, stores the class vectors, distils the student on all
+ * training images without their labels, and evaluates both before and after.
  *
- * @throws UserError when `out` holds something that no demo made
+ * @throws UserError if `out` holds something that the demo did not make
  */
 export async function runDemo(job: Job, options: DemoOptions): Promise<DemoResult> {
   const { platform } = job;
   await refuseForeign(platform, options.out);
-  // What is replaced must not be another demo on its way.
+  // Another demo may be running in this folder.
   const unlock = await platform.lock?.(options.out);
   try {
-    return await runAlone(job, options);
+    return await runLocked(job, options);
   } finally {
     await unlock?.();
   }
 }
 
-async function runAlone(job: Job, options: DemoOptions): Promise<DemoResult> {
+async function runLocked(job: Job, options: DemoOptions): Promise<DemoResult> {
   const { platform } = job;
   const { out, seed } = options;
   const paths = demoPaths(platform, out);
@@ -136,7 +138,7 @@ async function runAlone(job: Job, options: DemoOptions): Promise<DemoResult> {
 }
 
 /**
- * The demo once for each of `seeds`, and the mean accuracies, with the harmonic means of the means as in the paper's tables. The
+ * Runs the demo for each of `seeds` and averages the accuracies, with harmonic means of the means as in the paper's tables. The
  * folder keeps the runs of the last seed.
  */
 export async function averageDemos(
@@ -163,14 +165,14 @@ async function refuseForeign(platform: Platform, out: string): Promise<void> {
   if (used && !(await platform.stat(demoPaths(platform, out).result)))
     throw new UserError(
       `${out} exists and was not made by the demo`,
-      'give another folder with --out, or delete it',
+      'give another --out FOLDER, or delete it',
     );
 }
 
-/** Removes an earlier demo's runs; the pictures stay, as they are always the same. */
+/** Removes the runs of an earlier demo; the pictures stay, as they are always the same. */
 async function clear(platform: Platform, out: string): Promise<void> {
   const { result, teacher, student, classVectors } = demoPaths(platform, out);
-  // First the mark: what is interrupted later can then be told from a stranger's folder.
+  // Write the marker first, so that an interrupted demo is recognised as one.
   await platform.write(result, `${JSON.stringify({ unfinished: true })}\n`);
   for (const path of [teacher, student, classVectors]) await platform.remove(path);
 }

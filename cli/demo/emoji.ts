@@ -1,4 +1,4 @@
-/** Makes the demo's data set: emoji of a drawing style that the models beside it have not seen, as class folders. */
+/** Draws the demo's data set: emoji in a style that the built-in models have not seen, in class folders. */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
@@ -6,31 +6,32 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import sharp from 'sharp';
 import { UserError } from '../../engine/errors.js';
-import { packageFolder } from '../packageFolder.js';
+import { packageFolder } from '../platform/packageFolder.js';
 
-/** Edge of the pictures in pixels; the models take 48, so there is something to crop. */
+/** Edge of the pictures in pixels; the models take 48, which leaves room for crops. */
 const EDGE = 64;
 const ICONS = '@iconify-json/fluent-emoji-flat';
-/** Pictures drawn at a time: enough to keep sharp's threads busy. */
+/** Pictures drawn at the same time: enough to keep sharp's threads busy. */
 const PARALLEL = 8;
 
-/** `emoji-clip/` of this package, with `teacher/`, `student/` and `domain.json`. */
+/** The folder `emoji-clip/` of this package, with `teacher/`, `student/` and `domain.json`. */
 export const emojiClipFolder = (): string => packageFolder('emoji-clip', 'domain.json');
 
-/** A class of the demo and its icons; the order of classes is that of labels, and the first half is base. */
+/** A class of the demo and its icons. Labels follow the order of classes; the first half are base classes. */
 export interface EmojiClass {
   readonly class: string;
   readonly train: string[];
   readonly test: string[];
 }
 
-/** The part of Iconify's JSON form that is used: SVG bodies with the size of their view box. */
+/** The part of Iconify's JSON format that is used: SVG bodies with the size of their view box. */
 export interface IconSet {
   readonly width?: number;
   readonly height?: number;
   readonly icons: Record<string, { body: string; width?: number; height?: number }>;
 }
 
+/** What to draw. */
 export interface EmojiOptions {
   /** Called after every picture. */
   readonly progress?: (done: number, total: number) => void;
@@ -41,10 +42,10 @@ export interface EmojiOptions {
 }
 
 /**
- * Draws `<out>/<train or test>/<class>/<icon>.png` (64 x 64, white ground) and `<out>/classnames.txt`, unless they are
- * there already. Everything is drawn beside `out` first and then renamed: never half a data set.
+ * Draws `<out>/<train or test>/<class>/<icon>.png` (64 x 64, white background) and writes `<out>/classnames.txt`, unless they
+ * exist. Everything is drawn into a temporary folder and then renamed, so `out` is never incomplete.
  *
- * @throws UserError naming an icon that does not exist, or `out` when it holds something else
+ * @throws UserError naming an icon that does not exist, or `out` if it holds something else
  */
 export async function makeEmojiData(out: string, options: EmojiOptions = {}): Promise<void> {
   const classes = options.classes ?? (await readJson<EmojiClass[]>(join(emojiClipFolder(), 'domain.json')));
@@ -60,8 +61,8 @@ export async function makeEmojiData(out: string, options: EmojiOptions = {}): Pr
   for (const { icon } of pictures)
     if (!Object.hasOwn(icons.icons, icon))
       throw new UserError(
-        `${ICONS} has no icon called "${icon}"`,
-        'Install the version that package.json asks for.',
+        `${ICONS} has no icon "${icon}"`,
+        'run npm install to get the version in package.json',
       );
   const temporary = `${out}.${randomBytes(6).toString('hex')}.tmp`;
   try {
@@ -79,11 +80,11 @@ export async function makeEmojiData(out: string, options: EmojiOptions = {}): Pr
         options.progress?.(++done, pictures.length);
       }
     };
-    // All must have stopped before the folder is renamed or removed, the others too when one has failed.
+    // If one fails, wait for the others too before the folder is removed.
     const ends = await Promise.allSettled(Array.from({ length: PARALLEL }, worker));
     for (const end of ends) if (end.status === 'rejected') throw end.reason;
     await rename(temporary, out).catch(async (error) => {
-      // Another process may have been faster; the same pictures are as good as ours.
+      // Another process may have been faster, with the same pictures.
       if (!(await isThere(out, files))) throw error;
     });
   } finally {
@@ -91,9 +92,9 @@ export async function makeEmojiData(out: string, options: EmojiOptions = {}): Pr
   }
 }
 
-/** A PNG of the icon, its view box fitted into the square and centred. */
+/** Draws an icon as a PNG, its view box fitted into the square and centred. */
 async function drawIcon(set: IconSet, name: string): Promise<Buffer> {
-  const icon = set.icons[name];
+  const icon = set.icons[name]!;
   const width = icon.width ?? set.width ?? 16;
   const height = icon.height ?? set.height ?? 16;
   const svg =
@@ -102,7 +103,11 @@ async function drawIcon(set: IconSet, name: string): Promise<Buffer> {
   return sharp(Buffer.from(svg)).flatten({ background: '#ffffff' }).removeAlpha().png().toBuffer();
 }
 
-/** True when `out` holds exactly these files, false when there is nothing yet. */
+/**
+ * True if `out` holds exactly these files, false if there is nothing yet.
+ *
+ * @throws UserError for anything else
+ */
 async function isThere(out: string, files: readonly string[]): Promise<boolean> {
   if (!existsSync(out)) return false;
   const found = (await readdir(out, { recursive: true, withFileTypes: true }).catch(() => undefined))
@@ -111,7 +116,10 @@ async function isThere(out: string, files: readonly string[]): Promise<boolean> 
     .sort();
   if (found?.length === 0) return false;
   if (found && found.length === files.length && found.every((file, i) => file === files[i])) return true;
-  throw new UserError(`${out} exists but is not the demo's data set`, 'Remove it, or choose another folder.');
+  throw new UserError(
+    `${out} exists but is not the demo's data set`,
+    'give another --out FOLDER, or delete it',
+  );
 }
 
 async function loadIcons(): Promise<IconSet> {
@@ -119,7 +127,7 @@ async function loadIcons(): Promise<IconSet> {
   try {
     path = createRequire(import.meta.url).resolve(`${ICONS}/icons.json`);
   } catch {
-    throw new UserError(`the npm package ${ICONS} is not installed`, 'Run npm install.');
+    throw new UserError(`the npm package ${ICONS} is not installed`, 'run npm install');
   }
   return readJson<IconSet>(path);
 }
@@ -128,7 +136,7 @@ async function readJson<T>(path: string): Promise<T> {
   return JSON.parse(await readFile(path, 'utf8')) as T;
 }
 
-/** Spaces become underscores, which class folders turn back. */
+/** Spaces become underscores; loading class folders reverses that. */
 function folderName(name: string): string {
   return name.replaceAll(' ', '_');
 }

@@ -1,6 +1,6 @@
 /**
- * What the demo trains with. Chosen for a clear gain within some minutes on two processor cores: small batches, and a few
- * fixed crops of each image, so that what the frozen models say of them is computed once.
+ * Settings of the demo's teacher, chosen for a few minutes on two CPU cores: small batches, and a few fixed crops per image, so
+ * that frozen features are computed once.
  */
 export const DEMO_TEACHER = {
   classes: 'base',
@@ -15,8 +15,9 @@ export const DEMO_TEACHER = {
 } as const;
 
 /**
- * Deeper prompts than one block's, and crops of less than half an emoji, only hurt so small a model. Chosen by the mean of
- * four seeds (docs/decisions.md): the paper's learning rate is as good as any, its warm-up rate costs an epoch of few.
+ * Settings of the demo's student, chosen by the mean of four seeds (docs/decisions.md). Prompts in more than one block and
+ * crops of less than half an emoji hurt such a small model. The paper's learning rate is as good as any, but its warm-up
+ * rate would waste one of few epochs.
  */
 export const DEMO_STUDENT = {
   epochs: 24,

@@ -1,4 +1,4 @@
-/** Downloads one file: resumes what is there, tries again when the connection breaks, and checks the hash. */
+/** Downloads one file: resumes partial downloads, retries broken connections, and checks the hash. */
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open, rename, rm, stat, statfs } from 'node:fs/promises';
@@ -8,32 +8,34 @@ import { UserError } from '../../engine/errors.js';
 import { SilenceError } from './http.js';
 import type { Content, HubFile } from './repository.js';
 
+/** How to download a file. */
 export interface DownloadOptions {
-  /** The content from a byte on, or from the beginning where the server cannot do that. */
+  /** Opens the content from byte `start`, or from the beginning if the server does not support ranges. */
   open(start: number): Promise<Content>;
+  /** Called with the number of bytes that are there so far. */
   onProgress?(bytes: number): void;
-  /** Replaces another file at the target. */
+  /** Replace a different file at the target. */
   readonly force?: boolean;
-  /** Bytes that a folder's disk has room for, undefined where it does not tell. */
+  /** Free bytes on the disk of a folder; undefined if unknown. */
   readonly freeBytes?: (folder: string) => Promise<number | undefined>;
-  /** Milliseconds before each further try when nothing arrives; an attempt that gets anywhere starts them anew. */
+  /** Milliseconds before each retry; an attempt that makes progress starts over with the first. */
   readonly pauses?: readonly number[];
 }
 
 const PAUSES = [1000, 2000, 4000, 8000];
-/** What an attempt must add to count as one that gets anywhere: a server that breaks off behind each byte is given up. */
+/** Bytes that an attempt must add to count as progress, so that a server which breaks off after each byte is given up. */
 const WORTHWHILE = 2 ** 16;
 
 /**
- * Puts `file` at `target`. Until it is complete and its hash is right it is called `target.HASH.part`; a later call
- * continues there.
+ * Downloads `file` to `target`. Until it is complete and its hash is verified it is called `target.HASH.part`, where a later
+ * call continues.
  *
- * @returns whether anything was downloaded; false when the file was there already
- * @throws UserError when another file is at the target or the hash is wrong; after the last try, what the last one threw
+ * @returns false if the file was there already
+ * @throws UserError if a different file is at the target or the hash is wrong; after the last retry, its error
  */
 export async function download(file: HubFile, target: string, options: DownloadOptions): Promise<boolean> {
   if (!(file.hash.kind === 'sha256' ? /^[0-9a-f]{64}$/ : /^[0-9a-f]{40}$/).test(file.hash.hex))
-    throw new UserError(`the server gives no checksum of ${file.name}`, 'use another --endpoint');
+    throw new UserError(`the server gives no checksum for ${file.name}`, 'give another --endpoint URL');
   if ((await sizeOf(target)) !== undefined) {
     if ((await digest(target, file)) === file.hash.hex) {
       options.onProgress?.(file.size);
@@ -41,8 +43,8 @@ export async function download(file: HubFile, target: string, options: DownloadO
     }
     if (!options.force)
       throw new UserError(
-        `${target} exists and is not the file of the repository`,
-        'give another folder with --out, or add --force to replace it',
+        `${target} exists and differs from the file in the repository`,
+        'give another --out FOLDER, or add --force to replace the file',
       );
   }
   const part = `${target}.${file.hash.hex.slice(0, 12)}.part`;
@@ -52,8 +54,8 @@ export async function download(file: HubFile, target: string, options: DownloadO
   if (found !== file.hash.hex) {
     await rm(part, { force: true });
     throw new UserError(
-      `${file.name}: the checksum of what arrived is ${found}, not ${file.hash.hex}`,
-      'run the command again; if it happens again, a proxy or the mirror changes the file',
+      `${file.name}: the checksum of the download is ${found}, not ${file.hash.hex}`,
+      'run the command again; if this repeats, check whether a proxy or mirror changes the file',
     );
   }
   await rename(part, target);
@@ -61,14 +63,14 @@ export async function download(file: HubFile, target: string, options: DownloadO
   return true;
 }
 
-/** Keeps the new name through a loss of power; not every system can. */
+/** Makes the rename survive a power loss; not supported everywhere. */
 async function flushFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r').catch(() => undefined);
   await handle?.sync().catch(() => undefined);
   await handle?.close();
 }
 
-/** A server may list what no disk holds; better said than tried. */
+/** Refuses a file that the disk has no room for, before it is downloaded. */
 async function checkRoom(
   { name, size }: HubFile,
   target: string,
@@ -78,8 +80,8 @@ async function checkRoom(
   const free = await freeBytes(dirname(target));
   if (free !== undefined && size - there > free)
     throw new UserError(
-      `${name} needs ${size - there} bytes more, and ${dirname(target)} has room for ${free}`,
-      'make room, or give another folder with --out',
+      `${name} needs ${size - there} more bytes, but ${dirname(target)} has room for ${free}`,
+      'free some space, or give another --out FOLDER',
     );
 }
 
@@ -97,7 +99,7 @@ async function fetchAll(file: HubFile, part: string, options: DownloadOptions): 
     const start = (await sizeOf(part)) ?? 0;
     if (start === file.size) {
       options.onProgress?.(start);
-      // An empty file has nothing to fetch, but must be there.
+      // An empty file needs no download, but must exist.
       await (await open(part, 'a')).close();
       return;
     }
@@ -109,7 +111,7 @@ async function fetchAll(file: HubFile, part: string, options: DownloadOptions): 
       const reached = (await sizeOf(part)) ?? 0;
       if (reached >= Math.max(start, furthest) + WORTHWHILE) failures = 0;
       furthest = Math.max(reached, furthest);
-      // It was waited for long enough.
+      // The wait was long enough: no more than one retry.
       if (error instanceof SilenceError) failures = Math.max(failures, pauses.length - 1);
       if (failures >= pauses.length) throw error;
       await sleep(pauses[failures++]);
@@ -117,7 +119,7 @@ async function fetchAll(file: HubFile, part: string, options: DownloadOptions): 
   }
 }
 
-/** One attempt; ends early without an error when the server closes the connection properly but too soon. */
+/** One attempt. If the server closes the connection cleanly but too early, it ends without an error. */
 async function append(file: HubFile, part: string, start: number, options: DownloadOptions): Promise<void> {
   const { from, chunks } = await options.open(start);
   const handle = await open(part, 'a').catch((error) => {
@@ -141,12 +143,12 @@ async function append(file: HubFile, part: string, start: number, options: Downl
   }
 }
 
-/** More than there should be: what was added to the part is no use. */
+/** The server sent too much, so the partial file is useless. */
 async function startOver(file: HubFile, handle: FileHandle, start: number): Promise<Error> {
   await handle.truncate(0);
   const problem = `the server sends more than the ${file.size} bytes of ${file.name}`;
   return start === 0
-    ? new UserError(problem, 'run the command again, or use another --endpoint')
+    ? new UserError(problem, 'run the command again, or give another --endpoint URL')
     : new Error(problem);
 }
 
@@ -154,11 +156,11 @@ async function writeAll(handle: FileHandle, chunk: Uint8Array): Promise<void> {
   for (let done = 0; done < chunk.length; ) done += (await handle.write(chunk, done)).bytesWritten;
 }
 
-/** Trying again would not help. */
+/** A UserError, because a retry would not help. */
 const unwritable = (path: string, { message }: Error): UserError =>
   new UserError(`${path} cannot be written: ${message}`, 'check permissions and free space');
 
-/** SHA-256, or the SHA-1 that Git gives the content as a blob, in hex. */
+/** SHA-256, or Git's SHA-1 of a blob, in hex. */
 async function digest(path: string, { hash }: HubFile): Promise<string> {
   const state: Hash =
     hash.kind === 'sha256' ? createHash('sha256') : createHash('sha1').update(`blob ${await sizeOf(path)}\0`);
@@ -169,9 +171,9 @@ async function digest(path: string, { hash }: HubFile): Promise<string> {
 async function sizeOf(path: string): Promise<number | undefined> {
   try {
     const found = await stat(path);
-    // A pipe would be waited for without end.
+    // Reading a pipe could wait forever.
     if (!found.isFile())
-      throw new UserError(`${path} is in the way and no file`, 'give another folder with --out');
+      throw new UserError(`${path} exists and is not a regular file`, 'give another --out FOLDER');
     return found.size;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;

@@ -1,38 +1,39 @@
 /**
- * Answers of a server that may be wrong, slow or hostile: redirects that lead where they may, no token but to the server that it
- * is for, an end to silence, no more bytes than were asked for.
+ * HTTP requests to a server that may be wrong, slow or hostile: only safe redirects are followed, the token goes to its own server
+ * alone, silence has a time limit, and so have sizes.
  */
 import { UserError } from '../../engine/errors.js';
 
+/** How to send a request. */
 export interface GetOptions {
-  /** Sent to the server of `home` alone. */
+  /** Access token, sent only to the server of `home`. */
   readonly token?: string;
-  /** The server that was asked for; redirects lead from it to others. */
+  /** Address of the server that the user chose; it may redirect to others. */
   readonly home: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Milliseconds without anything before it is given up. */
+  /** Milliseconds of silence after which the request is given up. */
   readonly quiet: number;
-  /** That is the time for the whole answer. */
+  /** Whether `quiet` limits the whole answer instead. */
   readonly whole?: boolean;
 }
 
-/** An answer that is none of success. */
+/** The server answered with an error status. */
 export class StatusError extends Error {
   constructor(readonly statusCode: number) {
-    super(`it answers ${statusCode}`);
+    super(`the server answers ${statusCode}`);
   }
 }
 
-/** Nothing came for the time that was allowed. */
+/** The server was silent for too long. */
 export class SilenceError extends Error {
   constructor(quiet: number) {
-    super(`nothing came for ${quiet / 1000} s`);
+    super(`the server was silent for ${quiet / 1000} s`);
   }
 }
 
 const MOST_REDIRECTS = 5;
 
-/** An answer of success. Whoever does not read all of `chunks` closes it. */
+/** A successful answer. Callers that do not read all of `chunks` must close it. */
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;
@@ -41,7 +42,9 @@ export interface Answer {
 }
 
 /**
- * @throws StatusError, SilenceError, UserError for a redirect that is not followed, or what `fetch` throws; so do the chunks
+ * Sends a GET request. Reading the chunks throws the same errors.
+ *
+ * @throws StatusError, SilenceError, UserError for a redirect that is not followed, or an error of `fetch`
  */
 export async function get(address: string, options: GetOptions): Promise<Answer> {
   const { quiet } = options;
@@ -89,7 +92,7 @@ async function follow(address: string, options: GetOptions, signal: AbortSignal)
   for (let redirects = 0; ; redirects++) {
     const response = await fetch(url, {
       headers: {
-        // Ranges and lengths are those of the file itself.
+        // Without compression, ranges and lengths refer to the file itself.
         'accept-encoding': 'identity',
         ...headers,
         ...(token && url.origin === new URL(home).origin && { authorization: `Bearer ${token}` }),
@@ -101,29 +104,27 @@ async function follow(address: string, options: GetOptions, signal: AbortSignal)
     if (response.status < 300 || response.status >= 400 || to === null) return response;
     await response.body?.cancel();
     if (redirects === MOST_REDIRECTS)
-      throw new UserError(
-        `${home} sends from one address to the next, ${redirects} times`,
-        'use another --endpoint',
-      );
+      throw new UserError(`${home} redirects more than ${redirects} times`, 'give another --endpoint URL');
     url = allowed(to, url, home);
   }
 }
 
-/** Storage lies on other servers; but what began encrypted stays so, and nothing but the web is asked. */
+/** The Hub redirects to storage servers. HTTPS must stay HTTPS, and only web addresses are followed. */
 function allowed(to: string, from: URL, home: string): URL {
-  const mend = 'use another --endpoint, or check the proxy';
-  if (!URL.canParse(to, from.href)) throw new UserError(`${home} redirects to what is no web address`, mend);
+  const hint = 'give another --endpoint URL, or check the proxy';
+  if (!URL.canParse(to, from.href))
+    throw new UserError(`${home} redirects to something that is not a web address`, hint);
   const url = new URL(to, from);
   const safe = url.protocol === 'https:' || (url.protocol === 'http:' && from.protocol === 'http:');
   if (!safe || url.username || url.password)
-    throw new UserError(`${home} redirects to ${url.protocol}//${url.host}, which is not followed`, mend);
+    throw new UserError(`${home} redirects to ${url.protocol}//${url.host}, which is not allowed`, hint);
   return url;
 }
 
 /**
- * The text of an answer.
+ * The body of an answer as text.
  *
- * @throws RangeError beyond `limit` bytes
+ * @throws RangeError if it is longer than `limit` bytes
  */
 export async function shortText({ chunks }: Answer, limit: number): Promise<string> {
   const parts: Uint8Array[] = [];

@@ -1,23 +1,24 @@
-/** Fetches what this project reads of a repository into a folder. */
+/** Downloads the files of a repository that this project reads. */
 import { join } from 'node:path';
 import { UserError } from '../../engine/errors.js';
 import { nodePlatform } from '../platform/node.js';
-import type { Progress } from '../progress.js';
+import type { Progress } from '../terminal/progress.js';
 import { chooseFiles } from './choose.js';
 import { type DownloadOptions, download } from './download.js';
 import { type HubFile, type HubOptions, type HubRepository, unreachable } from './repository.js';
 
+/** How to download a repository. */
 export interface PullOptions extends HubOptions, Pick<DownloadOptions, 'force' | 'pauses' | 'freeBytes'> {
   readonly progress: Progress;
 }
 
-/** Far above any config or tokenizer; these are read into memory as a whole. */
+/** Limit for configs and tokenizers, which are read into memory as a whole; far above any real one. */
 const MOST_TEXT_BYTES = 64 * 2 ** 20;
 
 /**
- * Weights, configs and tokenizer of the repository, in the folder `out`, which is made.
+ * Downloads weights, configs and tokenizer into the folder `out`, which is created.
  *
- * @throws UserError for whatever is wrong with the repository, the server, the connection or the disk
+ * @throws UserError for problems with the repository, the server, the connection or the disk
  */
 export async function pull(repository: HubRepository, out: string, options: PullOptions): Promise<void> {
   const files = await chosen(repository, options);
@@ -34,7 +35,7 @@ async function chosen(repository: HubRepository, options: HubOptions): Promise<H
   for (const { name, size } of found)
     if (/\.(json|txt|gz)$/.test(name) && size > MOST_TEXT_BYTES)
       throw new UserError(
-        `${name} of ${repository.name} is listed with ${size} bytes, which no config or tokenizer has`,
+        `${name} of ${repository.name} has ${size} bytes according to the server, too many for a config or tokenizer`,
         'check the name and --endpoint',
       );
   return found;

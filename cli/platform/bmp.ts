@@ -1,5 +1,5 @@
 /**
- * Windows bitmaps, which sharp does not read: uncompressed ones of 1, 4, 8, 24 and 32 bits a pixel. Source: Microsoft,
+ * Windows bitmaps, which sharp does not read: uncompressed, 1, 4, 8, 24 or 32 bits per pixel. Source: Microsoft,
  * "Bitmap Header Types" (BITMAPCOREHEADER to BITMAPV5HEADER).
  */
 
@@ -9,10 +9,14 @@ import { ImageFault } from './imageFault.js';
 const UNCOMPRESSED = 0;
 const BIT_FIELDS = 3;
 const ALPHA_BIT_FIELDS = 6;
-/** Blue, green, red, unused: the one order of masks that is in use. */
+/** Bytes in the order blue, green, red, unused: the only masks in common use. */
 const USUAL_MASKS = [0xff0000, 0xff00, 0xff];
 
-/** Width and height as the header has them. @throws ImageFault that says what is wrong with it */
+/**
+ * Width and height in pixels, from the header.
+ *
+ * @throws ImageFault for a damaged header
+ */
 export function bmpSize(bytes: Uint8Array): { width: number; height: number } {
   const { width, signedHeight } = readHeader(bytes);
   return { width, height: Math.abs(signedHeight) };
@@ -32,7 +36,11 @@ function readHeader(bytes: Uint8Array) {
   return { view, headerSize, isCore, width, signedHeight };
 }
 
-/** @throws ImageFault that says what is wrong with the file, or what of the format is not read */
+/**
+ * Decodes a bitmap to RGB.
+ *
+ * @throws ImageFault for a damaged file or an unsupported variant
+ */
 export function decodeBmp(bytes: Uint8Array): RgbImage {
   const { view, headerSize, isCore, width, signedHeight } = readHeader(bytes);
   const bits = view.getUint16(isCore ? 24 : 28, true);
@@ -61,15 +69,15 @@ export function decodeBmp(bytes: Uint8Array): RgbImage {
       const blue =
         bits > 8
           ? row + (x * bits) / 8
-          : palette + entryBytes * bitsAt(bytes[row + ((x * bits) >> 3)], (x * bits) & 7, bits);
+          : palette + entryBytes * bitsAt(bytes[row + ((x * bits) >> 3)] ?? 0, (x * bits) & 7, bits);
       const to = (y * width + x) * 3;
-      for (let channel = 0; channel < 3; channel++) data[to + channel] = bytes[blue + 2 - channel];
+      for (let channel = 0; channel < 3; channel++) data[to + channel] = bytes[blue + 2 - channel] ?? 0;
     }
   }
   return { width, height, data };
 }
 
-/** `count` bits of a byte, from the highest down. */
+/** `count` bits of a byte, starting at bit `from` from the highest. */
 function bitsAt(byte: number, from: number, count: number): number {
   return (byte >> (8 - from - count)) & ((1 << count) - 1);
 }

@@ -1,13 +1,14 @@
-/** How much decoded images may take at a time, in all threads together: several small ones, or one that is larger than that. */
+/** Bounds the memory of decoded images in all threads together: several small ones, or one that is larger than the limit. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Bytes that are under way at once. */
+/** Bytes of images in memory at the same time. */
 const LIMIT = 256 * 2 ** 20;
-/** Milliseconds between two looks at what others hold. Only images of many megabytes ever wait, and take far longer. */
+/** Milliseconds between polls. Only images of many megabytes ever wait, and they take far longer to decode. */
 const PATIENCE = 5;
-/** Memory is counted in these, as the counter has 32 bits. */
+/** The unit of the counter, which has 32 bits. */
 const KIB = 1024;
 
+/** A semaphore over bytes, shared by all threads. */
 export class DecodeGate {
   private readonly counter: Int32Array;
   private readonly limit: number;
@@ -25,12 +26,12 @@ export class DecodeGate {
     this.limit = Math.floor(limit / KIB);
   }
 
-  /** Bytes that are held now, by all threads. */
+  /** Bytes held now by all threads. */
   get used(): number {
     return Atomics.load(this.counter, 0) * KIB;
   }
 
-  /** Does `work` when `bytes` of memory are free, or nobody holds any. In the order in which a thread asks. */
+  /** Runs `work` when `bytes` are free, or nobody holds any. Calls of one thread run in order. */
   async hold<T>(bytes: number, work: () => Promise<T>): Promise<T> {
     const need = Math.ceil(bytes / KIB);
     const turn = this.last.then(() => this.take(need));

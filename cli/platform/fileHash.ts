@@ -1,6 +1,6 @@
 /**
- * SHA-256 of files of gigabytes, as checkpoints are: taken by a thread of its own, beside whatever the main thread does, and
- * kept in the user's cache for as long as the file is the same.
+ * SHA-256 of large files such as checkpoints: computed in a separate thread, and kept in the user's cache until the file
+ * changes.
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -12,23 +12,24 @@ import { openSealedJson, sealJson } from '../../models/runs/sealedJson.js';
 import { cacheFolder } from './cacheFolder.js';
 import { hashInPieces } from './hashInPieces.js';
 
+/** Options of `keptHash`. */
 export interface HashOptions {
-  /** Where hashes are kept. */
+  /** Folder of the cache. */
   readonly folder?: string;
-  /** Files from this size on are hashed by a thread and kept; starting one takes as long as hashing some 30 MB. */
+  /** Least size in bytes for a thread and the cache; starting a thread takes as long as hashing some 30 MB. */
   readonly large?: number;
-  /** The thread's compiled file, for tests. */
+  /** Compiled file of the thread, for tests. */
   readonly script?: string;
-  /** Milliseconds since 1970, for tests. */
+  /** A clock in milliseconds since 1970, for tests. */
   readonly now?: () => number;
 }
 
 const MIB = 2 ** 20;
 
-/** File systems tell times as coarsely as this. A file that has just changed may change again without a trace. */
+/** Resolution of file times. A file that has just changed may change again without a new time, so its hash is not kept. */
 const SETTLED_MS = 3000;
 
-/** What a change of a file's content changes too; its owner can set the time of modification back, but not that of change. */
+/** What identifies the content of a file. The modification time can be set back, but not the change time. */
 interface Identity {
   readonly path: string;
   readonly device: string;
@@ -83,7 +84,7 @@ async function read(place: string): Promise<Kept | undefined> {
   }
 }
 
-/** A cache that cannot be written costs the hashing of the next run and nothing else. */
+/** If the cache cannot be written, the next run only has to hash again. */
 async function keep(folder: string, place: string, kept: Kept): Promise<void> {
   const temporary = `${place}.${process.pid}`;
   try {
@@ -93,7 +94,7 @@ async function keep(folder: string, place: string, kept: Kept): Promise<void> {
   } catch {}
 }
 
-/** Sources that are run without being compiled have no file to start a thread from, and hash by themselves. */
+/** Uncompiled sources have no file to start a thread from, so they hash in this thread. */
 function hashInThread(
   path: string,
   script = fileURLToPath(new URL('./hashWorker.js', import.meta.url)),

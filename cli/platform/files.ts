@@ -1,31 +1,33 @@
 /**
- * The calls of the file system that writing a file takes, one by one and in one object: whoever wants to see what a full or
- * failing disk does to a run puts other functions in their place.
+ * The file system calls that writing a file takes, in one object, so that tests can replace them by a disk that is full or
+ * fails.
  */
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 
 /** A file that is being written. */
 export interface OutputFile {
-  /** Writes bytes at a place; returns how many of them were taken, which may be fewer. */
+  /** Writes bytes at an offset; returns how many were written, which may be fewer. */
   write(bytes: Uint8Array, at: number): Promise<number>;
-  /** How many bytes the file has. */
+  /** Size in bytes. */
   size(): Promise<number>;
-  /** Returns when the bytes are on the disk. */
+  /** Flushes the content to the disk. */
   sync(): Promise<void>;
   close(): Promise<void>;
 }
 
+/** The file system, as far as writing needs it. */
 export interface WritingFiles {
-  /** A new file; there must be none of this name. */
+  /** Creates a file; fails if it exists. */
   create(path: string): Promise<OutputFile>;
   rename(from: string, to: string): Promise<void>;
-  /** Returns when the names in a folder are on the disk, where systems have such a thing. */
+  /** Flushes the names in a folder to the disk, if the system supports it. */
   syncFolder(folder: string): Promise<void>;
-  /** Also its parents. Returns the first one that was not there. */
+  /** Creates a folder and its parents. Returns the outermost one that was created. */
   makeFolder(folder: string): Promise<string | undefined>;
   remove(path: string): Promise<void>;
 }
 
+/** The real file system. */
 export const files: WritingFiles = {
   async create(path) {
     const file = await open(path, 'wx');
@@ -38,9 +40,9 @@ export const files: WritingFiles = {
   },
   rename,
   async syncFolder(path) {
-    const folder = await open(path, 'r').catch(withoutSuchAThing);
+    const folder = await open(path, 'r').catch(ignoreUnsupported);
     try {
-      await folder?.sync().catch(withoutSuchAThing);
+      await folder?.sync().catch(ignoreUnsupported);
     } finally {
       await folder?.close();
     }
@@ -49,9 +51,9 @@ export const files: WritingFiles = {
   remove: (path) => rm(path, { force: true }),
 };
 
-/** Windows opens no folders, network drives may not flush them, and some may be written but not read. */
+/** Windows cannot open folders, network drives may not flush them, and some are writable but not readable. */
 const NO_FLUSHING = ['EISDIR', 'EPERM', 'EACCES', 'EINVAL', 'EBADF', 'ENOTSUP', 'ENOSYS'];
 
-function withoutSuchAThing(error: NodeJS.ErrnoException): undefined {
+function ignoreUnsupported(error: NodeJS.ErrnoException): undefined {
   if (!NO_FLUSHING.includes(error.code ?? '')) throw error;
 }

@@ -1,17 +1,17 @@
 /**
- * The first frame of a GIF as Pillow sees it. Pillow shows transparent pixels in their palette colour once alpha is
- * dropped, where the decoder behind sharp has erased it, and fills what the frame leaves of the canvas with one entry of
- * the palette. Source: GIF89a specification; Pillow, `GifImagePlugin.py` (`load_prepare`).
+ * The first frame of a GIF as Pillow decodes it. Pillow keeps the palette colour of transparent pixels, which sharp's decoder
+ * erases, and fills the canvas outside the frame with one entry of the palette. Source: GIF89a specification; Pillow, `GifImagePlugin.py` (`load_prepare`).
  */
 
 type Colour = readonly [number, number, number];
 
+/** How to decode the first frame. */
 export interface GifFrame {
-  /** The file without the mark that makes one colour of the first frame transparent. */
+  /** The file with the transparency flag of the first frame cleared. */
   readonly opaque: Uint8Array;
-  /** What Pillow fills the canvas with before it draws the frame. */
+  /** Colour of the canvas outside the frame. */
   readonly background: Colour;
-  /** Where the frame lies on the canvas, in pixels. */
+  /** Position of the frame on the canvas, in pixels. */
   readonly left: number;
   readonly top: number;
   readonly right: number;
@@ -22,10 +22,12 @@ const EXTENSION = 0x21;
 const GRAPHIC_CONTROL = 0xf9;
 const IMAGE = 0x2c;
 
-/** Undefined where the file ends before its first frame: the decoder then says what is wrong. */
+/** Finds the first frame; undefined if the file ends before it. */
 export function firstGifFrame(file: Uint8Array): GifFrame | undefined {
   const opaque = file.slice();
-  const palette = { flags: file[10], at: 13 };
+  // Beyond the end of a truncated file everything reads as 0.
+  const byte = (at: number): number => file[at] ?? 0;
+  const palette = { flags: byte(10), at: 13 };
   let transparent = 0;
   let at = 13 + paletteBytes(palette.flags);
   while (at + 10 <= file.length && file[at] !== IMAGE) {
@@ -33,24 +35,24 @@ export function firstGifFrame(file: Uint8Array): GifFrame | undefined {
       at++;
       continue;
     }
-    if (file[at + 1] === GRAPHIC_CONTROL && file[at + 2] >= 4 && file[at + 3] & 1) {
-      transparent = file[at + 6];
-      opaque[at + 3] &= ~1;
+    if (file[at + 1] === GRAPHIC_CONTROL && byte(at + 2) >= 4 && byte(at + 3) & 1) {
+      transparent = byte(at + 6);
+      opaque[at + 3] = byte(at + 3) & ~1;
     }
     at += 2;
-    while (at < file.length && file[at] !== 0) at += 1 + file[at];
+    while (at < file.length && file[at] !== 0) at += 1 + byte(at);
     at++;
   }
   if (at + 10 > file.length) return undefined;
-  const word = (from: number) => file[from] | (file[from + 1] << 8);
+  const word = (from: number) => byte(from) | (byte(from + 1) << 8);
   const [left, top] = [word(at + 1), word(at + 3)];
-  const own = { flags: file[at + 9], at: at + 10 };
+  const own = { flags: byte(at + 9), at: at + 10 };
   const { flags, at: start } = own.flags & 0x80 ? own : palette;
   const entry = start + 3 * transparent;
-  // Without a palette the values are shades of grey.
+  // Without a palette, values are shades of grey.
   const background: Colour =
     3 * transparent < paletteBytes(flags)
-      ? [file[entry], file[entry + 1], file[entry + 2]]
+      ? [byte(entry), byte(entry + 1), byte(entry + 2)]
       : [transparent, transparent, transparent];
   return { opaque, background, left, top, right: left + word(at + 5), bottom: top + word(at + 7) };
 }

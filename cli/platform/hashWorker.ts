@@ -1,4 +1,4 @@
-/** The thread of `keptHash`: hashes one file. It has nothing else to do, so it reads without going through the event loop. */
+/** Thread of `keptHash`: hashes one file. It has nothing else to do, so it reads synchronously. */
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, readSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';

@@ -1,2 +1,2 @@
-/** What is wrong with an image file, found by our own code: its message is the reason that people read. */
+/** An image file is damaged or not supported; the message is the reason that users read. */
 export class ImageFault extends Error {}

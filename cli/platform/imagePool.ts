@@ -9,32 +9,33 @@ import type { Platform } from '../../models/platform.js';
 import type { WorkerResult } from './imageWorker.js';
 import { decodeGate } from './useImage.js';
 
-/** More than this many decode no faster: libuv has four threads for sharp unless UV_THREADPOOL_SIZE says otherwise. */
+/** More workers do not decode faster: libuv gives sharp four threads unless UV_THREADPOOL_SIZE is set. */
 const MOST_WORKERS = 4;
 
 /**
- * Workers for this machine. A software adapter computes on the same cores, and there the main thread sleeps most of the
- * time anyway (docs/decisions.md, "Workers").
+ * The default number of workers. A software adapter computes on the same cores, and the main thread mostly waits for it
+ * (docs/decisions.md, "Workers").
  */
 export function defaultWorkers(software: boolean, cores = availableParallelism()): number {
   if (software) return cores > 2 ? 1 : 0;
   return Math.max(1, Math.min(MOST_WORKERS, cores - 1));
 }
 
-/** Decoding happens in libuv's threads; while one file is decoded, its worker reads or crops another. */
+/** libuv's threads decode; meanwhile a worker reads or crops another file. */
 const FILES_PER_WORKER = 4;
 
+/** A platform that prepares images in workers. */
 export interface ImagePool {
-  /** The platform with `prepareImage` in workers; the given one where there are none. */
+  /** The platform with `prepareImage` in workers, or the given one if there are no workers. */
   readonly platform: Platform;
-  /** Ends the workers. Without it they end with the process; idle, they do not hold it. */
+  /** Ends the workers. Idle workers do not keep the process alive. */
   close(): Promise<void>;
 }
 
 /**
- * Starts no worker before the first image is asked for.
+ * Opens a pool. No worker starts before the first image is requested.
  *
- * @param workers 0: everything in the main thread
+ * @param workers 0: prepare images in the main thread
  * @param script the worker's compiled file, for tests
  */
 export function openImagePool(
@@ -43,7 +44,7 @@ export function openImagePool(
   script = fileURLToPath(new URL('./imageWorker.js', import.meta.url)),
 ): ImagePool {
   if (workers === 0) return { platform, close: async () => {} };
-  // Also keeps a worker from being started and ended again between epochs.
+  // The timeout keeps workers alive between epochs.
   const pool = new Tinypool({
     filename: script,
     minThreads: 0,
@@ -55,7 +56,7 @@ export function openImagePool(
   const prepareImage = async (request: PrepareRequest): Promise<PreparedFile> => {
     const result = (await pool.run(request)) as WorkerResult;
     if ('broken' in result) throw new BrokenImage(request.path, result.broken);
-    if ('mistake' in result) throw new UserError(result.mistake.message, result.mistake.mend);
+    if ('mistake' in result) throw new UserError(result.mistake.message, result.mistake.hint);
     return result;
   };
   return {

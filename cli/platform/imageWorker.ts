@@ -1,4 +1,4 @@
-/** A worker of `ImagePool`: decodes and crops one file at a time. */
+/** Worker of `ImagePool`: decodes and crops files. */
 import sharp from 'sharp';
 import { UserError } from '../../engine/errors.js';
 import { BrokenImage } from '../../models/datasets/skipped.js';
@@ -7,18 +7,19 @@ import type { PreparedFile, PrepareRequest } from '../../models/images/types.js'
 import { moved } from './moved.js';
 import { nodePlatform } from './node.js';
 
-/** Errors lose their class on the way to the main thread, so a mistake of the user's goes as data. */
+/** The prepared file, or an error as data, because errors lose their class on the way to the main thread. */
 export type WorkerResult =
   | PreparedFile
   | { readonly broken: string }
-  | { readonly mistake: { message: string; mend: string } };
+  | { readonly mistake: { message: string; hint: string } };
 
-// As many files at a time as there are workers: threads for one file would only get in their way.
+// Workers decode different files at the same time, so more threads per file would only compete.
 sharp.concurrency(1);
 
+/** Entry point of the worker. */
 export default async function work(request: PrepareRequest): Promise<WorkerResult> {
   try {
-    // Shared memory, so that the image can be cropped again by any worker without a copy.
+    // Shared memory lets any worker crop the image again without a copy.
     const result = await prepareFile(request, nodePlatform.useImage!, (image) => ({
       ...image,
       data: shared(image.data),
@@ -28,7 +29,7 @@ export default async function work(request: PrepareRequest): Promise<WorkerResul
   } catch (error) {
     if (error instanceof BrokenImage) return { broken: error.reason };
     if (!(error instanceof UserError)) throw error;
-    return { mistake: { message: error.message, mend: error.mend } };
+    return { mistake: { message: error.message, hint: error.hint } };
   }
 }
 

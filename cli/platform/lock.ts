@@ -1,6 +1,6 @@
 /**
- * One process a folder: a lock file that says who owns it. There is no `flock` in Node, and network drives often have none
- * either, so an owner is known by its process on the same machine, and by a heartbeat from another one.
+ * One process per folder: a lock file that names its owner. Node has no `flock`, and network drives often lack it too, so an
+ * owner on this machine is checked by its process, and one on another machine by a heartbeat.
  */
 import { randomBytes } from 'node:crypto';
 import { link, mkdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
@@ -11,10 +11,10 @@ import * as v from 'valibot';
 import { UserError } from '../../engine/errors.js';
 
 const LOCK = '.lock';
-/** An owner on another machine shows that it lives; one that has not for this long is taken for dead. */
+/** Owners touch their lock this often; an owner on another machine that has not for `DEAD_MS` is considered dead. */
 const HEARTBEAT_MS = 20_000;
 const DEAD_MS = 180_000;
-/** Processes that take over a dead owner's lock at once try again and again. */
+/** Several processes may try to take over a dead owner's lock, so they retry. */
 const ATTEMPTS = 200;
 const GUARD_MS = 5_000;
 const GUARD_POLL_MS = 20;
@@ -23,20 +23,20 @@ const OWNER = v.object({
   pid: v.number(),
   host: v.string(),
   started: v.string(),
-  /** When the system started the process, as numbers of processes are used again; empty where the system does not say. */
+  /** When the process was started, as process ids are reused; empty if the system does not tell. */
   birth: v.string(),
-  /** Tells two locks of one process apart. */
+  /** Distinguishes locks of the same process. */
   token: v.string(),
 });
 type Owner = v.InferOutput<typeof OWNER>;
 
-/** Gives the folder back. */
+/** Unlocks the folder. */
 export type Release = () => Promise<void>;
 
 /**
- * Makes the folder this process's own until it is released or the process is gone. A dead owner's lock is taken over.
+ * Locks a folder until it is released or the process ends. A dead owner's lock is taken over.
  *
- * @throws UserError naming the owner's process, machine and start when it is alive; what the file system says otherwise
+ * @throws UserError naming the living owner's process, machine and start; otherwise errors of the file system
  */
 export async function lockFolder(folder: string): Promise<Release> {
   const path = join(folder, LOCK);
@@ -51,19 +51,19 @@ export async function lockFolder(folder: string): Promise<Release> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     if (await create(path, owner)) return held(path, owner);
     const text = await readFile(path, 'utf8').catch(() => undefined);
-    // Released meanwhile.
+    // It was released meanwhile.
     if (text === undefined) continue;
     const other = parse(text);
     if (other && (await isAlive(other, path))) throw inUse(folder, path, other);
     await takeAway(path, text);
   }
   throw new UserError(
-    `the folder ${folder} is being opened by other processes`,
-    'run them one after the other',
+    `the folder ${folder} is being opened by several processes`,
+    'run one command after the other',
   );
 }
 
-/** The file appears with its content or not at all: false where there is one. */
+/** Creates the file together with its content; false if there is one. */
 async function create(path: string, owner: Owner): Promise<boolean> {
   const own = `${path}-${owner.token}`;
   const text = `${JSON.stringify(owner)}\n`;
@@ -74,7 +74,7 @@ async function create(path: string, owner: Owner): Promise<boolean> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST') return false;
-    // Some network drives and memory sticks have no links.
+    // Some network drives and memory sticks do not support links.
     return await writeFile(path, text, { flag: 'wx' }).then(
       () => true,
       (second: NodeJS.ErrnoException) => {
@@ -101,8 +101,8 @@ function held(path: string, owner: Owner): Release {
 }
 
 /**
- * Removes a dead owner's lock. Only who holds a second lock for that moment may: nobody else then puts another owner's in its place
- * between the look at it and its removal.
+ * Removes a dead owner's lock. A second lock guards this, so that no other process can replace the file between the check and
+ * its removal.
  */
 async function takeAway(path: string, text: string): Promise<void> {
   const guard = `${path}-taken-over`;
@@ -111,7 +111,7 @@ async function takeAway(path: string, text: string): Promise<void> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     const since = await stat(guard).catch(() => undefined);
-    // Held for a few system calls, unless its process was killed between them.
+    // The guard is held for a few system calls, unless its process was killed.
     if (since && Date.now() - since.mtimeMs > GUARD_MS) await rm(guard, { force: true });
     else await sleep(GUARD_POLL_MS);
     return;
@@ -145,16 +145,16 @@ async function isAlive(owner: Owner, path: string): Promise<boolean> {
   return owner.birth === '' || birth === '' || birth === owner.birth;
 }
 
-/** Which start of the system, and when in it: from Linux's /proc. */
+/** Identifies the start of a process: boot id and start time from Linux's /proc. */
 async function birthOf(pid: number): Promise<string> {
   try {
     const [boot, status] = await Promise.all([
       readFile('/proc/sys/kernel/random/boot_id', 'utf8'),
       readFile(`/proc/${pid}/stat`, 'utf8'),
     ]);
-    // Behind the name in parentheses, which may hold anything; the 22nd field of all.
+    // The start time is field 22. Fields are counted after the name in parentheses, which may contain anything.
     const [state, ...fields] = status.slice(status.lastIndexOf(')') + 2).split(' ');
-    // A process that has ended but was not waited for still has a number.
+    // A zombie still has a process id.
     return state === 'Z' ? 'ended' : `${boot.trim()} ${fields[18]}`;
   } catch {
     return '';
@@ -164,7 +164,7 @@ async function birthOf(pid: number): Promise<string> {
 function inUse(folder: string, path: string, { pid, host, started }: Owner): UserError {
   const elsewhere = host === hostname() ? '' : ` on ${host}`;
   return new UserError(
-    `the folder ${folder} is in use by process ${pid}${elsewhere}, which started there at ${started}`,
-    `wait for it, or give another folder${elsewhere && `; where it is gone, delete ${path}`}`,
+    `the folder ${folder} is in use by process ${pid}${elsewhere}, which started at ${started}`,
+    `wait for it, or give another folder${elsewhere && `; if that process is gone, delete ${path}`}`,
   );
 }

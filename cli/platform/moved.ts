@@ -1,6 +1,6 @@
 import { kTransferable, kValue, Tinypool } from 'tinypool';
 
-/** Tinypool's way to say which buffers of a worker's result are moved, not copied. */
+/** Tells Tinypool which buffers of a worker's result to transfer instead of copying. */
 class Moved<T extends object> {
   constructor(
     private readonly value: T,
@@ -14,6 +14,6 @@ class Moved<T extends object> {
   }
 }
 
-/** A worker's result whose buffers go to the main thread without a copy. */
+/** Marks the buffers of a worker's result for transfer to the main thread without a copy. */
 export const moved = <T extends object>(value: T, transfers: readonly ArrayBufferLike[]): T =>
   Tinypool.move(new Moved(value, transfers) as never) as unknown as T;

@@ -10,11 +10,11 @@ import { crc32Of } from '../../models/checkpoints/crc32.js';
 import type { FileEntry, Platform } from '../../models/platform.js';
 import { cacheFolder } from './cacheFolder.js';
 import { keptHash } from './fileHash.js';
-import { readHalvesInThread } from './halves.js';
 import { hashInPieces } from './hashInPieces.js';
 import { lockFolder } from './lock.js';
 import { imageDecoder } from './nodeImage.js';
 import { isCode, kindOf, openFile, reason, requireFile, unreadable } from './readable.js';
+import { readHalvesInThread, readSummedInThread } from './tensorThreads.js';
 import { useImage } from './useImage.js';
 import { appendWhole, removeLeftovers, unwritable, writeWhole } from './wholeFile.js';
 
@@ -44,18 +44,25 @@ export const nodePlatform: Platform = {
     }
   },
   async readHalves(path, offset, count, sum = false) {
-    try {
-      await requireFile(path);
-    } catch (error) {
-      throw unreadable(path, error);
-    }
-    try {
-      return await readHalvesInThread({ path, offset, count, sum });
-    } catch {
-      const bytes = await nodePlatform.read(path, offset, 4 * count);
-      const rounded = roundHalves(new Float32Array(bytes.buffer, bytes.byteOffset, count));
-      return sum ? { ...rounded, crc32: crc32Of(nodePlatform)(bytes) } : rounded;
-    }
+    return inThread(
+      path,
+      () => readHalvesInThread({ path, offset, length: 4 * count }, sum),
+      async () => {
+        const bytes = await nodePlatform.read(path, offset, 4 * count);
+        const rounded = roundHalves(new Float32Array(bytes.buffer, bytes.byteOffset, count));
+        return sum ? { ...rounded, crc32: crc32Of(nodePlatform)(bytes) } : rounded;
+      },
+    );
+  },
+  async readSummed(path, offset, length) {
+    return inThread(
+      path,
+      () => readSummedInThread({ path, offset, length }),
+      async () => {
+        const bytes = await nodePlatform.read(path, offset, length);
+        return { bytes, crc32: crc32Of(nodePlatform)(bytes) };
+      },
+    );
   },
   async readStart(path, length) {
     try {
@@ -85,7 +92,7 @@ export const nodePlatform: Platform = {
         .filter(({ name }) => !name.startsWith('.'))
         .sort((a, b) => asciiOrder(a.name, b.name));
       const entries: FileEntry[] = [];
-      // Links are asked about: one after the other would make a network drive slow, all at once would run out of file handles.
+      // Links need a `stat`: one at a time is slow on network drives, all at once runs out of file handles.
       for (let start = 0; start < found.length; start += 64)
         entries.push(...(await Promise.all(found.slice(start, start + 64).map((one) => entry(folder, one)))));
       return entries;
@@ -131,7 +138,7 @@ export const nodePlatform: Platform = {
       const tooMuch = isCode(error, 'ERR_BUFFER_TOO_LARGE');
       throw new UserError(
         tooMuch ? `it unpacks to more than ${most} bytes` : `the gzip data is damaged: ${reason(error)}`,
-        'Copy or download the file again.',
+        'copy or download the file again',
       );
     }
   },
@@ -152,14 +159,24 @@ export const nodePlatform: Platform = {
   useImage,
 };
 
-/** Where a shell puts `<(command)` and what is piped into a command. */
+/** Paths of `<(command)` and of piped input. */
 const SHELL_PIPE = /^\/(dev\/(stdin|fd\/\d+)|proc\/(self|\d+)\/fd\/\d+)$/;
 
-/** Spreadsheets and PowerShell write a byte order mark, PowerShell UTF-16. */
+/** Spreadsheets and PowerShell write a byte order mark, and PowerShell UTF-16. */
 function decodeText(bytes: Uint8Array): string {
-  const mark = (bytes[0] << 8) | bytes[1];
+  const mark = ((bytes[0] ?? 0) << 8) | (bytes[1] ?? 0);
   const encoding = mark === 0xfffe ? 'utf-16le' : mark === 0xfeff ? 'utf-16be' : 'utf-8';
   return new TextDecoder(encoding).decode(bytes);
+}
+
+/** What a thread reads of a file; by ourselves where that fails, which then says what is wrong with the file. */
+async function inThread<T>(path: string, threaded: () => Promise<T>, alone: () => Promise<T>): Promise<T> {
+  try {
+    await requireFile(path);
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+  return threaded().catch(alone);
 }
 
 async function readRange(path: string, offset: number, length?: number): Promise<Uint8Array> {
@@ -167,11 +184,11 @@ async function readRange(path: string, offset: number, length?: number): Promise
   try {
     const wanted = length ?? Math.max(0, size - offset);
     if (offset < 0 || wanted < 0 || offset + wanted > size)
-      throw new Error(`bytes ${offset} to ${offset + wanted} are wanted but the file has ${size}`);
+      throw new Error(`it has ${size} bytes, too few for bytes ${offset} to ${offset + wanted}`);
     const data = new Uint8Array(wanted);
     for (let done = 0; done < wanted; ) {
       const { bytesRead } = await file.read(data, done, wanted - done, offset + done);
-      if (bytesRead === 0) throw new Error('the file ended while it was read');
+      if (bytesRead === 0) throw new Error('it ended while it was read');
       done += bytesRead;
     }
     return data;
@@ -180,7 +197,7 @@ async function readRange(path: string, offset: number, length?: number): Promise
   }
 }
 
-/** What a folder says of its files is enough, but for links and on file systems that say nothing. */
+/** The folder's own entry is enough, except for links and on file systems that do not tell the kind. */
 async function entry(folder: string, one: Dirent): Promise<FileEntry> {
   const { name } = one;
   const link = one.isSymbolicLink();

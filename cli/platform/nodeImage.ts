@@ -8,16 +8,16 @@ import { bmpSize, decodeBmp } from './bmp.js';
 import { firstGifFrame } from './gifFrame.js';
 import { ImageFault } from './imageFault.js';
 
-/** Whose pixels they are. */
+/** Name and version of the decoder, on which pixels may depend. */
 export const imageDecoder = `sharp ${sharp.versions.sharp}`;
 
-/** Twice Pillow's `MAX_IMAGE_PIXELS`: of more it raises `DecompressionBombError`. */
+/** Twice Pillow's `MAX_IMAGE_PIXELS`: Pillow raises `DecompressionBombError` for more. */
 const MAX_PIXELS = 178_956_970;
 
-/** `error` tolerates what Pillow tolerates (stray bytes in a JPEG) but not a file that ends early. */
+/** `error` tolerates what Pillow tolerates (stray bytes in a JPEG), but not a truncated file. */
 const OPTIONS = { failOn: 'error', ignoreIcc: true, limitInputPixels: MAX_PIXELS } as const;
 
-/** What a file's header tells. */
+/** The header of an image file. */
 export interface ImageHeader {
   readonly format: ImageFormat;
   readonly width: number;
@@ -30,7 +30,7 @@ export interface ImageHeader {
 /**
  * Reads the header alone.
  *
- * @param path only for messages
+ * @param path for messages only
  * @param bytes the file's content
  * @throws BrokenImage when the content is no image, or one that Pillow refuses for its size
  */
@@ -52,19 +52,19 @@ export async function readImageHeader(path: string, bytes: Uint8Array): Promise<
   });
 }
 
-/** The result's three, and what the decoder holds beside it: rows for some formats, the whole image for the others. */
+/** Three for the result, plus what the decoder holds: some rows, or for some formats the whole image. */
 function bytesPerPixel(format: ImageFormat, metadata?: Metadata): number {
   const whole = !['jpeg', 'png', 'tiff', 'bmp'].includes(format) || metadata?.isProgressive;
   return 3 + (whole ? 7 : 0) + (metadata?.space === 'cmyk' || metadata?.depth === 'ushort' ? 4 : 0);
 }
 
 /**
- * Decodes an image file to 8-bit RGB as Pillow's `Image.open(path).convert("RGB")` does: stored orientation (but that of
- * a TIFF) and colour profiles are ignored, alpha is dropped without blending, only the first frame is read.
+ * Decodes an image file to 8-bit RGB like Pillow's `Image.open(path).convert("RGB")`: orientation (except of a TIFF) and
+ * colour profiles are ignored, alpha is dropped without blending, and only the first frame is read.
  *
- * @param path only for messages
+ * @param path for messages only
  * @param bytes the file's content
- * @throws BrokenImage when the content is no image, is cut off, or larger than Pillow reads
+ * @throws BrokenImage if the content is not an image, truncated, or larger than Pillow accepts
  */
 export async function decodeImage(path: string, bytes: Uint8Array, header?: ImageHeader): Promise<RgbImage> {
   const { format, metadata } = header ?? (await readImageHeader(path, bytes));
@@ -73,7 +73,7 @@ export async function decodeImage(path: string, bytes: Uint8Array, header?: Imag
     if (format === 'gif') return decodeGif(bytes, OPTIONS);
     const image = sharp(bytes, OPTIONS);
     const { space, channels, depth } = metadata;
-    // Pillow turns a TIFF as its tag says and no other format.
+    // Pillow applies the orientation of a TIFF, but of no other format.
     if (format === 'tiff') image.autoOrient();
     if (space === 'cmyk') return decodeCmyk(image);
     if (depth === 'ushort' && (channels === 1 || isGreyPng(bytes))) return decodeGrey16(image);
@@ -91,12 +91,12 @@ async function decodeColour(image: Sharp): Promise<RgbImage> {
   return { width: info.width, height: info.height, data };
 }
 
-/** The machine's fault, not the file's. */
+/** Errors of the machine, not of the file. */
 const OUT_OF_MEMORY = /out of memory|enough memory|cannot allocate|allocation failed/i;
 
 /**
- * Gives what goes wrong the file's name. libvips has one memory for its last error, which another thread's may be: what it says
- * tells only whether memory was short, and the reason that is given is always the same for a file.
+ * Turns errors into messages that name the file. libvips stores only its last error, perhaps of another thread, so its text only
+ * decides whether memory was short; the reason for a given file is always the same.
  */
 async function named<T>(path: string, what: string, work: () => Promise<T> | T): Promise<T> {
   try {
@@ -105,14 +105,14 @@ async function named<T>(path: string, what: string, work: () => Promise<T> | T):
     if (error instanceof ImageFault) throw new BrokenImage(path, error.message);
     if (OUT_OF_MEMORY.test(String(error)))
       throw new UserError(
-        `there is too little memory to decode ${path}`,
-        'Close other programs, or use fewer workers with --workers.',
+        `there is not enough memory to decode ${path}`,
+        'close other programs, or give a smaller --workers N',
       );
     throw new BrokenImage(path, `its ${what} damaged or cut off`);
   }
 }
 
-/** Colour type 0: a transparent shade makes sharp count an alpha channel, Pillow still opens it as grey. */
+/** Colour type 0. With a transparent shade sharp counts an alpha channel, but Pillow still opens it as grey. */
 function isGreyPng(bytes: Uint8Array): boolean {
   return bytes[0] === 0x89 && bytes[25] === 0;
 }
@@ -133,9 +133,9 @@ async function decodeGif(bytes: Uint8Array, options: SharpOptions): Promise<RgbI
   return { width, height, data };
 }
 
-/** Pillow's `cmyk2rgb`: no ink profile, each channel is what its ink and black leave over. */
+/** Pillow's `cmyk2rgb`: no ink profile; a channel is what its ink and black leave over. */
 async function decodeCmyk(image: Sharp): Promise<RgbImage> {
-  // Naming CMYK as the working space is what keeps sharp from converting through an ICC profile.
+  // CMYK as the working space keeps sharp from converting through an ICC profile.
   const { data, info } = await image
     .pipelineColourspace('cmyk')
     .toColourspace('cmyk')
@@ -144,16 +144,16 @@ async function decodeCmyk(image: Sharp): Promise<RgbImage> {
   const pixels = info.width * info.height;
   const rgb = new Uint8Array(pixels * 3);
   for (let pixel = 0; pixel < pixels; pixel++) {
-    const light = 255 - data[pixel * info.channels + 3];
+    const light = 255 - data[pixel * info.channels + 3]!;
     for (let channel = 0; channel < 3; channel++) {
-      const product = data[pixel * info.channels + channel] * light + 128;
+      const product = data[pixel * info.channels + channel]! * light + 128;
       rgb[pixel * 3 + channel] = Math.max(0, light - (((product >> 8) + product) >> 8));
     }
   }
   return { width: info.width, height: info.height, data: rgb };
 }
 
-/** Pillow opens 16-bit grey as `I;16` and *clips* it to 8 bits (`I16_RGB`) where it scales every other 16-bit kind. */
+/** Pillow opens 16-bit grey as `I;16` and *clips* it to 8 bits (`I16_RGB`), but scales every other 16-bit format. */
 async function decodeGrey16(image: Sharp): Promise<RgbImage> {
   const { data, info } = await image
     .removeAlpha()
@@ -164,6 +164,6 @@ async function decodeGrey16(image: Sharp): Promise<RgbImage> {
   const pixels = info.width * info.height;
   const rgb = new Uint8Array(pixels * 3);
   for (let pixel = 0; pixel < pixels; pixel++)
-    rgb.fill(Math.min(255, values[pixel * info.channels]), pixel * 3, pixel * 3 + 3);
+    rgb.fill(Math.min(255, values[pixel * info.channels]!), pixel * 3, pixel * 3 + 3);
   return { width: info.width, height: info.height, data: rgb };
 }

@@ -1,6 +1,6 @@
 /**
- * Chooses between the machine's own Vulkan and the embedded SwiftShader, and starts the command again where SwiftShader
- * is needed: the dynamic loader reads LD_LIBRARY_PATH only when a process starts.
+ * Chooses between the machine's own Vulkan and the embedded SwiftShader. SwiftShader needs a new process, because the dynamic
+ * loader reads LD_LIBRARY_PATH only at the start of one.
  */
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
@@ -11,27 +11,29 @@ import { ensureSwiftShader, swiftShaderEnvironment } from './swiftshader.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Set in a process that was started again; holds the reason. It keeps a second attempt from happening. */
+/** Environment variable of a relaunched process. It holds the reason, and prevents a second relaunch. */
 export const MARKER = 'PROMPTKD_EMBEDDED_ADAPTER';
 
-/** What of Vulkan is installed. `present` says that a driver is registered, not that it works. */
+/** Which parts of Vulkan are installed. `present`: a driver is registered, though it may not work. */
 export type VulkanState = 'no loader' | 'no driver' | 'present' | 'not used';
 
+/** What the choice depends on. */
 export interface Machine {
   readonly platform: string;
   readonly arch: string;
   readonly env: Environment;
-  /** Looks at the machine; called only when it matters. */
+  /** Examines the machine; called only if it matters. */
   readonly vulkan: () => VulkanState;
-  /** Whether WebGPU finds any adapter; called only where a driver is registered. */
+  /** Whether WebGPU finds an adapter; called only if a driver is registered. */
   readonly hasAdapter: () => Promise<boolean>;
 }
 
-/** The reason to use the embedded adapter, or undefined to use what the machine has. */
+/** The reason to use the embedded adapter, or undefined to use the machine's own. */
 export async function embeddedReason(machine: Machine, wanted?: string): Promise<string | undefined> {
   const { platform, arch, env } = machine;
   if (platform !== 'linux' || arch !== 'x64' || env[MARKER] !== undefined) return undefined;
-  if (wanted !== undefined) return /^swiftshader$/i.test(wanted) ? 'as asked for' : undefined;
+  if (wanted !== undefined)
+    return /^swiftshader$/i.test(wanted) ? 'chosen by --adapter or PROMPTKD_ADAPTER' : undefined;
   const state = machine.vulkan();
   if (state === 'no loader') return 'no Vulkan loader is installed';
   if (state === 'no driver') return 'no Vulkan driver is installed';
@@ -54,19 +56,19 @@ async function findsAdapter(): Promise<boolean> {
   }
 }
 
-/** Asking Dawn would do as well, but writes warnings of its own to stderr when something is missing. */
+/** Examines the installed Vulkan. Asking Dawn instead would print its warnings to stderr. */
 export function vulkanState(env: Environment = process.env): VulkanState {
   if (process.platform !== 'linux') return 'not used';
   try {
     process.dlopen({ exports: {} }, 'libvulkan.so.1');
   } catch (error) {
-    // A library that was found is refused too, as it is no Node module.
+    // A library that was found fails too, as it is not a Node module, but with another message.
     if (/cannot open shared object|No such file/i.test((error as Error).message)) return 'no loader';
   }
   return hasManifest(env) ? 'present' : 'no driver';
 }
 
-/** Whether the Vulkan loader would find a driver's manifest, in the places where it looks. */
+/** Whether the Vulkan loader would find a driver manifest in the folders that it searches. */
 function hasManifest(env: Environment): boolean {
   if (env.VK_DRIVER_FILES || env.VK_ICD_FILENAMES || env.VK_ADD_DRIVER_FILES) return true;
   const home = env.HOME || homedir();
@@ -89,9 +91,9 @@ function hasManifest(env: Environment): boolean {
 }
 
 /**
- * What to add to the environment of a process so that it finds an adapter; empty where it does as things are.
+ * Environment variables that a process needs to find an adapter; empty if it needs none.
  *
- * @throws UserError when the embedded adapter is needed and cannot be had
+ * @throws UserError if the embedded adapter is needed but not available
  */
 export async function adapterEnvironment(
   wanted: string | undefined,
@@ -104,27 +106,26 @@ export async function adapterEnvironment(
 }
 
 /**
- * Runs this very command again with the embedded adapter where that is needed, and then never returns: this process
- * ends with the other's exit code. Returns at once where the machine's own adapter serves.
+ * If the embedded adapter is needed, runs this command again with it and ends this process with the same exit code. Otherwise
+ * returns at once.
  *
- * @param wanted the adapter asked for
- * @param usable false once an installed driver has turned out to give no adapter
+ * @param wanted the adapter that the user chose
+ * @param usable false if the installed driver has turned out to have no adapter
  */
 export async function relaunchIfNeeded(wanted: string | undefined, usable = true): Promise<void> {
   if (process.env[MARKER] !== undefined) return followParent();
   const machine = thisMachine(async () => usable);
   const added = await adapterEnvironment(wanted, machine);
   if (Object.keys(added).length === 0) return;
-  const [script, ...rest] = process.argv.slice(1);
-  process.exit(await runAgain([...process.execArgv, script, ...rest], { ...process.env, ...added }));
+  process.exit(await runAgain([...process.execArgv, ...process.argv.slice(1)], { ...process.env, ...added }));
 }
 
-/** Starts Node with `args`, passes signals on, and gives the exit code (128 + signal as shells do). */
+/** Starts Node with `args`, forwards signals, and returns the exit code (128 + signal, like shells). */
 export function runAgain(args: readonly string[], env: Environment): Promise<number> {
   const child = spawn(process.execPath, args, { env, stdio: ['inherit', 'inherit', 'inherit', 'ipc'] });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.removeAllListeners(signal);
-    // A terminal sends Ctrl-C to both processes, anybody else to this one: the other counts both as one (stop.ts).
+    // A terminal sends Ctrl-C to both processes, others only to this one; the child counts two in a row as one (stop.ts).
     process.on(signal, () => child.kill(signal));
   }
   return new Promise((resolve, reject) => {
@@ -133,11 +134,11 @@ export function runAgain(args: readonly string[], env: Environment): Promise<num
   });
 }
 
-/** Ends this process when the one that started it is killed, so that nobody goes on writing into a run's folder. */
+/** Ends this process when its parent is killed, so that it does not keep writing into a run folder. */
 function followParent(): void {
   if (!process.channel) return;
-  // Not `process.exit`, which crashes now and then where a software adapter is at work.
+  // Not `process.exit`, which sometimes crashes while a software adapter works.
   process.once('disconnect', () => process.kill(process.pid, 'SIGKILL'));
-  // Listening would keep this process alive.
+  // The channel would keep this process alive.
   process.channel.unref();
 }

@@ -1,6 +1,6 @@
 /**
- * The embedded software adapter: SwiftShader and a Vulkan loader, taken out of the npm package `@sparticuz/chromium`
- * and kept in the user's cache. Linux x64 only, as that package is.
+ * The embedded software adapter: SwiftShader and a Vulkan loader, unpacked from the npm package `@sparticuz/chromium` into the
+ * user's cache. Linux x64 only, like that package.
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -15,7 +15,7 @@ import { cacheFolder } from './cacheFolder.js';
 const PACKAGE = '@sparticuz/chromium';
 const VERSION = '143.0.4';
 const ICD = 'vk_swiftshader_icd.json';
-/** What is taken from the archive, by SHA-256: native code that a process loads must be what was tested. */
+/** The files to unpack, with their SHA-256: native code must be exactly what was tested. */
 const FILES: Readonly<Record<string, string>> = {
   'libvk_swiftshader.so': '55571f337145a70e32bb64f07ceb413796cc7e9dc1ecac2144728777faf75c8c',
   'libvulkan.so.1': '858e4d3fd0fc5d1409f9c9c076e7611c0967459bab153c5cb4ec81124a24e53c',
@@ -27,10 +27,10 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /**
  * Unpacks SwiftShader into the user's cache unless it is there already.
  *
- * @param env the environment that names the cache (`XDG_CACHE_HOME`, else `~/.cache`)
- * @param archive the archive, found in the npm package when left out
- * @returns the folder with the libraries
- * @throws UserError when the package is absent or another version, or the cache cannot be written
+ * @param env environment that decides the cache folder
+ * @param archive path of the archive (default: the one in the npm package)
+ * @returns the folder of the libraries
+ * @throws UserError if the package is missing or has another version, or the cache cannot be written
  */
 export async function ensureSwiftShader(env: Environment = process.env, archive?: string): Promise<string> {
   const cache = cacheFolder(env);
@@ -44,8 +44,8 @@ export async function ensureSwiftShader(env: Environment = process.env, archive?
     await unpack(source, temporary);
     if (!(await isComplete(temporary)))
       throw new UserError(
-        `${source} does not hold SwiftShader as expected`,
-        `reinstall ${PACKAGE} ${VERSION} with npm install`,
+        `${source} does not contain the expected SwiftShader`,
+        `run npm install to reinstall ${PACKAGE} ${VERSION}`,
       );
     await put(temporary, folder);
   } catch (error) {
@@ -60,7 +60,7 @@ export async function ensureSwiftShader(env: Environment = process.env, archive?
   return folder;
 }
 
-/** What must be in the environment before a process starts, for its Vulkan to be SwiftShader and nothing else. */
+/** Environment variables that make SwiftShader the only Vulkan driver of a new process. */
 export function swiftShaderEnvironment(folder: string, env: Environment): Record<string, string> {
   return {
     LD_LIBRARY_PATH: env.LD_LIBRARY_PATH ? `${folder}:${env.LD_LIBRARY_PATH}` : folder,
@@ -69,7 +69,7 @@ export function swiftShaderEnvironment(folder: string, env: Environment): Record
 }
 
 async function findArchive(): Promise<string> {
-  // The package exports its code only, so the archive is looked up beside each node_modules that Node would search.
+  // The package only exports its code, so look for the archive in each node_modules folder that Node would search.
   for (const root of createRequire(import.meta.url).resolve.paths(PACKAGE) ?? []) {
     const home = join(root, PACKAGE);
     const manifest = await readFile(join(home, 'package.json'), 'utf8').catch(() => undefined);
@@ -77,8 +77,8 @@ async function findArchive(): Promise<string> {
     const { version } = JSON.parse(manifest) as { version: string };
     if (version === VERSION) return join(home, 'bin', 'swiftshader.tar.br');
     throw new UserError(
-      `${PACKAGE} is version ${version}, but the software adapter needs ${VERSION}`,
-      'run npm install again',
+      `${PACKAGE} has version ${version}, but the software adapter needs ${VERSION}`,
+      'run npm install',
     );
   }
   throw new UserError(
@@ -88,27 +88,27 @@ async function findArchive(): Promise<string> {
 }
 
 async function unpack(archive: string, folder: string): Promise<void> {
-  // Imported late: it is as optional as the package that it unpacks.
+  // Imported only here, because it is as optional as the package that it unpacks.
   const { extract } = await import('tar-fs');
   await pipeline(
     createReadStream(archive),
     createBrotliDecompress(),
     extract(folder, {
       ignore: (_, header) => !(header !== undefined && header.name in FILES),
-      // As root, tar-fs would give the files to the user number of whoever made the archive.
+      // As root, tar-fs would give the files to the user id in the archive.
       map: (header) => ({ ...header, mode: 0o644, uid: process.getuid!(), gid: process.getgid!() }),
     }),
   );
 }
 
-/** Two processes may get here at once: whoever comes second finds the folder in place and keeps it. */
+/** Moves the folder into place. If two processes do so at once, the second keeps the first one's. */
 async function put(temporary: string, folder: string): Promise<void> {
   await chmod(temporary, 0o755);
   try {
     await rename(temporary, folder);
   } catch (error) {
     if (await isComplete(folder)) return;
-    // Something damaged is in the way.
+    // Replace a damaged folder.
     await access(folder).catch(() => {
       throw error;
     });

@@ -1,4 +1,4 @@
-/** An image file's way through this process: read, decoded, used and forgotten, with bounded memory for all at a time. */
+/** Reads and decodes an image file, uses it and frees it, with a bound on the memory of all images at the same time. */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,16 +13,16 @@ import { decodeImage, type ImageHeader, readImageHeader } from './nodeImage.js';
 import { requireFile, unreadable } from './readable.js';
 
 const MIB = 2 ** 20;
-/** A file of more bytes goes alone, as its header is read behind them: an image that Pillow reads is rarely so large. */
+/** Larger files are read alone, because their size in memory is known only after reading. They are rare. */
 const LARGE_FILE = 32 * MIB;
 const ALONE = 2 ** 40;
-/** Memory that waits for the collector from image to image is worth a collection, which takes some 20 ms, from here on. */
+/** Above this size, freeing an image at once is worth a garbage collection of some 20 ms. */
 const LARGE_IMAGE = 64 * MIB;
 const SWEEP_MS = 5;
-/** Files that a thread has open at a time. */
+/** How many files a thread has open at the same time. */
 const AT_ONCE = 16;
 
-/** Of this process: its workers get the main thread's counter. */
+/** The gate of this process; workers share the counter of the main thread. */
 export const decodeGate = new DecodeGate(gateOfMainThread());
 
 function gateOfMainThread(): SharedArrayBuffer | undefined {
@@ -31,6 +31,7 @@ function gateOfMainThread(): SharedArrayBuffer | undefined {
   return given instanceof SharedArrayBuffer ? given : undefined;
 }
 
+/** Decodes an image and passes it to a function, within the memory bound. See `Platform.useImage`. */
 export const useImage: UseImage = (path, hash, use) =>
   inTurn(async () => {
     const size = await sizeOf(path);
@@ -69,7 +70,7 @@ async function read(path: string): Promise<ReadFile> {
 
 const sizeOf = (path: string) => asImage(path, async () => (await requireFile(path)).size);
 
-/** What makes a file unreadable makes it a broken image; what the machine lacks, such as handles, does not. */
+/** An unreadable file is a broken image; a shortage of the machine, such as file handles, is not. */
 async function asImage<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -97,8 +98,7 @@ async function inTurn<T>(work: () => Promise<T>): Promise<T> {
 let collector: (() => void) | undefined;
 
 /**
- * Has the memory of images that are not used any more given back now. Left to itself, Node keeps one or two of half a gigabyte
- * in every thread.
+ * Frees the memory of unused images now. By itself Node would keep one or two images of half a gigabyte in every thread.
  */
 async function collect(): Promise<void> {
   if (!collector) {
@@ -106,6 +106,6 @@ async function collect(): Promise<void> {
     collector = runInNewContext('typeof gc === "function" ? gc : () => {}') as () => void;
   }
   collector();
-  // V8 sweeps in another thread, and Node frees behind its present work: a worker that waits would never come to it.
+  // V8 sweeps in another thread and Node frees afterwards, which a waiting worker would never get to.
   await sleep(SWEEP_MS);
 }

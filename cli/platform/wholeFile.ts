@@ -1,6 +1,6 @@
 /**
- * Files that are there whole or not at all, whatever ends the process or the machine: written beside their place, flushed, renamed,
- * and the folder flushed.
+ * Atomic writes: a file is complete or absent, whatever ends the process or the machine. It is written under a temporary name,
+ * flushed and renamed, and the folder is flushed.
  */
 import { randomBytes } from 'node:crypto';
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
@@ -9,16 +9,18 @@ import { OutputError } from '../../engine/errors.js';
 import type { WrittenPiece } from '../../models/platform.js';
 import { files, type OutputFile } from './files.js';
 
-/** What names of ours end in while a file is being written. */
+/** Ending of temporary names. */
 const TEMPORARY = /\.[0-9a-f]{12}\.tmp$/;
 
-/** Those that this process is writing. */
+/** Temporary files that this process is writing. */
 const underWay = new Set<string>();
 
 /**
+ * Writes a file atomically.
+ *
  * @param data a patch overwrites bytes that earlier pieces have written
- * @throws OutputError naming `path` where it cannot be written; what was there is then untouched, and nothing is left beside it
- *   where the file system lets it be removed. What `data` itself throws comes through
+ * @throws OutputError naming `path` if it cannot be written; an existing file is then unchanged, and the temporary file removed
+ *   if possible. Errors of `data` itself are passed on
  */
 export async function writeWhole(
   path: string,
@@ -46,7 +48,7 @@ export async function writeWhole(
   }
 }
 
-/** The same with what is there already and `text` behind it; for small files. */
+/** Appends to a small file by rewriting it atomically. */
 export async function appendWhole(path: string, text: string): Promise<void> {
   const there = await told(path, () => readFile(path)).catch((error) => {
     if (codeOf(error.cause) === 'ENOENT') return Buffer.alloc(0);
@@ -55,7 +57,7 @@ export async function appendWhole(path: string, text: string): Promise<void> {
   await writeWhole(path, Buffer.concat([there, Buffer.from(text)]));
 }
 
-/** Removes what processes that were killed while they wrote have left in a folder. Returns the names. */
+/** Removes temporary files that killed processes have left in a folder. Returns their names. */
 export async function removeLeftovers(folder: string): Promise<string[]> {
   const names = await told(folder, () => readdir(folder)).catch((error) => {
     if (codeOf(error.cause) === 'ENOENT') return [];
@@ -66,19 +68,19 @@ export async function removeLeftovers(folder: string): Promise<string[]> {
   return left;
 }
 
-/** Where a path leads: a link stays one. Devices and pipes are refused, as a file would take their place. */
+/** The target of a path, so that a link stays one. Refuses devices and pipes, which a rename would replace. */
 async function placeOf(path: string): Promise<string> {
   const target = await realpath(path).catch(() => path);
   const there = await stat(target).catch(() => undefined);
   if (there && !there.isFile())
     throw new OutputError(
-      `${path} cannot be written: it is ${there.isDirectory() ? 'a folder' : 'no regular file'}`,
-      'Choose another place.',
+      `${path} cannot be written: it is ${there.isDirectory() ? 'a folder' : 'not a regular file'}`,
+      'give another path',
     );
   return target;
 }
 
-/** New folders are flushed into their parents too. */
+/** Creates the folder, and flushes the new names into their parents. */
 async function prepareFolder(path: string, folder: string): Promise<void> {
   const first = await told(path, () => files.makeFolder(folder));
   if (first === undefined) return;
@@ -95,23 +97,23 @@ async function fill(
   for await (const piece of data instanceof Uint8Array ? [data] : data) {
     const [at, bytes] = piece instanceof Uint8Array ? [end, piece] : [piece.at, piece.bytes];
     if (at + bytes.length > end && at !== end)
-      throw new Error(`${path}: a patch reaches beyond what is written`);
+      throw new Error(`${path}: a patch reaches beyond the bytes written so far`);
     await told(path, () => writeAll(file, bytes, at));
     end = Math.max(end, at + bytes.length);
   }
   const size = await told(path, () => file.size());
-  if (size !== end) throw unwritable(path, new Error(`the disk has ${size} of its ${end} bytes`));
+  if (size !== end) throw unwritable(path, new Error(`the disk stored ${size} of ${end} bytes`));
 }
 
 async function writeAll(file: OutputFile, bytes: Uint8Array, at: number): Promise<void> {
   for (let done = 0; done < bytes.length; ) {
     const taken = await file.write(bytes.subarray(done), at + done);
-    if (taken <= 0) throw new Error(`the disk took ${done} of ${bytes.length} bytes`);
+    if (taken <= 0) throw new Error(`the disk accepted ${done} of ${bytes.length} bytes`);
     done += taken;
   }
 }
 
-/** Only failures of the file system are ours to put into words. */
+/** Turns errors of the file system into OutputErrors. */
 async function told<T>(path: string, action: () => Promise<T>): Promise<T> {
   try {
     return await action();
@@ -120,11 +122,12 @@ async function told<T>(path: string, action: () => Promise<T>): Promise<T> {
   }
 }
 
+/** The OutputError for a path that cannot be written. */
 export function unwritable(path: string, cause: unknown): OutputError {
   const reason = cause instanceof Error ? cause.message : String(cause);
   return new OutputError(
     `${path} cannot be written: ${reason}`,
-    'Check permissions and free space, or choose another place.',
+    'check permissions and free space, or give another path',
     { cause },
   );
 }

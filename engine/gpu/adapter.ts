@@ -1,4 +1,5 @@
 /** Finds adapters: the platform's WebGPU or Dawn's, by preference or by name. Only gpu.ts uses this. */
+import type { SubgroupMatrixConfig } from '../capabilities.js';
 import { UserError } from '../errors.js';
 import { withLiveHandle } from './waiting.js';
 
@@ -15,14 +16,6 @@ export interface AdapterSummary {
   readonly software: boolean;
   readonly features: readonly string[];
   readonly limits: Readonly<Record<string, number>>;
-}
-
-export interface SubgroupMatrixConfig {
-  readonly componentType: string;
-  readonly resultComponentType: string;
-  readonly M: number;
-  readonly N: number;
-  readonly K: number;
 }
 
 export interface AdapterOptions {
@@ -110,7 +103,7 @@ async function listNames(options: AdapterOptions): Promise<{ backend: string; na
     return [];
   } catch (error) {
     const found = String(error).matchAll(/backend: '([^']*)', name: '(.*)'$/gm);
-    return [...found].map(([, backend, name]) => ({ backend, name }));
+    return [...found].map(([, backend = '', name = '']) => ({ backend, name }));
   }
 }
 

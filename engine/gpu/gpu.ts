@@ -3,58 +3,18 @@
  * Nothing else in the engine asks the platform for WebGPU.
  */
 
+import { type Capabilities, LEVELS, type Level } from '../capabilities.js';
 import { OutOfMemoryError, UserError } from '../errors.js';
-import type { KernelChecks } from '../kernels/kernelChecks.js';
-import type { Tuner } from '../kernels/tuner.js';
 import { computeUnits } from '../units.js';
-import {
-  type AdapterOptions,
-  type AdapterSummary,
-  findAdapter,
-  firstLine,
-  type Info,
-  type SubgroupMatrixConfig,
-} from './adapter.js';
+import { type AdapterOptions, type AdapterSummary, findAdapter, firstLine, type Info } from './adapter.js';
 import { withLiveHandle, withNaps } from './waiting.js';
 
+export type { Capabilities, Level } from '../capabilities.js';
 export { type AdapterSummary, listAdapters, NoAdapterError } from './adapter.js';
-
-/** What a kernel may use: plain WGSL, subgroup built-ins, or subgroup matrices (tensor cores). */
-export type Level = 'portable' | 'subgroups' | 'matrix';
-const LEVELS: readonly Level[] = ['portable', 'subgroups', 'matrix'];
 
 export interface GpuOptions extends AdapterOptions {
   /** Caps or forces the capability level; an adapter that does not reach it is refused. */
   readonly level?: Level;
-}
-
-export interface Capabilities {
-  readonly f16: boolean;
-  readonly subgroups: boolean;
-  /** Smallest and largest number of invocations in a subgroup. */
-  readonly subgroupSize?: readonly [number, number];
-  readonly subgroupMatrix: readonly SubgroupMatrixConfig[];
-  /** A kernel may say which of several subgroup sizes it wants. */
-  readonly subgroupSizeControl?: boolean;
-  /** Bytes of workgroup memory that a kernel may have. */
-  readonly workgroupMemory: number;
-  /** Invocations that a workgroup may have; without it, the 256 that every adapter allows. */
-  readonly workgroupInvocations?: number;
-  /** Compute units, as far as the adapter's name tells (units.ts). */
-  readonly units?: number;
-  readonly timestamps: boolean;
-  /** The adapter runs on the CPU: a barrier costs more than many loads, and neighbours share no memory transaction. */
-  readonly software: boolean;
-  readonly level: Level;
-}
-
-/** Lanes of the subgroups that a kernel on subgroup matrices runs in, and whether it must say so: where there are several sizes. */
-export function matrixSubgroup({ subgroupSize, subgroupSizeControl }: Capabilities): {
-  readonly LANES: number;
-  readonly PINNED: boolean;
-} {
-  const [smallest, largest] = subgroupSize ?? [32, 32];
-  return { LANES: largest, PINNED: smallest !== largest && subgroupSizeControl === true };
 }
 
 const MATRIX = 'chromium-experimental-subgroup-matrix';
@@ -138,10 +98,6 @@ export class Gpu {
   readonly device: GPUDevice;
   readonly adapter: AdapterSummary;
   readonly capabilities: Capabilities;
-  /** Tries kernels before plans use them; a GPU gets some with its first plan (kernelChecks.ts). */
-  checks?: KernelChecks;
-  /** Chooses kernels by times; without it, each operation's own rule does. */
-  tuning?: Tuner;
   /**
    * Milliseconds that a submission may keep the device busy; 0: any time. Watchdogs leave two seconds and more. A software
    * adapter has none.

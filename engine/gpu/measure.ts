@@ -1,8 +1,7 @@
 /** Times of plans: medians of samples that alternate between what is compared, so that all of it meets the same machine. */
 
-import { encode } from '../kernels/launch.js';
 import type { Gpu } from './gpu.js';
-import type { Plan } from './plan.js';
+import { encode, type Launch } from './launch.js';
 
 /** Milliseconds of one run, over samples that are each the mean of `runs` runs. */
 export interface Timing {
@@ -19,7 +18,7 @@ export function median(values: readonly number[]): number {
   if (values.length === 0) throw new Error('the median of no values');
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
 export const summarise = (samples: readonly number[], runs: number): Timing => ({
@@ -77,20 +76,20 @@ export async function alternate(
   onSample: (done: number, total: number) => void = () => {},
 ): Promise<Timing[]> {
   const { warmMs = 0 } = repetition;
-  const runs: number[] = [];
-  for (const runner of runners) runs.push(runsFor(await warmUp(runner, warmMs), repetition));
-  const samples: number[][] = runners.map(() => []);
+  const timed: { runner: Runner; runs: number; samples: number[] }[] = [];
+  for (const runner of runners)
+    timed.push({ runner, runs: runsFor(await warmUp(runner, warmMs), repetition), samples: [] });
   for (let round = 0; round < repetition.repeats; round++)
-    for (const [i, runner] of runners.entries()) {
+    for (const [i, { runner, runs, samples }] of timed.entries()) {
       if (warmMs > 0) await warmUp(runner, warmMs);
-      samples[i].push((await runner.run(runs[i])) / runs[i]);
+      samples.push((await runner.run(runs)) / runs);
       onSample(round * runners.length + i + 1, repetition.repeats * runners.length);
     }
-  return samples.map((list, i) => summarise(list, runs[i]));
+  return timed.map(({ samples, runs }) => summarise(samples, runs));
 }
 
 /** Runs of a plan as a training loop makes them: each its own submission, waited for after the last. */
-export const planRunner = (gpu: Gpu, plan: Plan): Runner => ({
+export const planRunner = (gpu: Gpu, plan: { run(): void }): Runner => ({
   async run(count) {
     const started = performance.now();
     for (let i = 0; i < count; i++) plan.run();
@@ -100,7 +99,7 @@ export const planRunner = (gpu: Gpu, plan: Plan): Runner => ({
 });
 
 /** The launches of a plan `count` times in one submission: the kernels alone, without what a submission costs. */
-export const kernelRunner = (gpu: Gpu, plan: Pick<Plan, 'launches'>): Runner => ({
+export const kernelRunner = (gpu: Gpu, plan: { readonly launches: readonly Launch[] }): Runner => ({
   async run(count) {
     const encoder = gpu.device.createCommandEncoder();
     const pass = encoder.beginComputePass();

@@ -3,20 +3,13 @@ import { OutOfMemoryError } from '../errors.js';
 import { dtypeOf, type HostData, type Tensor } from '../graph/tensor.js';
 import { fromHalf, toHalf } from '../half.js';
 import type { Gpu } from './gpu.js';
+import { perDevice } from './perDevice.js';
 
 /** STORAGE | COPY_SRC | COPY_DST, as numbers: the constants' globals are not everywhere. */
 const USAGE = 0x80 | 0x4 | 0x8;
 
-const leaves = new WeakMap<GPUDevice, Map<Tensor, GPUBuffer>>();
-
-function buffersOf(gpu: Gpu): Map<Tensor, GPUBuffer> {
-  let map = leaves.get(gpu.device);
-  if (!map) {
-    map = new Map();
-    leaves.set(gpu.device, map);
-  }
-  return map;
-}
+/** The buffers of leaves. */
+const buffersOf = perDevice(() => new Map<Tensor, GPUBuffer>());
 
 /** Rounded up, so that vec4 arrays fit. */
 const storageBytes = (bytes: number): number => Math.max(16, Math.ceil(bytes / 16) * 16);

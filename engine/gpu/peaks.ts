@@ -12,7 +12,7 @@ interface AluAttributes {
 const CHAINS = 8;
 const numbers = ({ wide }: AluAttributes) => CHAINS * (wide ? 4 : 1);
 
-const alu: Op<AluAttributes> = {
+const alu: Op<AluAttributes, [], [result: Tensor]> = {
   name: 'multiplyAdd',
   outputs: (_, { invocations }) => [{ shape: [invocations] }],
   kernels: ({ outputs: [result], attributes: { steps, wide } }) => [
@@ -21,8 +21,8 @@ const alu: Op<AluAttributes> = {
       entry: 'multiply_add',
       constants: { ALU: true, WIDE: wide, STEPS: steps },
       reads: {},
-      writes: { result: result! },
-      elements: result!.size,
+      writes: { result },
+      elements: result.size,
     },
   ],
   flops: ({ attributes }) => 2 * attributes.invocations * attributes.steps * numbers(attributes),
@@ -43,20 +43,20 @@ const alu: Op<AluAttributes> = {
   },
 };
 
-const copy: Op = {
+const copy: Op<undefined, [source: Tensor], [result: Tensor]> = {
   name: 'copy',
-  outputs: ([source]) => [{ shape: source!.shape }],
+  outputs: ([source]) => [{ shape: source.shape }],
   kernels: ({ inputs: [source], outputs: [result] }) => [
     {
       shader: 'measure',
       entry: 'copy',
       constants: { COPY: true, WIDE: true },
-      reads: { source: { tensor: source!, as: 'vec4' } },
-      writes: { result: { tensor: result!, as: 'vec4' } },
-      elements: source!.size / 4,
+      reads: { source: { tensor: source, as: 'vec4' } },
+      writes: { result: { tensor: result, as: 'vec4' } },
+      elements: source.size / 4,
     },
   ],
-  reference: (_, [source]) => [source!],
+  reference: (_, [source]) => [source],
 };
 
 /** Chains of multiplications and additions in registers: `[invocations]`. */

@@ -4,22 +4,15 @@
  */
 
 import { OutOfMemoryError } from '../errors.js';
-import {
-  choicesOf,
-  type PlanDescription,
-  type PlanRequest,
-  Schedule,
-  type ScheduleOptions,
-} from '../graph/schedule.js';
 import type { Tensor } from '../graph/tensor.js';
 import { memoryOf } from '../graph/traverse.js';
+import type { Choose } from '../graph/tunable.js';
 import { FAULT_STRIDE, FAULTS } from '../kernels/bounds.js';
-import { bindBuffers, getKernel, uniformBuffer } from '../kernels/kernel.js';
-import { checksOf } from '../kernels/kernelChecks.js';
 import { boundTensors, kernelKey, workgroupsOf } from '../kernels/kernelSource.js';
-import { encode, type Launch } from '../kernels/launch.js';
-import type { Choose } from '../kernels/tuning.js';
 import { type Gpu, mebibytes } from './gpu.js';
+import { bindBuffers, getKernel, uniformBuffer } from './kernel.js';
+import { checksOf } from './kernelChecks.js';
+import type { Launch } from './launch.js';
 import {
   createStorage,
   freeStorage,
@@ -30,8 +23,19 @@ import {
   release,
   withoutBuffer,
 } from './memory.js';
+import { observerOf, submit } from './observer.js';
+import {
+  choicesOf,
+  type PlanDescription,
+  type PlanRequest,
+  Schedule,
+  type ScheduleOptions,
+  type Slot,
+} from './schedule.js';
 import { Pieces } from './submissions.js';
+import { tunerOf } from './tuner.js';
 
+/** How a plan is compiled. */
 export interface CompileOptions extends ScheduleOptions {
   /** Fills every buffer of the plan with NaN first, so that a test sees what a kernel failed to write. */
   readonly poison?: boolean;
@@ -46,6 +50,7 @@ export class Plan {
   private constructor(
     private readonly gpu: Gpu,
     private readonly schedule: Schedule,
+    private readonly buffers: ReadonlyMap<Slot, GPUBuffer>,
     readonly launches: readonly Launch[],
     private readonly faults: GPUBuffer | undefined,
   ) {
@@ -54,6 +59,11 @@ export class Plan {
     for (const output of schedule.outputs) this.reader.prepare(output.bytes);
   }
 
+  /**
+   * Makes every pipeline, buffer and bind group of a request.
+   *
+   * @throws OutOfMemoryError where its buffers do not fit; UserError where no kernel of the adapter is right
+   */
   static async compile(gpu: Gpu, request: PlanRequest, options: CompileOptions = {}): Promise<Plan> {
     const schedule = await scheduled(gpu, request, options);
     const sources = schedule.sources();
@@ -68,19 +78,22 @@ export class Plan {
       }),
     );
     const kernels = await gpu.wait(pipelines);
+    observerOf(gpu)?.compiled(sources);
     const faults = options.checkBounds
       ? createStorage(gpu, FAULT_STRIDE * schedule.dispatches.length, FAULTS)
       : undefined;
     const { held } = gpu;
     const missing = withoutBuffer(gpu, schedule.leaves);
+    const slots = new Map<Slot, GPUBuffer>();
     const making = gpu.scoped('the buffers of a plan', () => {
       for (const slot of schedule.slots) {
-        slot.buffer = createStorage(gpu, slot.bytes, 'workspace');
-        if (options.poison) poison(gpu, slot.buffer);
+        const buffer = createStorage(gpu, slot.bytes, 'workspace');
+        slots.set(slot, buffer);
+        if (options.poison) poison(gpu, buffer);
       }
       const bufferOf = (tensor: Tensor): GPUBuffer => {
         const owner = memoryOf(tensor);
-        return owner.leaf ? leafBuffer(gpu, owner) : schedule.slotOf.get(owner)!.buffer!;
+        return owner.leaf ? leafBuffer(gpu, owner) : slots.get(schedule.slotOf.get(owner)!)!;
       };
       const groups = new Map<string, GPUBindGroup>();
       const ids = new Map<GPUBuffer, number>();
@@ -116,13 +129,13 @@ export class Plan {
       });
     });
     const launches = await making.catch(async (error) => {
-      freeSlots(gpu, schedule);
+      freeAll(gpu, slots.values());
       freeStorage(gpu, faults);
       // What the device refused must not be taken for a leaf's values by another plan.
       for (const leaf of missing) release(gpu, leaf);
       throw error instanceof OutOfMemoryError ? await shortage(gpu, schedule, missing, held, error) : error;
     });
-    return new Plan(gpu, schedule, launches, faults);
+    return new Plan(gpu, schedule, slots, launches, faults);
   }
 
   /**
@@ -131,14 +144,9 @@ export class Plan {
    */
   run(): void {
     this.gpu.check();
-    const { device, maxSubmitMs } = this.gpu;
-    for (const launches of maxSubmitMs > 0 ? this.pieces.forRun(maxSubmitMs) : [this.launches]) {
-      const encoder = device.createCommandEncoder();
-      const pass = encoder.beginComputePass();
-      encode(pass, launches);
-      pass.end();
-      device.queue.submit([encoder.finish()]);
-    }
+    const { maxSubmitMs } = this.gpu;
+    for (const launches of maxSubmitMs > 0 ? this.pieces.forRun(maxSubmitMs) : [this.launches])
+      submit(this.gpu, launches);
   }
 
   /** Values of an output (or of a leaf that the plan uses) after the runs queued so far; int32 and float16 tensors as float32. */
@@ -157,7 +165,8 @@ export class Plan {
 
   private readable(tensor: Tensor): GPUBuffer {
     const owner = memoryOf(tensor);
-    const buffer = owner.leaf ? leafBuffer(this.gpu, owner) : this.schedule.slotOf.get(owner)?.buffer;
+    const slot = this.schedule.slotOf.get(owner);
+    const buffer = owner.leaf ? leafBuffer(this.gpu, owner) : slot && this.buffers.get(slot);
     if (!buffer || (!owner.leaf && !this.schedule.outputs.some((o) => memoryOf(o) === owner)))
       throw new Error(`${tensor} is not an output of this plan`);
     return buffer;
@@ -183,17 +192,14 @@ export class Plan {
 
   /** Frees the plan's own buffers; leaves stay. */
   destroy(): void {
-    freeSlots(this.gpu, this.schedule);
+    freeAll(this.gpu, this.buffers.values());
     freeStorage(this.gpu, this.faults);
     this.reader.destroy();
   }
 }
 
-function freeSlots(gpu: Gpu, { slots }: Schedule): void {
-  for (const slot of slots) {
-    freeStorage(gpu, slot.buffer);
-    slot.buffer = undefined;
-  }
+function freeAll(gpu: Gpu, buffers: Iterable<GPUBuffer>): void {
+  for (const buffer of buffers) freeStorage(gpu, buffer);
 }
 
 /** How much was missing: the buffers of the plan, one by one, until the device refuses one. */
@@ -212,22 +218,23 @@ async function shortage(
   if (longest > largest)
     return new OutOfMemoryError(
       `the adapter allows buffers of ${mebibytes(largest)}, and the plan needs one of ${mebibytes(longest)}`,
-      error.mend,
+      error.hint,
       { needed, available: Number.POSITIVE_INFINITY, largest },
     );
   const available = held + (await measureRoom(gpu, sizes));
   return new OutOfMemoryError(
     `not enough GPU memory: ${mebibytes(needed)} are needed in all, and there are ${mebibytes(available)}`,
-    error.mend,
+    error.hint,
     { needed, available },
   );
 }
 
 /** The schedule with the device's choices, of which none computes something wrong on it. */
 async function scheduled(gpu: Gpu, request: PlanRequest, options: CompileOptions): Promise<Schedule> {
-  const { tuning, capabilities } = gpu;
+  const { capabilities } = gpu;
   const checks = checksOf(gpu);
-  if (!options.choose && tuning) await tuning.prepare(choicesOf(request, capabilities, options));
+  const tuner = tunerOf(gpu);
+  if (!options.choose && tuner) await tuner.prepare(choicesOf(request, capabilities, options));
   const choose = options.choose ?? deviceChoice(gpu);
   for (;;) {
     const schedule = new Schedule(request, capabilities, { ...options, choose });
@@ -247,7 +254,8 @@ export function prefetchPipelines(gpu: Gpu, request: PlanRequest): void {
 /** What was found fastest on the device, or else what its checks have put in the place of a shipped choice. */
 function deviceChoice(gpu: Gpu): Choose {
   const checks = checksOf(gpu);
-  return (tunable) => gpu.tuning?.choose(tunable) ?? checks?.choose(tunable);
+  const tuner = tunerOf(gpu);
+  return (tunable) => tuner?.choose(tunable) ?? checks?.choose(tunable);
 }
 
 function prefetch(gpu: Gpu, schedule: Schedule): void {

@@ -1,7 +1,7 @@
 /** Where the time of a plan goes, kernel by kernel. */
 
-import { encode, type Launch } from '../kernels/launch.js';
 import type { Gpu } from './gpu.js';
+import { encode, type Launch } from './launch.js';
 import type { Plan } from './plan.js';
 
 export interface KernelTime {

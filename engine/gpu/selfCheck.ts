@@ -40,10 +40,10 @@ export async function selfCheck(gpu: Gpu): Promise<SelfCheck> {
   for (let row = 0; row < SIZE; row++)
     for (let column = 0; column < SIZE; column++) {
       let sum = 0;
-      for (let k = 0; k < SIZE; k++) sum += a[row * SIZE + k] * b[k * SIZE + column];
+      for (let k = 0; k < SIZE; k++) sum += a[row * SIZE + k]! * b[k * SIZE + column]!;
       const expected = Math.exp(sum / SIZE);
       largest = Math.max(largest, expected);
-      const error = Math.abs(c[row * SIZE + column] - expected);
+      const error = Math.abs(c[row * SIZE + column]! - expected);
       worst = Number.isNaN(error) ? Number.POSITIVE_INFINITY : Math.max(worst, error);
     }
   const error = worst / largest;

@@ -2,7 +2,7 @@
  * Cuts a step into submissions of bounded time: systems with a watchdog reset a device that is busy with a single one for some
  * seconds. Nothing waits for the device; the times are those of reads that are made anyhow.
  */
-import type { Launch } from '../kernels/launch.js';
+import type { Launch } from './launch.js';
 
 /** What a slow GPU does in a millisecond: assumed until a run has been timed. */
 const SLOW = { flops: 5e7, bytes: 1e7 };

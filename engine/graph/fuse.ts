@@ -5,7 +5,8 @@
  * a rule of the operations (`absorb` in op.ts).
  */
 
-import type { GraphNode, Tensor } from './tensor.js';
+import type { GraphNode } from './op.js';
+import type { Tensor } from './tensor.js';
 import { isView } from './traverse.js';
 
 /** The nodes to run in place of `nodes` (in the order of recording), of which `outputs` are read afterwards. */

@@ -1,8 +1,8 @@
 /** Evaluates a graph on the CPU in float64 with every operation's reference: the judge of the kernels. */
 
 import { fromHalf } from '../half.js';
-import type { Values } from './op.js';
-import type { GraphNode, Tensor } from './tensor.js';
+import type { GraphNode } from './op.js';
+import type { Tensor, Values } from './tensor.js';
 import { recordingOrder } from './traverse.js';
 
 /**

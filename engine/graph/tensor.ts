@@ -1,18 +1,20 @@
 /**
- * Tensors are nodes of a graph: calling an operation records what to compute, and nothing runs until
- * `Plan.compile()` turns the graph into a schedule (schedule.ts) and that into a plan (plan.ts). Leaves are where data comes from.
+ * Tensors: a shape, how the values are stored, and for a leaf where they come from. A tensor that an operation computes knows
+ * nothing of it: which one it is, op.ts knows (`nodeOf`). Nothing runs until `Plan.compile()` (gpu/plan.ts) makes a plan.
  */
 import { UserError } from '../errors.js';
-import type { Op } from './op.js';
 
 /**
  * How values are stored: `f16` halves the bytes of what allows it, and kernels calculate in float32 all the same. The last
  * axis of an f16 tensor is a multiple of 4.
  */
 export type DType = 'f32' | 'f16' | 'i32';
+/** Sizes of the axes, the outermost first; the last axis is contiguous. */
 export type Shape = readonly number[];
 /** Values on the host; a `Uint16Array` holds the bits of float16 values (half.ts). */
 export type HostData = Float32Array | Int32Array | Uint16Array;
+/** Values of one tensor in the CPU reference: float64, row-major, whatever the dtype on the device. */
+export type Values = Float64Array;
 
 /**
  * What a leaf is for:
@@ -22,33 +24,25 @@ export type HostData = Float32Array | Int32Array | Uint16Array;
  */
 export type LeafKind = 'constant' | 'variable' | 'input';
 
+/** Where the values of a tensor come from that no operation computes. */
 export interface Leaf {
   readonly kind: LeafKind;
   /** Values to upload on first use; absent when they are written with `write()` (memory.ts). */
   readonly data?: HostData;
 }
 
-/** One recorded operation. `A` is the type of its attributes (axis, epsilon, ...). */
-export interface GraphNode<A = unknown> {
-  readonly op: Op<A>;
-  readonly inputs: readonly Tensor[];
-  readonly attributes: A;
-  readonly outputs: readonly Tensor[];
-  /** Grows with every recorded call: inputs have smaller ones than users. */
-  readonly order: number;
-}
-
 let nextId = 0;
 
+/** An array on the device: the result of an operation, or a leaf. */
 export class Tensor {
   readonly id = nextId++;
   constructor(
     readonly shape: Shape,
     readonly dtype: DType,
-    readonly leaf: Leaf | undefined,
-    /** The operation that makes this tensor; undefined for a leaf. */
-    readonly node: GraphNode | undefined,
+    /** Names the tensor in messages. */
     readonly label: string,
+    /** Where the values come from; undefined for the result of an operation. */
+    readonly leaf?: Leaf,
   ) {}
 
   /** Number of elements. */
@@ -64,7 +58,9 @@ export class Tensor {
   }
 }
 
+/** Number of elements. */
 export const sizeOf = (shape: Shape): number => shape.reduce((product, n) => product * n, 1);
+/** Whether two shapes have the same axes. */
 export const sameShape = (a: Shape, b: Shape): boolean =>
   a.length === b.length && a.every((n, i) => n === b[i]);
 
@@ -86,7 +82,7 @@ function leaf(kind: LeafKind, shape: Shape, dtype: DType, label: string, data?: 
       `give ${sizeOf(shape)} values`,
     );
   if (dtype === 'f16') checkHalfShape(shape, label);
-  return new Tensor(shape, dtype, data ? { kind, data } : { kind }, undefined, label);
+  return new Tensor(shape, dtype, label, data ? { kind, data } : { kind });
 }
 
 /** The dtype that host data is stored as. */

@@ -1,5 +1,6 @@
 /** Walks over the recorded graph. */
-import type { GraphNode, Tensor } from './tensor.js';
+import { type GraphNode, nodeOf } from './op.js';
+import type { Tensor } from './tensor.js';
 
 /**
  * Every node that `tensors` and `nodes` need, in the order in which they were recorded: inputs come before users, and a
@@ -8,10 +9,14 @@ import type { GraphNode, Tensor } from './tensor.js';
 export function recordingOrder(tensors: readonly Tensor[], nodes: readonly GraphNode[] = []): GraphNode[] {
   const found = new Set<GraphNode>(nodes);
   const waiting = [...nodes];
-  for (const tensor of tensors) if (tensor.node) waiting.push(tensor.node);
+  const visit = (tensor: Tensor) => {
+    const node = nodeOf(tensor);
+    if (node && !found.has(node)) waiting.push(node);
+  };
+  tensors.forEach(visit);
   for (let node = waiting.pop(); node; node = waiting.pop()) {
     found.add(node);
-    for (const input of node.inputs) if (input.node && !found.has(input.node)) waiting.push(input.node);
+    node.inputs.forEach(visit);
   }
   return [...found].sort((a, b) => a.order - b.order);
 }
@@ -22,6 +27,6 @@ export const isView = (node: GraphNode): boolean => !node.op.kernels;
 /** The tensor that owns the memory of `tensor`, looking through views. */
 export function memoryOf(tensor: Tensor): Tensor {
   let owner = tensor;
-  while (owner.node && isView(owner.node)) owner = owner.node.inputs[0]!;
+  for (let node = nodeOf(owner); node && isView(node); node = nodeOf(owner)) owner = node.inputs[0]!;
   return owner;
 }

@@ -1,9 +1,16 @@
 /** The complete WGSL of a launch, and what tells two kernels apart without it. */
 import { shaderSources } from '../../shaders/generated.js';
-import { type Constant, type Dispatch, grid, type Operand, type Uniform, WORKGROUP } from '../graph/op.js';
+import {
+  type Constant,
+  type Dispatch,
+  grid,
+  type Operand,
+  type Uniform,
+  WORKGROUP,
+} from '../graph/dispatch.js';
 import type { Tensor } from '../graph/tensor.js';
 import { withChecks } from './bounds.js';
-import { expand, literal } from './wgsl.js';
+import { expand, isName, literal } from './wgsl.js';
 
 /** What identifies a kernel: its complete WGSL, its entry point, and which buffers are bound to it. */
 export interface KernelSource {
@@ -159,7 +166,9 @@ export function kernelSource(
     all.IN_TURN = inTurn(dispatch.elements, workgroupOf(dispatch), adapter);
     if (!uniforms) all.SIZE = dispatch.elements;
   }
-  const prelude = Object.entries(all).map(([name, value]) => `const ${name}: ${literal(value)};`);
+  const prelude = Object.entries(all).flatMap(([name, value]) =>
+    isName(value) ? [] : [`const ${name}: ${literal(value)};`],
+  );
   let binding = 0;
   for (const [access, operands] of [
     ['read', reads],

@@ -4,16 +4,17 @@
  * - `//#include NAME` is replaced by shaders/NAME.wgsl; `//#include NAME key=value ...` puts a value, a word, for each `$key` in it
  * - `//#if NAME`, `//#else`, `//#endif` keep lines by a boolean constant (an undeclared one is false). Needed only where
  *   a binding exists in some variants; everything else is an `if` on a `const`, which compilers remove.
+ * - `$NAME` is replaced by what the constant of that name names, a function for instance
  * - `//#unroll i COUNT` ... `//#end` repeats its lines with `$i` = 0, 1, ... COUNT - 1 (a number or a constant's
  *   name): registers that every compiler keeps in registers, where a loop over an array might not.
  */
-import type { Constant } from '../graph/op.js';
+import type { Constant } from '../graph/dispatch.js';
 
 type Constants = Readonly<Record<string, Constant>>;
 type Sources = Readonly<Record<string, string>>;
 
 /** The declaration of a constant's type and value. Whole numbers are `u32`. */
-export function literal(value: Constant): string {
+export function literal(value: Exclude<Constant, { readonly name: string }>): string {
   if (typeof value === 'boolean') return `bool = ${value}`;
   if (typeof value === 'number') return `u32 = ${value}u`;
   // A float32 literal that reads back as the same float32; WGSL has no way to write infinities.
@@ -78,7 +79,20 @@ function unroll(lines: readonly string[], constants: Constants): string[] {
   return result;
 }
 
+/** `text` with names in place of the constants that stand for them. */
+function withNames(text: string, constants: Constants): string {
+  let result = text;
+  for (const [key, value] of Object.entries(constants))
+    if (isName(value)) result = result.replaceAll(`$${key}`, value.name);
+  return result;
+}
+
+/** Whether a constant stands for a name; no declaration is made of such a one. */
+export const isName = (value: Constant): value is { readonly name: string } =>
+  typeof value === 'object' && 'name' in value;
+
 /** Expands every directive of `source`. */
 export function expand(source: string, constants: Constants, sources: Sources): string {
-  return unroll(select(include(source, sources), constants).split('\n'), constants).join('\n');
+  const text = withNames(select(include(source, sources), constants), constants);
+  return unroll(text.split('\n'), constants).join('\n');
 }

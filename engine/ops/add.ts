@@ -1,22 +1,23 @@
 /** y = a + b, where b may lack leading axes of a (it is then repeated along them). */
-import { call, type Op } from '../graph/op.js';
-import { type GraphNode, sameShape, type Tensor } from '../graph/tensor.js';
+import { call, type GraphNode, type Op } from '../graph/op.js';
+import { sameShape, type Tensor } from '../graph/tensor.js';
 import { elementwise } from './elementwise.js';
+import { example, examples, frozen } from './example.js';
 import { sumLeading } from './reduce.js';
 import { isSuffix, misfit } from './shape.js';
 
-const op: Op<null> = {
+const op: Op<null, [a: Tensor, b: Tensor], [y: Tensor]> = {
   name: 'add',
   outputs: ([a, b]) => {
-    if (!isSuffix(b!.shape, a!.shape)) misfit('add', [a, b], "the second must have the first's last axes");
-    return [{ shape: a!.shape }];
+    if (!isSuffix(b.shape, a.shape)) misfit('add', [a, b], "the second must have the first's last axes");
+    return [{ shape: a.shape }];
   },
-  kernels: ({ inputs: [a, b], outputs: [y] }) => [elementwise('add', a!, b!, y!)],
+  kernels: ({ inputs: [a, b], outputs: [y] }) => [elementwise('add', a, b, y)],
   gradient: ({ inputs: [, b] }, [dy], [wantA, wantB]) => [
     wantA ? dy : undefined,
-    wantB ? sumLeading(dy!, b!.shape) : undefined,
+    wantB ? sumLeading(dy, b.shape) : undefined,
   ],
-  reference: (_, [a, b]) => [a!.map((v, i) => v + b![i % b!.length]!)],
+  reference: (_, [a, b]) => [a.map((v, i) => v + b[i % b.length]!)],
 };
 
 /** If `node` adds two float32 tensors of one shape, one of them `term`: the other one. */
@@ -28,3 +29,9 @@ export function otherTerm(node: GraphNode, term: Tensor): Tensor | undefined {
 
 /** `a + b`; `b`'s shape must equal the last axes of `a`'s. */
 export const add = (a: Tensor, b: Tensor): Tensor => call(op, [a, b], null);
+
+export const addExamples = examples(() => [
+  example('add', [[3, 5, 7], [7]], (a, b) => add(a, b)),
+  example('add vectors', [[3, 8]], (x) => add(x, frozen(3, 8))),
+  example('add one number', [[1]], (x) => add(x, frozen(1))),
+]);

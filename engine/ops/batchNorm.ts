@@ -1,11 +1,13 @@
 /**
- * Batch normalisation of `[batch, n]` by column, as PyTorch's BatchNorm1d (spec 3.1, 10.4): y = (x - mean) /
+ * Batch normalisation of `[batch, n]` by column, as PyTorch's BatchNorm1d (docs/method.md 3.1): y = (x - mean) /
  * sqrt(variance + epsilon) * gamma + beta. Training normalises with the biased variance of the batch and stores the
  * unbiased one; evaluation uses the stored statistics.
  */
 import { UserError } from '../errors.js';
-import { type Constant, call, float, type Op, record, type Values } from '../graph/op.js';
-import { type GraphNode, sameShape, type Tensor } from '../graph/tensor.js';
+import { type Constant, float } from '../graph/dispatch.js';
+import { call, type GraphNode, type Op, record } from '../graph/op.js';
+import { sameShape, type Tensor, type Values, variable } from '../graph/tensor.js';
+import { example, examples } from './example.js';
 import { misfit } from './shape.js';
 
 interface Attributes {
@@ -31,68 +33,76 @@ function normalise([x, gamma, beta, mean, variance]: readonly Values[], epsilon:
   });
 }
 
-const op: Op<Attributes> = {
+const op: Op<
+  Attributes,
+  [x: Tensor, gamma: Tensor, beta: Tensor],
+  [y: Tensor, mean: Tensor, variance: Tensor]
+> = {
   name: 'batchNorm',
   // Outputs 1 and 2 are the statistics of the batch; stored only when something reads them.
   outputs: ([x, ...columns]) => {
-    checkShapes('batchNorm', [x!, ...columns]);
-    const [batch, n] = x!.shape as [number, number];
+    checkShapes('batchNorm', [x, ...columns]);
+    const [batch, n] = x.shape as [number, number];
     if (batch < 2)
       throw new UserError(`batchNorm: ${x} has a batch of 1`, 'train with at least 2 samples a batch');
     return [{ shape: [batch, n] }, { shape: [n] }, { shape: [n] }];
   },
   kernels: ({ inputs: [x, gamma, beta], outputs: [y, mean, variance], attributes }, { used }) => {
-    const save = used[1]! || used[2]!;
+    const save = used[1] || used[2];
     return [
       {
-        ...textOf(x!, attributes.epsilon, { FORWARD: true, SAVE: save }),
+        ...textOf(x, attributes.epsilon, { FORWARD: true, SAVE: save }),
         entry: 'forward',
-        reads: { x: x!, gamma: gamma!, beta: beta! },
-        writes: { y: y!, ...(save && { mean: mean!, variance: variance! }) },
-        elements: gamma!.size,
+        reads: { x, gamma, beta },
+        writes: { y, ...(save && { mean, variance }) },
+        elements: gamma.size,
       },
     ];
   },
   gradient: ({ inputs: [x, gamma], outputs: [, mean, variance], attributes }, [dy, ...others], wanted) => {
     if (!dy || others.some(Boolean)) throw new Error('batchNorm has no gradient through its statistics');
-    const gradients = record(gradientOp, [x!, gamma!, mean!, variance!, dy], {
+    const gradients = record(gradientOp, [x, gamma, mean, variance, dy], {
       ...attributes,
       batchStatistics: true,
     }).outputs;
     return wanted.map((want, i) => (want ? gradients[i] : undefined));
   },
   reference: ({ inputs, attributes: { epsilon } }, [x, gamma, beta]) => {
-    const [batch, n] = inputs[0]!.shape as [number, number];
+    const [batch, n] = inputs[0].shape as [number, number];
     const mean = new Float64Array(n);
     const variance = new Float64Array(n);
     for (let c = 0; c < n; c++) {
-      const column = x!.filter((_, i) => i % n === c);
+      const column = x.filter((_, i) => i % n === c);
       mean[c] = column.reduce((sum, v) => sum + v, 0) / batch;
       variance[c] = column.reduce((sum, v) => sum + (v - mean[c]!) ** 2, 0) / batch;
     }
-    return [normalise([x!, gamma!, beta!, mean, variance], epsilon), mean, variance];
+    return [normalise([x, gamma, beta, mean, variance], epsilon), mean, variance];
   },
 };
 
-const evalOp: Op<Attributes> = {
+const evalOp: Op<
+  Attributes,
+  [x: Tensor, gamma: Tensor, beta: Tensor, mean: Tensor, variance: Tensor],
+  [y: Tensor]
+> = {
   name: 'batchNormEval',
   outputs: ([x, ...columns]) => {
-    checkShapes('batchNormEval', [x!, ...columns]);
-    return [{ shape: x!.shape }];
+    checkShapes('batchNormEval', [x, ...columns]);
+    return [{ shape: x.shape }];
   },
   kernels: ({ inputs: [x, gamma, beta, mean, variance], outputs: [y], attributes: { epsilon } }) => [
     {
-      ...textOf(x!, epsilon, { EVALUATE: true }),
+      ...textOf(x, epsilon, { EVALUATE: true }),
       entry: 'evaluate',
-      reads: { x: x!, gamma: gamma!, beta: beta!, mean: mean!, variance: variance! },
-      writes: { y: y! },
-      elements: x!.size,
+      reads: { x, gamma, beta, mean, variance },
+      writes: { y },
+      elements: x.size,
     },
   ],
   gradient: ({ inputs: [x, gamma, , mean, variance], attributes }, [dy], wanted) => {
     if (wanted[3] || wanted[4])
       throw new Error('batchNormEval has no gradient with respect to the running statistics');
-    const gradients = record(gradientOp, [x!, gamma!, mean!, variance!, dy!], {
+    const gradients = record(gradientOp, [x, gamma, mean, variance, dy], {
       ...attributes,
       batchStatistics: false,
     }).outputs;
@@ -102,9 +112,13 @@ const evalOp: Op<Attributes> = {
 };
 
 /** Gradients for x, gamma and beta. */
-const gradientOp: Op<Attributes & { readonly batchStatistics: boolean }> = {
+const gradientOp: Op<
+  Attributes & { readonly batchStatistics: boolean },
+  [x: Tensor, gamma: Tensor, mean: Tensor, variance: Tensor, dy: Tensor],
+  [dx: Tensor, dgamma: Tensor, dbeta: Tensor]
+> = {
   name: 'batchNormGradient',
-  outputs: ([x, gamma]) => [{ shape: x!.shape }, { shape: gamma!.shape }, { shape: gamma!.shape }],
+  outputs: ([x, gamma]) => [{ shape: x.shape }, { shape: gamma.shape }, { shape: gamma.shape }],
   kernels: (
     {
       inputs: [x, gamma, mean, variance, dy],
@@ -114,33 +128,33 @@ const gradientOp: Op<Attributes & { readonly batchStatistics: boolean }> = {
     { used: [wantX, wantGamma, wantBeta] },
   ) => [
     {
-      ...textOf(x!, epsilon, {
+      ...textOf(x, epsilon, {
         GRADIENT: true,
         BATCH_STATISTICS: batchStatistics,
-        WANT_X: wantX!,
-        WANT_GAMMA: wantGamma!,
-        WANT_BETA: wantBeta!,
+        WANT_X: wantX,
+        WANT_GAMMA: wantGamma,
+        WANT_BETA: wantBeta,
       }),
       entry: 'gradient',
-      reads: { x: x!, gamma: gamma!, mean: mean!, variance: variance!, dy: dy! },
+      reads: { x, gamma, mean, variance, dy },
       writes: { ...(wantX && { dx }), ...(wantGamma && { dgamma }), ...(wantBeta && { dbeta }) },
-      elements: gamma!.size,
+      elements: gamma.size,
     },
   ],
   reference: ({ inputs, attributes: { epsilon, batchStatistics } }, [x, gamma, mean, variance, dy]) => {
-    const [batch, n] = inputs[0]!.shape as [number, number];
+    const [batch, n] = inputs[0].shape as [number, number];
     const dgamma = new Float64Array(n);
     const dbeta = new Float64Array(n);
-    const rstd = variance!.map((v) => 1 / Math.sqrt(v + epsilon));
-    const xhat = x!.map((v, i) => (v - mean![i % n]!) * rstd[i % n]!);
-    dy!.forEach((g, i) => {
+    const rstd = variance.map((v) => 1 / Math.sqrt(v + epsilon));
+    const xhat = x.map((v, i) => (v - mean[i % n]!) * rstd[i % n]!);
+    dy.forEach((g, i) => {
       dgamma[i % n]! += g * xhat[i]!;
       dbeta[i % n]! += g;
     });
-    const dx = dy!.map((g, i) => {
+    const dx = dy.map((g, i) => {
       const c = i % n;
       const shared = batchStatistics ? (dbeta[c]! + xhat[i]! * dgamma[c]!) / batch : 0;
-      return gamma![c]! * rstd[c]! * (g - shared);
+      return gamma[c]! * rstd[c]! * (g - shared);
     });
     // As the kernel does: nothing where the statistics are those of x.
     if (batchStatistics) {
@@ -161,11 +175,15 @@ interface RunningAttributes {
   readonly count: number;
 }
 
-const runningOp: Op<RunningAttributes> = {
+const runningOp: Op<
+  RunningAttributes,
+  [runningMean: Tensor, runningVariance: Tensor, mean: Tensor, variance: Tensor],
+  []
+> = {
   name: 'updateRunningStatistics',
   mutates: [0, 1],
   outputs: (inputs, { count }) => {
-    if (inputs.some((t) => t.shape.length !== 1 || t.size !== inputs[0]!.size))
+    if (inputs.some((t) => t.shape.length !== 1 || t.size !== inputs[0].size))
       misfit('updateRunningStatistics', inputs, 'all must be [n]');
     if (count < 2)
       throw new UserError(
@@ -180,14 +198,14 @@ const runningOp: Op<RunningAttributes> = {
       entry: 'running',
       constants: { RUNNING: true },
       uniforms: { MOMENTUM: float(momentum), UNBIAS: float(count / (count - 1)) },
-      reads: { mean: mean!, variance: variance! },
-      writes: { running_mean: runningMean!, running_variance: runningVariance! },
-      elements: runningMean!.size,
+      reads: { mean, variance },
+      writes: { running_mean: runningMean, running_variance: runningVariance },
+      elements: runningMean.size,
     },
   ],
   reference: ({ attributes: { momentum, count } }, [runningMean, runningVariance, mean, variance]) => [
-    runningMean!.map((v, i) => (1 - momentum) * v + momentum * mean![i]!),
-    runningVariance!.map((v, i) => (1 - momentum) * v + (momentum * variance![i]! * count) / (count - 1)),
+    runningMean.map((v, i) => (1 - momentum) * v + momentum * mean[i]!),
+    runningVariance.map((v, i) => (1 - momentum) * v + (momentum * variance[i]! * count) / (count - 1)),
   ],
 };
 
@@ -199,7 +217,7 @@ export function batchNorm(
   epsilon = 1e-5,
 ): { y: Tensor; mean: Tensor; variance: Tensor } {
   const [y, mean, variance] = record(op, [x, gamma, beta], { epsilon }).outputs;
-  return { y: y!, mean: mean!, variance: variance! };
+  return { y, mean, variance };
 }
 
 /** Evaluation: `x` `[batch, n]` with the running statistics `[n]`, which get no gradient. */
@@ -224,5 +242,17 @@ export const updateRunningStatistics = (
   mean: Tensor,
   variance: Tensor,
   { momentum = 0.1, count }: { momentum?: number; count: number },
-): GraphNode =>
-  record(runningOp, [runningMean, runningVariance, mean, variance], { momentum, count }) as GraphNode;
+): GraphNode => record(runningOp, [runningMean, runningVariance, mean, variance], { momentum, count });
+
+export const batchNormExamples = examples(() => {
+  const statistics = [7, 7].map((n) => variable(undefined, [n]));
+  const evaluation = example('batchNormEval', [[3, 7], [7], [7]], (x, gamma, beta) =>
+    batchNormEval(x, gamma, beta, statistics[0]!, statistics[1]!),
+  );
+  const parameters = [[5, 7], [7], [7]].map((shape) => variable(undefined, shape));
+  const [x, gamma, beta] = parameters;
+  const { y, mean, variance } = batchNorm(x!, gamma!, beta!);
+  const [runningMean, runningVariance] = [7, 7].map((n) => variable(undefined, [n]));
+  const update = updateRunningStatistics(runningMean!, runningVariance!, mean, variance, { count: 5 });
+  return [evaluation, { name: 'batchNorm', output: y, parameters, updates: [update] }];
+});

@@ -1,6 +1,7 @@
 /** Repeats [outer, inner] along a middle axis: the adjoint of a sum. */
 import { call, type Op } from '../graph/op.js';
 import type { Shape, Tensor } from '../graph/tensor.js';
+import { examples, frozen, withoutGradient } from './example.js';
 
 interface Attributes {
   readonly outer: number;
@@ -9,7 +10,7 @@ interface Attributes {
   readonly shape: Shape;
 }
 
-const op: Op<Attributes> = {
+const op: Op<Attributes, [x: Tensor], [y: Tensor]> = {
   name: 'broadcast',
   outputs: (_, { shape }) => [{ shape }],
   kernels: ({ inputs: [x], outputs: [y], attributes: { reduced, inner } }) => [
@@ -17,14 +18,14 @@ const op: Op<Attributes> = {
       shader: 'broadcast',
       constants: {},
       uniforms: { REDUCED: reduced, INNER: inner },
-      reads: { x: x! },
-      writes: { y: y! },
-      elements: y!.size,
+      reads: { x },
+      writes: { y },
+      elements: y.size,
     },
   ],
   reference: ({ attributes: { outer, reduced, inner } }, [x]) => {
     const y = new Float64Array(outer * reduced * inner);
-    for (let i = 0; i < y.length; i++) y[i] = x![Math.floor(i / (reduced * inner)) * inner + (i % inner)]!;
+    for (let i = 0; i < y.length; i++) y[i] = x[Math.floor(i / (reduced * inner)) * inner + (i % inner)]!;
     return [y];
   },
 };
@@ -32,3 +33,7 @@ const op: Op<Attributes> = {
 /** `x` `[outer, inner]` repeated to `[outer, reduced, inner]`, under `shape`. */
 export const broadcastTo = (x: Tensor, shape: Shape, axes: Omit<Attributes, 'shape'>): Tensor =>
   call(op, [x], { outer: axes.outer, reduced: axes.reduced, inner: axes.inner, shape });
+
+export const broadcastExamples = examples(() => [
+  withoutGradient('broadcast', broadcastTo(frozen(3, 7), [3, 5, 7], { outer: 3, reduced: 5, inner: 7 })),
+]);

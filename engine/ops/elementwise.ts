@@ -1,5 +1,5 @@
 /** Launches of shaders/elementwise.wgsl. */
-import { type Dispatch, vectors } from '../graph/op.js';
+import { type Dispatch, vectors } from '../graph/dispatch.js';
 import type { Tensor } from '../graph/tensor.js';
 
 /** `y = a ENTRY b`, where `b` is repeated along the leading axes of `a`, or is one number. */

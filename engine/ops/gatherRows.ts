@@ -2,22 +2,26 @@
  * y[m] = x[indices[m]], and its adjoint x[n] = sum over the m with indices[m] = n of y[m].
  * An index outside 0 .. N - 1 means the nearest row inside, in both: hosts check their indices where they matter.
  */
-import { call, type Dispatch, type Op, type Values, vectors } from '../graph/op.js';
-import type { Tensor } from '../graph/tensor.js';
+
+import { type Dispatch, vectors } from '../graph/dispatch.js';
+import { call, type Op } from '../graph/op.js';
+import type { Tensor, Values } from '../graph/tensor.js';
+import { cast } from './cast.js';
+import { example, examples, indices } from './example.js';
 import { reshape } from './reshape.js';
 import { misfit } from './shape.js';
 
 const clampTo = (index: number, count: number) => Math.max(0, Math.min(index, count - 1));
 
-const gather: Op<null> = {
+const gather: Op<null, [x: Tensor, indices: Tensor], [y: Tensor]> = {
   name: 'gatherRows',
   half: true,
   outputs: ([x, indices]) => {
-    checkIndices('gatherRows', x!, indices!);
-    return [{ shape: [indices!.size, x!.shape[1]!], dtype: x!.dtype }];
+    checkIndices('gatherRows', x, indices);
+    return [{ shape: [indices.size, x.shape[1]!], dtype: x.dtype }];
   },
   kernels: ({ inputs: [x, indices], outputs: [y] }) => {
-    const [count, width] = x!.shape as [number, number];
+    const [count, width] = x.shape as [number, number];
     const { lanes, as } = vectors(width);
     const row = width / lanes;
     return [
@@ -26,22 +30,22 @@ const gather: Op<null> = {
         entry: 'gather',
         constants: { GATHER: true },
         uniforms: { WIDTH: row, ROWS: count },
-        reads: { x: as(x!), indices: indices! },
-        writes: { y: as(y!) },
-        elements: indices!.size * row,
+        reads: { x: as(x), indices },
+        writes: { y: as(y) },
+        elements: indices.size * row,
       },
     ];
   },
   gradient: ({ inputs: [x, indices] }, [dy], [wantX]) => [
-    wantX ? scatterRows(dy!, indices!, x!.shape[0]!) : undefined,
+    wantX ? scatterRows(dy, indices, x.shape[0]!) : undefined,
     undefined,
   ],
   reference: ({ inputs: [xTensor] }, [x, indices]) => {
-    const [count, width] = xTensor!.shape as [number, number];
-    const y = new Float64Array(indices!.length * width);
-    indices!.forEach((index, m) => {
+    const [count, width] = xTensor.shape as [number, number];
+    const y = new Float64Array(indices.length * width);
+    indices.forEach((index, m) => {
       const row = clampTo(index, count);
-      y.set(x!.subarray(row * width, (row + 1) * width), m * width);
+      y.set(x.subarray(row * width, (row + 1) * width), m * width);
     });
     return [y];
   },
@@ -53,21 +57,21 @@ const gather: Op<null> = {
  * Reads M² indices, writes N * W + (distinct indices) * W values: for M in the thousands the zeros of a whole token
  * table cost more than the search.
  */
-const scatter: Op<{ readonly count: number }> = {
+const scatter: Op<{ readonly count: number }, [y: Tensor, indices: Tensor], [x: Tensor, links: Tensor]> = {
   name: 'scatterRows',
   half: true,
   outputs: ([y, indices], { count }) => {
-    checkIndices('scatterRows', y!, indices!);
-    const [rows, width] = y!.shape as [number, number];
-    if (rows !== indices!.size) misfit('scatterRows', [y, indices], 'one index a row is needed');
+    checkIndices('scatterRows', y, indices);
+    const [rows, width] = y.shape as [number, number];
+    if (rows !== indices.size) misfit('scatterRows', [y, indices], 'one index a row is needed');
     if (!Number.isInteger(count) || count < 1) misfit('scatterRows', [y], `${count} rows cannot be made`);
     return [
-      { shape: [count, width], dtype: y!.dtype },
+      { shape: [count, width], dtype: y.dtype },
       { shape: [rows, 2], dtype: 'i32', scratch: true },
     ];
   },
   kernels: ({ inputs: [y, indices], outputs: [x, links], attributes: { count } }): Dispatch[] => {
-    const [m, width] = y!.shape as [number, number];
+    const [m, width] = y.shape as [number, number];
     const { lanes, VECTOR, as } = vectors(width);
     const row = width / lanes;
     const uniforms = { COUNT: m, WIDTH: row, ROWS: count };
@@ -77,8 +81,8 @@ const scatter: Op<{ readonly count: number }> = {
         entry: 'link',
         constants: { LINK: true },
         uniforms,
-        reads: { indices: indices! },
-        writes: { links: links! },
+        reads: { indices },
+        writes: { links },
         elements: m,
       },
       {
@@ -87,7 +91,7 @@ const scatter: Op<{ readonly count: number }> = {
         constants: { CLEAR: true, VECTOR },
         uniforms,
         reads: {},
-        writes: { x: as(x!) },
+        writes: { x: as(x) },
         elements: count * row,
       },
       {
@@ -95,20 +99,20 @@ const scatter: Op<{ readonly count: number }> = {
         entry: 'add',
         constants: { ADD: true },
         uniforms,
-        reads: { y: as(y!), indices: indices!, links: links! },
-        writes: { x: as(x!) },
+        reads: { y: as(y), indices, links },
+        writes: { x: as(x) },
         elements: m * row,
       },
     ];
   },
   reference: ({ inputs: [yTensor], attributes: { count } }, [y, indices]) => {
-    const width = yTensor!.shape[1]!;
-    const x = new Float64Array(count * width);
-    indices!.forEach((index, m) => {
-      const row = clampTo(index, count) * width;
-      for (let c = 0; c < width; c++) x[row + c]! += y![m * width + c]!;
+    const width = yTensor.shape[1];
+    const x = new Float64Array(count * width!);
+    indices.forEach((index, m) => {
+      const row = clampTo(index, count) * width!;
+      for (let c = 0; c < width!; c++) x[row + c]! += y[m * width! + c]!;
     });
-    return [x, linksOf(indices!, count)];
+    return [x, linksOf(indices, count)];
   },
 };
 
@@ -149,3 +153,12 @@ export function embedding(table: Tensor, tokens: Tensor): Tensor {
   if (tokens.shape.length !== 2) misfit('embedding', [table, tokens], 'the tokens must be [batch, length]');
   return reshape(gatherRows(table, reshape(tokens, [tokens.size])), [batch, length, table.shape[1]!]);
 }
+
+export const gatherRowsExamples = examples(() => [
+  example('gatherRows', [[5, 7]], (x) => gatherRows(x, indices([4, 0, 4], [3]))),
+  example('gatherRows by vectors', [[5, 8]], (x) => gatherRows(x, indices([4, 0, 4], [3]))),
+  example('gatherRows in float16', [[3, 8]], (x) =>
+    cast(gatherRows(cast(x, 'f16'), indices([2, 0, 2], [3])), 'f32'),
+  ),
+  example('embedding', [[5, 7]], (table) => embedding(table, indices([1, 2, 3, 4], [2, 2]))),
+]);

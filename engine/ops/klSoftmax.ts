@@ -1,12 +1,14 @@
 /**
  * The distillation loss: KL(softmax(teacher / T) || softmax(student / T)), times T^2, divided by batch * classes (not
- * by the batch alone: spec 3.3).
+ * by the batch alone: docs/method.md 3.3).
  */
 import { UserError } from '../errors.js';
-import { call, float, type Op, type Values } from '../graph/op.js';
-import { sameShape, type Tensor } from '../graph/tensor.js';
+import { float } from '../graph/dispatch.js';
+import { call, type Op } from '../graph/op.js';
+import { sameShape, type Tensor, type Values } from '../graph/tensor.js';
+import { example, examples, frozen } from './example.js';
 import { multiply } from './multiply.js';
-import { overRowsOf, reading, sumOf } from './rows.js';
+import { HELD, reading, rowPerWorkgroupOf, sumOf } from './rows.js';
 import { misfit } from './shape.js';
 import { logSoftmaxRow } from './softmax.js';
 
@@ -29,19 +31,23 @@ function eachRow(
   }
 }
 
-const op: Op<Attributes> = {
+const op: Op<
+  Attributes,
+  [teacher: Tensor, student: Tensor],
+  [loss: Tensor, terms: Tensor, dteacher: Tensor, dstudent: Tensor]
+> = {
   name: 'klSoftmax',
   outputs: ([teacher, student], { temperature }) => {
-    if (teacher!.shape.length !== 2 || !sameShape(teacher!.shape, student!.shape))
+    if (teacher.shape.length !== 2 || !sameShape(teacher.shape, student.shape))
       misfit('klSoftmax', [teacher, student], 'both must be [batch, classes]');
     if (!(temperature > 0))
       throw new UserError(`klSoftmax: temperature ${temperature}`, 'give a temperature above 0');
     // Outputs 2 and 3 are the gradients for an upstream one of 1; stored only when something reads them.
     return [
       { shape: [1] },
-      { shape: [teacher!.shape[0]!], scratch: true },
-      { shape: teacher!.shape },
-      { shape: teacher!.shape },
+      { shape: [teacher.shape[0]!], scratch: true },
+      { shape: teacher.shape },
+      { shape: teacher.shape },
     ];
   },
   kernels: (
@@ -50,24 +56,24 @@ const op: Op<Attributes> = {
   ) => [
     {
       shader: 'kl_softmax',
-      ...overRowsOf(
-        teacher!,
-        { TEACHER: wantTeacher!, STUDENT: wantStudent!, ...reading(teacher!.shape[1]!, capabilities) },
-        { TEMPERATURE: float(temperature), SCALE: float(temperature ** 2 / teacher!.size) },
+      ...rowPerWorkgroupOf(
+        teacher,
+        { TEACHER: wantTeacher, STUDENT: wantStudent, ...reading(teacher.shape[1]!, capabilities) },
+        { TEMPERATURE: float(temperature), SCALE: float(temperature ** 2 / teacher.size) },
       ),
-      reads: { teacher: teacher!, student: student! },
-      writes: { terms: terms!, ...(wantTeacher && { dteacher }), ...(wantStudent && { dstudent }) },
+      reads: { teacher, student },
+      writes: { terms, ...(wantTeacher && { dteacher }), ...(wantStudent && { dstudent }) },
     },
-    sumOf(terms!, loss!),
+    sumOf(terms, loss),
   ],
   gradient: ({ outputs: [, , dTeacher, dStudent] }, [dy, ...others], wanted) => {
     if (!dy || others.some(Boolean)) throw new Error('klSoftmax has no gradient through its gradients');
-    return [dTeacher!, dStudent!].map((unscaled, i) =>
+    return [dTeacher, dStudent].map((unscaled, i) =>
       wanted[i] ? (isOne(dy) ? unscaled : multiply(unscaled, dy)) : undefined,
     );
   },
   reference: ({ inputs: [teacher], attributes: { temperature } }, values) => {
-    const [rows, width] = teacher!.shape as [number, number];
+    const [rows, width] = teacher.shape as [number, number];
     const terms = new Float64Array(rows);
     const dTeacher = new Float64Array(rows * width);
     const dStudent = new Float64Array(rows * width);
@@ -94,3 +100,17 @@ const isOne = ({ leaf, size }: Tensor): boolean =>
  */
 export const klSoftmax = (teacher: Tensor, student: Tensor, temperature: number): Tensor =>
   call(op, [teacher, student], { temperature });
+
+export const klSoftmaxExamples = examples(() => [
+  example(
+    'klSoftmax',
+    [
+      [3, 11],
+      [3, 11],
+    ],
+    (teacher, student) => klSoftmax(teacher, student, 2),
+  ),
+  ...HELD.map((held) => 64 * held - 1).map((classes) =>
+    example(`klSoftmax of ${classes}`, [[3, classes]], (x) => klSoftmax(frozen(3, classes), x, 2)),
+  ),
+]);

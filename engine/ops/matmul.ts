@@ -1,53 +1,60 @@
 /** C = A B, batched over leading axes, with either operand transposed. */
 import { call, type Op } from '../graph/op.js';
 import { type DType, type Shape, sameShape, sizeOf, type Tensor } from '../graph/tensor.js';
-import { chooseProduct } from '../kernels/matmul/candidates.js';
-import { type MatmulSizes, multiplyMatrices, productFlops } from '../kernels/matmul/launch.js';
-import { type Activation, slopeOf } from './activation.js';
+import type { Activation } from '../kernels/activations.js';
+import { chooseMatmul } from '../kernels/matmul/candidates.js';
+import { type MatmulSizes, matmulFlops } from '../kernels/matmul/launch.js';
+import { matmulReference } from '../kernels/matmul/reference.js';
+import { gradientParts } from './activation.js';
+import { cast } from './cast.js';
+import { example, examples, PAIRS } from './example.js';
 import { misfit } from './shape.js';
 
 interface Attributes extends MatmulSizes {
   readonly shape: Shape;
   readonly dtype: DType;
   /** Multiplies by the derivative of this activation at the third input. */
-  readonly slope?: Activation;
+  readonly activationGradient?: Activation;
   /** An operand in float32 may be rounded to float16. */
   readonly rounded?: boolean;
 }
 
-const op: Op<Attributes> = {
+const op: Op<Attributes, [a: Tensor, b: Tensor, ...preactivation: Tensor[]], [c: Tensor]> = {
   name: 'matmul',
   half: true,
   outputs: (_, { shape, dtype }) => [{ shape, dtype }],
-  kernels: ({ inputs: [a, b, pre], outputs: [c], attributes }, context) => {
-    const { slope, rounded } = attributes;
-    const epilogue = slope && pre ? { slope: { pre, activation: slope } } : {};
-    return [chooseProduct({ a: a!, b: b!, c: c!, sizes: attributes, epilogue, rounded }, context)];
+  kernels: ({ inputs: [a, b, preactivation], outputs: [c], attributes }, context) => {
+    const { activationGradient, rounded } = attributes;
+    const epilogue =
+      activationGradient && preactivation
+        ? { activationGradient: { preactivation, activation: activationGradient } }
+        : {};
+    return [chooseMatmul({ a, b, c, sizes: attributes, epilogue, rounded }, context)];
   },
   absorb: ({ inputs, attributes }, consumer, tail) => {
-    const found = attributes.slope ? undefined : slopeOf(consumer, tail);
+    const found = attributes.activationGradient ? undefined : gradientParts(consumer, tail);
     return (
       found && {
-        inputs: [...inputs, found.pre],
-        attributes: { ...attributes, slope: found.activation },
-        outputs: consumer.outputs,
+        inputs: [...inputs, found.preactivation],
+        attributes: { ...attributes, activationGradient: found.activation },
+        outputs: [consumer.outputs[0]!],
       }
     );
   },
   gradient: ({ inputs: [a, b], attributes: { transposeA, transposeB } }, [dc], [wantA, wantB]) => [
     wantA
       ? transposeA
-        ? matmul(b!, dc!, { transposeA: transposeB, transposeB: true, dtype: a!.dtype })
-        : matmul(dc!, b!, { transposeB: !transposeB, dtype: a!.dtype })
+        ? matmul(b, dc, { transposeA: transposeB, transposeB: true, dtype: a.dtype })
+        : matmul(dc, b, { transposeB: !transposeB, dtype: a.dtype })
       : undefined,
     wantB
       ? transposeB
-        ? matmul(dc!, a!, { transposeA: true, transposeB: transposeA, dtype: b!.dtype })
-        : matmul(a!, dc!, { transposeA: !transposeA, dtype: b!.dtype })
+        ? matmul(dc, a, { transposeA: true, transposeB: transposeA, dtype: b.dtype })
+        : matmul(a, dc, { transposeA: !transposeA, dtype: b.dtype })
       : undefined,
   ],
-  flops: ({ attributes }) => productFlops(attributes),
-  reference: ({ attributes }, [a, b]) => [multiplyMatrices(a!, b!, attributes)],
+  flops: ({ attributes }) => matmulFlops(attributes),
+  reference: ({ attributes }, [a, b]) => [matmulReference(a, b, attributes)],
 };
 
 /**
@@ -62,10 +69,10 @@ export function matmul(
 ): Tensor {
   const { transposeA = false, transposeB = false, dtype = 'f32' } = options;
   const lead = a.shape.slice(0, -2);
-  const [am, ak] = a.shape.slice(-2);
-  const [bk, bn] = b.shape.slice(-2);
-  const [m, k] = transposeA ? [ak!, am!] : [am!, ak!];
-  const [inner, n] = transposeB ? [bn!, bk!] : [bk!, bn!];
+  const [am, ak] = a.shape.slice(-2) as [number, number];
+  const [bk, bn] = b.shape.slice(-2) as [number, number];
+  const [m, k] = transposeA ? [ak, am] : [am, ak];
+  const [inner, n] = transposeB ? [bn, bk] : [bk, bn];
   if (a.shape.length < 2 || b.shape.length < 2 || !sameShape(lead, b.shape.slice(0, -2)) || k !== inner)
     misfit('matmul', [a, b], 'the inner sizes and all leading axes must be equal');
   const shape = [...lead, m, n];
@@ -73,3 +80,25 @@ export function matmul(
   const rounded = options.rounded && (a.dtype === 'f32' || b.dtype === 'f32') ? true : undefined;
   return call(op, [a, b], { batch: sizeOf(lead), m, n, k, transposeA, transposeB, shape, dtype, rounded });
 }
+
+export const matmulExamples = examples(() =>
+  PAIRS.flatMap(([transposeA, transposeB]) => {
+    const shapes = (m: number, n: number, k: number) =>
+      [transposeA ? [2, k, m] : [2, m, k], transposeB ? [2, n, k] : [2, k, n]] as const;
+    return [
+      ...(
+        [
+          [5, 7, 9],
+          [33, 36, 40],
+        ] as const
+      ).map(([m, n, k]) =>
+        example(`matmul ${m} ${transposeA} ${transposeB}`, shapes(m, n, k), (a, b) =>
+          matmul(a, b, { transposeA, transposeB }),
+        ),
+      ),
+      example(`matmul ${transposeA} ${transposeB} in float16`, shapes(32, 36, 40), (a, b) =>
+        cast(matmul(cast(a, 'f16'), cast(b, 'f16'), { transposeA, transposeB, dtype: 'f16' }), 'f32'),
+      ),
+    ];
+  }),
+);

@@ -2,8 +2,11 @@
  * A convolution whose stride is its kernel, as a product: images are cut into patches, each one a row.
  *   patches[b, gy * g + gx, (c * P + ky) * P + kx] = images[b, c, gy * P + ky, gx * P + kx],  g = R / P
  */
-import { call, type Dispatch, type Op, vectors } from '../graph/op.js';
+
+import { type Dispatch, vectors } from '../graph/dispatch.js';
+import { call, type Op } from '../graph/op.js';
 import type { Tensor } from '../graph/tensor.js';
+import { example, examples } from './example.js';
 import { matmul } from './matmul.js';
 import { reshape } from './reshape.js';
 import { misfit } from './shape.js';
@@ -51,31 +54,31 @@ function walk(
         }
 }
 
-const extract: Op<Attributes> = {
+const extract: Op<Attributes, [x: Tensor], [y: Tensor]> = {
   name: 'extractPatches',
   outputs: (_, { batch, channels, resolution, patch }) => [
     { shape: [batch, (resolution / patch) ** 2, channels * patch * patch] },
   ],
-  kernels: ({ inputs: [x], outputs: [y], attributes }) => [dispatch(x!, y!, attributes, false)],
-  gradient: ({ attributes }, [dy]) => [call(assemble, [dy!], attributes)],
+  kernels: ({ inputs: [x], outputs: [y], attributes }) => [dispatch(x, y, attributes, false)],
+  gradient: ({ attributes }, [dy]) => [call(assemble, [dy], attributes)],
   reference: ({ attributes }, [x]) => {
-    const y = new Float64Array(x!.length);
+    const y = new Float64Array(x.length);
     walk(attributes, (image, row) => {
-      y[row] = x![image]!;
+      y[row] = x[image]!;
     });
     return [y];
   },
 };
 
-const assemble: Op<Attributes> = {
+const assemble: Op<Attributes, [x: Tensor], [y: Tensor]> = {
   name: 'assemblePatches',
   outputs: (_, { batch, channels, resolution }) => [{ shape: [batch, channels, resolution, resolution] }],
-  kernels: ({ inputs: [x], outputs: [y], attributes }) => [dispatch(x!, y!, attributes, true)],
-  gradient: ({ attributes }, [dy]) => [call(extract, [dy!], attributes)],
+  kernels: ({ inputs: [x], outputs: [y], attributes }) => [dispatch(x, y, attributes, true)],
+  gradient: ({ attributes }, [dy]) => [call(extract, [dy], attributes)],
   reference: ({ attributes }, [x]) => {
-    const y = new Float64Array(x!.length);
+    const y = new Float64Array(x.length);
     walk(attributes, (image, row) => {
-      y[image] = x![row]!;
+      y[image] = x[row]!;
     });
     return [y];
   },
@@ -105,7 +108,7 @@ export function assemblePatches(patches: Tensor, patch: number): Tensor {
  * A convolution without bias of stride `patch`: `images` `[batch, channels, R, R]`, `weight`
  * `[width, channels, patch, patch]` -> `[batch, (R / patch)², width]`.
  */
-export function patchEmbedding(images: Tensor, weight: Tensor, patch = weight.shape[3]!): Tensor {
+export function patchEmbedding(images: Tensor, weight: Tensor, patch = weight.shape[3]): Tensor {
   const [width, channels, height, across] = weight.shape as [number, number, number, number];
   if (weight.shape.length !== 4 || channels !== images.shape[1] || height !== patch || across !== patch)
     misfit('patchEmbedding', [images, weight], `the weight must be [width, channels, ${patch}, ${patch}]`);
@@ -116,3 +119,16 @@ export function patchEmbedding(images: Tensor, weight: Tensor, patch = weight.sh
   });
   return reshape(product, [batch, rows, width]);
 }
+
+export const patchesExamples = examples(() =>
+  [4, 3].map((patch) =>
+    example(
+      `patchEmbedding ${patch}`,
+      [
+        [2, 3, 2 * patch, 2 * patch],
+        [8, 3, patch, patch],
+      ],
+      (images, weight) => patchEmbedding(images, weight),
+    ),
+  ),
+);

@@ -1,8 +1,8 @@
 /** Sums: over leading axes, over everything, over the last axis. */
 import { call, type Op } from '../graph/op.js';
-import { type Shape, scalar, sizeOf, type Tensor } from '../graph/tensor.js';
+import { type Shape, sizeOf, type Tensor } from '../graph/tensor.js';
 import { broadcastTo } from './broadcast.js';
-import { multiply } from './multiply.js';
+import { example, examples } from './example.js';
 import { sumOver } from './rows.js';
 import { isSuffix, misfit, rowsOf } from './shape.js';
 
@@ -14,18 +14,18 @@ interface Attributes {
   readonly shape: Shape;
 }
 
-const op: Op<Attributes> = {
+const op: Op<Attributes, [x: Tensor], [y: Tensor]> = {
   name: 'sum',
   outputs: (_, { shape }) => [{ shape }],
   kernels: ({ inputs: [x], outputs: [y], attributes: { outer, reduced, inner } }) => [
-    sumOver(x!, y!, outer, reduced, inner),
+    sumOver(x, y, outer, reduced, inner),
   ],
-  gradient: ({ inputs: [x], attributes }, [dy]) => [broadcastTo(dy!, x!.shape, attributes)],
+  gradient: ({ inputs: [x], attributes }, [dy]) => [broadcastTo(dy, x.shape, attributes)],
   reference: ({ attributes: { outer, reduced, inner } }, [x]) => {
     const y = new Float64Array(outer * inner);
     for (let o = 0; o < outer; o++)
       for (let r = 0; r < reduced; r++)
-        for (let i = 0; i < inner; i++) y[o * inner + i]! += x![(o * reduced + r) * inner + i]!;
+        for (let i = 0; i < inner; i++) y[o * inner + i]! += x[(o * reduced + r) * inner + i]!;
     return [y];
   },
 };
@@ -41,12 +41,15 @@ export function sumLeading(x: Tensor, shape: Shape): Tensor {
 /** Sum of all elements, shape `[1]`. */
 export const sum = (x: Tensor): Tensor => call(op, [x], { outer: 1, reduced: x.size, inner: 1, shape: [1] });
 
-/** Mean of all elements, shape `[1]`. */
-export const mean = (x: Tensor): Tensor => multiply(sum(x), scalar(1 / x.size, '1/n'));
-
 /** Sum over the last axis: `[..., n]` -> `[...]`. */
 export function sumLast(x: Tensor): Tensor {
   const { rows, width } = rowsOf(x.shape);
   const shape = x.shape.length > 1 ? x.shape.slice(0, -1) : [1];
   return call(op, [x], { outer: rows, reduced: width, inner: 1, shape });
 }
+
+export const reduceExamples = examples(() => [
+  example('sumLast', [[3, 5, 7]], (x) => sumLast(x)),
+  example('sumLeading', [[3, 5, 7]], (x) => sumLeading(x, [7])),
+  example('sum of many', [[300]], (x) => sum(x)),
+]);

@@ -1,6 +1,13 @@
 /** Launches of row-wise kernels: one workgroup a row of the last axis. */
-import type { Capabilities } from '../gpu/gpu.js';
-import { type Constant, type Dispatch, type Extent, grid, type Shader, type Uniform } from '../graph/op.js';
+import type { Capabilities } from '../capabilities.js';
+import {
+  type Constant,
+  type Dispatch,
+  type Extent,
+  grid,
+  type Shader,
+  type Uniform,
+} from '../graph/dispatch.js';
 import type { Tensor } from '../graph/tensor.js';
 import { rowsOf } from './shape.js';
 
@@ -8,7 +15,7 @@ import { rowsOf } from './shape.js';
 const SIDE = 8;
 
 /** Constants and grid of a kernel that gives each of `rows` rows of `width` elements to a workgroup. */
-export function overRows(
+export function rowPerWorkgroup(
   { rows, width }: { rows: number; width: number },
   constants: Readonly<Record<string, Constant>> = {},
   uniforms: Readonly<Record<string, Uniform>> = {},
@@ -20,14 +27,15 @@ export function overRows(
   };
 }
 
-/** `overRows` for the rows of a tensor. */
-export const overRowsOf = (
+/** `rowPerWorkgroup` for the rows of a tensor. */
+export const rowPerWorkgroupOf = (
   x: Tensor,
   constants?: Readonly<Record<string, Constant>>,
   uniforms?: Readonly<Record<string, Uniform>>,
-) => overRows(rowsOf(x.shape), constants, uniforms);
+) => rowPerWorkgroup(rowsOf(x.shape), constants, uniforms);
 
-/** Elements (or vectors) of a row that an invocation keeps in registers, at the most. */
+/** Elements (or vectors) of a row that an invocation may keep in registers: up to rows of 4096 elements. */
+export const HELD = [1, 2, 4, 8, 16] as const;
 const MOST_HELD = 16;
 
 /**
@@ -48,7 +56,7 @@ const WIDEST_ROW = 1024;
  * For CPU adapters: one invocation has `group` rows (or one), without barriers. Undefined where workgroups are better, or
  * where `x` cannot be read four values at a time. Rows whose width is no multiple of four fill whole vectors together only.
  */
-export function rowAnInvocation(
+export function rowPerThread(
   x: Tensor,
   { software }: { software: boolean },
   constants: Readonly<Record<string, Constant>>,
@@ -58,7 +66,7 @@ export function rowAnInvocation(
   if (!software || (group * width) % 4 !== 0 || rows % group !== 0 || width > WIDEST_ROW) return undefined;
   const workgroup = 16;
   return {
-    constants: { WORKGROUP: workgroup, GROUP: group, ALONE: true, ...constants },
+    constants: { WORKGROUP: workgroup, GROUP: group, ROW_PER_THREAD: true, ...constants },
     uniforms: { ROWS: rows, WIDTH: width },
     elements: rows / group,
   };

@@ -1,8 +1,10 @@
 /** Softmax and log-softmax over the last axis; the largest element is subtracted first, so nothing overflows. */
-import type { Capabilities } from '../gpu/gpu.js';
-import { call, type Extent, type Op, type Operand, type Shader, type Values } from '../graph/op.js';
-import type { Tensor } from '../graph/tensor.js';
-import { overRowsOf, reading, rowAnInvocation } from './rows.js';
+import type { Capabilities } from '../capabilities.js';
+import type { Extent, Operand, Shader } from '../graph/dispatch.js';
+import { call, type Op } from '../graph/op.js';
+import type { Tensor, Values } from '../graph/tensor.js';
+import { example, examples } from './example.js';
+import { reading, rowPerThread, rowPerWorkgroupOf } from './rows.js';
 import { rowsOf } from './shape.js';
 
 interface Attributes {
@@ -24,51 +26,51 @@ function launch(
   capabilities: Capabilities,
 ): { common: Shader & Extent; as: (t: Tensor) => Operand } {
   const { width } = rowsOf(x.shape);
-  const alone = rowAnInvocation(x, capabilities, flags, [1, 4, 2, 4][width % 4]);
+  const perThread = rowPerThread(x, capabilities, flags, [1, 4, 2, 4][width % 4]);
   return {
     common: {
       shader: 'softmax',
-      entry: alone ? 'alone' : 'together',
-      ...(alone ?? overRowsOf(x, { ...flags, ...reading(width, capabilities) })),
+      entry: perThread ? 'row_per_thread' : 'row_per_workgroup',
+      ...(perThread ?? rowPerWorkgroupOf(x, { ...flags, ...reading(width, capabilities) })),
     },
-    as: (tensor) => (alone ? { tensor, as: 'vec4' } : tensor),
+    as: (tensor) => (perThread ? { tensor, as: 'vec4' } : tensor),
   };
 }
 
-const op: Op<Attributes> = {
+const op: Op<Attributes, [x: Tensor], [y: Tensor]> = {
   name: 'softmax',
-  outputs: ([x]) => [{ shape: x!.shape }],
+  outputs: ([x]) => [{ shape: x.shape }],
   kernels: ({ inputs: [x], outputs: [y], attributes: { log } }, { capabilities }) => {
-    const { common, as } = launch(x!, { LOG: log, GRADIENT: false }, capabilities);
-    return [{ ...common, reads: { x: as(x!) }, writes: { y: as(y!) } }];
+    const { common, as } = launch(x, { LOG: log, GRADIENT: false }, capabilities);
+    return [{ ...common, reads: { x: as(x) }, writes: { y: as(y) } }];
   },
-  gradient: ({ outputs: [y], attributes }, [dy]) => [call(gradientOp, [y!, dy!], attributes)],
+  gradient: ({ outputs: [y], attributes }, [dy]) => [call(gradientOp, [y, dy], attributes)],
   reference: ({ inputs, attributes: { log } }, [x]) => {
-    const { rows, width } = rowsOf(inputs[0]!.shape);
-    const y = new Float64Array(x!.length);
+    const { rows, width } = rowsOf(inputs[0].shape);
+    const y = new Float64Array(x.length);
     for (let r = 0; r < rows; r++) {
-      const row = logSoftmaxRow(x!, r * width, width);
+      const row = logSoftmaxRow(x, r * width, width);
       y.set(log ? row : row.map(Math.exp), r * width);
     }
     return [y];
   },
 };
 
-const gradientOp: Op<Attributes> = {
+const gradientOp: Op<Attributes, [y: Tensor, dy: Tensor], [dx: Tensor]> = {
   name: 'softmaxGradient',
-  outputs: ([y]) => [{ shape: y!.shape }],
+  outputs: ([y]) => [{ shape: y.shape }],
   kernels: ({ inputs: [y, dy], outputs: [dx], attributes: { log } }, { capabilities }) => {
-    const { common, as } = launch(y!, { LOG: log, GRADIENT: true }, capabilities);
-    return [{ ...common, reads: { y: as(y!), dy: as(dy!) }, writes: { dx: as(dx!) } }];
+    const { common, as } = launch(y, { LOG: log, GRADIENT: true }, capabilities);
+    return [{ ...common, reads: { y: as(y), dy: as(dy) }, writes: { dx: as(dx) } }];
   },
   reference: ({ inputs, attributes: { log } }, [y, dy]) => {
-    const { rows, width } = rowsOf(inputs[0]!.shape);
-    const dx = new Float64Array(y!.length);
+    const { rows, width } = rowsOf(inputs[0].shape);
+    const dx = new Float64Array(y.length);
     for (let start = 0; start < rows * width; start += width) {
       let sum = 0;
-      for (let i = start; i < start + width; i++) sum += dy![i]! * (log ? 1 : y![i]!);
+      for (let i = start; i < start + width; i++) sum += dy[i]! * (log ? 1 : y[i]!);
       for (let i = start; i < start + width; i++)
-        dx[i] = log ? dy![i]! - Math.exp(y![i]!) * sum : y![i]! * (dy![i]! - sum);
+        dx[i] = log ? dy[i]! - Math.exp(y[i]!) * sum : y[i]! * (dy[i]! - sum);
     }
     return [dx];
   },
@@ -79,3 +81,8 @@ export const softmax = (x: Tensor): Tensor => call(op, [x], { log: false });
 
 /** log of `softmax`, without its underflow. */
 export const logSoftmax = (x: Tensor): Tensor => call(op, [x], { log: true });
+
+export const softmaxExamples = examples(() => [
+  example('softmax', [[3, 67]], (x) => softmax(x)),
+  example('logSoftmax', [[3, 67]], (x) => logSoftmax(x)),
+]);

@@ -5,8 +5,11 @@
  *   removeTokens   y = x without the rows at .. at + n - 1       zeroTokens     y = x with zeros there
  *   sumTokens      y[i, c] = sum over b of x[b, at + i, c], in the order of the batch
  */
-import { call, type Dispatch, type Op, type Values, vectors } from '../graph/op.js';
-import type { Tensor } from '../graph/tensor.js';
+
+import { type Dispatch, vectors } from '../graph/dispatch.js';
+import { call, type Op } from '../graph/op.js';
+import type { Tensor, Values } from '../graph/tensor.js';
+import { example, examples } from './example.js';
 import { misfit } from './shape.js';
 
 interface Attributes {
@@ -64,99 +67,93 @@ function fill(
 
 const rowOf = (x: Values, width: number, row: number): Values => x.subarray(row * width, (row + 1) * width);
 
-const insert: Op<Attributes> = {
+const insert: Op<Attributes, [x: Tensor, rows: Tensor], [y: Tensor]> = {
   name: 'insertTokens',
   outputs: ([x, rows], attributes) => {
-    const [batch, tokens, width] = dims(x!);
-    checkRange('insertTokens', x!, attributes, tokens + attributes.n, rows);
+    const [batch, tokens, width] = dims(x);
+    checkRange('insertTokens', x, attributes, tokens + attributes.n, rows);
     return [{ shape: [batch, tokens + attributes.n, width] }];
   },
-  kernels: ({ inputs: [x, rows], outputs: [y], attributes }) => [
-    dispatch('merge', attributes, y!, x!, rows!),
-  ],
+  kernels: ({ inputs: [x, rows], outputs: [y], attributes }) => [dispatch('merge', attributes, y, x, rows)],
   gradient: ({ attributes: { at, n } }, [dy], [wantX, wantRows]) => [
-    wantX ? removeTokens(dy!, at, n) : undefined,
-    wantRows ? sumTokens(dy!, at, n) : undefined,
+    wantX ? removeTokens(dy, at, n) : undefined,
+    wantRows ? sumTokens(dy, at, n) : undefined,
   ],
   reference: ({ inputs, attributes: { at, n } }, [x, rows]) => {
-    const [batch, tokens, width] = dims(inputs[0]!);
+    const [batch, tokens, width] = dims(inputs[0]);
     return [
       fill([batch, tokens + n, width], (b, t) =>
         t >= at && t < at + n
-          ? rowOf(rows!, width, t - at)
-          : rowOf(x!, width, b * tokens + (t < at ? t : t - n)),
+          ? rowOf(rows, width, t - at)
+          : rowOf(x, width, b * tokens + (t < at ? t : t - n)),
       ),
     ];
   },
 };
 
-const replace: Op<Attributes> = {
+const replace: Op<Attributes, [x: Tensor, rows: Tensor], [y: Tensor]> = {
   name: 'replaceTokens',
   outputs: ([x, rows], attributes) => {
-    checkRange('replaceTokens', x!, attributes, x!.shape[1]!, rows);
-    return [{ shape: x!.shape }];
+    checkRange('replaceTokens', x, attributes, x.shape[1]!, rows);
+    return [{ shape: x.shape }];
   },
-  kernels: ({ inputs: [x, rows], outputs: [y], attributes }) => [
-    dispatch('merge', attributes, y!, x!, rows!),
-  ],
+  kernels: ({ inputs: [x, rows], outputs: [y], attributes }) => [dispatch('merge', attributes, y, x, rows)],
   gradient: ({ attributes: { at, n } }, [dy], [wantX, wantRows]) => [
-    wantX ? zeroTokens(dy!, at, n) : undefined,
-    wantRows ? sumTokens(dy!, at, n) : undefined,
+    wantX ? zeroTokens(dy, at, n) : undefined,
+    wantRows ? sumTokens(dy, at, n) : undefined,
   ],
   reference: ({ inputs, attributes: { at, n } }, [x, rows]) => {
-    const [, tokens, width] = dims(inputs[0]!);
+    const [, tokens, width] = dims(inputs[0]);
     return [
-      fill(dims(inputs[0]!), (b, t) =>
-        t >= at && t < at + n ? rowOf(rows!, width, t - at) : rowOf(x!, width, b * tokens + t),
+      fill(dims(inputs[0]), (b, t) =>
+        t >= at && t < at + n ? rowOf(rows, width, t - at) : rowOf(x, width, b * tokens + t),
       ),
     ];
   },
 };
 
-const remove: Op<Attributes> = {
+const remove: Op<Attributes, [x: Tensor], [y: Tensor]> = {
   name: 'removeTokens',
   outputs: ([x], attributes) => {
-    const [batch, tokens, width] = dims(x!);
-    checkRange('removeTokens', x!, attributes, tokens);
+    const [batch, tokens, width] = dims(x);
+    checkRange('removeTokens', x, attributes, tokens);
     if (attributes.n === tokens) misfit('removeTokens', [x], 'one token must remain');
     return [{ shape: [batch, tokens - attributes.n, width] }];
   },
-  kernels: ({ inputs: [x], outputs: [y], attributes }) => [dispatch('remove', attributes, y!, x!)],
+  kernels: ({ inputs: [x], outputs: [y], attributes }) => [dispatch('remove', attributes, y, x)],
   reference: ({ inputs, attributes: { at, n } }, [x]) => {
-    const [batch, tokens, width] = dims(inputs[0]!);
-    return [fill([batch, tokens - n, width], (b, t) => rowOf(x!, width, b * tokens + (t < at ? t : t + n)))];
+    const [batch, tokens, width] = dims(inputs[0]);
+    return [fill([batch, tokens - n, width], (b, t) => rowOf(x, width, b * tokens + (t < at ? t : t + n)))];
   },
 };
 
-const zero: Op<Attributes> = {
+const zero: Op<Attributes, [x: Tensor], [y: Tensor]> = {
   name: 'zeroTokens',
   outputs: ([x], attributes) => {
-    checkRange('zeroTokens', x!, attributes, x!.shape[1]!);
-    return [{ shape: x!.shape }];
+    checkRange('zeroTokens', x, attributes, x.shape[1]!);
+    return [{ shape: x.shape }];
   },
-  kernels: ({ inputs: [x], outputs: [y], attributes }) => [dispatch('zero', attributes, y!, x!)],
+  kernels: ({ inputs: [x], outputs: [y], attributes }) => [dispatch('zero', attributes, y, x)],
   reference: ({ inputs, attributes: { at, n } }, [x]) => {
-    const [, tokens, width] = dims(inputs[0]!);
+    const [, tokens, width] = dims(inputs[0]);
     return [
-      fill(dims(inputs[0]!), (b, t) =>
-        t >= at && t < at + n ? undefined : rowOf(x!, width, b * tokens + t),
-      ),
+      fill(dims(inputs[0]), (b, t) => (t >= at && t < at + n ? undefined : rowOf(x, width, b * tokens + t))),
     ];
   },
 };
 
-const sum: Op<Attributes> = {
+const sum: Op<Attributes, [x: Tensor], [y: Tensor]> = {
   name: 'sumTokens',
   outputs: ([x], attributes) => {
-    checkRange('sumTokens', x!, attributes, x!.shape[1]!);
-    return [{ shape: [attributes.n, x!.shape[2]!] }];
+    checkRange('sumTokens', x, attributes, x.shape[1]!);
+    return [{ shape: [attributes.n, x.shape[2]!] }];
   },
-  kernels: ({ inputs: [x], outputs: [y], attributes }) => [dispatch('sum', attributes, y!, x!)],
+  kernels: ({ inputs: [x], outputs: [y], attributes }) => [dispatch('sum', attributes, y, x)],
   reference: ({ inputs, attributes: { at, n } }, [x]) => {
-    const [batch, tokens, width] = dims(inputs[0]!);
+    const [batch, tokens, width] = dims(inputs[0]);
     const y = new Float64Array(n * width);
     for (let b = 0; b < batch; b++)
-      for (let i = 0; i < y.length; i++) y[i]! += x![(b * tokens + at) * width + i]!;
+      for (let i = 0; i < y.length; i++) y[i]! += x[(b * tokens + at) * width + i]!;
     return [y];
   },
 };
@@ -177,3 +174,24 @@ export const zeroTokens = (x: Tensor, at: number, n: number): Tensor => call(zer
 
 /** Tokens `at` .. `at + n - 1` of `x` `[batch, tokens, width]` summed over the batch: `[n, width]`. No gradient rule. */
 export const sumTokens = (x: Tensor, at: number, n: number): Tensor => call(sum, [x], { at, n });
+
+export const tokensExamples = examples(() =>
+  [8, 7].flatMap((width) => [
+    example(
+      `insertTokens ${width}`,
+      [
+        [2, 5, width],
+        [3, width],
+      ],
+      (x, rows) => insertTokens(x, 1, rows),
+    ),
+    example(
+      `replaceTokens ${width}`,
+      [
+        [2, 5, width],
+        [3, width],
+      ],
+      (x, rows) => replaceTokens(x, 1, rows),
+    ),
+  ]),
+);

@@ -1,6 +1,8 @@
 /** AdamW as graph updates (Loshchilov and Hutter, arXiv 1711.05101; `torch.optim.AdamW`). */
-import { float, type Op, record } from '../graph/op.js';
-import { type GraphNode, type Tensor, variable } from '../graph/tensor.js';
+import { float } from '../graph/dispatch.js';
+import { type Op, record } from '../graph/op.js';
+import { type Tensor, variable } from '../graph/tensor.js';
+import { examples, frozen, updating } from '../ops/example.js';
 import type { Optimiser } from './optim.js';
 
 export interface AdamWOptions {
@@ -33,7 +35,7 @@ const moments = ({ beta1, beta2 }: Moments) => ({
   REST2: float(1 - beta2),
 });
 
-const correctOp: Op<Moments> = {
+const correctOp: Op<Moments, [corrections: Tensor, ...gate: Tensor[]], []> = {
   name: 'adamWCorrections',
   mutates: [0],
   outputs: () => [],
@@ -44,13 +46,13 @@ const correctOp: Op<Moments> = {
       constants: { CORRECT: true, GATED: gate !== undefined },
       uniforms: moments(attributes),
       reads: { ...(gate && { gate }) },
-      writes: { corrections: corrections! },
+      writes: { corrections },
       elements: 1,
     },
   ],
   reference: ({ attributes: { beta1, beta2 } }, [corrections, gate]) => {
-    if (gate?.[0] === 0) return [corrections!];
-    return [corrections!.map((c, i) => (i === 0 ? beta1 * c + (1 - beta1) : beta2 * c + (1 - beta2)))];
+    if (gate?.[0] === 0) return [corrections];
+    return [corrections.map((c, i) => (i === 0 ? beta1 * c + (1 - beta1) : beta2 * c + (1 - beta2)))];
   },
 };
 
@@ -68,7 +70,19 @@ const optional = <T>({ scaled, gated }: StepAttributes, rest: readonly T[]) => (
   gate: gated ? rest[rest.length - 1] : undefined,
 });
 
-const adamWOp: Op<StepAttributes> = {
+const adamWOp: Op<
+  StepAttributes,
+  [
+    parameter: Tensor,
+    first: Tensor,
+    second: Tensor,
+    corrections: Tensor,
+    gradient: Tensor,
+    rate: Tensor,
+    ...rest: Tensor[],
+  ],
+  []
+> = {
   name: 'adamW',
   mutates: [0, 1, 2],
   outputs: () => [],
@@ -87,28 +101,28 @@ const adamWOp: Op<StepAttributes> = {
           ...moments(attributes),
         },
         reads: {
-          corrections: corrections!,
-          gradient: gradient!,
-          rate: rate!,
+          corrections: corrections,
+          gradient: gradient,
+          rate: rate,
           ...(factor && { factor }),
           ...(gate && { gate }),
         },
-        writes: { parameter: parameter!, first: first!, second: second! },
-        elements: parameter!.size,
+        writes: { parameter, first, second },
+        elements: parameter.size,
       },
     ];
   },
   reference: ({ attributes }, [parameter, first, second, corrections, gradient, rate, ...rest]) => {
     const { beta1, beta2, epsilon, weightDecay } = attributes;
     const { factor, gate } = optional(attributes, rest);
-    if (gate?.[0] === 0) return [parameter!, first!, second!];
-    const g = gradient!.map((value) => value * (factor?.[0] ?? 1));
-    const m = first!.map((value, i) => beta1 * value + (1 - beta1) * g[i]!);
-    const v = second!.map((value, i) => beta2 * value + (1 - beta2) * g[i]! ** 2);
-    const [c1, c2] = [corrections![0]!, corrections![1]!];
-    const p = parameter!.map((value, i) => {
-      const step = m[i]! / c1 / (Math.sqrt(v[i]! / c2) + epsilon);
-      return value - rate![0]! * (weightDecay * value + step);
+    if (gate?.[0] === 0) return [parameter, first, second];
+    const g = gradient.map((value) => value * (factor?.[0] ?? 1));
+    const m = first.map((value, i) => beta1 * value + (1 - beta1) * g[i]!);
+    const v = second.map((value, i) => beta2 * value + (1 - beta2) * g[i]! ** 2);
+    const [c1, c2] = [corrections[0], corrections[1]];
+    const p = parameter.map((value, i) => {
+      const step = m[i]! / c1! / (Math.sqrt(v[i]! / c2!) + epsilon);
+      return value - rate[0]! * (weightDecay * value + step);
     });
     return [p, m, v];
   },
@@ -137,16 +151,36 @@ export function adamW(
   const corrections = variable(new Float32Array(2), [2], 'adamW.corrections');
   const state = [corrections];
   const last = gate ? [gate] : [];
-  const updates = [record(correctOp, [corrections, ...last], { beta1, beta2 }) as GraphNode];
+  const updates = [record(correctOp, [corrections, ...last], { beta1, beta2 })];
   const shared = { beta1, beta2, epsilon, scaled: factor !== undefined, gated: gate !== undefined };
   parameters.forEach((parameter, i) => {
-    const moments = [zeros(parameter, 'first'), zeros(parameter, 'second')];
-    const given = [corrections, gradients[i]!, rate, ...(factor ? [factor] : []), ...last];
+    const moments = [zeros(parameter, 'first'), zeros(parameter, 'second')] as const;
+    const optional = [...(factor ? [factor] : []), ...last];
     const decay = decays && !decays(parameter) ? 0 : weightDecay;
     state.push(...moments);
     updates.push(
-      record(adamWOp, [parameter, ...moments, ...given], { ...shared, weightDecay: decay }) as GraphNode,
+      record(adamWOp, [parameter, ...moments, corrections, gradients[i]!, rate, ...optional], {
+        ...shared,
+        weightDecay: decay,
+      }),
     );
   });
   return { updates, state };
 }
+
+export const adamWExamples = examples(() => {
+  const parameters = [[5, 7], [7]].map((shape) => variable(undefined, shape));
+  const gradients = [frozen(5, 7), frozen(7)];
+  const [rate, factor] = [frozen(1), frozen(1)];
+  const steps = [
+    adamW(parameters, gradients, rate, { factor }),
+    adamW(parameters, gradients, rate, { factor, gate: rate }),
+    adamW(parameters, gradients, rate, { decays: () => false }),
+  ];
+  return [
+    updating(
+      'adamW',
+      steps.flatMap(({ updates }) => updates),
+    ),
+  ];
+});

@@ -1,25 +1,28 @@
 /** Clipping gradients by their common length, as `torch.nn.utils.clip_grad_norm_`. */
-import { call, float, type Op } from '../graph/op.js';
-import type { Tensor } from '../graph/tensor.js';
-import { overRows } from '../ops/rows.js';
 
-const squaresOp: Op<null> = {
+import { float } from '../graph/dispatch.js';
+import { call, type Op } from '../graph/op.js';
+import type { Tensor } from '../graph/tensor.js';
+import { examples, frozen, withoutGradient } from '../ops/example.js';
+import { rowPerWorkgroup } from '../ops/rows.js';
+
+const squaresOp: Op<null, [x: Tensor, ...total: Tensor[]], [y: Tensor]> = {
   name: 'addSquares',
   outputs: () => [{ shape: [1] }],
   kernels: ({ inputs: [x, total], outputs: [y] }) => [
     {
       shader: 'gradient_norm',
       entry: 'squares',
-      ...overRows({ rows: 1, width: x!.size }, { SQUARES: true, START: !total }),
-      uniforms: { SIZE: x!.size },
-      reads: { x: x!, ...(total && { total }) },
-      writes: { y: y! },
+      ...rowPerWorkgroup({ rows: 1, width: x.size }, { SQUARES: true, START: !total }),
+      uniforms: { SIZE: x.size },
+      reads: { x, ...(total && { total }) },
+      writes: { y },
     },
   ],
-  reference: (_, [x, total]) => [Float64Array.of(x!.reduce((sum, v) => sum + v * v, total?.[0] ?? 0))],
+  reference: (_, [x, total]) => [Float64Array.of(x.reduce((sum, v) => sum + v * v, total?.[0] ?? 0))],
 };
 
-const factorOp: Op<{ readonly largest: number }> = {
+const factorOp: Op<{ readonly largest: number }, [total: Tensor], [y: Tensor]> = {
   name: 'clipFactor',
   outputs: () => [{ shape: [1] }],
   kernels: ({ inputs: [total], outputs: [y], attributes: { largest } }) => [
@@ -28,13 +31,13 @@ const factorOp: Op<{ readonly largest: number }> = {
       entry: 'factor',
       constants: {},
       uniforms: { LARGEST: float(largest) },
-      reads: { total: total! },
-      writes: { y: y! },
+      reads: { total },
+      writes: { y },
       elements: 1,
     },
   ],
   reference: ({ attributes: { largest } }, [total]) => [
-    Float64Array.of(Math.min(1, largest / (Math.sqrt(total![0]!) + 1e-6))),
+    Float64Array.of(Math.min(1, largest / (Math.sqrt(total[0]!) + 1e-6))),
   ],
 };
 
@@ -49,3 +52,7 @@ export function squaredNorm(gradients: readonly Tensor[]): Tensor {
 /** What gradients are multiplied by, `[1]`, so that their common length is at most `largest`; 1 where it is already. */
 export const clipFactor = (gradients: readonly Tensor[], largest: number): Tensor =>
   call(factorOp, [squaredNorm(gradients)], { largest });
+
+export const clipGradientsExamples = examples(() => [
+  withoutGradient('clipFactor', clipFactor([frozen(5, 7), frozen(7)], 1)),
+]);

@@ -4,10 +4,14 @@
  * gradients overflowed changes nothing, and the scale falls after such a step and grows after many good ones. All of it
  * happens on the device: a planned step decides by itself.
  */
-import { type GradOptions, grad } from '../graph/autograd.js';
-import { float, type Op, record } from '../graph/op.js';
-import { type GraphNode, type Tensor, variable } from '../graph/tensor.js';
+
+import { float } from '../graph/dispatch.js';
+import { type GraphNode, type Op, record } from '../graph/op.js';
+import { type Tensor, variable } from '../graph/tensor.js';
+import { examples, updating } from '../ops/example.js';
 import { multiply } from '../ops/multiply.js';
+import { sum } from '../ops/reduce.js';
+import { type GradOptions, grad } from './autograd.js';
 import { allFinite } from './magnitude.js';
 
 /** Small enough for gradients of 60 to pass, large enough for those of 1e-7 to keep three bits. */
@@ -45,11 +49,11 @@ export function scaledGrad(
   const good = variable(Float32Array.of(0), [1], 'steps since the loss scale changed');
   const gradients = grad(multiply(loss, scale), parameters, options).map((g) => multiply(g, inverse));
   const finite = allFinite(judged(gradients));
-  const update = record(scaleOp, [scale, inverse, good, finite], null) as GraphNode;
+  const update = record(scaleOp, [scale, inverse, good, finite], null);
   return { gradients, finite, update, state: [scale, inverse, good], goodSteps: good };
 }
 
-const scaleOp: Op<null> = {
+const scaleOp: Op<null, [scale: Tensor, inverse: Tensor, good: Tensor, finite: Tensor], []> = {
   name: 'updateLossScale',
   mutates: [0, 1, 2],
   outputs: () => [],
@@ -57,15 +61,23 @@ const scaleOp: Op<null> = {
     {
       shader: 'loss_scale',
       constants: { INTERVAL: float(INTERVAL), LARGEST: float(LARGEST) },
-      reads: { finite: finite! },
-      writes: { scale: scale!, inverse: inverse!, good: good! },
+      reads: { finite },
+      writes: { scale, inverse, good },
       workgroups: [1, 1, 1],
     },
   ],
   reference: (_, [scale, , good, finite]) => {
-    let [next, steps] = [scale![0]!, good![0]! + 1];
-    if (finite![0] === 0) [next, steps] = [Math.max(1, next / 2), 0];
-    else if (steps >= INTERVAL) [next, steps] = [Math.min(LARGEST, next * 2), 0];
-    return [Float64Array.of(next), Float64Array.of(1 / next), Float64Array.of(steps)];
+    let [next, steps] = [scale[0], good[0]! + 1];
+    if (finite[0] === 0) [next, steps] = [Math.max(1, next! / 2), 0];
+    else if (steps >= INTERVAL) [next, steps] = [Math.min(LARGEST, next! * 2), 0];
+    return [Float64Array.of(next!), Float64Array.of(1 / next!), Float64Array.of(steps)];
   },
 };
+
+export const lossScaleExamples = examples(() =>
+  // Gradients that are checked in vectors or not.
+  [8, 7].map((width) => {
+    const x = variable(undefined, [3, width], 'scaled');
+    return updating('scaledGrad', [scaledGrad(sum(x), [x]).update]);
+  }),
+);

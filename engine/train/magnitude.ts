@@ -1,6 +1,9 @@
 /** How large the values of tensors are, and whether they are finite: several tensors a launch, so that looking costs little. */
-import { call, type Dispatch, type Op, record, vectors } from '../graph/op.js';
-import { type GraphNode, type Tensor, variable } from '../graph/tensor.js';
+
+import { type Dispatch, vectors } from '../graph/dispatch.js';
+import { call, type GraphNode, type Op, record } from '../graph/op.js';
+import { type Tensor, variable } from '../graph/tensor.js';
+import { examples, updating } from '../ops/example.js';
 
 /** `[1]`: 1 where every value of every tensor is finite, else 0. No gradient rule. */
 export const allFinite = (tensors: readonly Tensor[]): Tensor => call(finiteOp, tensors, null);
@@ -17,7 +20,7 @@ export interface Watch {
 /** Records a look at float32 tensors; at least one. As an update, since those run in the order in which they were recorded. */
 export function largestMagnitude(tensors: readonly Tensor[]): Watch {
   const magnitudes = variable(new Float32Array(tensors.length), [tensors.length], 'largest magnitudes');
-  const update = record(magnitudeOp, [magnitudes, ...tensors], null) as GraphNode;
+  const update = record(magnitudeOp, [magnitudes, ...tensors], null);
   return { tensors, magnitudes, update };
 }
 
@@ -55,7 +58,7 @@ function launches(
       constants: { CHECK: true, TENSORS, VECTOR },
       uniforms: { FIRST: launch * groups * TENSORS, ...Object.fromEntries(sizes) },
       uniformOnCpu: true,
-      reads: Object.fromEntries(own.map((tensor, i) => [`x${i}`, as(tensor ?? inputs[0]!)])),
+      reads: Object.fromEntries(own.map((tensor, i) => [`x${i}`, as(tensor! ?? inputs[0])])),
       writes: { parts },
       workgroups: [groups, 1, 1],
     };
@@ -73,24 +76,34 @@ function launches(
   return [...Array.from({ length: count }, check), finish];
 }
 
-const finiteOp: Op<null> = {
+const finiteOp: Op<null, readonly Tensor[], [y: Tensor, parts: Tensor]> = {
   name: 'allFinite',
   outputs: (tensors) => [{ shape: [1] }, { shape: [partsOf(tensors)], scratch: true }],
   kernels: ({ inputs, outputs: [y, parts] }, { capabilities: { software } }) =>
-    launches(inputs, parts!, y!, software, true),
+    launches(inputs, parts, y, software, true),
   // The parts are the kernels' own.
   reference: (_, inputs) => [Float64Array.of(Number(inputs.every((x) => x.every(Number.isFinite))))],
 };
 
-const magnitudeOp: Op<null> = {
+const magnitudeOp: Op<null, [magnitudes: Tensor, ...tensors: Tensor[]], [parts: Tensor]> = {
   name: 'largestMagnitude',
   mutates: [0],
   outputs: ([, ...tensors]) => [{ shape: [partsOf(tensors)], scratch: true }],
   kernels: ({ inputs: [y, ...tensors], outputs: [parts] }, { capabilities: { software } }) =>
-    launches(tensors, parts!, y!, software, false),
+    launches(tensors, parts, y, software, false),
   reference: (_, [, ...tensors]) => [
     Float64Array.from(tensors, (x) =>
       x.reduce((most, v) => (Number.isNaN(v) ? Number.POSITIVE_INFINITY : Math.max(most, Math.abs(v))), 0),
     ),
   ],
 };
+
+export const magnitudeExamples = examples(() =>
+  [8, 7].map((width) => {
+    const tensors = [variable(undefined, [3, width], 'watched')];
+    return {
+      ...updating('largestMagnitude', [largestMagnitude(tensors).update]),
+      output: allFinite(tensors),
+    };
+  }),
+);

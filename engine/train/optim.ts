@@ -1,13 +1,19 @@
 /** Optimisers as graph updates, and learning-rate schedules. */
-import { float, type Op, record } from '../graph/op.js';
-import { type GraphNode, scalar, type Tensor, variable } from '../graph/tensor.js';
+import { float } from '../graph/dispatch.js';
+import { type GraphNode, type Op, record } from '../graph/op.js';
+import { scalar, type Tensor, variable } from '../graph/tensor.js';
+import { examples, frozen, updating } from '../ops/example.js';
 
 export interface SgdOptions {
   readonly momentum: number;
   readonly weightDecay: number;
 }
 
-const sgdOp: Op<SgdOptions> = {
+const sgdOp: Op<
+  SgdOptions,
+  [parameter: Tensor, velocity: Tensor, gradient: Tensor, rate: Tensor, ...gate: Tensor[]],
+  []
+> = {
   name: 'sgd',
   mutates: [0, 1],
   outputs: () => [],
@@ -19,17 +25,17 @@ const sgdOp: Op<SgdOptions> = {
       shader: 'sgd',
       constants: { GATED: gate !== undefined },
       uniforms: { MOMENTUM: float(momentum), WEIGHT_DECAY: float(weightDecay) },
-      reads: { gradient: gradient!, rate: rate!, ...(gate && { gate }) },
-      writes: { parameter: parameter!, velocity: velocity! },
-      elements: parameter!.size,
+      reads: { gradient, rate, ...(gate && { gate }) },
+      writes: { parameter, velocity },
+      elements: parameter.size,
     },
   ],
   reference: ({ attributes: { momentum, weightDecay } }, [parameter, velocity, gradient, rate, gate]) => {
-    if (gate?.[0] === 0) return [parameter!, velocity!];
+    if (gate?.[0] === 0) return [parameter, velocity];
     // As PyTorch: without decay a parameter that is NaN leaves the momentum alone.
     const decay = (p: number) => (weightDecay === 0 ? 0 : weightDecay * p);
-    const next = velocity!.map((v, i) => momentum * v + gradient![i]! + decay(parameter![i]!));
-    return [parameter!.map((p, i) => p - rate![0]! * next[i]!), next];
+    const next = velocity.map((v, i) => momentum * v + gradient[i]! + decay(parameter[i]!));
+    return [parameter.map((p, i) => p - rate[0]! * next[i]!), next];
   },
 };
 
@@ -55,17 +61,16 @@ export function sgd(
   gate?: Tensor,
 ): Optimiser {
   const state = parameters.map((p) => variable(new Float32Array(p.size), p.shape, `${p.label}.momentum`));
-  const updates = parameters.map(
-    (p, i) =>
-      record(sgdOp, [p, state[i]!, gradients[i]!, rate, ...(gate ? [gate] : [])], {
-        momentum,
-        weightDecay,
-      }) as GraphNode,
+  const updates = parameters.map((p, i) =>
+    record(sgdOp, [p, state[i]!, gradients[i]!, rate, ...(gate ? [gate] : [])], {
+      momentum,
+      weightDecay,
+    }),
   );
   return { updates, state };
 }
 
-const accumulateOp: Op<null> = {
+const accumulateOp: Op<null, [total: Tensor, x: Tensor, weight: Tensor], []> = {
   name: 'accumulate',
   mutates: [0],
   outputs: () => [],
@@ -73,19 +78,19 @@ const accumulateOp: Op<null> = {
     {
       shader: 'accumulate',
       constants: {},
-      reads: { x: x!, weight: weight! },
-      writes: { total: total! },
-      elements: total!.size,
+      reads: { x, weight },
+      writes: { total },
+      elements: total.size,
     },
   ],
-  reference: (_, [total, x, weight]) => [total!.map((t, i) => t + weight![0]! * x![i]!)],
+  reference: (_, [total, x, weight]) => [total.map((t, i) => t + weight[0]! * x[i]!)],
 };
 
 /** The update `total += weight * x`; `weight` has shape `[1]`. */
 export const accumulate = (total: Tensor, x: Tensor, weight: Tensor): GraphNode =>
-  record(accumulateOp, [total, x, weight], null) as GraphNode;
+  record(accumulateOp, [total, x, weight], null);
 
-const clampOp: Op<{ readonly largest: number }> = {
+const clampOp: Op<{ readonly largest: number }, [x: Tensor], []> = {
   name: 'clampVariable',
   mutates: [0],
   outputs: () => [],
@@ -95,18 +100,17 @@ const clampOp: Op<{ readonly largest: number }> = {
       constants: {},
       uniforms: { LARGEST: float(largest) },
       reads: {},
-      writes: { x: x! },
-      elements: x!.size,
+      writes: { x },
+      elements: x.size,
     },
   ],
-  reference: ({ attributes: { largest } }, [x]) => [x!.map((value) => Math.min(value, largest))],
+  reference: ({ attributes: { largest } }, [x]) => [x.map((value) => Math.min(value, largest))],
 };
 
 /** The update `x = min(x, largest)`, for a parameter that must not grow further; record it after the optimiser's. */
-export const clampVariable = (x: Tensor, largest: number): GraphNode =>
-  record(clampOp, [x], { largest }) as GraphNode;
+export const clampVariable = (x: Tensor, largest: number): GraphNode => record(clampOp, [x], { largest });
 
-const clearOp: Op<null> = {
+const clearOp: Op<null, [total: Tensor], []> = {
   name: 'clear',
   mutates: [0],
   outputs: () => [],
@@ -115,15 +119,15 @@ const clearOp: Op<null> = {
       shader: 'clear',
       constants: {},
       reads: {},
-      writes: { total: total! },
-      elements: total!.size,
+      writes: { total },
+      elements: total.size,
     },
   ],
-  reference: (_, [total]) => [total!.map(() => 0)],
+  reference: (_, [total]) => [total.map(() => 0)],
 };
 
 /** The update `total = 0`. */
-export const clear = (total: Tensor): GraphNode => record(clearOp, [total], null) as GraphNode;
+export const clear = (total: Tensor): GraphNode => record(clearOp, [total], null);
 
 /** Gradients of several batches, added up on the device until an optimiser takes them. */
 export interface GradientTotals {
@@ -161,7 +165,7 @@ export interface CosineSchedule {
 /**
  * Learning rate of `epoch` (counted from 1): constant during the warm-up, then a cosine that starts at its full value
  * in the first epoch after it and is stretched over all epochs, so that it never reaches 0
- * (Dassl's ConstantWarmupScheduler over CosineAnnealingLR; spec 3.5).
+ * (Dassl's ConstantWarmupScheduler over CosineAnnealingLR; docs/method.md 3.5).
  */
 export function cosineRate(
   { rate, epochs, warmupEpochs, warmupRate }: CosineSchedule,
@@ -170,3 +174,14 @@ export function cosineRate(
   if (epoch <= warmupEpochs) return warmupRate;
   return 0.5 * rate * (1 + Math.cos((Math.PI * (epoch - 1 - warmupEpochs)) / epochs));
 }
+
+export const optimExamples = examples(() => {
+  const [x, total] = [variable(undefined, [7]), variable(undefined, [7])];
+  const options = { momentum: 0.9, weightDecay: 0 };
+  return [
+    updating('sgd', sgd([x], [frozen(7)], frozen(1), options).updates),
+    updating('sgd under a gate', sgd([x], [frozen(7)], frozen(1), options, frozen(1)).updates),
+    updating('accumulate', [accumulate(total, x, frozen(1)), clear(total)]),
+    updating('clampVariable', [clampVariable(x, 1)]),
+  ];
+});

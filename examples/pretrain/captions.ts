@@ -5,6 +5,7 @@ import { fillTemplate } from '../../models/clip/templates.js';
 import { endOfText } from '../../models/clip/text.js';
 import type { Tokenizer } from '../../models/clip/tokenizer.js';
 
+/** What a caption says; `{}` is the name or the class. */
 export const TEMPLATES = [
   'a photo of a {}.',
   'an emoji of a {}.',

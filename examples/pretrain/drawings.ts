@@ -7,6 +7,7 @@ import { UserError } from '../../engine/errors.js';
 import type { RgbImage } from '../../models/images/types.js';
 import type { ProgressBar } from '../../models/job.js';
 
+/** A drawn emoji. */
 export interface Drawing {
   readonly name: string;
   readonly style: string;

@@ -1,13 +1,13 @@
 /** The command line of the example: reads flags, draws the emoji, trains, and prints a table. */
 import { Command, Option } from 'commander';
 import { emojiClipFolder } from '../../cli/demo/emoji.js';
-import { addGpuOptions, type GpuFlags } from '../../cli/gpu.js';
-import { withJob } from '../../cli/job.js';
+import { addGpuOptions, type GpuFlags } from '../../cli/device/gpu.js';
+import { withJob } from '../../cli/device/job.js';
 import { nodePlatform } from '../../cli/platform/node.js';
-import { seconds } from '../../cli/progress.js';
-import { report } from '../../cli/report.js';
-import { formatAccuracies } from '../../cli/table.js';
-import { loadTokenizer } from '../../models/clip/tokenizer.js';
+import { seconds } from '../../cli/terminal/progress.js';
+import { report } from '../../cli/terminal/report.js';
+import { formatAccuracies } from '../../cli/terminal/table.js';
+import { loadTokenizer } from '../../models/clip/tokenizerFile.js';
 import type { Job } from '../../models/job.js';
 import { parseSettings } from '../../models/promptkd/shared/settings.js';
 import { type Drawing, draw, listSubjects, readClasses, readIcons, UNSEEN_STYLE } from './drawings.js';

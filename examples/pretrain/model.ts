@@ -71,6 +71,7 @@ export const imageFeatures = (weights: Weights, config: ClipConfig, images: Tens
 export const textFeatures = (weights: Weights, config: ClipConfig, tokens: Tensor, endRows: Tensor): Tensor =>
   l2Normalize(encodeText(weights, config, embedding(weights.get('token_embedding.weight'), tokens), endRows));
 
+/** Settings that the graph of a step depends on. */
 export interface StepOptions {
   readonly batch: number;
   /** Tokens of a caption, start and end included. */

@@ -6,6 +6,7 @@ import { randomView, render } from './augment.js';
 import { type Captions, spoken, TEMPLATES } from './captions.js';
 import type { Drawing } from './drawings.js';
 
+/** A batch of pairs as the step takes it; images and `excluded` float32, the others int32. */
 export interface PairBatch {
   /** `[batch, 3, size, size]`. */
   readonly images: Float32Array;
@@ -17,6 +18,7 @@ export interface PairBatch {
   readonly excluded: Float32Array;
 }
 
+/** What pairs are drawn by; `size` in pixels. */
 export interface PairOptions {
   readonly batch: number;
   readonly seed: number;
@@ -45,6 +47,7 @@ export function exclusions(subjects: readonly (readonly string[])[], said: reado
   return result;
 }
 
+/** The batches of a training run. */
 export class Pairs {
   readonly batchesPerEpoch: number;
   /** What is trained on. */

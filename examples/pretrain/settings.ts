@@ -9,6 +9,7 @@ const count = (least: number) => v.pipe(v.number(), v.integer(), v.minValue(leas
 const positive = v.pipe(v.number(), v.gtValue(0));
 const share = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
 
+/** The settings of a run, with their defaults. */
 export const SettingsSchema = v.strictObject({
   /** Which architecture, see `MODELS`. */
   model: v.optional(v.picklist(['small', 'student', 'teacher']), 'small'),
@@ -29,6 +30,7 @@ export const SettingsSchema = v.strictObject({
   /** Epochs between two evaluations; the last epoch is always evaluated. */
   evaluateEvery: v.optional(count(1), 5),
 });
+/** The settings of a run, complete. */
 export type Settings = v.InferOutput<typeof SettingsSchema>;
 
 /** Width and blocks of the towers; heads are `width / 64`, images 48 pixels wide. */

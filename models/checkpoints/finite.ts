@@ -1,5 +1,5 @@
 /** Finds what is infinite or not a number in stored values: every weight goes through here, so it must cost next to nothing. */
-import { fromHalf } from '../../engine/half.js';
+import { fromHalf } from '../../engine/index.js';
 
 /** Exponents of 16 bits that are all ones, which mean infinity or NaN. */
 const EXPONENTS: Readonly<Record<string, number>> = { F16: 0x7c00, BF16: 0x7f80 };

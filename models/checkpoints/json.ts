@@ -7,9 +7,14 @@ const MAX_DEPTH = 64;
 /**
  * Parses JSON that has no more values and is nested no deeper than the description of a model can be.
  *
- * @throws Error that says what is wrong, to go on from "it ..."
+ * @param fail makes the error of a problem such as "is not JSON"
+ * @throws what `fail` makes
  */
-export function parseLimitedJson(text: string, mostValues = MAX_VALUES): unknown {
+export function parseLimitedJson(
+  text: string,
+  fail: (problem: string) => Error = (problem) => new Error(problem),
+  mostValues = MAX_VALUES,
+): unknown {
   let values = 0;
   let depth = 0;
   let inString = false;
@@ -22,20 +27,28 @@ export function parseLimitedJson(text: string, mostValues = MAX_VALUES): unknown
     else if (code === COMMA) values++;
     else if (code === OPEN_LIST || code === OPEN_OBJECT) {
       values++;
-      if (++depth > MAX_DEPTH) throw new Error('is nested too deeply');
+      if (++depth > MAX_DEPTH) throw fail('is nested too deeply');
     } else if (code === CLOSE_LIST || code === CLOSE_OBJECT) depth--;
-    if (values > mostValues) throw new Error('holds too many values');
+    if (values > mostValues) throw fail('holds too many values');
   }
   try {
     return JSON.parse(text);
   } catch {
-    throw new Error('is not JSON');
+    throw fail('is not JSON');
   }
 }
 
 const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c];
 const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d];
 
+/** Whether a value is an object with fields: neither null nor a list. */
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
+
+/** Whether a value can be a size in elements or bytes. */
+export const isSize = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && (value as number) >= 0;
+
+/** Whether a value is a list of sizes, such as a shape. */
+export const isSizes = (value: unknown): value is number[] => Array.isArray(value) && value.every(isSize);

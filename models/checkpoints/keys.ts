@@ -1,10 +1,11 @@
-import { UserError } from '../../engine/errors.js';
+import type { UserError } from '../../engine/index.js';
 import { type ClipConfig, expectedShapes, inferConfig, type TowerConfig } from '../clip/config.js';
+import { fileError, readable } from '../fileErrors.js';
 import { clipPrefix, type Prefix, prefixNote } from './prefix.js';
 import { mismatch, projectionHead, sameShape } from './projection.js';
-import { type Checkpoint, readable, renamed, type StoredTensor, stacked, transposed } from './tensors.js';
+import { type Checkpoint, renamed, type StoredTensor, stacked, transposed } from './tensors.js';
 
-/** Prompts of a checkpoint (spec 1.2): entry 0 enters with the input, entry i at the input of block i. */
+/** Prompts of a checkpoint (docs/method.md 1.2): entry 0 enters with the input, entry i at the input of block i. */
 export interface StoredPrompts {
   /** `[tokens, text width]` each. */
   readonly text: readonly StoredTensor[];
@@ -12,7 +13,7 @@ export interface StoredPrompts {
   readonly vision: readonly StoredTensor[];
 }
 
-/** A checkpoint under OpenAI's names (spec 4.4), checked tensor by tensor. */
+/** A checkpoint under OpenAI's names (docs/method.md 4.4), checked tensor by tensor. */
 export interface CanonicalState {
   /** Whose names the file uses, for people. */
   readonly naming: string;
@@ -45,10 +46,7 @@ export function canonicalState(checkpoint: Checkpoint): CanonicalState {
     .map(([key, tensor]) => [key.slice(prefix.prefix.length).replace(/^module\./, ''), tensor] as const);
   const naming = NAMINGS.find(({ mark }) => entries.some(([key]) => mark.test(key)));
   if (!naming)
-    throw new UserError(
-      `${path}: no CLIP with a ViT is in it${readable(someKeys(checkpoint.tensors))}`,
-      WHOLE_CLIP,
-    );
+    throw fileError(path, `no CLIP with a ViT is in it${someKeys(checkpoint.tensors)}`, WHOLE_CLIP);
   for (const { mark, what } of OTHER_ENCODERS)
     if (entries.some(([key]) => mark.test(key)))
       throw found.fail(
@@ -131,13 +129,13 @@ function fromTrainer(key: string): Place | undefined {
   if (key === 'image_encoder.VPT') return { kind: 'prompt', name: 'vision.0' };
   const deep = /^(image|text)_encoder\.transformer\.resblocks\.(\d+)\.VPT_shallow$/.exec(key);
   if (deep) return { kind: 'prompt', name: `${deep[1] === 'image' ? 'vision' : 'text'}.${deep[2]}` };
-  const head = /^VPT_image_trans\.conv1\.(\d+\..+)$/.exec(key);
-  if (head) return { kind: 'projection', name: head[1] };
-  const tower = /^(image|text)_encoder\.(.+)$/.exec(key);
-  return tower ? clip(tower[1] === 'image' ? `visual.${tower[2]}` : tower[2]) : undefined;
+  const [, head] = /^VPT_image_trans\.conv1\.(\d+\..+)$/.exec(key) ?? [];
+  if (head !== undefined) return { kind: 'projection', name: head };
+  const [, tower, name] = /^(image|text)_encoder\.(.+)$/.exec(key) ?? [];
+  return name === undefined ? undefined : clip(tower === 'image' ? `visual.${name}` : name);
 }
 
-/** Spec 4.6; `pre_layrnorm` is spelt so in the files. */
+/** docs/method.md 4.6; `pre_layrnorm` is spelt so in the files. */
 const HUGGING_FACE: Readonly<Record<string, Place>> = {
   logit_scale: clip('logit_scale'),
   'visual_projection.weight': { kind: 'transposed', name: 'visual.proj' },
@@ -155,6 +153,7 @@ const HUGGING_FACE: Readonly<Record<string, Place>> = {
   'text_model.final_layer_norm.bias': clip('ln_final.bias'),
 };
 
+/** Parts of a block, but for q, k and v. */
 const HUGGING_FACE_LEAVES: Readonly<Record<string, string>> = {
   layer_norm1: 'ln_1',
   layer_norm2: 'ln_2',
@@ -167,8 +166,8 @@ function fromHuggingFace(key: string): Place | undefined {
   if (/\.embeddings\.position_ids$/.test(key)) return IGNORED;
   if (Object.hasOwn(HUGGING_FACE, key)) return HUGGING_FACE[key];
   const match = /^(vision|text)_model\.encoder\.layers\.(\d+)\.(.+)\.(weight|bias)$/.exec(key);
-  if (!match) return undefined;
-  const [, tower, layer, leaf, what] = match;
+  const [, tower, layer, leaf, what] = match ?? [];
+  if (leaf === undefined) return undefined;
   const block = `${tower === 'vision' ? 'visual.' : ''}transformer.resblocks.${layer}`;
   const part = ['self_attn.q_proj', 'self_attn.k_proj', 'self_attn.v_proj'].indexOf(leaf);
   if (part >= 0) return { kind: 'part', name: `${block}.attn.in_proj_${what}`, index: part };
@@ -210,15 +209,14 @@ class Collector {
   /** Stacks q, k and v. */
   finish(): void {
     for (const [name, parts] of this.parts) {
-      const present = [0, 1, 2].map((i) => parts[i]);
-      const first = present.find((part) => part)!;
-      for (const [i, part] of present.entries()) {
-        if (!part) throw this.fail(`the ${'qkv'[i]} part of "${name}" is missing`);
-        if (part.shape.length === 0 || part.shape.join() !== first.shape.join())
-          throw this.fail(
-            `"${part.name}" has the shape [${part.shape.join(', ')}], expected [${first.shape.join(', ')}]`,
-          );
-      }
+      const first = parts.find((part) => part)!;
+      const present = [...'qkv'].map((letter, i) => {
+        const part = parts[i];
+        if (!part) throw this.fail(`the ${letter} part of "${name}" is missing`);
+        if (part.shape.length === 0 || !sameShape(part.shape, first.shape))
+          throw this.fail(mismatch(`"${part.name}"`, part.shape, first.shape));
+        return part;
+      });
       this.tensors.set(name, stacked(present, name));
       this.keys.set(name, first.name);
     }
@@ -230,8 +228,8 @@ class Collector {
     return key === undefined || key === name ? `"${name}"` : `"${key}" (OpenAI: ${name})`;
   }
 
-  fail(problem: string, mend = WHOLE_CLIP): UserError {
-    return new UserError(`${this.path}: ${readable(problem)}`, mend);
+  fail(problem: string, hint = WHOLE_CLIP): UserError {
+    return fileError(this.path, problem, hint);
   }
 }
 
@@ -256,7 +254,7 @@ function checkState(found: Collector, config: ClipConfig, partial: boolean): voi
   }
 }
 
-/** Prompts in block order; their numbers must run from 0 without a gap (spec 1.2). */
+/** Prompts in block order; their numbers must run from 0 without a gap (docs/method.md 1.2). */
 function collectPrompts(found: Collector, { vision, text }: ClipConfig): StoredPrompts | undefined {
   if (found.prompts.size === 0) return undefined;
   const of = (tower: string, { width, layers }: TowerConfig): StoredTensor[] => {

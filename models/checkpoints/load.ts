@@ -1,6 +1,7 @@
-import { UserError } from '../../engine/errors.js';
+import { UserError } from '../../engine/index.js';
 import type { ClipConfig } from '../clip/config.js';
-import type { FileEntry, Platform } from '../platform.js';
+import { fileError } from '../fileErrors.js';
+import type { Platform } from '../platform.js';
 import { isRecord, parseLimitedJson } from './json.js';
 import { type CanonicalState, canonicalState, type StoredPrompts } from './keys.js';
 import { openPyTorch } from './pytorch.js';
@@ -38,7 +39,7 @@ export interface ClipCheckpoint {
  * dict or trainer checkpoint.
  *
  * @param path a file, or a folder that holds one checkpoint
- * @throws UserError naming file, key and mend when it is missing, damaged, of an unknown format, or no CLIP
+ * @throws UserError naming file and key when it is missing, damaged, of an unknown format, or no CLIP
  */
 export async function loadCheckpoint(platform: Platform, path: string): Promise<ClipCheckpoint> {
   const file = await findFile(platform, path);
@@ -93,18 +94,16 @@ export async function openByContent(platform: Platform, file: string): Promise<C
   if (isLegacyPyTorch(head)) return openLegacyPyTorch(platform, file);
   if (looksLikeSafetensors(head)) return openSafetensors(platform, file);
   if (/^\s*\{/.test(text)) return openShards(platform, file, (shard) => openByContent(platform, shard));
-  throw new UserError(`${file}: ${problem(text)}`, mend(text));
-}
-
-function problem(text: string): string {
-  if (text.startsWith('version https://git-lfs')) return 'it is a Git LFS pointer, not the file itself';
-  if (/^\s*</.test(text)) return 'it is a web page, not a checkpoint';
-  return 'it is neither safetensors nor a PyTorch checkpoint';
-}
-
-function mend(text: string): string {
-  if (text.startsWith('version https://git-lfs')) return 'Fetch the real file: git lfs pull.';
-  return 'Check the path, or copy or download the file again.';
+  if (text.startsWith('version https://git-lfs'))
+    throw fileError(
+      file,
+      'it is a Git LFS pointer, not the file itself',
+      'Fetch the real file: git lfs pull.',
+    );
+  const problem = /^\s*</.test(text)
+    ? 'it is a web page, not a checkpoint'
+    : 'it is neither safetensors nor a PyTorch checkpoint';
+  throw fileError(file, problem, 'Check the path, or copy or download the file again.');
 }
 
 /** What Hugging Face and open_clip call a model's weights, the best first; beside them may lie optimiser states and the like. */
@@ -122,11 +121,12 @@ async function findFile(platform: Platform, path: string): Promise<string> {
   const found = await platform.stat(path);
   if (!found) throw new UserError(`${path} does not exist`, 'Check the path of the checkpoint.');
   if (found.kind !== 'folder') return path;
-  const files = (await platform.list(path)).filter((entry: FileEntry) => entry.kind === 'file');
+  const files = (await platform.list(path)).filter(({ kind }) => kind === 'file');
   const usual = USUAL_NAMES.find((name) => files.some((file) => file.name === name));
   if (usual) return platform.join(path, usual);
   const candidates = files.map((file) => file.name).filter((name) => CHECKPOINT_NAME.test(name));
-  if (candidates.length === 1) return platform.join(path, candidates[0]);
+  const [only] = candidates;
+  if (only !== undefined && candidates.length === 1) return platform.join(path, only);
   if (candidates.length === 0)
     throw new UserError(
       `the folder ${path} holds no checkpoint`,
@@ -138,16 +138,18 @@ async function findFile(platform: Platform, path: string): Promise<string> {
   );
 }
 
-/** Those of Hugging Face have 5 kB. */
+/** What a config is called, and a field that only a CLIP's has. */
+const CONFIGS = [
+  ['config.json', 'vision_config'],
+  ['open_clip_config.json', 'model_cfg'],
+] as const;
+/** In bytes; those of Hugging Face have 5 kB. */
 const MAX_CONFIG = 2 ** 20;
 
 /** The Hugging Face or open_clip config beside a checkpoint. */
 async function readConfig(platform: Platform, file: string): Promise<ModelConfigJson | undefined> {
   const folder = file.slice(0, file.length - platform.baseName(file).length) || '.';
-  for (const [name, field] of [
-    ['config.json', 'vision_config'],
-    ['open_clip_config.json', 'model_cfg'],
-  ]) {
+  for (const [name, field] of CONFIGS) {
     const path = platform.join(folder, name);
     const found = await platform.stat(path);
     if (found?.kind !== 'file') continue;
@@ -156,17 +158,11 @@ async function readConfig(platform: Platform, file: string): Promise<ModelConfig
         `${path} has ${found.size} bytes, too many for a config`,
         'Copy or download it again.',
       );
-    const json = parse(path, await platform.readText(path));
+    const json = parseLimitedJson(await platform.readText(path), (problem) =>
+      fileError(path, `it ${problem}`, 'Copy or download it again.'),
+    );
     // A `config.json` of anything else than a CLIP says nothing about these weights.
     if (isRecord(json) && Object.hasOwn(json, field)) return json;
   }
   return undefined;
-}
-
-function parse(path: string, text: string): unknown {
-  try {
-    return parseLimitedJson(text);
-  } catch (error) {
-    throw new UserError(`${path} ${(error as Error).message}`, 'Copy or download it again.');
-  }
 }

@@ -11,6 +11,7 @@ const MARKS = [
 /** Learned prompts change what a CLIP says, so leaving them out would give another model without a word. */
 const PROMPTS = /prompt|ctx|vpt|(^|\.)lora|adapter/i;
 
+/** Where a CLIP lies among the keys of a file. */
 export interface Prefix {
   /** Empty, or with its dot. */
   readonly prefix: string;

@@ -1,10 +1,10 @@
-import type { UserError } from '../../engine/errors.js';
+import type { UserError } from '../../engine/index.js';
 import type { Shape } from '../clip/config.js';
 import { renamed, type StoredTensor } from './tensors.js';
 
 /**
  * The student's head from the entries of `VPT_image_trans.conv1`, a `Sequential` of 1 x 1 convolutions and BatchNorms
- * (spec 3.1): in order they become fc1, bn, fc2 (a third layer bn2, fc3), the convolutions matrices `[out, in]`.
+ * (docs/method.md 3.1): in order they become fc1, bn, fc2 (a third layer bn2, fc3), the convolutions matrices `[out, in]`.
  *
  * @param entries tensors by their names after `conv1.`, such as `0.weight`
  * @param embed length of the student's features, which enter
@@ -66,10 +66,12 @@ function headShapes(
   return shapes;
 }
 
+/** The clause for a tensor of a wrong shape. */
 export function mismatch(what: string, found: Shape, expected: Shape): string {
   return `${what} has the shape [${found.join(', ')}], expected [${expected.join(', ')}]`;
 }
 
+/** Whether two shapes are equal. */
 export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((size, i) => size === b[i]);
 }

@@ -1,12 +1,13 @@
-import { UserError } from '../../engine/errors.js';
+import { fileError } from '../fileErrors.js';
 import type { Platform } from '../platform.js';
-import { MAX_PICKLE_BYTES, unpickle } from './pickle.js';
+import { unpickle } from './pickle.js';
+import { MAX_PICKLE_BYTES } from './pickleObjects.js';
 import type { Checkpoint } from './tensors.js';
-import { checkpointOf, DAMAGED, readPickled, torchHooks } from './torchObjects.js';
+import { checkpointOf, readPickled, torchHooks } from './torchObjects.js';
 import { ZipArchive, type ZipEntry } from './zip.js';
 
 /**
- * Opens what PyTorch has written since 1.6, a ZIP of one pickle and raw storages (spec 4.5): TorchScript archives,
+ * Opens what PyTorch has written since 1.6, a ZIP of one pickle and raw storages (docs/method.md 4.5): TorchScript archives,
  * state dicts, and trainer checkpoints with a `state_dict` among optimiser and scheduler objects. Only the pickle is
  * read, and nothing in it is executed.
  *
@@ -17,7 +18,7 @@ export async function openPyTorch(platform: Platform, path: string): Promise<Che
   const folder = findFolder(zip);
   const order = zip.entries.get(`${folder}byteorder`);
   if (order && order.size < 16 && new TextDecoder().decode(await zip.read(order)) === 'big')
-    throw new UserError(`${path}: it was written on a big-endian machine`, 'Save it again as safetensors.');
+    throw fileError(path, 'it was written on a big-endian machine', 'Save it again as safetensors.');
   const pickle = await readPickle(zip, zip.entries.get(`${folder}data.pkl`)!);
   const root = readPickled(path, 'its data.pkl', () => unpickle(pickle, torchHooks()));
   const entryOf = (key: string) => zip.entries.get(`${folder}data/${key}`);
@@ -31,12 +32,12 @@ export async function openPyTorch(platform: Platform, path: string): Promise<Che
 /** The archive's one top folder, with its slash. */
 function findFolder(zip: ZipArchive): string {
   const folders = [...zip.entries.keys()].flatMap((name) => /^([^/]+\/)data\.pkl$/.exec(name)?.[1] ?? []);
-  if (folders.length === 1) return folders[0];
-  throw new UserError(`${zip.path}: it is a ZIP archive but no PyTorch checkpoint: no data.pkl`, DAMAGED);
+  if (folders.length === 1) return folders[0]!;
+  throw fileError(zip.path, 'it is a ZIP archive but no PyTorch checkpoint: no data.pkl');
 }
 
 async function readPickle(zip: ZipArchive, entry: ZipEntry): Promise<Uint8Array> {
   if (entry.size > MAX_PICKLE_BYTES)
-    throw new UserError(`${zip.path}: its data.pkl has ${entry.size} bytes, too many`, DAMAGED);
+    throw fileError(zip.path, `its data.pkl has ${entry.size} bytes, too many`);
   return zip.read(entry);
 }

@@ -3,11 +3,13 @@
  * format's version, facts about the machine, the object, the names of its storages), then the storages in that order, each
  * behind its length. Source: pytorch, torch/serialization.py, `_legacy_save`.
  */
-import { UserError } from '../../engine/errors.js';
+
+import { fileError } from '../fileErrors.js';
 import type { Platform } from '../platform.js';
-import { MAX_PICKLE_BYTES, PickleError, type PickleHooks, unpickleAt } from './pickle.js';
-import { type Checkpoint, DTYPE_BYTES, readable } from './tensors.js';
-import { checkpointOf, DAMAGED, readPickled, type StorageRef, torchHooks } from './torchObjects.js';
+import { unpickleAt } from './pickle.js';
+import { MAX_PICKLE_BYTES, PickleError, type PickleHooks } from './pickleObjects.js';
+import { type Checkpoint, DTYPE_BYTES } from './tensors.js';
+import { checkpointOf, readPickled, type StorageRef, torchHooks } from './torchObjects.js';
 
 const MAGIC = 0x1950a86a20f9469cfc6cn;
 const VERSION = 1001;
@@ -28,8 +30,7 @@ export async function openLegacyPyTorch(platform: Platform, path: string): Promi
   for (const key of keys) {
     const storage = storages.get(key);
     const size = storage ? storage.size * DTYPE_BYTES[storage.dtype] : 0;
-    const fail = (problem: string) =>
-      new UserError(`${path}: ${readable(`the storage "${key}" ${problem}`)}`, DAMAGED);
+    const fail = (problem: string) => fileError(path, `the storage "${key}" ${problem}`);
     if (!storage || places.has(key)) throw fail(storage ? 'comes twice' : 'belongs to no tensor');
     if (at + 8 + size > fileSize) throw fail('is cut off');
     const length = await platform.read(path, at, 8);

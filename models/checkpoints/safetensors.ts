@@ -1,15 +1,14 @@
-import { UserError } from '../../engine/errors.js';
-import { toHalf } from '../../engine/half.js';
+import { toHalf, UserError } from '../../engine/index.js';
+import { fileError } from '../fileErrors.js';
 import type { Platform, WrittenPiece } from '../platform.js';
 import { crc32 } from './crc32.js';
-import { isRecord, parseLimitedJson } from './json.js';
+import { isRecord, isSizes, parseLimitedJson } from './json.js';
 import { CHECKSUM, checksumText, stampHeader } from './seal.js';
 import { changed, sealOf, sourceOf } from './sealedSource.js';
 import {
   type Checkpoint,
   DTYPE_BYTES,
   elementCount,
-  readable,
   type StoredDType,
   type StoredTensor,
   storedTensor,
@@ -18,7 +17,6 @@ import { refuseNotFinite, valuesOf, type WritableTensor } from './writable.js';
 
 /** The format allows 100 MB; ViT-L/14 needs 50 kB, and a damaged length should not make us read the weights as text. */
 const MAX_HEADER = 16 * 2 ** 20;
-const DAMAGED = 'The file is damaged or incomplete: copy or download it again.';
 
 interface HeaderEntry {
   readonly name: string;
@@ -36,10 +34,10 @@ interface HeaderEntry {
  */
 export async function openSafetensors(platform: Platform, path: string): Promise<Checkpoint> {
   const size = (await platform.stat(path))?.size ?? 0;
-  if (size < 10) throw damaged(path, `it has ${size} bytes, too few for a safetensors file`);
+  if (size < 10) throw fileError(path, `it has ${size} bytes, too few for a safetensors file`);
   const headerBytes = headerLength(await platform.read(path, 0, 8));
   if (headerBytes > MAX_HEADER || headerBytes > size - 8)
-    throw damaged(path, `its header should take ${headerBytes} bytes but the file has ${size}`);
+    throw fileError(path, `its header should take ${headerBytes} bytes but the file has ${size}`);
   const start = 8 + headerBytes;
   const header = await platform.read(path, 0, start);
   const { entries, metadata } = parseHeader(path, header.subarray(8));
@@ -49,27 +47,14 @@ export async function openSafetensors(platform: Platform, path: string): Promise
   const tensors = new Map<string, StoredTensor>();
   for (const entry of entries) {
     const { name, dtype, shape, begin, end } = entry;
-    const fail = (problem: string, mend = 'Check that this is the file you meant.'): never => {
-      throw new UserError(`${path}: ${readable(`tensor "${name}" ${problem}`)}`, mend);
+    const fail = (problem: string, hint = 'Check that this is the file you meant.'): never => {
+      throw fileError(path, `tensor "${name}" ${problem}`, hint);
     };
-    const source = sourceOf(
-      platform,
-      { path, name, at: start + begin, length: end - begin },
-      sums.get(entry),
-    );
-    const { halves, ...bytes } = source;
+    const extent = { path, name, at: start + begin, length: end - begin };
+    const { halves, ...bytes } = sourceOf(platform, extent, sums.get(entry));
     const rounds = dtype === 'F32' && begin < end && platform.readHalves !== undefined;
-    tensors.set(
-      name,
-      storedTensor({
-        name,
-        dtype,
-        shape,
-        ...bytes,
-        ...(rounds && { halves: () => halves(elementCount(shape)) }),
-        fail,
-      }),
-    );
+    const rounding = rounds && { halves: () => halves(elementCount(shape)) };
+    tensors.set(name, storedTensor({ name, dtype, shape, ...bytes, ...rounding, fail }));
   }
   // It is of this file: a copy of the metadata in another one would be wrong.
   if (seal) delete metadata[CHECKSUM];
@@ -86,13 +71,15 @@ function headerLength(head: Uint8Array): number {
 }
 
 function parseHeader(path: string, bytes: Uint8Array) {
-  const header = parseJson(path, new TextDecoder().decode(bytes));
-  if (!isRecord(header)) throw damaged(path, 'its header is not a JSON object');
+  const header = parseLimitedJson(new TextDecoder().decode(bytes), (problem) =>
+    fileError(path, `its header ${problem}`),
+  );
+  if (!isRecord(header)) throw fileError(path, 'its header is not a JSON object');
   const entries: HeaderEntry[] = [];
   const metadata: Record<string, string> = {};
   for (const [name, value] of Object.entries(header)) {
     if (name === '__metadata__') {
-      if (!isRecord(value)) throw damaged(path, 'its metadata is not an object');
+      if (!isRecord(value)) throw fileError(path, 'its metadata is not an object');
       for (const [key, text] of Object.entries(value)) {
         if (typeof text === 'string') metadata[key] = text;
         else if (key === CHECKSUM) throw changed(path, 'its checksum is damaged');
@@ -103,20 +90,21 @@ function parseHeader(path: string, bytes: Uint8Array) {
 }
 
 function parseEntry(path: string, name: string, value: unknown): HeaderEntry {
-  const bad = (problem: string) => damaged(path, `tensor "${name}" ${problem}`);
+  const bad = (problem: string) => fileError(path, `tensor "${name}" ${problem}`);
   if (!isRecord(value)) throw bad('has no description in the header');
   for (const field of ['dtype', 'shape', 'data_offsets'])
     if (value[field] === undefined) throw bad(`has no "${field}" in the header`);
   const { dtype, shape, data_offsets: offsets } = value;
   if (typeof dtype !== 'string' || !Object.hasOwn(DTYPE_BYTES, dtype))
-    throw new UserError(
-      `${path}: ${readable(`tensor "${name}" has the dtype ${JSON.stringify(dtype)}, which is not supported`)}`,
+    throw fileError(
+      path,
+      `tensor "${name}" has the dtype ${JSON.stringify(dtype)}, which is not supported`,
       `Save it as one of ${Object.keys(DTYPE_BYTES).join(', ')}.`,
     );
   if (!isSizes(shape)) throw bad(`has the shape ${JSON.stringify(shape)}`);
-  if (!isSizes(offsets) || offsets.length !== 2 || offsets[0] > offsets[1])
+  const [begin, end] = isSizes(offsets) && offsets.length === 2 ? offsets : [];
+  if (begin === undefined || end === undefined || begin > end)
     throw bad(`has the offsets ${JSON.stringify(offsets)}`);
-  const [begin, end] = offsets;
   const wanted = elementCount(shape) * DTYPE_BYTES[dtype as StoredDType];
   if (end - begin !== wanted)
     throw bad(`of shape [${shape.join(', ')}] and dtype ${dtype} needs ${wanted} bytes, not ${end - begin}`);
@@ -129,15 +117,16 @@ function checkLayout(path: string, entries: readonly HeaderEntry[], dataBytes: n
   const ordered = [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end);
   for (const entry of ordered) {
     if (entry.end > dataBytes)
-      throw damaged(path, `tensor "${entry.name}" ends ${entry.end - dataBytes} bytes after the file`);
+      throw fileError(path, `tensor "${entry.name}" ends ${entry.end - dataBytes} bytes after the file`);
     if (entry.begin !== at)
-      throw damaged(path, `tensor "${entry.name}" starts at byte ${entry.begin} instead of ${at}`);
+      throw fileError(path, `tensor "${entry.name}" starts at byte ${entry.begin} instead of ${at}`);
     at = entry.end;
   }
-  if (at !== dataBytes) throw damaged(path, `${dataBytes - at} bytes follow its last tensor`);
+  if (at !== dataBytes) throw fileError(path, `${dataBytes - at} bytes follow its last tensor`);
   return ordered;
 }
 
+/** A tensor for a safetensors file, with its values. */
 export interface TensorToWrite {
   readonly name: string;
   readonly dtype: 'F32' | 'F16' | 'I32' | 'U8';
@@ -170,15 +159,11 @@ export function encodeSafetensors(
     refuseNotFinite(tensor, bytes);
     return bytes;
   });
-  const header = encodeHeader(
-    sorted,
-    metadata,
-    values.map((bytes) => sum(bytes)),
-  );
-  const out = new Uint8Array(values.reduce((sum, bytes) => sum + bytes.length, header.length));
-  out.set(header);
-  let to = header.length;
-  for (const bytes of values) {
+  const sums = values.map((bytes) => sum(bytes));
+  const pieces = [encodeHeader(sorted, metadata, sums), ...values];
+  const out = new Uint8Array(pieces.reduce((total, bytes) => total + bytes.length, 0));
+  let to = 0;
+  for (const bytes of pieces) {
     out.set(bytes, to);
     to += bytes.length;
   }
@@ -223,7 +208,7 @@ function encodeHeader(
   const keys = Object.keys(metadata)
     .filter((key) => key !== CHECKSUM)
     .sort(ascii);
-  const entries = [pair(CHECKSUM, checksumText(sums)), ...keys.map((key) => pair(key, metadata[key]))];
+  const entries = [pair(CHECKSUM, checksumText(sums)), ...keys.map((key) => pair(key, metadata[key]!))];
   const fields = [`"__metadata__":{${entries.join(',')}}`];
   let at = 0;
   const names = new Set<string>(['__metadata__']);
@@ -262,20 +247,4 @@ function pair(key: string, value: unknown): string {
 
 function ascii(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
-}
-
-function parseJson(path: string, text: string): unknown {
-  try {
-    return parseLimitedJson(text);
-  } catch (error) {
-    throw damaged(path, `its header ${(error as Error).message}`);
-  }
-}
-
-function isSizes(value: unknown): value is number[] {
-  return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
-}
-
-function damaged(path: string, problem: string): UserError {
-  return new UserError(`${path}: ${readable(problem)}`, DAMAGED);
 }

@@ -1,8 +1,9 @@
 /** Checkpoints in several files, beside an index that says which tensor lies where. */
-import { UserError } from '../../engine/errors.js';
+
+import { fileError, readable } from '../fileErrors.js';
 import type { Platform } from '../platform.js';
 import { isRecord, parseLimitedJson } from './json.js';
-import { type Checkpoint, readable, type StoredTensor } from './tensors.js';
+import type { Checkpoint, StoredTensor } from './tensors.js';
 
 /** An index of 20,000 tensors has 2 MB. */
 const MAX_INDEX = 16 * 2 ** 20;
@@ -24,48 +25,32 @@ export async function openShards(
   for (const [name, file] of Object.entries(await weightMap(platform, path))) {
     // A shard lies beside its index: a path that leads elsewhere is refused.
     if (typeof file !== 'string' || !/^[^/\\\p{Cc}]+$/u.test(file) || file === '..' || file === '.')
-      throw damaged(path, `tensor "${name}" lies in ${JSON.stringify(file)}, which is no file name`);
+      throw fileError(path, `tensor "${name}" lies in ${JSON.stringify(file)}, which is no file name`);
     const shardPath = platform.join(folder || '.', file);
     // A shard that is an index could name itself.
-    if (/\.json$/i.test(file)) throw damaged(path, `tensor "${name}" lies in ${file}, which is no shard`);
+    if (/\.json$/i.test(file)) throw fileError(path, `tensor "${name}" lies in ${file}, which is no shard`);
     if (!shards.has(file)) {
       if ((await platform.stat(shardPath))?.kind !== 'file')
-        throw new UserError(
-          readable(`${path}: its shard ${file} is missing`),
-          `Put ${readable(file)} beside the index.`,
-        );
+        throw fileError(path, `its shard ${file} is missing`, `Put ${readable(file)} beside the index.`);
       shards.set(file, await open(shardPath));
     }
     const tensor = shards.get(file)!.tensors.get(name);
-    if (!tensor) throw damaged(path, `tensor "${name}" is not in its shard ${file}`);
+    if (!tensor) throw fileError(path, `tensor "${name}" is not in its shard ${file}`);
     tensors.set(name, tensor);
   }
   const opened = [...shards.values()];
   const metadata = Object.assign({}, ...opened.map((shard) => shard.metadata));
   const parts = [...shards.keys()].map((file) => platform.join(folder || '.', file));
-  return { path, format: `${opened[0].format} in ${shards.size} shards`, tensors, metadata, parts };
+  return { path, format: `${opened[0]!.format} in ${shards.size} shards`, tensors, metadata, parts };
 }
 
 async function weightMap(platform: Platform, path: string): Promise<Record<string, unknown>> {
   const size = (await platform.stat(path))?.size ?? 0;
-  if (size > MAX_INDEX) throw damaged(path, `it has ${size} bytes, too many for an index of shards`);
-  const index = parseJson(path, await platform.readText(path));
-  const map = isRecord(index) ? index.weight_map : undefined;
-  if (!isRecord(map) || Object.keys(map).length === 0) throw damaged(path, 'it has no "weight_map"');
-  return map;
-}
-
-function parseJson(path: string, text: string): unknown {
-  try {
-    return parseLimitedJson(text);
-  } catch (error) {
-    throw damaged(path, `it ${(error as Error).message}`);
-  }
-}
-
-function damaged(path: string, problem: string): UserError {
-  return new UserError(
-    `${path}: ${readable(problem)}`,
-    'The file is damaged or incomplete: copy or download it again.',
+  if (size > MAX_INDEX) throw fileError(path, `it has ${size} bytes, too many for an index of shards`);
+  const index = parseLimitedJson(await platform.readText(path), (problem) =>
+    fileError(path, `it ${problem}`),
   );
+  const map = isRecord(index) ? index.weight_map : undefined;
+  if (!isRecord(map) || Object.keys(map).length === 0) throw fileError(path, 'it has no "weight_map"');
+  return map;
 }

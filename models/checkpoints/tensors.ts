@@ -1,9 +1,10 @@
-import { fromHalf, type RoundedHalves, roundHalves } from '../../engine/half.js';
+import { fromHalf, type RoundedHalves, roundHalves } from '../../engine/index.js';
 import { firstNotFinite, placeIn, valueAt } from './finite.js';
 
 /** How a checkpoint stores numbers. */
 export type StoredDType = 'F32' | 'F16' | 'BF16' | 'F64' | 'I64' | 'I32' | 'I16' | 'U8' | 'I8' | 'BOOL';
 
+/** Bytes of an element. */
 export const DTYPE_BYTES: Readonly<Record<StoredDType, number>> = {
   F64: 8,
   I64: 8,
@@ -62,8 +63,8 @@ export interface TensorSource {
   range?(offset: number, length: number): Promise<Uint8Array>;
   /** All values of a float32 tensor as float16, where they can be rounded beside other work. */
   halves?(): Promise<RoundedHalves>;
-  /** Throws the format's own error for a wrong use; it knows file and tensor. `mend` takes the place of its usual one. */
-  fail(problem: string, mend?: string): never;
+  /** Throws the format's own error for a wrong use; it knows file and tensor. `hint` replaces its usual one. */
+  fail(problem: string, hint?: string): never;
 }
 
 const LARGEST_HALF = 65_504;
@@ -116,12 +117,7 @@ export function storedTensor(source: TensorSource): StoredTensor {
   };
 }
 
-/** A message fit for one line of a terminal: names in damaged files may hold anything, at any length. */
-export function readable(message: string): string {
-  const clean = message.replace(/\p{Cc}/gu, '?');
-  return clean.length > 400 ? `${clean.slice(0, 400)}...` : clean;
-}
-
+/** Elements of a tensor of this shape. */
 export function elementCount(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }
@@ -136,7 +132,7 @@ export function toFloat32(dtype: StoredDType, bytes: Uint8Array): Float32Array {
     case 'BF16': {
       const words = view(bytes, Uint16Array);
       const bits = new Uint32Array(words.length);
-      for (let i = 0; i < words.length; i++) bits[i] = words[i] << 16;
+      for (let i = 0; i < words.length; i++) bits[i] = words[i]! << 16;
       return new Float32Array(bits.buffer);
     }
     case 'F64':
@@ -153,8 +149,8 @@ function toInt32(dtype: StoredDType, bytes: Uint8Array): Int32Array | undefined 
   const wide = view(bytes, BigInt64Array);
   const out = new Int32Array(wide.length);
   for (let i = 0; i < wide.length; i++) {
-    out[i] = Number(wide[i]);
-    if (BigInt(out[i]) !== wide[i]) return undefined;
+    out[i] = Number(wide[i]!);
+    if (BigInt(out[i]!) !== wide[i]) return undefined;
   }
   return out;
 }
@@ -189,80 +185,77 @@ export function gather(
   const index = new Array<number>(shape.length).fill(0);
   let from = 0;
   for (let to = 0; to < out.length; to += itemBytes) {
-    for (let k = 0; k < itemBytes; k++) out[to + k] = bytes[from * itemBytes + k];
+    for (let k = 0; k < itemBytes; k++) out[to + k] = bytes[from * itemBytes + k]!;
     for (let axis = shape.length - 1; axis >= 0; axis--) {
-      from += strides[axis];
-      if (++index[axis] < shape[axis]) break;
-      from -= strides[axis] * shape[axis];
+      from += strides[axis]!;
+      index[axis]!++;
+      if (index[axis]! < shape[axis]!) break;
+      from -= strides[axis]! * shape[axis]!;
       index[axis] = 0;
     }
   }
   return out;
 }
 
+/** Strides in elements of a contiguous tensor. */
 export function rowMajorStrides(shape: readonly number[]): number[] {
   const strides = new Array<number>(shape.length);
   let stride = 1;
   for (let axis = shape.length - 1; axis >= 0; axis--) {
     strides[axis] = stride;
-    stride *= shape[axis];
+    stride *= shape[axis]!;
   }
   return strides;
 }
 
-/** The same values under another name or a shape of the same size. */
-export function renamed(tensor: StoredTensor, name: string, shape = tensor.shape): StoredTensor {
-  return {
-    name,
-    dtype: tensor.dtype,
-    shape,
-    read: () => tensor.read(),
-    ...(shape === tensor.shape && tensor.readRows && { readRows: tensor.readRows }),
-    readHalf: () => tensor.readHalf(),
-    readInts: () => tensor.readInts(),
-  };
-}
+type Values = Float32Array | Uint16Array | Int32Array;
+
+/** A tensor whose values come from those of others, whichever way they are read. */
+const derived = (
+  name: string,
+  { dtype }: StoredTensor,
+  shape: readonly number[],
+  compute: <T extends Values>(read: (tensor: StoredTensor) => Promise<T>) => Promise<T>,
+): StoredTensor => ({
+  name,
+  dtype,
+  shape,
+  read: () => compute((tensor) => tensor.read()),
+  readHalf: () => compute((tensor) => tensor.readHalf()),
+  readInts: () => compute((tensor) => tensor.readInts()),
+});
+
+/** The same values under another name, or in another shape with as many elements. */
+export const renamed = (tensor: StoredTensor, name: string, shape = tensor.shape): StoredTensor => ({
+  ...derived(name, tensor, shape, (read) => read(tensor)),
+  ...(shape === tensor.shape && tensor.readRows && { readRows: tensor.readRows }),
+});
 
 /** `[rows, columns]` -> `[columns, rows]`. */
 export function transposed(tensor: StoredTensor, name: string): StoredTensor {
-  const [rows, columns] = tensor.shape;
-  const flip = <T extends Float32Array | Int32Array | Uint16Array>(values: T): T => {
-    const out = values.slice() as T;
+  const [rows, columns] = tensor.shape as [number, number];
+  return derived(name, tensor, [columns, rows], async (read) => {
+    const values = await read(tensor);
+    const out = values.slice() as typeof values;
     for (let r = 0; r < rows; r++)
-      for (let c = 0; c < columns; c++) out[c * rows + r] = values[r * columns + c];
+      for (let c = 0; c < columns; c++) out[c * rows + r] = values[r * columns + c]!;
     return out;
-  };
-  return {
-    name,
-    dtype: tensor.dtype,
-    shape: [columns, rows],
-    read: async () => flip(await tensor.read()),
-    readHalf: async () => flip(await tensor.readHalf()),
-    readInts: async () => flip(await tensor.readInts()),
-  };
+  });
 }
 
-/** Tensors that agree in all but the first axis, one below the other. */
+/** Tensors that agree in all but the first axis, concatenated along it. There must be one at least. */
 export function stacked(parts: readonly StoredTensor[], name: string): StoredTensor {
-  const rows = parts.reduce((sum, part) => sum + part.shape[0], 0);
-  const shape = [rows, ...parts[0].shape.slice(1)];
-  const join = async <T extends Float32Array | Int32Array | Uint16Array>(
-    out: T,
-    read: (part: StoredTensor) => Promise<T>,
-  ) => {
+  const first = parts[0]!;
+  const rows = parts.reduce((sum, part) => sum + part.shape[0]!, 0);
+  const shape = [rows, ...first.shape.slice(1)];
+  return derived(name, first, shape, async <T extends Values>(read: (part: StoredTensor) => Promise<T>) => {
+    const all = await Promise.all(parts.map(read));
+    const out = new (all[0]!.constructor as new (length: number) => T)(elementCount(shape));
     let at = 0;
-    for (const values of await Promise.all(parts.map(read))) {
+    for (const values of all) {
       out.set(values, at);
       at += values.length;
     }
     return out;
-  };
-  return {
-    name,
-    dtype: parts[0].dtype,
-    shape,
-    read: () => join(new Float32Array(elementCount(shape)), (part) => part.read()),
-    readHalf: () => join(new Uint16Array(elementCount(shape)), (part) => part.readHalf()),
-    readInts: () => join(new Int32Array(elementCount(shape)), (part) => part.readInts()),
-  };
+  });
 }

@@ -1,19 +1,18 @@
 /** The objects that PyTorch pickles, whatever the file around them: storages, tensors, state dicts, modules. */
-import { UserError } from '../../engine/errors.js';
-import { PickleError, PickleGlobal, type PickleHooks, PickleObject } from './pickle.js';
+
+import { fileError } from '../fileErrors.js';
+import { isSize, isSizes } from './json.js';
+import { PickleError, PickleGlobal, type PickleHooks, PickleObject } from './pickleObjects.js';
 import {
   type Checkpoint,
   DTYPE_BYTES,
   elementCount,
   gather,
-  readable,
   rowMajorStrides,
   type StoredDType,
   type StoredTensor,
   storedTensor,
 } from './tensors.js';
-
-export const DAMAGED = 'The file is damaged or incomplete: copy or download it again.';
 
 /** Modules are nested by the architecture; a deeper nest than this is a loop. */
 const MAX_MODULE_DEPTH = 32;
@@ -43,9 +42,7 @@ export function readPickled<T>(path: string, what: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    if (error instanceof PickleError)
-      throw new UserError(`${path}: ${readable(`${what} ${error.message}`)}`, DAMAGED);
-    throw error;
+    throw error instanceof PickleError ? fileError(path, `${what} ${error.message}`) : error;
   }
 }
 
@@ -126,14 +123,12 @@ function rebuildTensor([storage, offset, shape, strides]: readonly unknown[]): T
  */
 function persistent(id: unknown): StorageRef {
   const [tag, type, key, , size, view] = Array.isArray(id) ? id : [];
-  const known =
-    type instanceof PickleGlobal && Object.hasOwn(STORAGES, type.name) && /^torch\b/.test(type.module);
-  if (tag !== 'storage' || !known || typeof key !== 'string' || !isSize(size))
-    throw new PickleError(
-      `refers to the storage ${type instanceof PickleGlobal ? type.name : ''}, which is unknown`,
-    );
+  const name = type instanceof PickleGlobal ? type.name : '';
+  const dtype = Object.hasOwn(STORAGES, name) && /^torch\b/.test(type.module) ? STORAGES[name] : undefined;
+  if (tag !== 'storage' || !dtype || typeof key !== 'string' || !isSize(size))
+    throw new PickleError(`refers to the storage ${name}, which is unknown`);
   if (view != null) throw new PickleError('has a storage inside another, as PyTorch wrote before 0.4');
-  return new StorageRef(STORAGES[type.name], key, size);
+  return new StorageRef(dtype, key, size);
 }
 
 interface Found {
@@ -146,8 +141,9 @@ function findTensors(path: string, root: unknown): Found {
   if (root instanceof PickleObject && root.type.module.startsWith('__torch__'))
     return { format: 'TorchScript archive', found: moduleTensors(path, root), metadata: {} };
   if (!(root instanceof Map))
-    throw new UserError(
-      `${path}: it holds ${root instanceof PickleObject ? readable(`a ${root.type.name}`) : 'no dictionary'}, not a state dict`,
+    throw fileError(
+      path,
+      `it holds ${root instanceof PickleObject ? `a ${root.type.name}` : 'no dictionary'}, not a state dict`,
       'Save the weights with torch.save(model.state_dict(), file).',
     );
   const inner = root.get('state_dict');
@@ -172,7 +168,7 @@ function moduleTensors(path: string, root: PickleObject): Map<string, TensorRef>
   for (let visited = 0; open.length > 0; visited++) {
     const { module, prefix, depth } = open.pop()!;
     if (depth > MAX_MODULE_DEPTH || visited > MAX_TENSORS || found.size > MAX_TENSORS)
-      throw new UserError(`${path}: its modules are nested without end`, DAMAGED);
+      throw fileError(path, 'its modules are nested without end');
     for (const [name, value] of module.attributes) {
       if (value instanceof TensorRef) found.set(`${prefix}${name}`, value);
       else if (value instanceof PickleObject)
@@ -194,13 +190,13 @@ function scalars(dictionary: ReadonlyMap<unknown, unknown>): Record<string, stri
 function toStored(path: string, storages: Storages, name: string, tensor: TensorRef): StoredTensor {
   const { storage, offset, shape, strides } = tensor;
   const { dtype } = storage;
-  const fail = (problem: string, mend = DAMAGED): never => {
-    throw new UserError(`${path}: ${readable(`tensor "${name}" ${problem}`)}`, mend);
+  const fail = (problem: string, hint?: string): never => {
+    throw fileError(path, `tensor "${name}" ${problem}`, hint);
   };
   const item = DTYPE_BYTES[dtype];
   const bytesThere = storages.size(storage.key) ?? fail(`has no data: "data/${storage.key}" is missing`);
   const count = elementCount(shape);
-  const span = count === 0 ? 0 : shape.reduce((last, size, axis) => last + (size - 1) * strides[axis], 1);
+  const span = count === 0 ? 0 : shape.reduce((last, size, axis) => last + (size - 1) * strides[axis]!, 1);
   if (bytesThere !== storage.size * item)
     fail(`needs a storage of ${storage.size * item} bytes, but "data/${storage.key}" has ${bytesThere}`);
   if (offset + span > storage.size) fail(`of shape [${shape.join(', ')}] reaches beyond its storage`);
@@ -215,12 +211,4 @@ function toStored(path: string, storages: Storages, name: string, tensor: Tensor
   const parts = isDense && storages.readsParts(storage.key);
   const range = (at: number, length: number) => storages.read(storage.key, offset * item + at, length);
   return storedTensor({ name, dtype, shape, bytes, ...(parts && { range }), fail });
-}
-
-function isSize(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
-}
-
-function isSizes(value: unknown): value is number[] {
-  return Array.isArray(value) && value.every(isSize);
 }

@@ -1,10 +1,12 @@
 /** Tensors on their way into a file: known by shape first, their values one after the other while they are written. */
-import { UserError } from '../../engine/errors.js';
+import { UserError } from '../../engine/index.js';
 import { firstNotFinite } from './finite.js';
 import { DTYPE_BYTES, elementCount, type StoredTensor } from './tensors.js';
 
+/** The dtypes that are written. */
 export type WritableDType = 'F32' | 'F16' | 'I64';
 
+/** A tensor for a file, whose values are read when it is written. */
 export interface WritableTensor {
   readonly name: string;
   readonly dtype: WritableDType;
@@ -13,6 +15,7 @@ export interface WritableTensor {
   bytes(): Promise<Uint8Array>;
 }
 
+/** Bytes of the values. */
 export const byteCount = ({ dtype, shape }: Pick<WritableTensor, 'dtype' | 'shape'>): number =>
   elementCount(shape) * DTYPE_BYTES[dtype];
 

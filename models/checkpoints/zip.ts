@@ -1,7 +1,6 @@
-import { UserError } from '../../engine/errors.js';
+import { fileError } from '../fileErrors.js';
 import type { Platform } from '../platform.js';
 import { crc32Of, crc32OfRange } from './crc32.js';
-import { readable } from './tensors.js';
 
 /** One file of a ZIP archive, as its central directory describes it. */
 export interface ZipEntry {
@@ -31,8 +30,8 @@ const MAX_DIRECTORY = 32 * 2 ** 20;
 const MAX_UNPACKED = 8 * 2 ** 20;
 
 /**
- * A ZIP archive (APPNOTE.TXT, with ZIP64) read piece by piece: checkpoints of gigabytes stay on disk. Libraries that we
- * know either want the whole archive in memory or Node's files; the part of the format that PyTorch writes is small.
+ * A ZIP archive (APPNOTE.TXT, with ZIP64) read piece by piece: checkpoints of gigabytes stay on disk. Why no library:
+ * docs/decisions.md, "Written here, though libraries exist".
  */
 export class ZipArchive {
   private constructor(
@@ -46,17 +45,17 @@ export class ZipArchive {
   static async open(platform: Platform, path: string): Promise<ZipArchive> {
     const fileSize = (await platform.stat(path))?.size ?? 0;
     const { count, offset, size } = await findDirectory(platform, path, fileSize);
-    if (offset + size > fileSize) throw damaged(path, 'its table of contents lies outside the file');
-    if (count > MAX_ENTRIES) throw damaged(path, `it claims to hold ${count} files`);
-    if (size > MAX_DIRECTORY) throw damaged(path, `its table of contents claims to have ${size} bytes`);
+    if (offset + size > fileSize) throw fileError(path, 'its table of contents lies outside the file');
+    if (count > MAX_ENTRIES) throw fileError(path, `it claims to hold ${count} files`);
+    if (size > MAX_DIRECTORY) throw fileError(path, `its table of contents claims to have ${size} bytes`);
     const entries = parseDirectory(path, await platform.read(path, offset, size), count);
     let packed = 0;
     for (const entry of entries.values()) {
       packed += entry.packedSize;
       if (entry.method !== 0 && entry.size > fileSize / 2 + MAX_UNPACKED)
-        throw damaged(path, `"${entry.name}" claims to unpack to ${entry.size} bytes`);
+        throw fileError(path, `"${entry.name}" claims to unpack to ${entry.size} bytes`);
     }
-    if (packed > fileSize) throw damaged(path, 'its files are larger than itself: they overlap');
+    if (packed > fileSize) throw fileError(path, 'its files are larger than itself: they overlap');
     return new ZipArchive(platform, path, fileSize, entries);
   }
 
@@ -74,7 +73,7 @@ export class ZipArchive {
    */
   async readRange(entry: ZipEntry, offset: number, length: number): Promise<Uint8Array> {
     if (offset < 0 || length < 0 || offset + length > entry.size)
-      throw damaged(this.path, `"${entry.name}" is shorter than its use`);
+      throw fileError(this.path, `"${entry.name}" is shorter than its use`);
     if (entry.method !== 0 || length === entry.size)
       return (await this.read(entry)).subarray(offset, offset + length);
     const start = await this.findPacked(entry);
@@ -95,7 +94,7 @@ export class ZipArchive {
   private compare(entry: ZipEntry, found: number): void {
     // PyTorch can be told to write no checksums; the field is zero then.
     if (entry.crc32 !== 0 && found !== entry.crc32)
-      throw damaged(this.path, `the checksum of "${entry.name}" is wrong`);
+      throw fileError(this.path, `the checksum of "${entry.name}" is wrong`);
   }
 
   private async readPacked(entry: ZipEntry): Promise<Uint8Array> {
@@ -108,12 +107,12 @@ export class ZipArchive {
   /** Where the data of an entry begins. */
   private async findPacked(entry: ZipEntry): Promise<number> {
     const { headerOffset, name } = entry;
-    if (headerOffset + 30 > this.fileSize) throw damaged(this.path, `"${name}" lies outside the file`);
+    if (headerOffset + 30 > this.fileSize) throw fileError(this.path, `"${name}" lies outside the file`);
     const header = dataView(await this.platform.read(this.path, headerOffset, 30));
     if (header.getUint32(0, true) !== LOCAL_SIGNATURE)
-      throw damaged(this.path, `"${name}" is not where the table of contents says`);
+      throw fileError(this.path, `"${name}" is not where the table of contents says`);
     const start = headerOffset + 30 + header.getUint16(26, true) + header.getUint16(28, true);
-    if (start + entry.packedSize > this.fileSize) throw damaged(this.path, `"${name}" is cut off`);
+    if (start + entry.packedSize > this.fileSize) throw fileError(this.path, `"${name}" is cut off`);
     return start;
   }
 
@@ -134,9 +133,9 @@ export class ZipArchive {
         size += chunk.length;
       }
     } catch {
-      throw damaged(this.path, `"${entry.name}" cannot be decompressed`);
+      throw fileError(this.path, `"${entry.name}" cannot be decompressed`);
     }
-    if (size !== entry.size) throw damaged(this.path, `"${entry.name}" does not have the announced size`);
+    if (size !== entry.size) throw fileError(this.path, `"${entry.name}" does not have the announced size`);
     return out;
   }
 }
@@ -162,7 +161,7 @@ async function findDirectory(platform: Platform, path: string, fileSize: number)
     const hasLocator = at >= 20 && tail.getUint32(at - 20, true) === LOCATOR64_SIGNATURE;
     return hasLocator ? readDirectory64(platform, path, fileSize, safe(tail, at - 12)) : directory;
   }
-  throw damaged(path, 'its end, the table of contents, is missing');
+  throw fileError(path, 'its end, the table of contents, is missing');
 }
 
 async function readDirectory64(
@@ -171,9 +170,9 @@ async function readDirectory64(
   fileSize: number,
   at: number,
 ): Promise<Directory> {
-  if (at + 56 > fileSize) throw damaged(path, 'its table of contents lies outside the file');
+  if (at + 56 > fileSize) throw fileError(path, 'its table of contents lies outside the file');
   const end = dataView(await platform.read(path, at, 56));
-  if (end.getUint32(0, true) !== END64_SIGNATURE) throw damaged(path, 'its ZIP64 end record is damaged');
+  if (end.getUint32(0, true) !== END64_SIGNATURE) throw fileError(path, 'its ZIP64 end record is damaged');
   return { count: safe(end, 32), size: safe(end, 40), offset: safe(end, 48) };
 }
 
@@ -183,11 +182,11 @@ function parseDirectory(path: string, bytes: Uint8Array, count: number): Map<str
   let at = 0;
   for (let i = 0; i < count; i++) {
     if (at + 46 > bytes.length || view.getUint32(at, true) !== CENTRAL_SIGNATURE)
-      throw damaged(path, 'its table of contents is damaged');
+      throw fileError(path, 'its table of contents is damaged');
     const nameEnd = at + 46 + view.getUint16(at + 28, true);
     const extraEnd = nameEnd + view.getUint16(at + 30, true);
     const end = extraEnd + view.getUint16(at + 32, true);
-    if (end > bytes.length) throw damaged(path, 'its table of contents is cut off');
+    if (end > bytes.length) throw fileError(path, 'its table of contents is cut off');
     const name = new TextDecoder().decode(bytes.subarray(at + 46, nameEnd));
     const entry = {
       name,
@@ -197,8 +196,8 @@ function parseDirectory(path: string, bytes: Uint8Array, count: number): Map<str
       size: view.getUint32(at + 24, true),
       headerOffset: view.getUint32(at + 42, true),
     };
-    if (view.getUint16(at + 8, true) & 1) throw damaged(path, `"${name}" is encrypted`);
-    if (entries.has(name)) throw damaged(path, `it holds "${name}" twice`);
+    if (view.getUint16(at + 8, true) & 1) throw fileError(path, `"${name}" is encrypted`);
+    if (entries.has(name)) throw fileError(path, `it holds "${name}" twice`);
     entries.set(name, checkEntry(path, withZip64(entry, dataView(bytes.subarray(nameEnd, extraEnd)))));
     at = end;
   }
@@ -224,9 +223,9 @@ function withZip64(entry: ZipEntry, extra: DataView): ZipEntry {
 
 function checkEntry(path: string, entry: ZipEntry): ZipEntry {
   if (entry.method !== 0 && entry.method !== 8)
-    throw damaged(path, `"${entry.name}" is packed by method ${entry.method}, not stored or deflated`);
+    throw fileError(path, `"${entry.name}" is packed by method ${entry.method}, not stored or deflated`);
   if (entry.method === 0 && entry.size !== entry.packedSize)
-    throw damaged(path, `"${entry.name}" is stored but has two sizes`);
+    throw fileError(path, `"${entry.name}" is stored but has two sizes`);
   return entry;
 }
 
@@ -238,11 +237,4 @@ function safe(view: DataView, at: number): number {
 
 function dataView(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-function damaged(path: string, problem: string): UserError {
-  return new UserError(
-    `${path}: ${readable(problem)}`,
-    'The file is damaged or incomplete: copy or download it again.',
-  );
 }

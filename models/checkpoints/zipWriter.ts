@@ -1,5 +1,5 @@
 /** Writes ZIP archives as PyTorch does: stored, every entry's data on a multiple of 64 bytes (for memory mapping). */
-import { UserError } from '../../engine/errors.js';
+import { UserError } from '../../engine/index.js';
 import { crc32 } from './crc32.js';
 
 const ALIGNMENT = 64;

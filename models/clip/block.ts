@@ -1,12 +1,6 @@
 /** The transformer block that both towers are made of. */
 
-import type { Tensor } from '../../engine/graph/tensor.js';
-import { add } from '../../engine/ops/add.js';
-import { attention } from '../../engine/ops/attention.js';
-import { gatherRows } from '../../engine/ops/gatherRows.js';
-import { layerNorm } from '../../engine/ops/layerNorm.js';
-import { linear } from '../../engine/ops/linear.js';
-import { reshape } from '../../engine/ops/reshape.js';
+import { add, attention, gatherRows, layerNorm, linear, reshape, type Tensor } from '../../engine/index.js';
 import type { ClipConfig } from './config.js';
 import type { Precision } from './precision.js';
 import type { Weights } from './weights.js';

@@ -1,6 +1,6 @@
 /** Class names in a template, as token sequences. */
-import { UserError } from '../../engine/errors.js';
-import { readable } from '../checkpoints/tensors.js';
+import { UserError } from '../../engine/index.js';
+import { readable } from '../fileErrors.js';
 import { fillTemplate } from './templates.js';
 import { MAX_TEXT, type Tokenizer } from './tokenizer.js';
 

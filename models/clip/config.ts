@@ -1,6 +1,8 @@
-import { UserError } from '../../engine/errors.js';
-import { type Checkpoint, type ModelConfigJson, readable } from '../checkpoints/tensors.js';
+import type { UserError } from '../../engine/index.js';
+import type { Checkpoint, ModelConfigJson } from '../checkpoints/tensors.js';
+import { fileError } from '../fileErrors.js';
 
+/** The sizes of a transformer. */
 export interface TowerConfig {
   readonly width: number;
   readonly layers: number;
@@ -8,7 +10,7 @@ export interface TowerConfig {
   readonly heads: number;
 }
 
-/** The architecture of a CLIP with a ViT image encoder, as spec 4.1 tabulates it. */
+/** The architecture of a CLIP with a ViT image encoder, as docs/method.md 4.1 tabulates it. */
 export interface ClipConfig {
   /** Length of the features that both towers end in. */
   readonly embed: number;
@@ -29,15 +31,18 @@ export interface ClipConfig {
   readonly layerNormEps: number;
 }
 
+/** The activation of a block's MLP. */
 export type Activation = 'quickGelu' | 'gelu';
+/** Sizes of the axes of a tensor. */
 export type Shape = readonly number[];
+type Matrix = readonly [rows: number, columns: number];
 
 const HEAD_SIZE = 64;
 /** ViT-bigG has 48. */
 const MAX_LAYERS = 256;
 
 /**
- * The architecture that the shapes of a canonical state dict imply (spec 4.4), with the activation and the LayerNorm
+ * The architecture that the shapes of a canonical state dict imply (docs/method.md 4.4), with the activation and the LayerNorm
  * epsilon of its Hugging Face or open_clip config, where there is one; QuickGELU and 1e-5 otherwise.
  *
  * @param checkpoint `tensors` under OpenAI's names
@@ -49,14 +54,14 @@ export function inferConfig(
   },
 ): ClipConfig {
   const { path, tensors } = checkpoint;
-  const fail = (problem: string, mend = 'Give a checkpoint of a whole CLIP with a ViT image encoder.') =>
-    new UserError(`${path}: ${readable(problem)}`, mend);
-  const shape = (name: string, rank: number): Shape => {
+  const fail: Fail = (problem, hint = 'Give a checkpoint of a whole CLIP with a ViT image encoder.') =>
+    fileError(path, problem, hint);
+  const shape = <S extends Shape>(name: string, rank: S['length']): S => {
     const found = tensors.get(name)?.shape;
     if (!found) throw fail(`"${name}" is missing`);
     if (found.length !== rank || found.some((size) => size < 1))
       throw fail(`"${name}" has the shape [${found.join(', ')}] where ${rank} sizes are expected`);
-    return found;
+    return found as S;
   };
   const tower = (width: number, prefix: string): TowerConfig => {
     if (width % HEAD_SIZE !== 0)
@@ -66,18 +71,20 @@ export function inferConfig(
     return { width, layers, heads: width / HEAD_SIZE };
   };
 
-  const [width, , patch] = shape('visual.conv1.weight', 4);
-  const [tokens] = shape('visual.positional_embedding', 2);
+  const [width, , patch] = shape<readonly [number, number, number, number]>('visual.conv1.weight', 4);
+  const [tokens] = shape<Matrix>('visual.positional_embedding', 2);
   const grid = Math.round(Math.sqrt(tokens - 1));
   if (grid < 1 || grid * grid + 1 !== tokens)
     throw fail(`"visual.positional_embedding" has ${tokens} rows, which is no square plus one`);
-  const [, embed] = shape('visual.proj', 2);
+  const [, embed] = shape<Matrix>('visual.proj', 2);
   const vision = { ...tower(width, 'visual.transformer.'), patch, resolution: grid * patch, tokens };
 
   let text: ClipConfig['text'] = { width: 0, layers: 0, heads: 0, vocabulary: 0, contextLength: 0 };
   if (tensors.has('positional_embedding') || tensors.has('token_embedding.weight')) {
-    const [contextLength, textWidth] = shape('positional_embedding', 2);
-    const vocabulary = tensors.has('token_embedding.weight') ? shape('token_embedding.weight', 2)[0] : 0;
+    const [contextLength, textWidth] = shape<Matrix>('positional_embedding', 2);
+    const vocabulary = tensors.has('token_embedding.weight')
+      ? shape<Matrix>('token_embedding.weight', 2)[0]
+      : 0;
     text = { ...tower(textWidth, 'transformer.'), vocabulary, contextLength };
   }
   const shapes = { embed, vision, text };
@@ -85,7 +92,7 @@ export function inferConfig(
   return { ...shapes, activation, layerNormEps };
 }
 
-/** Every tensor of a CLIP of this architecture under OpenAI's name, with its shape (spec 4.4). */
+/** Every tensor of a CLIP of this architecture under OpenAI's name, with its shape (docs/method.md 4.4). */
 export function expectedShapes(config: Omit<ClipConfig, 'activation' | 'layerNormEps'>): Map<string, Shape> {
   const { embed, vision, text } = config;
   const shapes = new Map<string, Shape>([
@@ -133,7 +140,7 @@ function countBlocks(names: Iterable<string>, prefix: string): number {
   return numbers.size;
 }
 
-type Fail = (problem: string, mend?: string) => UserError;
+type Fail = (problem: string, hint?: string) => UserError;
 type Shapes = Pick<ClipConfig, 'embed' | 'vision' | 'text'>;
 
 /** What shapes cannot tell, from the config beside the weights; what they can tell must agree with it. */

@@ -1,8 +1,5 @@
 /** A CLIP model on a device: weights uploaded tensor by tensor, what the host needs left in the file until it does. */
-import { UserError } from '../../engine/errors.js';
-import type { Gpu } from '../../engine/gpu/gpu.js';
-import { release } from '../../engine/gpu/memory.js';
-import { constant, type Tensor, variable } from '../../engine/graph/tensor.js';
+import { constant, type Gpu, release, type Tensor, UserError, variable } from '../../engine/index.js';
 import type { ClipCheckpoint } from '../checkpoints/load.js';
 import type { StoredTensor } from '../checkpoints/tensors.js';
 import type { ClipConfig } from './config.js';
@@ -21,6 +18,7 @@ export interface ClipGraph {
   readonly logitScale: number;
 }
 
+/** A CLIP whose weights are on a device. */
 export interface ClipModel extends ClipGraph {
   /** Token embeddings `[vocabulary, text width]`, of which a class set needs few rows; absent in checkpoints without them. */
   readonly tokenTable?: StoredTensor;
@@ -31,6 +29,7 @@ export interface ClipModel extends ClipGraph {
   release(): void;
 }
 
+/** What of a CLIP is loaded, and how. */
 export interface LoadOptions {
   readonly vision?: boolean;
   readonly text?: boolean;

@@ -1,6 +1,5 @@
 /** How matrices and activations are stored; sums, norms, losses, the residual stream and what is trained are float32 in any case. */
-import type { Capabilities } from '../../engine/gpu/gpu.js';
-import { multipliesHalves } from '../../engine/kernels/matmul/tensorCore.js';
+import { type Capabilities, hasFloat16TensorCores } from '../../engine/index.js';
 
 /** How frozen matrices are stored, and on tensor cores the activations between them. */
 export type Precision = 'f32' | 'f16';
@@ -17,4 +16,4 @@ export const weightDtype = (name: string, shape: readonly number[], precision: P
  * @param capabilities of the adapter; without it, one without tensor cores
  */
 export const activationDtype = (precision: Precision, capabilities?: Capabilities): Precision =>
-  precision === 'f16' && capabilities && multipliesHalves(capabilities) ? 'f16' : 'f32';
+  precision === 'f16' && capabilities && hasFloat16TensorCores(capabilities) ? 'f16' : 'f32';

@@ -2,13 +2,16 @@
  * CLIP's text encoder, with prompts. Attention is causal and only the row of the end-of-text token is read, so
  * sequences are cut behind the longest one of the class set: the same numbers for a fraction of the work.
  */
-import { UserError } from '../../engine/errors.js';
-import { constant, type Tensor } from '../../engine/graph/tensor.js';
-import { add } from '../../engine/ops/add.js';
-import { gatherRows } from '../../engine/ops/gatherRows.js';
-import { keep } from '../../engine/ops/keep.js';
-import { matmul } from '../../engine/ops/matmul.js';
-import { replaceTokens } from '../../engine/ops/tokens.js';
+import {
+  add,
+  checkpoint,
+  constant,
+  gatherRows,
+  matmul,
+  replaceTokens,
+  type Tensor,
+  UserError,
+} from '../../engine/index.js';
 import type { StoredTensor } from '../checkpoints/tensors.js';
 import { block, norm } from './block.js';
 import type { ClipConfig } from './config.js';
@@ -142,7 +145,7 @@ export function encodeText(
   x = add(x, firstRows(weights.get('positional_embedding'), length));
   for (let i = 0; i < layers; i++) {
     if (i > 0 && prompts[i]) x = replaceTokens(x, 1, prompts[i]!);
-    x = block(keep(x), weights, `transformer.resblocks.${i}`, config, {
+    x = block(checkpoint(x), weights, `transformer.resblocks.${i}`, config, {
       heads,
       causal: true,
       ...(i === layers - 1 && { rows: endRows }),

@@ -1,9 +1,5 @@
 /** Runs the text encoder over any number of token sequences, a fixed number at a time. */
-import { UserError } from '../../engine/errors.js';
-import type { Gpu } from '../../engine/gpu/gpu.js';
-import { write } from '../../engine/gpu/memory.js';
-import { Plan } from '../../engine/gpu/plan.js';
-import { input, type Tensor } from '../../engine/graph/tensor.js';
+import { type Gpu, input, Plan, type Tensor, UserError, write } from '../../engine/index.js';
 import type { StoredTensor } from '../checkpoints/tensors.js';
 import type { ClipModel } from './model.js';
 import { encodeText, lookUp, readTokenRows, trimTokens } from './text.js';

@@ -1,7 +1,5 @@
 /** Weights on their way from a file to a device. */
-import type { Gpu } from '../../engine/gpu/gpu.js';
-import { release, write } from '../../engine/gpu/memory.js';
-import type { HostData, Tensor } from '../../engine/graph/tensor.js';
+import { type Gpu, type HostData, release, type Tensor, write } from '../../engine/index.js';
 
 /** A weight, and where its values come from. */
 export interface WeightSource {

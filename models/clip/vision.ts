@@ -1,12 +1,16 @@
-/** CLIP's image encoder, with prompts (spec: OpenAI's VisionTransformer; prompts as in IVLP and PromptSRC). */
+/** CLIP's image encoder, with prompts (docs/method.md 1.2, 4.2). */
 
-import { constant, type Tensor } from '../../engine/graph/tensor.js';
-import { add } from '../../engine/ops/add.js';
-import { keep } from '../../engine/ops/keep.js';
-import { matmul } from '../../engine/ops/matmul.js';
-import { patchEmbedding } from '../../engine/ops/patches.js';
-import { reshape } from '../../engine/ops/reshape.js';
-import { insertTokens, replaceTokens } from '../../engine/ops/tokens.js';
+import {
+  add,
+  checkpoint,
+  constant,
+  insertTokens,
+  matmul,
+  patchEmbedding,
+  replaceTokens,
+  reshape,
+  type Tensor,
+} from '../../engine/index.js';
 import { block, norm } from './block.js';
 import type { ClipConfig } from './config.js';
 import type { Weights } from './weights.js';
@@ -39,7 +43,7 @@ export function encodeImages(
   const rows = constant(classRows, [batch], 'class token rows');
   for (let i = 0; i < layers; i++) {
     if (i > 0 && prompts[i]) x = replaceTokens(x, tokens, prompts[i]!);
-    x = block(keep(x), weights, `visual.transformer.resblocks.${i}`, config, {
+    x = block(checkpoint(x), weights, `visual.transformer.resblocks.${i}`, config, {
       heads,
       causal: false,
       ...(i === layers - 1 && { rows }),

@@ -1,7 +1,8 @@
 /** The weights of a CLIP model as graph leaves, under their canonical (OpenAI) names. */
-import type { Tensor } from '../../engine/graph/tensor.js';
+import type { Tensor } from '../../engine/index.js';
 import type { Precision } from './precision.js';
 
+/** The weights of a CLIP by name. */
 export class Weights {
   /** @param activations how what stands between matrices is stored */
   constructor(

@@ -11,6 +11,7 @@ const AT_ONCE = 64;
 /** From so many on it takes seconds, and a bar shows how far it is. */
 const MANY = 5000;
 
+/** How many broken images are tolerated. */
 export interface CheckOptions {
   /** Largest share of broken images, 0 to 1. */
   readonly maxBroken: number;

@@ -1,5 +1,5 @@
-import { UserError } from '../../engine/errors.js';
-import { readable } from '../checkpoints/tensors.js';
+import { UserError } from '../../engine/index.js';
+import { readable } from '../fileErrors.js';
 
 /** A class name as it stands in a prompt: underscores are spaces; case is kept. */
 export function promptName(name: string): string {
@@ -36,6 +36,7 @@ export function requireDistinct(names: readonly string[], where: string): void {
     );
 }
 
+/** A class folder, and the name of the class in prompts. */
 export interface NamedFolder {
   readonly folder: string;
   readonly name: string;

@@ -1,5 +1,5 @@
 /** A data set's own folder: what images it holds, and that nothing in it leads anywhere else. */
-import { UserError } from '../../engine/errors.js';
+import { UserError } from '../../engine/index.js';
 import type { FileEntry, Platform } from '../platform.js';
 
 const IMAGE = /\.(jpe?g|png|webp|gif|bmp|tiff?|avif)$/i;
@@ -10,8 +10,10 @@ const NAMED = 3;
 /** Questions to the file system at a time. */
 const AT_ONCE = 64;
 
+/** Whether a file has the name of an image in a format that is read. */
 export const isImageName = (path: string): boolean => IMAGE.test(path);
 
+/** A folder with images; collects what in it was left out. */
 export class DataFolder {
   private readonly noImages: string[] = [];
   private readonly unread: string[] = [];

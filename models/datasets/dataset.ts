@@ -6,6 +6,7 @@ export interface ImageItem {
   readonly label: number;
 }
 
+/** Lists of images with their classes. */
 export interface Dataset {
   readonly name: string;
   /** In label order, with spaces as in a prompt. Empty when the images have no labels. */
@@ -19,6 +20,7 @@ export interface Dataset {
   readonly notes?: string[];
 }
 
+/** How a data set is found and split. */
 export interface DatasetOptions {
   /** Which one, when a folder holds several of the known data sets: a name or folder of `LAYOUTS`. */
   readonly dataset?: string;

@@ -1,11 +1,12 @@
 /** Data sets without a fixed layout: class folders, flat folders, lists of paths. */
-import { UserError } from '../../engine/errors.js';
+import { UserError } from '../../engine/index.js';
 import type { Platform } from '../platform.js';
 import { type NamedFolder, parseClassNames, promptName, requireDistinct } from './classNames.js';
 import { DataFolder, inParts, isImageName } from './dataFolder.js';
 import type { Dataset, DatasetOptions, ImageItem } from './dataset.js';
 import { resolveListed } from './listedPaths.js';
 
+/** Whether a folder is at `path`, links followed. */
 export async function isFolder(platform: Platform, path: string): Promise<boolean> {
   return (await platform.stat(path))?.kind === 'folder';
 }
@@ -155,10 +156,10 @@ export async function readPathList(
   const images = await resolveListed(
     data,
     lines.map(({ text }) => text),
-    { start: folder, absolute: true, where: (index) => `${path} line ${lines[index].number}` },
+    { start: folder, absolute: true, where: (index) => `${path} line ${lines[index]!.number}` },
   );
   await inParts(images, async (image, index) => {
-    const where = `${image}, listed in ${path} line ${lines[index].number},`;
+    const where = `${image}, listed in ${path} line ${lines[index]!.number},`;
     if (!isImageName(image))
       throw new UserError(
         `${where} is no image`,

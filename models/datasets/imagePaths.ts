@@ -1,5 +1,5 @@
 /** Image files that a user names one by one or by their folders. */
-import { UserError } from '../../engine/errors.js';
+import { UserError } from '../../engine/index.js';
 import type { Platform } from '../platform.js';
 import { DataFolder } from './dataFolder.js';
 import type { DatasetOptions, ImageItem } from './dataset.js';

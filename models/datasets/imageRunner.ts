@@ -1,9 +1,5 @@
 /** Runs a graph over any number of image files: decode, crop on the GPU, replay the plan, read the rows. */
-import { UserError } from '../../engine/errors.js';
-import type { Gpu } from '../../engine/gpu/gpu.js';
-import { leafBuffer, release } from '../../engine/gpu/memory.js';
-import { Plan } from '../../engine/gpu/plan.js';
-import { input, type Tensor } from '../../engine/graph/tensor.js';
+import { type Gpu, input, leafBuffer, Plan, release, type Tensor, UserError } from '../../engine/index.js';
 import { GpuPreprocessor } from '../images/gpuPreprocess.js';
 import type { PreparedImage } from '../images/types.js';
 import type { Job, ProgressBar } from '../job.js';
@@ -19,6 +15,7 @@ export interface ImageRows {
   readonly missing: ReadonlySet<number>;
 }
 
+/** A compiled graph of images, and the preprocessor that feeds it. */
 export class ImageRunner {
   private constructor(
     private readonly gpu: Gpu,

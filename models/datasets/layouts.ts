@@ -1,5 +1,5 @@
 /** Where the paper's eleven data sets and the four ImageNet variants keep their files in CoOp's folders, an entry each. */
-import { UserError } from '../../engine/errors.js';
+import { UserError } from '../../engine/index.js';
 import type { Platform } from '../platform.js';
 import { parseClassNames, promptName } from './classNames.js';
 import type { DataFolder } from './dataFolder.js';
@@ -8,6 +8,7 @@ import { isFolder } from './folder.js';
 import { resolveListed } from './listedPaths.js';
 import { loadSplitFile, tieNotes } from './split.js';
 
+/** A known data set in CoOp's folders. */
 export interface Layout {
   readonly name: string;
   /** The folder's name in a folder of data sets. */
@@ -17,6 +18,7 @@ export interface Layout {
   load(data: DataFolder): Promise<Dataset>;
 }
 
+/** The known data sets. */
 export const LAYOUTS: readonly Layout[] = [
   imageNet(),
   splitJson('Caltech101', 'caltech-101', '101_ObjectCategories'),
@@ -55,7 +57,7 @@ export async function knownName(
   if (wanted !== undefined) return LAYOUTS.find((layout) => isCalled(layout, wanted))?.name;
   if ((await platform.stat(path))?.kind !== 'folder') return undefined;
   const found = await findLayouts(platform, path);
-  return found.length === 1 ? found[0].layout.name : undefined;
+  return found.length === 1 ? found[0]!.layout.name : undefined;
 }
 
 /** The layouts found at `path` itself, or else in the folders under it; only the one called `wanted`, if given. */
@@ -118,7 +120,7 @@ function aircraft(): Layout {
           where: (index) => `${platform.join(folder, file)}: "${rows[index]}"`,
         },
       );
-      return paths.map((path, i) => ({ path, label: labels[i] }));
+      return paths.map((path, i) => ({ path, label: labels[i]! }));
     };
     const [train, val, test] = [await part('train'), await part('val'), await part('test')];
     return { name: 'FGVCAircraft', classNames: variants.map(promptName), train, val, test };
@@ -170,7 +172,7 @@ function imageNetVariant(name: string, folder: string, images: string, key: 'num
 
 async function readWnidNames(platform: Platform, folder: string) {
   const text = await platform.readText(platform.join(folder, 'classnames.txt'));
-  const wnids = text.split('\n').map((line) => line.trim().split(' ', 1)[0]);
+  const wnids = text.split('\n').map((line) => line.trim().split(' ', 1)[0]!);
   return parseClassNames(text, new Set(wnids));
 }
 

@@ -1,10 +1,11 @@
 /** Paths of images as they stand in lists and split files. */
-import { UserError } from '../../engine/errors.js';
+import { UserError } from '../../engine/index.js';
 import { type DataFolder, inParts } from './dataFolder.js';
 
 /** From the root of a disk on, as any system writes it. */
 const isAbsolute = (path: string): boolean => /^([/\\]|[A-Za-z]:)/.test(path);
 
+/** How the paths of a list are resolved. */
 export interface ListedPaths {
   /** The folder that relative paths start at: the data folder, or so many folders below it. */
   readonly start: string;
@@ -28,11 +29,9 @@ export async function resolveListed(
   const { platform } = data;
   const join = (path: string) =>
     isAbsolute(path) && (absolute || data.allowOutside) ? path : platform.join(start, path);
-  const plain = [...listed];
-  const slashed = [...listed.keys()].filter((index) => listed[index].includes('\\'));
-  await inParts(slashed, async (index) => {
-    if (!(await platform.stat(join(listed[index])))) plain[index] = listed[index].replaceAll('\\', '/');
-  });
+  const plain = await inParts(listed, async (path) =>
+    path.includes('\\') && !(await platform.stat(join(path))) ? path.replaceAll('\\', '/') : path,
+  );
   if (!data.allowOutside)
     plain.forEach((path, index) => {
       if (isAbsolute(path) ? !absolute : leadsOut(path, below))
@@ -41,13 +40,12 @@ export async function resolveListed(
           'Correct the path, or allow it with --allow-outside.',
         );
     });
-  const resolved = plain.map(join);
-  const relative = [...resolved.keys()].filter((index) => !isAbsolute(plain[index]));
+  const relative = [...plain.entries()].filter(([, path]) => !isAbsolute(path));
   await data.requireAllInside(
-    relative.map((index) => resolved[index]),
-    (index) => `${where(relative[index])}: `,
+    relative.map(([, path]) => join(path)),
+    (index) => `${where(relative[index]![0])}: `,
   );
-  return resolved;
+  return plain.map(join);
 }
 
 /** Whether a relative path climbs out of the folder `below` folders above the one that it starts at. */

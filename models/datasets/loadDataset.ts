@@ -1,5 +1,5 @@
 /** Finds the data set at a path, whatever its form. */
-import { UserError } from '../../engine/errors.js';
+import { UserError } from '../../engine/index.js';
 import type { Platform } from '../platform.js';
 import { DataFolder } from './dataFolder.js';
 import type { Dataset, DatasetOptions } from './dataset.js';
@@ -41,8 +41,9 @@ export async function loadDataset(
   }
   const layouts = await findLayouts(platform, path, options.dataset);
   if (options.dataset !== undefined && layouts.length === 0) throw notThere(path, options.dataset);
-  if (layouts.length === 1) {
-    const [{ layout, folder }] = layouts;
+  const [known] = layouts;
+  if (known && layouts.length === 1) {
+    const { layout, folder } = known;
     const data = await DataFolder.open(platform, folder, options.allowOutside);
     const loaded = await layout.load(data);
     return { ...loaded, notes: [...(loaded.notes ?? []), ...data.notes()] };

@@ -1,4 +1,4 @@
-import { UserError } from '../../engine/errors.js';
+import { UserError } from '../../engine/index.js';
 import { prepareFile } from '../images/prepare.js';
 import type {
   CropRule,
@@ -13,6 +13,7 @@ import { Random } from '../random.js';
 import type { ImageItem } from './dataset.js';
 import { BrokenImage, type Skipped } from './skipped.js';
 
+/** What a loader draws, prepares and caches. */
 export interface LoaderOptions {
   readonly batch: number;
   readonly seed: number;
@@ -40,6 +41,7 @@ export interface LoaderOptions {
   readonly skipped?: Skipped;
 }
 
+/** Prepared images with what is known of them, all in the same order. */
 export interface Batch {
   readonly images: readonly PreparedImage[];
   /** The same crops at `otherSize`. */
@@ -174,10 +176,10 @@ export class Loader {
         : await this.replace(order, first, wanted, read, epoch);
     const files = indices.map((index) => read.get(index)!);
     return {
-      images: files.map(({ images }) => images[0]),
-      ...(otherSize !== undefined && { otherImages: files.map(({ images }) => images[1]) }),
+      images: files.map(({ images }) => images[0]!),
+      ...(otherSize !== undefined && { otherImages: files.map(({ images }) => images[1]!) }),
       ...(hash && { hashes: files.map((file) => file.hash!) }),
-      items: indices.map((index) => this.items[index]),
+      items: indices.map((index) => this.items[index]!),
       indices,
     };
   }
@@ -204,7 +206,7 @@ export class Loader {
   ): Promise<number> {
     let again: number | undefined;
     for (let step = 1; step < order.length; step++) {
-      const index = order[(broken + step) % order.length];
+      const index = order[(broken + step) % order.length]!;
       if (read.has(index)) again ??= index;
       else {
         const file = await this.read(index, epoch);
@@ -247,7 +249,7 @@ export class Loader {
   private async prepare(index: number, epoch: number): Promise<PreparedFile> {
     const { batch, size, otherSize, hash } = this.options;
     const { images, ...file } = await prepare(this.platform, {
-      path: this.items[index].path,
+      path: this.items[index]!.path,
       rule: this.rule(index, epoch),
       sizes: otherSize === undefined ? [size] : [size, otherSize],
       decoded: this.cache.get(index),

@@ -15,6 +15,7 @@ export class BrokenImage extends UserError {
   }
 }
 
+/** A broken image, and why it cannot be used. */
 export interface SkippedImage {
   readonly path: string;
   readonly reason: string;

@@ -1,12 +1,12 @@
 /** CoOp's split files: `{"train": [[path, label, class name], ...], "val": ..., "test": ...}`. */
-import { UserError } from '../../engine/errors.js';
-import { readable } from '../checkpoints/tensors.js';
+import { UserError } from '../../engine/index.js';
+import { readable } from '../fileErrors.js';
 import { equalNames, promptName } from './classNames.js';
 import type { DataFolder } from './dataFolder.js';
 import type { Dataset, ImageItem } from './dataset.js';
 import { resolveListed } from './listedPaths.js';
 
-const MEND = 'Download the split file again from CoOp’s DATASETS.md.';
+const HINT = 'Download the split file again from CoOp’s DATASETS.md.';
 
 /**
  * Reads a split file's content. Class names are the file's own (CoOp's rules for Caltech, EuroSAT, Cars, SUN and UCF are
@@ -24,19 +24,19 @@ export function parseSplit(
   try {
     json = JSON.parse(text);
   } catch {
-    throw new UserError(`${where} is not valid JSON`, MEND);
+    throw new UserError(`${where} is not valid JSON`, HINT);
   }
   const names = new Map<number, string>();
   const part = (key: string): ImageItem[] => {
     const rows = (json as Record<string, unknown> | null)?.[key];
-    if (!Array.isArray(rows)) throw new UserError(`${where} has no list "${key}"`, MEND);
+    if (!Array.isArray(rows)) throw new UserError(`${where} has no list "${key}"`, HINT);
     return rows.map((row: unknown, index) => {
       const [path, label, name] = Array.isArray(row) ? row : [];
       if (typeof path !== 'string' || !Number.isInteger(label) || label < 0 || typeof name !== 'string')
-        throw new UserError(`${where}: "${key}" entry ${index} is not [path, label, class name]`, MEND);
+        throw new UserError(`${where}: "${key}" entry ${index} is not [path, label, class name]`, HINT);
       const known = names.get(label);
       if (known !== undefined && known !== name)
-        throw new UserError(readable(`${where}: label ${label} is both "${known}" and "${name}"`), MEND);
+        throw new UserError(readable(`${where}: label ${label} is both "${known}" and "${name}"`), HINT);
       names.set(label, name);
       return { path: resolve(path), label };
     });
@@ -45,11 +45,11 @@ export function parseSplit(
   const classNames = Array.from({ length: names.size }, (_, label) => {
     const name = names.get(label);
     if (name === undefined)
-      throw new UserError(`${where}: label ${label} of ${names.size} is not used`, MEND);
+      throw new UserError(`${where}: label ${label} of ${names.size} is not used`, HINT);
     return promptName(name);
   });
   if (train.length === 0 || test.length === 0)
-    throw new UserError(`${where}: "${train.length === 0 ? 'train' : 'test'}" is empty`, MEND);
+    throw new UserError(`${where}: "${train.length === 0 ? 'train' : 'test'}" is empty`, HINT);
   return { classNames, train, val, test, notes: tieNotes(classNames) };
 }
 
@@ -89,11 +89,11 @@ export async function loadSplitFile(
         where: (index) => `${file}: "${key}" entry ${index}`,
       },
     );
-    return items.map(({ label }, i) => ({ path: paths[i], label }));
+    return items.map(({ label }, i) => ({ path: paths[i]!, label }));
   };
   const [train, val, test] = [await resolved('train'), await resolved('val'), await resolved('test')];
   // One of each tells whether the images were unpacked in the right place; the rest is found out when decoded.
-  for (const { path } of [train[0], test[0]])
+  for (const { path } of [train[0]!, test[0]!])
     if (!(await platform.stat(path)))
       throw new UserError(
         `${path}, listed in ${file}, does not exist`,

@@ -1,9 +1,16 @@
 /** CLIP's image transform on the GPU: raw bytes in, normalised planes out, equal to Pillow (shaders/resample.wgsl). */
-import { UserError } from '../../engine/errors.js';
-import type { Gpu } from '../../engine/gpu/gpu.js';
-import { bindBuffers, getKernel, type Kernel } from '../../engine/kernels/kernel.js';
-import { checksOf } from '../../engine/kernels/kernelChecks.js';
-import { type KernelSource, shaderKernel } from '../../engine/kernels/kernelSource.js';
+import {
+  bindBuffers,
+  checksOf,
+  type Gpu,
+  getKernel,
+  type Kernel,
+  type KernelSource,
+  observerOf,
+  shaderKernel,
+  submit,
+  UserError,
+} from '../../engine/index.js';
 import { IMAGE_DEVIATION, IMAGE_MEAN } from './preprocess.js';
 import { preprocessFault } from './preprocessFault.js';
 import type { PreparedImage } from './types.js';
@@ -12,6 +19,7 @@ import type { PreparedImage } from './types.js';
 const IMAGE_WORDS = 9;
 const GROUP = [32, 4] as const;
 
+/** Sizes that a preprocessor is made for. */
 export interface GpuPreprocessorOptions {
   /** Edge of the result in pixels. */
   readonly size: number;
@@ -71,6 +79,7 @@ export class GpuPreprocessor {
     const made = await gpu.wait(Promise.all([getKernel(gpu, across), getKernel(gpu, down)]));
     const preprocessor = new GpuPreprocessor(gpu, options, { across: made[0], down: made[1] });
     const fault = () => preprocessFault(gpu, preprocessor, options);
+    observerOf(gpu)?.compiled([across, down]);
     await checksOf(gpu)?.tryOnce('the image transform', [across, down], fault);
     return preprocessor;
   }
@@ -136,19 +145,23 @@ export class GpuPreprocessor {
     this.reserve(this.middle, total((image) => image.rows) * this.size * 4);
     this.fill(group);
 
-    const { device } = this.gpu;
-    const encoder = device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
     const columns = Math.ceil(this.size / GROUP[0]);
     const tallest = Math.max(...group.map(({ image }) => image.rows));
-    pass.setPipeline(this.kernels.across.pipeline);
-    pass.setBindGroup(0, this.acrossGroup());
-    pass.dispatchWorkgroups(columns, Math.ceil(tallest / GROUP[1]), group.length);
-    pass.setPipeline(this.kernels.down.pipeline);
-    pass.setBindGroup(0, this.downGroup(target, offset));
-    pass.dispatchWorkgroups(columns, Math.ceil(this.size / GROUP[1]), group.length);
-    pass.end();
-    device.queue.submit([encoder.finish()]);
+    const { across, down } = this.kernels;
+    submit(this.gpu, [
+      {
+        name: 'resample.across',
+        pipeline: across.pipeline,
+        bindGroup: this.acrossGroup(),
+        workgroups: [columns, Math.ceil(tallest / GROUP[1]), group.length],
+      },
+      {
+        name: 'resample.down',
+        pipeline: down.pipeline,
+        bindGroup: this.downGroup(target, offset),
+        workgroups: [columns, Math.ceil(this.size / GROUP[1]), group.length],
+      },
+    ]);
   }
 
   /** Uploads each image from where it was prepared: the device's own copy is the only one. */

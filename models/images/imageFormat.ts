@@ -1,5 +1,6 @@
 /** What an image file is, by its first bytes. Sources: the formats' own specifications. */
 
+/** The recognised formats of image files. */
 export type ImageFormat = 'jpeg' | 'png' | 'gif' | 'webp' | 'bmp' | 'tiff' | 'heif' | 'jp2' | 'jxl';
 
 /** How many bytes tell. */

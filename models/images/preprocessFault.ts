@@ -1,6 +1,5 @@
 /** The trial of the image transform on a device: one odd crop of a small image against the reference, byte by byte. */
-import type { Gpu } from '../../engine/gpu/gpu.js';
-import { createStorage, freeStorage, Reader } from '../../engine/gpu/memory.js';
+import { createStorage, freeStorage, type Gpu, Reader } from '../../engine/index.js';
 import { prepareImage } from './preparedImage.js';
 import { boxCrop, denormalise } from './preprocess.js';
 import { cropOnCpu } from './resample.js';

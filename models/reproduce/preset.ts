@@ -1,12 +1,13 @@
 /** Presets: the settings of both stages for one of the paper's experiments, and the numbers that it published. */
 import * as v from 'valibot';
-import { UserError } from '../../engine/errors.js';
+import { UserError } from '../../engine/index.js';
 import { parseSettings, StudentSettingsSchema, TeacherSettingsSchema } from '../promptkd/shared/settings.js';
 import { readYaml } from '../runs/runFolder.js';
 
 /** Some fields of a stage's settings. */
 export type Fields = Readonly<Record<string, unknown>>;
 const STAGES = { teacher: TeacherSettingsSchema, student: StudentSettingsSchema } as const;
+/** A stage that a preset has settings for. */
 export type PresetStage = keyof typeof STAGES;
 
 const fields = v.optional(v.record(v.string(), v.unknown()), {});
@@ -28,7 +29,9 @@ const PresetSchema = v.strictObject({
   datasets: v.optional(v.record(v.string(), v.strictObject(stages)), {}),
   published: v.optional(v.strictObject({ source: v.string(), student: results, teacher: results })),
 });
+/** One of the paper's experiments. */
 export type Preset = v.InferOutput<typeof PresetSchema>;
+/** How classes of training and of testing relate. */
 export type Setting = Preset['setting'];
 
 /**

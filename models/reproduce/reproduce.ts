@@ -1,6 +1,5 @@
 /** Reproduces an experiment of the paper: teacher, class vectors, student and evaluation for each data set and seed. */
-import { UserError } from '../../engine/errors.js';
-import { releaseAll } from '../../engine/gpu/memory.js';
+import { releaseAll, UserError } from '../../engine/index.js';
 import { checkImages } from '../datasets/checkImages.js';
 import { loadDataset } from '../datasets/loadDataset.js';
 import type { Job } from '../job.js';

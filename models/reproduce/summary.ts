@@ -1,4 +1,4 @@
-/** Means over seeds and over data sets, beside what the paper published (spec 3.9). */
+/** Means over seeds and over data sets, beside what the paper published (docs/method.md 3.9). */
 import { harmonicMean } from '../promptkd/shared/evaluate.js';
 import type { Preset, Setting } from './preset.js';
 import type { TrialResult } from './reproduce.js';
@@ -11,6 +11,7 @@ export interface Score {
   readonly all?: number;
 }
 
+/** Our score beside the paper's, in percent. */
 export interface Compared {
   readonly ours: Score;
   /** Absent where the paper has no number. */
@@ -19,6 +20,7 @@ export interface Compared {
   readonly difference?: Score;
 }
 
+/** The means of one data set over its seeds. */
 export interface SummaryRow {
   readonly dataset: string;
   readonly seeds: readonly number[];
@@ -26,6 +28,7 @@ export interface SummaryRow {
   readonly teacher: Compared;
 }
 
+/** All data sets of a reproduction, and their average. */
 export interface Summary {
   readonly setting: Setting;
   /** Where the paper's numbers come from. */

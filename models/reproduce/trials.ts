@@ -1,6 +1,6 @@
 /** What a reproduction trains: a trial for each data set and seed, with its folders and complete settings. */
 import { stringify } from 'yaml';
-import { UserError } from '../../engine/errors.js';
+import { UserError } from '../../engine/index.js';
 import { knownName, LAYOUTS } from '../datasets/layouts.js';
 import type { Platform } from '../platform.js';
 import {
@@ -13,6 +13,7 @@ import {
 import { readYaml } from '../runs/runFolder.js';
 import { type Fields, type Preset, presetFields } from './preset.js';
 
+/** What to reproduce, and where its data and models are. */
 export interface ReproduceOptions {
   readonly preset: Preset;
   /** Names of known data sets, in any spelling. */
@@ -30,6 +31,7 @@ export interface ReproduceOptions {
   readonly student?: Fields;
 }
 
+/** One teacher, student and evaluation. */
 export interface Trial {
   /** Name in `LAYOUTS`. */
   readonly dataset: string;

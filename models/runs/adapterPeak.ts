@@ -1,8 +1,5 @@
 /** The most float32 arithmetic that an adapter does in WGSL, measured: what a step's FLOPs are compared with. */
-import type { Gpu } from '../../engine/gpu/gpu.js';
-import { kernelRunner, runsFor, warmUp, warmUpFor } from '../../engine/gpu/measure.js';
-import { multiplyAdd } from '../../engine/gpu/peaks.js';
-import { Plan } from '../../engine/gpu/plan.js';
+import { type Gpu, kernelRunner, multiplyAdd, Plan, runsFor, warmUp, warmUpFor } from '../../engine/index.js';
 
 const LEAST_MS = 4;
 const SAMPLES = 3;

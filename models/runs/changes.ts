@@ -1,6 +1,7 @@
 /** What differs between the settings of a run and those that it is continued with. */
-import { UserError } from '../../engine/errors.js';
+import { UserError } from '../../engine/index.js';
 
+/** A field of the settings with different values. */
 export interface Difference {
   readonly field: string;
   /** Undefined where it is not given. */

@@ -5,10 +5,7 @@
  *     checkpoints/epoch-0003.safetensors                after the third epoch
  *     checkpoints/epoch-0004-batch-000120.safetensors   within the fourth, after 120 batches
  */
-import { UserError } from '../../engine/errors.js';
-import type { Gpu } from '../../engine/gpu/gpu.js';
-import { readLeaf, write } from '../../engine/gpu/memory.js';
-import type { Tensor } from '../../engine/graph/tensor.js';
+import { type Gpu, readLeaf, type Tensor, UserError, write } from '../../engine/index.js';
 import { crc32Of } from '../checkpoints/crc32.js';
 import { encodeSafetensors, openSafetensors } from '../checkpoints/safetensors.js';
 import type { Platform } from '../platform.js';
@@ -34,6 +31,7 @@ export interface Position {
   readonly lossSum: number;
 }
 
+/** Before the first batch. */
 export const BEGINNING: Position = { epoch: 0, batch: 0, lossSum: 0 };
 
 /** What a run depends on besides its settings: SHA-256 or the like, by name. */
@@ -60,6 +58,7 @@ const nameOf = ({ epoch, batch }: Position): string => {
 export const describePosition = ({ epoch, batch }: Position): string =>
   batch === 0 ? `epoch ${epoch}` : `batch ${batch} of epoch ${epoch + 1}`;
 
+/** Writes and restores the checkpoints of one run. */
 export class Checkpoints {
   /** Names of those that are known to be good, the older first. */
   private good: string[] = [];
@@ -167,8 +166,8 @@ export class Checkpoints {
   private compare(path: string, { settings, inputs }: Stored): void {
     const changes = this.folder.changes(settings);
     if (changes.length > 0) {
-      const { message, mend } = otherSettings(`the run that ${path} belongs to`, changes);
-      throw new OtherRun(message, mend);
+      const { message, hint } = otherSettings(`the run that ${path} belongs to`, changes);
+      throw new OtherRun(message, hint);
     }
     const names = [...new Set([...Object.keys(inputs), ...Object.keys(this.inputs)])];
     const other = names.filter((name) => inputs[name] !== this.inputs[name]);

@@ -1,10 +1,12 @@
 /** A small line chart as SVG text: one quantity over the steps of a run, and its mean over each epoch. */
 
+/** A value `y` at `x`. */
 export interface Point {
   readonly x: number;
   readonly y: number;
 }
 
+/** What a chart shows. */
 export interface ChartData {
   readonly title: string;
   readonly unit?: string;
@@ -43,6 +45,7 @@ function range(values: readonly number[]): [number, number] {
   return [low >= 0 ? Math.max(0, low - pad) : low - pad, high + pad];
 }
 
+/** The chart as an SVG element. `values` must not be empty. */
 export function lineChart({ title, unit = '', values, means, xLabel }: ChartData): string {
   const xs = values.map(({ x }) => x);
   const [x0, x1] = [Math.min(0, xs[0]!), Math.max(xs[xs.length - 1]!, 1)];

@@ -13,6 +13,7 @@ export interface LineMark {
 
 const START: LineMark = { bytes: 0, crc32: 0 };
 
+/** A growing file of JSON lines, written on `flush`. */
 export class LineFile {
   private pending: string[] = [];
   private end = START;

@@ -3,6 +3,7 @@
 import { type ChartData, escapeHtml, lineChart } from './lineChart.js';
 import type { Metrics } from './lineFile.js';
 
+/** What a report shows. */
 export interface ReportContent {
   readonly title: string;
   /** The text of config.yaml. */
@@ -41,6 +42,7 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; } th, td 
 th { color: var(--dim); font-weight: 500; } pre { background: color-mix(in srgb, var(--line) 40%, transparent); padding: 0.8rem; overflow-x: auto; font-size: 13px; }
 `;
 
+/** The page, with styles and charts inside. */
 export function reportHtml({ title, config, metrics, timing, adapter }: ReportContent): string {
   const charts = chartsOf(metrics).map(lineChart);
   return `<!doctype html>

@@ -4,8 +4,8 @@
  * One process owns it at a time. A run that fails before its first checkpoint leaves nothing behind.
  */
 import { parse, parseDocument, stringify } from 'yaml';
-import { UserError } from '../../engine/errors.js';
-import { readable } from '../checkpoints/tensors.js';
+import { UserError } from '../../engine/index.js';
+import { readable } from '../fileErrors.js';
 import type { Platform } from '../platform.js';
 import { type Difference, differences, otherSettings } from './changes.js';
 import { LineFile, type LineMark, type Metrics } from './lineFile.js';
@@ -20,10 +20,12 @@ const COMMANDS: Readonly<Record<RunKind, string>> = {
   student: 'promptkd distill',
 };
 
+/** The file of a run's settings. */
 export const CONFIG = 'config.yaml';
 const METRICS = 'metrics.jsonl';
 const TIMING = 'timing.jsonl';
 
+/** How a run folder is opened. */
 export interface RunOptions {
   /** Continue the run that is there; its settings must be the same. */
   readonly resume?: boolean;
@@ -31,6 +33,7 @@ export interface RunOptions {
   readonly note?: (line: string) => void;
 }
 
+/** The folder of a run that this process owns. */
 export class RunFolder {
   private readonly metrics: LineFile;
   private readonly timing: LineFile;

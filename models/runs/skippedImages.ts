@@ -5,6 +5,7 @@ import type { RunFolder } from './runFolder.js';
 
 const FILE = 'skipped-images.txt';
 
+/** Keeps the list of broken images in a run's folder. */
 export class SkippedImages {
   private written = 0;
 

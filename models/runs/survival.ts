@@ -1,5 +1,5 @@
 /** What a run does about a device that is lost, and about what it has made when it ends. */
-import { DeviceLostError } from '../../engine/gpu/gpu.js';
+import { DeviceLostError } from '../../engine/index.js';
 import type { Job } from '../job.js';
 
 /** Losses of the device that a run takes; a fourth is no accident. */

@@ -10,6 +10,7 @@ export interface Waits {
   readonly gpu: number;
 }
 
+/** A stretch of training: images and steps done, and the seconds it took. */
 export interface Timing {
   readonly images: number;
   readonly steps: number;
@@ -17,8 +18,10 @@ export interface Timing {
   readonly waits: Waits;
 }
 
+/** Where sums of timings begin. */
 export const NO_TIME: Timing = { images: 0, steps: 0, seconds: 0, waits: { decode: 0, host: 0, gpu: 0 } };
 
+/** Both stretches together. */
 export const addTimings = (a: Timing, b: Timing): Timing => ({
   images: a.images + b.images,
   steps: a.steps + b.steps,

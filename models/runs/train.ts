@@ -1,5 +1,5 @@
 /** The epoch loop that both stages share: next batch, run the planned step, log, checkpoint. */
-import { UserError } from '../../engine/errors.js';
+import { UserError } from '../../engine/index.js';
 import type { Batch } from '../datasets/loader.js';
 import type { Job } from '../job.js';
 import { adapterPeak } from './adapterPeak.js';
@@ -35,6 +35,7 @@ export interface Batches<B> {
   start?(epoch: number, from?: number): void;
 }
 
+/** What a training run does, for the loop that all runs share. */
 export interface TrainingLoop<B = Batch> {
   readonly label: string;
   readonly epochs: number;
@@ -63,11 +64,13 @@ export interface TrainingLoop<B = Batch> {
   readonly inputs?: Inputs;
 }
 
+/** How often a run is saved. */
 export interface TrainOptions {
   /** Within an epoch a checkpoint is written when this much time has passed since the last one (default 10). */
   readonly checkpointMinutes?: number;
 }
 
+/** The same for the run of a stage. */
 export interface TrainRunOptions extends TrainOptions {
   /** Continue the run in the folder. */
   readonly resume?: boolean;

@@ -1,5 +1,17 @@
-// Where attention's arrays have what; included by its kernels. Arrays are of four values an element, HEAD a row of a head,
-// except lse and delta: [batch, HEADS, TOKENS]. Rows beyond the last one are the last one.
+// Where attention's arrays have what; included by all its kernels. Heads are 64 columns wide.
+//
+// Bindings (bound as vec4, except lse and delta, which are float32):
+//   qkv [batch, TOKENS, q | k | v, HEADS, 64]   projections; float32 or float16
+//   o, d_o [batch, TOKENS, HEADS, 64]           output and its gradient
+//   d_qkv                                       gradient of qkv, of its shape
+//   lse [batch, HEADS, TOKENS]                  log of the sum of the exponentials of a query's scores, written by `forward`
+//   delta [batch, HEADS, TOKENS]                d_o . o of a query, written by `backward_dq`, read by `backward_dkv`
+// Sizes (uniforms on GPUs, constants on software adapters): TOKENS, HEADS
+// Constants:
+//   FORWARD, BACKWARD_DQ, BACKWARD_DKV   which entry point is compiled; BACKWARD: one of the last two
+//   CAUSAL                               a query sees only the keys up to its own position
+//   STORE_LSE                            `forward` writes lse
+// Rows beyond the last one are the last one.
 
 const HEAD = 16u;
 // 1 / sqrt(64)

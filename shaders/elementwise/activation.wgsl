@@ -1,28 +1,22 @@
-// y = act(x), and its gradient dx = dy act'(x), by elements of four values where VECTOR.
-// QUICK_GELU, GELU or neither (relu, whose derivative at 0 is 0) says which function.
+// Activation, y = act(x), and its gradient, dx = dy act'(x). One invocation an element, which is four values if VECTOR.
+//
+// Bindings: x, dy read, y or dx written; all of one shape, float32 or float16
+// Constants: VECTOR; GRADIENT: the gradient; ACTIVATION: the function of activation_functions.wgsl. SIZE: elements
 
 //#include activation_functions
 
-fn value(x: f32) -> f32 {
-  if (QUICK_GELU) { return quick_gelu(x); }
-  if (GELU) { return gelu(x); }
-  return relu(x);
-}
-
-fn derivative(x: f32) -> f32 {
-  if (QUICK_GELU) { return quick_gelu_derivative(x); }
-  if (GELU) { return gelu_derivative(x); }
-  return relu_derivative(x);
-}
-
 //#if VECTOR
-fn values(x: vec4f) -> vec4f { return vec4f(value(x.x), value(x.y), value(x.z), value(x.w)); }
+fn values(x: vec4f) -> vec4f {
+  return vec4f($ACTIVATION(x.x), $ACTIVATION(x.y), $ACTIVATION(x.z), $ACTIVATION(x.w));
+}
 fn derivatives(x: vec4f) -> vec4f {
-  return vec4f(derivative(x.x), derivative(x.y), derivative(x.z), derivative(x.w));
+  return vec4f(
+    $ACTIVATION_derivative(x.x), $ACTIVATION_derivative(x.y), $ACTIVATION_derivative(x.z), $ACTIVATION_derivative(x.w),
+  );
 }
 //#else
-fn values(x: f32) -> f32 { return value(x); }
-fn derivatives(x: f32) -> f32 { return derivative(x); }
+fn values(x: f32) -> f32 { return $ACTIVATION(x); }
+fn derivatives(x: f32) -> f32 { return $ACTIVATION_derivative(x); }
 //#endif
 
 //#if GRADIENT

@@ -1,8 +1,16 @@
-// Scalar activation functions and their derivatives; included by activation.wgsl and matmul.wgsl.
+// Scalar activation functions and their derivatives, one pair each; a kernel calls them as $ACTIVATION and $ACTIVATION_derivative.
 //   quick_gelu(x) = x sigmoid(1.702 x)
 //   gelu(x)       = x Phi(x), Phi the standard normal distribution function: Phi(x) = erfc(-x / sqrt(2)) / 2
 //   relu(x)       = 0 for negative x, else x
 // No form overflows: exponents are never positive. NaN gives NaN, as in PyTorch.
+
+fn identity(x: f32) -> f32 {
+  return x;
+}
+
+fn identity_derivative(x: f32) -> f32 {
+  return 1.0;
+}
 
 fn sigmoid(x: f32) -> f32 {
   let e = exp(-abs(x));

@@ -1,5 +1,8 @@
-// y = a + b and y = a b by SIZE elements, of four values where VECTOR.
-// b is repeated every B_SIZE elements (broadcast over leading axes), or is one number (B_SCALAR).
+// Sum and product, y = a + b (entry `add`) and y = a b (entry `multiply`). One invocation an element, which is four values if VECTOR.
+//
+// Bindings: a and b read, y written; float32. b is repeated every B_SIZE elements (broadcast over leading axes)
+// Sizes: B_SIZE and SIZE, in elements
+// Constants: VECTOR; B_SCALAR: b is one number
 
 //#if B_SCALAR
 fn second(i: u32) -> f32 { return b[0]; }

@@ -1,4 +1,6 @@
-// y = e^x
+// Exponential, y = e^x. One invocation an element.
+//
+// Bindings: x read, y written; float32. SIZE: elements
 
 //#include nan
 

@@ -1,10 +1,13 @@
-// gather: y[m] = x[indices[m]]. Its adjoint: x[n] = sum over the m with indices[m] = n of y[m], in the order of m.
-// x is [ROWS, WIDTH], y is [COUNT, WIDTH], with elements of one or four values; an index outside means the nearest row.
+// Gathers rows, y[m] = x[indices[m]], and the backward pass: x[n] = sum over the m with indices[m] = n of y[m], in the order of m, in
+// three launches without atomics:
+//   link    links[m] = (1 if no earlier m has this index else 0, the next m that has it or COUNT); one invocation an m
+//   clear   x = 0
+//   add     the first m of each index adds up its list; one invocation an element of y, the others return
+// An index outside means the nearest row. An element is one value, or four where the width allows it.
 //
-// The adjoint in three launches, without atomics:
-//   link   links[m] = (1 if no earlier m has this index, the next m that has it or COUNT); one invocation an m
-//   clear  x = 0
-//   add    the first m of each index adds up its list; one invocation an element of y, the others return
+// Bindings: x [ROWS, WIDTH], y [COUNT, WIDTH], float32 or float16; indices [COUNT] and links [COUNT, 2], i32
+// Sizes: ROWS, COUNT; WIDTH in elements
+// Constants: GATHER, LINK, CLEAR, ADD: which entry point is compiled; VECTOR: an element of x that `clear` writes is four values
 
 fn row_of(index: i32) -> u32 {
   return u32(clamp(index, 0, i32(ROWS) - 1));

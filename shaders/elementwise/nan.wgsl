@@ -1,5 +1,5 @@
-// NaN by its bits: WGSL's max, min, clamp and sign may drop it, of SwiftShader's exp it comes out infinite and of its log as some
-// number, and compilers may assume that there is none.
+// Functions that keep NaN, by its bits: WGSL's max, min, clamp and sign may drop it, SwiftShader's exp makes it infinite and its log some
+// number, and compilers may assume that there is none. Included by kernels where NaN could be lost.
 
 fn is_nan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
 

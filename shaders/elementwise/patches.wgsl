@@ -1,7 +1,10 @@
-// Images [batch, CHANNELS, GRID * PATCH, GRID * PATCH] and their patches [batch, GRID * GRID, CHANNELS * PATCH * PATCH]
-// hold the same elements in another order: y = patches of x, or the images back when ASSEMBLE.
-// One invocation an element, in the order of the patches; an element is four floats along x where PATCH allows it, and
-// PATCH_X counts elements.
+// Cuts images into patches, or assembles the images again: the same elements in another order. One invocation an element, in the order
+// of the patches; an element is four values along x where PATCH allows it.
+//
+// Bindings: x read, y written; float32. Images are [batch, CHANNELS, GRID * PATCH, GRID * PATCH], patches
+//   [batch, GRID * GRID, CHANNELS * PATCH * PATCH]
+// Sizes: CHANNELS; GRID: patches along an edge; PATCH: pixels of its edge; PATCH_X: the same in elements; SIZE: elements
+// Constants: ASSEMBLE: y = the images of the patches x
 
 fn element(i: u32) {
   let kx = i % PATCH_X;

@@ -1,9 +1,13 @@
-// Rows of token sequences: x is [BATCH, X_TOKENS, WIDTH], rows is [COUNT, WIDTH], and rows AT .. AT + COUNT - 1 are
-// concerned. One invocation an element of y (SIZE of them), which is four floats when VECTOR; WIDTH counts elements.
-//   merge   y [BATCH, Y_TOKENS, WIDTH] = x with `rows` inserted (Y_TOKENS > X_TOKENS) or in place of its own
-//   remove  y [BATCH, Y_TOKENS, WIDTH] = x without those rows
-//   zero    y = x with zeros there
-//   sum     y [COUNT, WIDTH] = those rows of x summed over the batch, first sequence first
+// Inserts, replaces and removes rows AT .. AT + COUNT - 1 of token sequences. One invocation an element of y, which is four values if
+// VECTOR.
+//   merge    y [BATCH, Y_TOKENS, WIDTH] = x with `rows` inserted (Y_TOKENS > X_TOKENS) or in place of its own
+//   remove   y [BATCH, Y_TOKENS, WIDTH] = x without those rows
+//   zero     y = x with zeros there
+//   sum      y [COUNT, WIDTH] = those rows of x summed over the batch, first sequence first
+//
+// Bindings: x [BATCH, X_TOKENS, WIDTH] and rows [COUNT, WIDTH] (`merge` only) read, y written; float32
+// Sizes: BATCH, X_TOKENS, Y_TOKENS, AT, COUNT; WIDTH and SIZE (of y) in elements
+// Constants: VECTOR; MERGE: `merge` is compiled, else the others
 
 //#if VECTOR
 alias Value = vec4f;

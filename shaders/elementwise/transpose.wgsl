@@ -1,4 +1,6 @@
-// y[b, j, i] = x[b, i, j] for matrices x[b] of ROWS x COLUMNS
+// Transposes matrices, y[b, j, i] = x[b, i, j]. One invocation an element.
+//
+// Bindings: x [batch, ROWS, COLUMNS] read, y [batch, COLUMNS, ROWS] written; float32. SIZE: elements
 
 fn element(to: u32) {
   let matrix = to / (ROWS * COLUMNS);

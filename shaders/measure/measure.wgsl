@@ -1,4 +1,8 @@
-// What an adapter can do at most, as far as plain WGSL reaches: multiplications and additions from registers, and a copy.
+// What an adapter can do at most, as far as plain WGSL reaches: chains of multiply-adds in registers (entry `multiply_add`) and a copy
+// (entry `copy`). One invocation an element of result.
+//
+// Bindings: source read (`copy` only), result written; float32
+// Constants: ALU, COPY: which of the two is compiled; WIDE: vectors of four values; STEPS: multiply-adds of each of eight chains
 
 //#if WIDE
 alias VALUE = vec4f;

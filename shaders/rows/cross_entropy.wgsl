@@ -1,6 +1,10 @@
-// Cross-entropy of ROWS rows of WIDTH logits with integer labels, one workgroup a row:
-//   terms[row] = SCALE (log(sum of exp(x - max)) - (x[label] - max)), SCALE = 1 / ROWS; shaders/reduce.wgsl adds them
-//   gradient   = upstream SCALE (softmax(x) - onehot(label))
+// Cross-entropy of rows of logits with integer labels, one workgroup a row:
+//   terms[row] = SCALE (log(sum of exp(x - max)) - (x[label] - max)), SCALE = 1 / ROWS; reduce.wgsl adds them
+//   dx         = upstream SCALE (softmax(x) - onehot(label)), if GRADIENT
+//
+// Bindings: x [ROWS, WIDTH] float32, labels [ROWS] i32, upstream [1] (gradient only) read; terms [ROWS] or dx written
+// Sizes: ROWS, WIDTH, SCALE
+// Constants: GRADIENT, and those of row_reduction.wgsl
 
 //#include row_reduction
 //#include nan

@@ -1,10 +1,14 @@
-// KL divergence between softmax(t / T) (teacher) and softmax(s / T) (student), ROWS rows of WIDTH classes, one workgroup a
-// row, and what its gradient needs, from one reading. With lt, ls the log-softmaxes, p = exp(lt), q = exp(ls):
-//   terms[row] = SCALE KL, KL = sum of p (lt - ls), SCALE = T^2 / (ROWS WIDTH); shaders/reduce.wgsl adds them
-//   student gradient = SCALE / T (q - p)
-//   teacher gradient = SCALE / T p (lt - ls - KL)
-// A class whose p underflows to 0 contributes 0. HOLDS: a row stays in registers, HELD classes an invocation; else it is read
-// as often as it is needed.
+// KL divergence between softmax(t / T) (teacher) and softmax(s / T) (student) by rows of classes, one workgroup a row, and what its
+// gradient needs, from one reading. With lt, ls the log-softmaxes, p = exp(lt), q = exp(ls):
+//   terms[row] = SCALE KL, KL = sum of p (lt - ls), SCALE = T^2 / (ROWS WIDTH); reduce.wgsl adds them
+//   dstudent   = SCALE / T (q - p)
+//   dteacher   = SCALE / T p (lt - ls - KL)
+// A class whose p underflows to 0 contributes 0.
+//
+// Bindings: teacher, student [ROWS, WIDTH] logits read; terms [ROWS], dstudent, dteacher [ROWS, WIDTH] written; float32
+// Sizes: ROWS, WIDTH, TEMPERATURE, SCALE
+// Constants: STUDENT, TEACHER: which gradients are written; HOLDS: a row stays in registers, HELD classes an invocation, else it is
+//   read as often as it is needed; and those of row_reduction.wgsl
 
 //#include row_reduction
 //#include nan

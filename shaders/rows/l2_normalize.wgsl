@@ -1,5 +1,8 @@
-// Rows of WIDTH elements scaled to length 1, one workgroup a row: y = x / |x|, with no epsilon.
-// Gradient: dx = (dy - x (x . dy) / |x|^2) / |x|, from x itself, so that nothing is saved.
+// Rows scaled to length 1, one workgroup a row: y = x / |x|, with no epsilon (entry `forward`), and the gradient,
+// dx = (dy - x (x . dy) / |x|^2) / |x|, from x itself, so that nothing is saved (entry `gradient`).
+//
+// Bindings: x, and dy if GRADIENT, read; y or dx written; [ROWS, WIDTH], float32
+// Sizes: ROWS, WIDTH. Constants: GRADIENT, and those of row_reduction.wgsl
 
 //#include row_reduction
 

@@ -1,13 +1,17 @@
-// Layer normalisation of rows of WIDTH elements, STEPS vectors or numbers. With xhat = (x - mean) rstd,
-// rstd = 1 / sqrt(variance + EPSILON), the variance biased:
-//   forward    y = xhat gamma + beta
-//   gradient   dx = rstd (g - mean of g - xhat (mean of g xhat)) + residual, g = dy gamma
-//   parameters dgamma = sum over rows of dy xhat, dbeta = sum over rows of dy
+// Layer normalisation by rows. With xhat = (x - mean) rstd, rstd = 1 / sqrt(variance + EPSILON), the variance biased:
+//   forward      y = xhat gamma + beta
+//   gradient     dx = rstd (g - mean of g - xhat (mean of g xhat)) + residual, g = dy gamma
+//   parameters   dgamma = sum over rows of dy xhat, dbeta = sum over rows of dy
 // The mean is summed of x - first element of the row: constant rows come out exact, a common offset costs less.
 // A row belongs to
-//   ALONE      one invocation, which reads it twice: for CPU adapters
-//   HELD > 0   a workgroup, which reads it once and keeps HELD vectors an invocation in registers
-//   else       a workgroup, which reads it as often as it needs it: rows too wide for registers
+//   ROW_PER_THREAD   one invocation, which reads it twice: for software adapters
+//   HOLDS            a workgroup, which reads it once and keeps HELD vectors an invocation in registers
+//   else             a workgroup, which reads it as often as it needs it: rows too wide for registers
+//
+// Bindings: x, y, dx, dy, residual [ROWS, WIDTH]; gamma, beta, dgamma, dbeta [WIDTH]; mean, rstd [ROWS], float32 like the parameters
+// Sizes: ROWS, WIDTH, EPSILON; STEPS: elements of a row, which are vectors of four if VECTOR
+// Constants: GRADIENT, PARAMETERS: else forward; SAVE: forward writes mean and rstd; RESIDUAL: the gradient that bypasses the
+//   normalisation is added; VECTOR; COLUMNS, LINES: the workgroup of `parameters`; and those of row_reduction.wgsl
 
 //#if PARAMETERS
 // A workgroup has COLUMNS columns; each invocation sums every LINES-th row of one column.
@@ -44,8 +48,8 @@ fn total(v: f32) -> f32 { return v; }
 fn first_of(v: f32) -> f32 { return v; }
 //#endif
 
-//#if ALONE
-fn alone(row: u32) {
+//#if ROW_PER_THREAD
+fn row_per_thread(row: u32) {
   let base = row * STEPS;
   //#if GRADIENT
   let centre = Columns(mean[row]);
@@ -58,10 +62,10 @@ fn alone(row: u32) {
     product += g * (load_x(base + i) - centre);
   }
   let mean_g = Columns(total(sum) / f32(WIDTH));
-  let slope = total(product) * scale * scale / f32(WIDTH);
+  let mean_g_xhat = total(product) * scale * scale / f32(WIDTH);
   for (var i = 0u; i < STEPS; i++) {
     let g = load_dy(base + i) * load_gamma(i);
-    finish_gradient(base + i, scale * (g - mean_g - (load_x(base + i) - centre) * slope));
+    finish_gradient(base + i, scale * (g - mean_g - (load_x(base + i) - centre) * mean_g_xhat));
   }
   //#else
   // Welford's means and sums of squares, one of each for every lane of the vector, joined in the end.
@@ -92,7 +96,7 @@ fn alone(row: u32) {
 //#include row_reduction
 
 @compute @workgroup_size(WORKGROUP)
-fn together(
+fn row_per_workgroup(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,

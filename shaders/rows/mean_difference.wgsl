@@ -1,18 +1,22 @@
-// Mean difference of SIZE elements, in a fixed order, with f(d) = |d|, or d^2 if SQUARED:
-//   terms[group] = SCALE * sum over the group's elements of f(a - b), SCALE = 1 / SIZE; shaders/reduce.wgsl adds them
-//   gradient     = upstream SCALE f'(a - b) for a, its negative for b; f' = sign, which is 0 where a = b, or 2 d
+// Mean difference of two tensors in a fixed order, with f(d) = |d|, or d^2 if SQUARED:
+//   terms[group] = SCALE * sum over the group's elements of f(a - b), SCALE = 1 / SIZE; reduce.wgsl adds them
+//   da           = upstream SCALE f'(a - b), db = -da; f' = sign, which is 0 where a = b, or 2 d
+//
+// Bindings: a, b, and upstream [1] (gradient only) read; terms [GROUPS], or da and db written; float32
+// Sizes: SIZE elements, GROUPS workgroups, SCALE
+// Constants: GRADIENT; SQUARED; WANT_A, WANT_B: which gradients are written; and those of row_reduction.wgsl
 
 //#if GRADIENT
 //#include nan
 
 fn gradient(i: u32) {
   let difference = a[i] - b[i];
-  let slope = upstream[0] * SCALE * select(sign(difference), 2.0 * difference, SQUARED || is_nan(difference));
+  let difference_gradient = upstream[0] * SCALE * select(sign(difference), 2.0 * difference, SQUARED || is_nan(difference));
   //#if WANT_A
-  da[i] = slope;
+  da[i] = difference_gradient;
   //#endif
   //#if WANT_B
-  db[i] = -slope;
+  db[i] = -difference_gradient;
   //#endif
 }
 //#else

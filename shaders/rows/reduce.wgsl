@@ -1,6 +1,10 @@
-// y[o, i] = sum over r of x[o, r, i]: x is [OUTER, REDUCED, INNER]. The order is fixed: the same bits on every run.
-//   columns  one invocation a result, neighbours read neighbours: many results, or few terms
-//   whole    one workgroup a result: few results of many terms
+// Sum over the middle axis, y[o, i] = sum over r of x[o, r, i]. The order is fixed: the same bits on every run.
+//   columns   one invocation a result, neighbours read neighbours: many results, or few terms
+//   whole     one workgroup a result: few results of many terms
+//
+// Bindings: x [OUTER, REDUCED, INNER] read, y [OUTER, INNER] written; float32
+// Sizes: OUTER, REDUCED, INNER
+// Constants: COLUMNS: `columns` is compiled, else `whole`; and those of row_reduction.wgsl
 
 //#if COLUMNS
 fn columns(result: u32) {

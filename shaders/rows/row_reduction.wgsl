@@ -1,8 +1,11 @@
-// Reductions over a workgroup whose result every invocation gets; included by the row-wise kernels, whose entry points take
-// the parameters of row_builtins.wgsl and begin with row_enter.wgsl. They must be called by the whole workgroup. The order
-// is fixed. Two values at a time, as most callers have two.
-//   SUBGROUPS  within subgroups first, then over their results, however many there are: one barrier
-//   else       in two steps of SIDE terms each (WORKGROUP = SIDE * SIDE) instead of a tree of halves: two barriers
+// Reductions over a workgroup whose result every invocation gets; included by the row-wise kernels, whose entry points take the
+// parameters of row_builtins.wgsl and begin with row_enter.wgsl. The whole workgroup must call them. The order is fixed. Two values at
+// a time, as most callers have two.
+//
+// Constants:
+//   WORKGROUP    invocations: SIDE * SIDE
+//   SUBGROUPS    within subgroups first, then over their results, however many there are: one barrier
+//                else in two steps of SIDE terms each instead of a tree of halves: two barriers
 
 //#if SUBGROUPS
 enable subgroups;
@@ -14,9 +17,9 @@ var<workgroup> subgroup_values: array<vec2f, 2 * WORKGROUP>;
 var<private> turn: u32;
 
 fn workgroup_sum2(value: vec2f, lane: u32) -> vec2f {
-  let own = subgroupAdd(value);
+  let subgroup_result = subgroupAdd(value);
   turn = WORKGROUP - turn;
-  subgroup_values[turn + subgroup] = own;
+  subgroup_values[turn + subgroup] = subgroup_result;
   workgroupBarrier();
   var total = subgroup_values[turn];
   for (var i = 1u; i < subgroups; i++) { total += subgroup_values[turn + i]; }
@@ -24,9 +27,9 @@ fn workgroup_sum2(value: vec2f, lane: u32) -> vec2f {
 }
 
 fn workgroup_max2(value: vec2f, lane: u32) -> vec2f {
-  let own = subgroupMax(value);
+  let subgroup_result = subgroupMax(value);
   turn = WORKGROUP - turn;
-  subgroup_values[turn + subgroup] = own;
+  subgroup_values[turn + subgroup] = subgroup_result;
   workgroupBarrier();
   var largest = subgroup_values[turn];
   for (var i = 1u; i < subgroups; i++) { largest = max(largest, subgroup_values[turn + i]); }

@@ -1,21 +1,25 @@
-// Softmax and its logarithm over rows of WIDTH elements:
-//   softmax      y = exp(x - max) / sum of exp(x - max)
-//   log_softmax  y = x - max - log(sum of exp(x - max))
-// and their gradients, from the result y:
-//   softmax      dx = y (dy - sum of y dy)
-//   log_softmax  dx = dy - exp(y) (sum of dy)
+// Softmax and its logarithm by rows:
+//   softmax       y = exp(x - max) / sum of exp(x - max)
+//   log_softmax   y = x - max - log(sum of exp(x - max)), if LOG
+// and their gradients, from the result y, if GRADIENT:
+//   softmax       dx = y (dy - sum of y dy)
+//   log_softmax   dx = dy - exp(y) (sum of dy)
 // A row belongs to
-//   ALONE  one invocation, which reads it twice, four elements at a time: for CPU adapters
-//   HOLDS  a workgroup, which reads it once and keeps HELD elements an invocation in registers
-//   else   a workgroup, which reads it as often as it needs it: rows too wide for registers
+//   ROW_PER_THREAD   one invocation, which reads it twice, four elements at a time: for software adapters
+//   HOLDS            a workgroup, which reads it once and keeps HELD elements an invocation in registers
+//   else             a workgroup, which reads it as often as it needs it: rows too wide for registers
+//
+// Bindings: x or y, dy read; y or dx written; [ROWS, WIDTH], float32, bound as vec4 if ROW_PER_THREAD
+// Sizes: ROWS, WIDTH
+// Constants: LOG, GRADIENT; GROUP: rows of an invocation if ROW_PER_THREAD; and those of row_reduction.wgsl
 
 const LOWEST = -3.4028234e38f;
 
 //#include nan
 
-//#if ALONE
+//#if ROW_PER_THREAD
 // An invocation has GROUP rows: together they fill whole vectors, but where two of them meet they may share one.
-fn alone(group: u32) {
+fn row_per_thread(group: u32) {
   let first = group * GROUP;
   for (var row = first; row < first + GROUP; row++) {
     let start = row * WIDTH;
@@ -23,10 +27,10 @@ fn alone(group: u32) {
     var known = vec2f(LOWEST, 0.0);
     for (var i = start / 4u; i < (stop + 3u) / 4u; i++) { known = take(known, i, inside(i, start, stop)); }
     known = finish(known);
-    // Vectors that are the row's own, then its part of those before and after.
-    let own = (start + 3u) / 4u;
+    // Vectors that belong to this row alone, then its part of those before and after.
+    let first_whole = (start + 3u) / 4u;
     let end = stop / 4u;
-    for (var i = own; i < end; i++) {
+    for (var i = first_whole; i < end; i++) {
       //#if GRADIENT
       dx[i] = result(i, known);
       //#else
@@ -34,8 +38,8 @@ fn alone(group: u32) {
       //#endif
     }
     if (GROUP > 1u) {
-      for (var at = start; at < min(4u * own, stop); at++) { store_one(at, known); }
-      for (var at = max(4u * end, 4u * own); at < stop; at++) { store_one(at, known); }
+      for (var at = start; at < min(4u * first_whole, stop); at++) { store_one(at, known); }
+      for (var at = max(4u * end, 4u * first_whole); at < stop; at++) { store_one(at, known); }
     }
   }
 }
@@ -86,7 +90,7 @@ fn store_one(at: u32, known: vec2f) { y[at / 4u][at % 4u] = result(at / 4u, know
 //#include row_reduction
 
 @compute @workgroup_size(WORKGROUP)
-fn together(
+fn row_per_workgroup(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
@@ -111,14 +115,14 @@ fn together(
   //#end
   sum = workgroup_sum(sum, lane);
   //#unroll i HELD
-  if (lane + $iu * WORKGROUP < WIDTH) { dx[start + lane + $iu * WORKGROUP] = slope(y$i, dy$i, sum); }
+  if (lane + $iu * WORKGROUP < WIDTH) { dx[start + lane + $iu * WORKGROUP] = gradient_of(y$i, dy$i, sum); }
   //#end
   //#else
   for (var i = start + lane; i < end; i += WORKGROUP) {
     if (LOG) { sum += dy[i]; } else { sum += y[i] * dy[i]; }
   }
   sum = workgroup_sum(sum, lane);
-  for (var i = start + lane; i < end; i += WORKGROUP) { dx[i] = slope(y[i], dy[i], sum); }
+  for (var i = start + lane; i < end; i += WORKGROUP) { dx[i] = gradient_of(y[i], dy[i], sum); }
   //#endif
   //#else
   var largest = LOWEST;
@@ -148,7 +152,7 @@ fn together(
 }
 
 //#if GRADIENT
-fn slope(y: f32, dy: f32, sum: f32) -> f32 {
+fn gradient_of(y: f32, dy: f32, sum: f32) -> f32 {
   if (LOG) { return dy - exp_of(y) * sum; }
   return y * (dy - sum);
 }

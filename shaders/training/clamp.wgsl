@@ -1,4 +1,6 @@
-// x = min(x, LARGEST)
+// Limits values from above, x = min(x, LARGEST), and keeps NaN. One invocation an element.
+//
+// Bindings: x changed; float32. LARGEST: the limit
 
 //#include nan
 

@@ -1,6 +1,10 @@
-// Clipping gradients by their common length.
-//   squares  total = total + sum of x^2, SIZE elements, by one workgroup; START: without the total before it
-//   factor   y = min(1, LARGEST / (sqrt(total) + 1e-6))
+// Clips gradients by their common length.
+//   squares   y = total + sum of x^2, by one workgroup; START: without a total before it
+//   factor    y = min(1, LARGEST / (sqrt(total) + 1e-6))
+//
+// Bindings: x, total [1] read; y [1] written; float32
+// Sizes: SIZE elements of x; LARGEST: the largest length
+// Constants: SQUARES: `squares` is compiled, else `factor`; START; and those of row_reduction.wgsl
 
 //#if SQUARES
 //#include row_reduction

@@ -1,5 +1,9 @@
-// The scale of the loss after a step: halved (not below 1) where the gradients overflowed, doubled (not beyond LARGEST) after
-// INTERVAL good steps. One invocation.
+// The scale of the loss after a step: halved (not below 1) if the gradients overflowed, doubled (not beyond LARGEST) after INTERVAL good
+// steps. One invocation.
+//
+// Bindings: finite [1] read: 0 if the gradients overflowed; scale, inverse (1 / scale), good (good steps since the last change), each
+//   [1], changed; float32
+// Constants: INTERVAL, LARGEST
 
 //#include nan
 

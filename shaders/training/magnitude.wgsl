@@ -1,9 +1,13 @@
 // The largest magnitudes of tensors, and whether all of them are finite:
-//   check    of TENSORS tensors x0, x1, ... of SIZE_0, SIZE_1, ... values (vectors of four where VECTOR), each workgroup a share of
-//            every tensor: the largest |x| that workgroup g saw of tensor t into parts[FIRST + t * groups + g]
-//   finish   workgroup w: the largest of parts w * COUNT, w * COUNT + 1, ... into y[w]; where FLAG is 1, 1 if that is finite, else 0
-// NaN counts as infinity. Bits are compared, not numbers: they have the same order without the sign, and compilers may assume
-// that there is neither infinity nor NaN.
+//   check    each workgroup takes a share of every tensor: the largest |x| that workgroup g saw of tensor t into
+//            parts[FIRST + t * groups + g]
+//   finish   workgroup w: the largest of parts w * COUNT, w * COUNT + 1, ... into y[w]; if FLAG is 1, 1 if that is finite, else 0
+// NaN counts as infinity. Bits are compared, not numbers: without the sign they have the same order, and compilers may assume that there
+// is neither infinity nor NaN.
+//
+// Bindings: x0, x1, ... read and parts written by `check`, parts read and y written by `finish`; float32
+// Sizes: SIZE_0, SIZE_1, ... elements, which are vectors of four if VECTOR; FIRST, COUNT, FLAG
+// Constants: CHECK: `check` is compiled, else `finish`; TENSORS: how many; VECTOR; WORKGROUP: invocations
 
 const INFINITE = 0x7f800000u;
 const UNSIGNED = 0x7fffffffu;

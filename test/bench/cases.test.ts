@@ -10,21 +10,21 @@ import { type Gpu, openGpu } from '../../engine/gpu/gpu.js';
 import { releaseAll, write } from '../../engine/gpu/memory.js';
 import { copied, multiplyAdd } from '../../engine/gpu/peaks.js';
 import { Plan } from '../../engine/gpu/plan.js';
+import { type PlanRequest, Schedule } from '../../engine/gpu/schedule.js';
 import { evaluate } from '../../engine/graph/reference.js';
-import { type PlanRequest, Schedule } from '../../engine/graph/schedule.js';
 import { constant, type Tensor } from '../../engine/graph/tensor.js';
 import { relativeError } from '../helpers/check.js';
 
 const gpu: Gpu = await openGpu();
 afterAll(() => gpu.destroy());
 
-/** Fills every leaf as the bench does, runs the kernels once, and compares with the float64 references. */
+/** Fills all leaves like the bench, runs the kernels once, and compares with the float64 references. */
 async function compare(request: PlanRequest): Promise<number> {
   const feeds = new Map<Tensor, Float32Array>();
   for (const leaf of new Schedule(request, gpu.capabilities).leaves) {
     const scale = leaf.label === 'input' ? 1 : 0.1;
     if (leaf.leaf!.data) continue;
-    // Values that float16 holds exactly, so that storage adds no error of its own.
+    // Values that float16 can represent, so that storage adds no error.
     const values = seededValues(leaf.id, leaf.size, scale).map((v) => Math.round(v * 64) / 64);
     write(gpu, leaf, values);
     feeds.set(leaf, values);
@@ -48,7 +48,7 @@ describe('the kernels that are timed', () => {
     expect([...new Set(kernelCases(SIZES).map(({ family }) => family))].sort()).toEqual([...FAMILIES].sort());
   });
 
-  it.each(kernelCases(SIZES))('compute what they are named for: $family $name', async ({ outputs }) => {
+  it.each(kernelCases(SIZES))('compute what their name says: $family $name', async ({ outputs }) => {
     expect(await compare({ outputs })).toBeLessThan(1e-5);
   });
 
@@ -67,7 +67,7 @@ describe('the kernels that are timed', () => {
     ).toEqual(['layerNormGradient']);
   });
 
-  it('have square products on a real GPU only', () => {
+  it('include square matmuls only on a GPU', () => {
     const named = (software: boolean) =>
       casesFor({ software }, ['f32'], false).filter(({ name }) => name === 'square 4096 x 4096 x 4096')
         .length;
@@ -103,8 +103,8 @@ describe('the encoder', () => {
       [1, 'f16'],
       [2, 'f16'],
     ]);
-    expect(rows[1].flops).toBe(2 * rows[0].flops);
-    expect(rows[2].bytes).toBeLessThan(rows[0].bytes);
+    expect(rows[1]!.flops).toBe(2 * rows[0]!.flops);
+    expect(rows[2]!.bytes).toBeLessThan(rows[0]!.bytes);
     expect(rows.every(({ timing }) => timing.median > 0)).toBe(true);
   });
 });
@@ -118,7 +118,7 @@ describe('the step without fusion', () => {
     const rate = [...new Schedule(step, gpu.capabilities).leaves].find(
       ({ label }) => label === 'learning rate',
     )!;
-    // Both start from the same values, so nothing is learnt here.
+    // A rate of 0, so that both plans see the same values.
     write(gpu, rate, Float32Array.of(0));
     const together = await Plan.compile(gpu, step);
     const alone = await Plan.compile(gpu, apart, { fuse: false });
@@ -129,11 +129,11 @@ describe('the step without fusion', () => {
       [alone, apart],
     ] as const) {
       plan.run();
-      losses.push((await plan.read(request.outputs![0]))[0]);
+      losses.push((await plan.read(request.outputs![0]!))[0]!);
     }
     expect(Number.isFinite(losses[0])).toBe(true);
     expect(losses[0]).not.toBe(0);
-    expect(Math.abs(losses[1] / losses[0] - 1)).toBeLessThan(1e-4);
+    expect(Math.abs(losses[1]! / losses[0]! - 1)).toBeLessThan(1e-4);
     together.destroy();
     alone.destroy();
     releaseAll(gpu);

@@ -15,7 +15,7 @@ function fields(bytes: Uint8Array): Field[] {
   const varint = () => {
     let value = 0;
     for (let shift = 0; ; shift += 7) {
-      const byte = bytes[at++];
+      const byte = bytes[at++]!;
       value += (byte & 0x7f) * 2 ** shift;
       if (byte < 0x80) return value;
     }
@@ -41,10 +41,12 @@ const all = (bytes: Uint8Array, number: number) =>
   fields(bytes)
     .filter((f) => f.number === number)
     .map((f) => f.value as Uint8Array);
+/** The first field with this number. */
+const one = (bytes: Uint8Array, number: number) => all(bytes, number)[0]!;
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
 describe('ONNX models', () => {
-  it('is what onnx.proto says, byte by byte where it is short', () => {
+  it('follow onnx.proto, byte by byte for a short one', () => {
     const model = encodeModel({ nodes: [], initializers: [], inputs: [], outputs: [] });
     // ir_version 10; producer; a graph with its name alone; opset 20 of ONNX, opset 1 of com.microsoft.
     expect([...model]).toEqual([
@@ -56,8 +58,8 @@ describe('ONNX models', () => {
     ]);
   });
 
-  it('holds nodes, attributes, weights and shapes', () => {
-    const [graph] = all(
+  it('contain nodes, attributes, weights and shapes', () => {
+    const graph = one(
       encodeModel({
         nodes: [
           {
@@ -73,33 +75,33 @@ describe('ONNX models', () => {
       }),
       7,
     );
-    const [node] = all(graph, 1);
+    const node = one(graph, 1);
     expect(all(node, 1).map(text)).toEqual(['x', 'w']);
     expect(all(node, 2).map(text)).toEqual(['y']);
-    expect(text(all(node, 4)[0])).toBe('LayerNormalization');
-    const [axis, epsilon, perm] = all(node, 5);
+    expect(text(one(node, 4))).toBe('LayerNormalization');
+    const [axis, epsilon, perm] = all(node, 5) as [Uint8Array, Uint8Array, Uint8Array];
     // -1 in ten bytes, as 64 bits.
     expect([...axis].slice(6)).toEqual([0x18, ...Array(9).fill(0xff), 1, 0xa0, 1, 2]);
-    expect(new DataView(all(epsilon, 2)[0].slice().buffer).getFloat32(0, true)).toBe(0.5);
+    expect(new DataView(one(epsilon, 2).slice().buffer).getFloat32(0, true)).toBe(0.5);
     expect(
       fields(perm)
         .filter((f) => f.number === 8)
         .map((f) => f.value),
     ).toEqual([0, 2, 300]);
-    const [tensor] = all(graph, 5);
-    expect([...new Float32Array(all(tensor, 9)[0].slice().buffer)]).toEqual([1, -2]);
-    const [value] = all(graph, 11);
-    const dims = all(all(all(all(value, 2)[0], 1)[0], 2)[0], 1).map((dim) => fields(dim)[0].value);
+    const tensor = one(graph, 5);
+    expect([...new Float32Array(one(tensor, 9).slice().buffer)]).toEqual([1, -2]);
+    const value = one(graph, 11);
+    const dims = all(one(one(one(value, 2), 1), 2), 1).map((dim) => fields(dim)[0]?.value);
     expect(dims).toEqual([3, 200]);
   });
 
-  it('ends every case in a probe of 16 values', () => {
+  it('have a probe of 16 values for every case', () => {
     for (const work of QUICK_CASES)
       for (const variant of onnxVariants(work)) {
-        const [graph] = all(caseModel(work, variant).bytes, 7);
-        const outputs = all(graph, 12).map((value) => text(all(value, 1)[0]));
+        const graph = one(caseModel(work, variant).bytes, 7);
+        const outputs = all(graph, 12).map((value) => text(one(value, 1)));
         expect(outputs).toEqual(['y', 'probe']);
-        expect(text(all(all(graph, 1).at(-1)!, 4)[0])).toBe('Slice');
+        expect(text(one(all(graph, 1).at(-1)!, 4))).toBe('Slice');
       }
   });
 });

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { factor, geometricMean, markdownTable } from '../../bench/table.js';
-import { counted, milliseconds, number, percent, perSecond } from '../../cli/numbers.js';
+import { counted, milliseconds, number, percent, perSecond } from '../../cli/terminal/numbers.js';
 
 const timing = { median: 2, min: 1.5, max: 12.345, samples: [2, 1.5, 12.345], runs: 4 };
 
 describe('tables of the bench', () => {
-  it('writes Markdown, text to the left and numbers to the right', () => {
+  it('writes Markdown with text left-aligned and numbers right-aligned', () => {
     const text = markdownTable({ head: ['what', 'how', 'ms'], rows: [['a|b', 'x\ny', '1']], text: 2 });
     expect(text).toBe('| what | how | ms |\n|---|---|---:|\n| a\\|b | x y | 1 |\n');
   });

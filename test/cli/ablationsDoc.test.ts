@@ -1,4 +1,4 @@
-/** Every command of docs/ablations.md is one that the command line takes, and does what its row says. */
+/** The command line accepts every command of docs/ablations.md, with the settings that its row describes. */
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { expect, it } from 'vitest';
@@ -36,12 +36,12 @@ async function settingsOf([, name, ...flags]: string[]) {
   return { out: options.out, settings };
 }
 
-it('has a command for every row, which the command line takes', async () => {
+it('has a command for every row, which the command line accepts', async () => {
   expect(commands.length).toBeGreaterThan(20);
   const found = new Map<string, object>();
   for (const command of commands) {
     const { out, settings } = await settingsOf(command);
-    // A run folder that is named twice is the same run.
+    // A run folder that is named twice must be the same run.
     if (found.has(out)) expect(settings, out).toEqual(found.get(out));
     found.set(out, settings);
   }

@@ -4,17 +4,17 @@ import { promptkd } from '../helpers/cli.js';
 
 describe('promptkd bench', () => {
   it.each([
-    [['nonsense'], 'there is nothing called nonsense to measure', 'kernels, encoder, step'],
+    [['nonsense'], 'nonsense is not a benchmark', 'kernels, encoder, step'],
     [['step', '--model', 'ViT-X'], 'no model is called ViT-X', 'ViT-B/16'],
     [['--repeats', '0'], "'0' is invalid", '--help'],
-  ])('refuses %j before it opens an adapter', (args, message, mend) => {
+  ])('refuses %j before it opens an adapter', (args, message, hint) => {
     const { status, stdout, stderr } = promptkd(['bench', ...args]);
     expect({ status, stdout }, stderr).toEqual({ status: 2, stdout: '' });
     expect(stderr).toContain(message);
-    expect(stderr.split('mend:')[1]).toContain(mend);
+    expect(stderr.split('hint:')[1]).toContain(hint);
   });
 
-  it('prints every sample for programs', () => {
+  it('prints every sample as JSON', () => {
     const args = ['bench', 'encoder', '--model', 'emoji-student', '--batch', '2', '--repeats', '3', '--json'];
     const { status, stdout, stderr } = promptkd(args);
     expect(status, stderr).toBe(0);

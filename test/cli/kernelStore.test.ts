@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { KernelStore, kernelFile } from '../../cli/kernelStore.js';
+import { KernelStore, kernelFile } from '../../cli/device/kernelStore.js';
 import type { AdapterSummary } from '../../engine/gpu/gpu.js';
 import { judgeFileFlips } from '../helpers/flips.js';
 
@@ -17,7 +17,10 @@ const summary: AdapterSummary = {
   limits: {},
 };
 const about = { adapter: summary.name, driver: summary.driver, level: 'matrix' };
-const choice = { name: 'staged 64', milliseconds: { 'staged 128': 2, 'staged 64': 1 } };
+const choice = {
+  name: 'shared-memory-tiled 64',
+  milliseconds: { 'shared-memory-tiled 128': 2, 'shared-memory-tiled 64': 1 },
+};
 
 let folder: string;
 let path: string;
@@ -33,51 +36,51 @@ const open = () => {
   return new KernelStore(path, about, (note) => notes.push(note));
 };
 
-describe('the file of what is known of kernels', () => {
+describe('the kernel store', () => {
   it('is named by adapter and driver', () => {
     expect(path).toMatch(/promptkd[/\\]kernels[/\\]some-gpu-tm-3-[0-9a-f]{8}\.json$/);
     const other = kernelFile({ ...summary, driver: 'driver 2' }, 'matrix', { XDG_CACHE_HOME: folder });
     expect(other).not.toBe(path);
   });
 
-  it('is another one at another level, whose kernels are fewer', () => {
+  it('is a different file at another level, which has other kernels', () => {
     expect(kernelFile(summary, 'portable', { XDG_CACHE_HOME: folder })).not.toBe(path);
   });
 
-  it('keeps verdicts and choices from one process to the next, and leaves nothing else', () => {
+  it('keeps verdicts and choices from one process to the next, in one file', () => {
     const store = open();
     expect(store.verdicts.get('abc')).toBeUndefined();
     store.verdicts.set({ abc: '', def: 'its results differ' });
-    store.choices.set('product NN', choice);
+    store.choices.set('matmul NN', choice);
     const again = open();
     expect([again.verdicts.get('abc'), again.verdicts.get('def')]).toEqual(['', 'its results differ']);
-    expect(again.choices.get('product NN')).toEqual(choice);
+    expect(again.choices.get('matmul NN')).toEqual(choice);
     expect([again.verdicts.get('toString'), again.choices.get('toString')]).toEqual([undefined, undefined]);
     expect(readdirSync(dirname(path))).toHaveLength(1);
     expect(notes).toEqual([]);
   });
 
-  it('drops choices and keeps verdicts when asked to forget', () => {
+  it('deletes choices but keeps verdicts', () => {
     const store = open();
     store.verdicts.set({ abc: '' });
-    store.choices.set('product NN', choice);
+    store.choices.set('matmul NN', choice);
     store.forgetChoices();
-    expect([open().verdicts.get('abc'), open().choices.get('product NN')]).toEqual(['', undefined]);
+    expect([open().verdicts.get('abc'), open().choices.get('matmul NN')]).toEqual(['', undefined]);
   });
 
-  it('keeps what another process has found out meanwhile', () => {
+  it('keeps entries that another process added meanwhile', () => {
     const [one, other] = [open(), open()];
     one.verdicts.set({ abc: '' });
-    other.choices.set('product NN', choice);
+    other.choices.set('matmul NN', choice);
     one.verdicts.set({ def: '' });
     const found = open();
     expect([found.verdicts.get('abc'), found.verdicts.get('def')]).toEqual(['', '']);
-    expect(found.choices.get('product NN')).toEqual(choice);
+    expect(found.choices.get('matmul NN')).toEqual(choice);
     found.forgetChoices();
-    expect(open().choices.get('product NN')).toBeUndefined();
+    expect(open().choices.get('matmul NN')).toBeUndefined();
   });
 
-  it('forgets what was found out with another version of the kernels or of their compiler, without a word', () => {
+  it('silently drops results of another version of the kernels or their compiler', () => {
     open().verdicts.set({ abc: '' });
     const stored = JSON.parse(readFileSync(path, 'utf8'));
     expect(stored.version).toMatch(/^webgpu \d+\.\d+\.\d+, kernels [0-9a-z]{8,11}$/);
@@ -86,9 +89,9 @@ describe('the file of what is known of kernels', () => {
     expect(notes).toEqual([]);
   });
 
-  it('takes nothing from a file with a flipped bit', async () => {
+  it('uses nothing from a file with a flipped bit', async () => {
     open().verdicts.set({ abc: '', def: 'its results differ' });
-    open().choices.set('product NN', choice);
+    open().choices.set('matmul NN', choice);
     const read = async () => {
       const { stored } = open();
       return Object.keys({ ...stored.verdicts, ...stored.choices }).length === 0 ? 'anew' : { ...stored };
@@ -108,13 +111,13 @@ describe('the file of what is known of kernels', () => {
       const store = open();
       expect(store.verdicts.get('abc')).toBeUndefined();
       expect(notes).toHaveLength(1);
-      expect(notes[0]).toContain('is found out again');
+      expect(notes[0]).toContain('kernels are checked again');
       store.verdicts.set({ abc: '' });
       expect(open().verdicts.get('abc')).toBe('');
     }
   });
 
-  it('goes on without a cache that cannot be written, with one note', () => {
+  it('works without a writable cache, after one note', () => {
     writeFileSync(join(folder, 'promptkd'), 'a file where the folder should be');
     const store = open();
     store.verdicts.set({ a: '' });

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { report } from '../../cli/report.js';
+import { report } from '../../cli/terminal/report.js';
 import { UserError } from '../../engine/errors.js';
 
 function run(error: unknown, env: Record<string, string> = {}) {
@@ -22,20 +22,20 @@ function usageError(...args: string[]): unknown {
 }
 
 describe('report', () => {
-  it("names a user's mistake and its mend, without a stack, with code 2", () => {
+  it("names a user's mistake and a hint, without a stack, with code 2", () => {
     const { code, text } = run(new UserError('a.png is no image', 'remove it'));
-    expect({ code, text }).toEqual({ code: 2, text: 'error: a.png is no image\nmend: remove it\n' });
+    expect({ code, text }).toEqual({ code: 2, text: 'error: a.png is no image\nhint: remove it\n' });
   });
 
-  it('gives code 1 to a failure of ours, and its stack only with DEBUG', () => {
+  it('gives code 1 for an internal failure, and prints its stack only with DEBUG', () => {
     expect(run(new Error('broken'))).toEqual({
       code: 1,
-      text: 'error: broken\nset DEBUG=1 to see where it happened\n',
+      text: 'error: broken\nhint: set DEBUG=1 to print the stack\n',
     });
     expect(run(new Error('broken'), { DEBUG: '1' }).text).toContain('report.test');
   });
 
-  it('takes anything that was thrown', () => {
+  it('accepts anything that was thrown', () => {
     expect(run('words')).toMatchObject({ code: 1, text: expect.stringMatching(/^error: words\n/) });
     expect(run(undefined).code).toBe(1);
   });
@@ -49,7 +49,7 @@ describe('report', () => {
     expect(text.split('\n')[0]).toMatch(message);
   });
 
-  it('gives code 0 to --help and --version, and 2 to no command at all', () => {
+  it('gives code 0 for --help and --version, and 2 without a command', () => {
     expect(run(usageError('--help'))).toEqual({ code: 0, text: '' });
     expect(run(usageError('--version'))).toEqual({ code: 0, text: '' });
     expect(run(usageError())).toEqual({ code: 2, text: '' });

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { StoredKernels } from '../../cli/kernelStore.js';
+import type { StoredKernels } from '../../cli/device/kernelStore.js';
 import { promptkdAsync } from '../helpers/cli.js';
 
 let folder: string;
@@ -16,7 +16,7 @@ const tune = (...args: string[]) =>
   promptkdAsync(['tune', ...args], { env: { XDG_CACHE_HOME: join(folder, 'cache') } });
 
 describe('promptkd tune', () => {
-  it('times within its bound, keeps what it found, shows it, writes it to a file and forgets it', async () => {
+  it('times kernels within its limit, stores, shows, exports and deletes the choices', async () => {
     const file = join(folder, 'found.json');
     const timed = await tune(...SIZES, '--seconds', '20', '--out', file);
     expect(timed.status, timed.stderr).toBe(0);
@@ -30,21 +30,21 @@ describe('promptkd tune', () => {
     const shown = await tune('--show');
     expect(shown.stdout).toContain(key);
     const forgotten = await tune('--forget');
-    expect(forgotten.stdout).toContain('the shipped choices hold');
-    expect((await tune('--show')).stdout).toContain('the shipped choices hold');
+    expect(forgotten.stdout).toContain('the shipped choices apply');
+    expect((await tune('--show')).stdout).toContain('the shipped choices apply');
   });
 
   it.each([
     [['--seconds', '0'], '--help'],
     [['--teacher', 'ViT-X'], '--help'],
     [['--show', '--forget'], 'one of them'],
-  ])('refuses %j', async (args, mend) => {
+  ])('refuses %j', async (args, hint) => {
     const { status, stderr } = await tune(...args);
     expect(status, stderr).toBe(2);
-    expect(stderr.split('mend:')[1]).toContain(mend);
+    expect(stderr.split('hint:')[1]).toContain(hint);
   });
 
-  it('says when a file cannot be written', async () => {
+  it('reports a file that cannot be written', async () => {
     const file = join(folder, 'nowhere', 'found.json');
     const { status, stderr } = await tune('--show', '--out', file);
     expect(status, stderr).toBe(2);

@@ -1,10 +1,11 @@
 /** Float16 storage: what each operation that takes it makes of it, against the float64 reference on the rounded inputs. */
+
 import { Float16Array } from '@petamoriken/float16';
 import { describe, expect, it } from 'vitest';
-import type { Capabilities } from '../../engine/gpu/gpu.js';
+import type { Capabilities } from '../../engine/capabilities.js';
 import { readLeaf, write } from '../../engine/gpu/memory.js';
 import { Plan } from '../../engine/gpu/plan.js';
-import { grad } from '../../engine/graph/autograd.js';
+import { nodeOf } from '../../engine/graph/op.js';
 import { evaluate } from '../../engine/graph/reference.js';
 import { constant, input, type Shape, type Tensor } from '../../engine/graph/tensor.js';
 import { fromHalf, roundHalves, toHalf } from '../../engine/half.js';
@@ -18,6 +19,7 @@ import { linear } from '../../engine/ops/linear.js';
 import { matmul } from '../../engine/ops/matmul.js';
 import { multiply } from '../../engine/ops/multiply.js';
 import { sum } from '../../engine/ops/reduce.js';
+import { grad } from '../../engine/train/autograd.js';
 import { checkForward, relativeError, TestRandom, testGpu } from '../helpers/check.js';
 
 /** Results stored as float16 are rounded once: half a unit in the last of 11 bits, 4.9e-4, at the most. */
@@ -206,7 +208,7 @@ for (const [way, capabilities] of ways)
         const [x, w, bias] = [halves([3, 7, 24]), halves([20, 24]), random.variable([20])];
         const y = linear(x, w, bias, { activation: kind, dtype: 'f16' });
         const residual = add(random.variable([3, 7, 20]), linear(x, w, bias, { activation: kind }));
-        await checkForward([y, y.node!.outputs[1]!], { tolerance: ROUNDED, capabilities });
+        await checkForward([y, nodeOf(y)!.outputs[1]!], { tolerance: ROUNDED, capabilities });
         await checkForward([residual], { capabilities });
         // A bias is float32 and may be trained beside float16 weights.
         await checkForward(grad(sum(cast(y, 'f32')), [bias]), { tolerance: ROUNDED, capabilities });

@@ -11,7 +11,7 @@ import { exclusions, Pairs } from '../../examples/pretrain/pairs.js';
 import { rateOf } from '../../examples/pretrain/pretrain.js';
 import { clipConfig, MODELS } from '../../examples/pretrain/settings.js';
 import { loadCheckpoint } from '../../models/checkpoints/load.js';
-import { loadTokenizer } from '../../models/clip/tokenizer.js';
+import { loadTokenizer } from '../../models/clip/tokenizerFile.js';
 import { denormalise } from '../../models/images/preprocess.js';
 import type { RgbImage } from '../../models/images/types.js';
 import { Random } from '../../models/random.js';

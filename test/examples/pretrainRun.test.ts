@@ -8,7 +8,7 @@ import { UserError } from '../../engine/errors.js';
 import { type PretrainData, pretrain } from '../../examples/pretrain/pretrain.js';
 import { clipConfig, SettingsSchema } from '../../examples/pretrain/settings.js';
 import { loadCheckpoint } from '../../models/checkpoints/load.js';
-import { loadTokenizer } from '../../models/clip/tokenizer.js';
+import { loadTokenizer } from '../../models/clip/tokenizerFile.js';
 import { parseSettings } from '../../models/promptkd/shared/settings.js';
 import { Classifier } from '../../models/promptkd/use/classifier.js';
 import { temporaryFolder } from '../helpers/files.js';

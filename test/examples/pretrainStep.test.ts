@@ -1,7 +1,9 @@
 /** The whole step of examples/pretrain: its loss by hand, its gradients by differences, its training on a device. */
+
 import { describe, expect, it } from 'vitest';
 import { write } from '../../engine/gpu/memory.js';
 import { Plan } from '../../engine/gpu/plan.js';
+import { nodeOf } from '../../engine/graph/op.js';
 import { evaluate } from '../../engine/graph/reference.js';
 import type { Tensor } from '../../engine/graph/tensor.js';
 import { initialWeights, type StepGraph, stepGraph } from '../../examples/pretrain/model.js';
@@ -56,8 +58,8 @@ describe('the pre-training step', () => {
   it('has the loss of its formula', () => {
     const { graph, feeds } = tinyStep(1);
     // The product of unit features, before scale and exclusion: found by its shape, the only one of its kind.
-    let node = graph.loss.node!;
-    while (node.op.name !== 'matmul' || node.outputs[0]!.shape[0] !== batch) node = node.inputs[0]!.node!;
+    let node = nodeOf(graph.loss)!;
+    while (node.op.name !== 'matmul' || node.outputs[0]!.shape[0] !== batch) node = nodeOf(node.inputs[0]!)!;
     const cosines = evaluate([node.outputs[0]!], feeds).get(node.outputs[0]!)!;
     const logit = (i: number, j: number) =>
       cosines[i * batch + j]! / 0.07 + feeds.get(graph.excluded)![i * batch + j]!;

@@ -3,22 +3,17 @@
  * gradients (kernels and references) against finite differences of the float64 reference.
  */
 import { expect } from 'vitest';
-import { type Capabilities, type Gpu, openGpu } from '../../engine/gpu/gpu.js';
+import type { Capabilities } from '../../engine/capabilities.js';
+import { type Gpu, openGpu } from '../../engine/gpu/gpu.js';
 import { Plan } from '../../engine/gpu/plan.js';
-import { grad } from '../../engine/graph/autograd.js';
+import type { GraphNode } from '../../engine/graph/op.js';
 import { evaluate } from '../../engine/graph/reference.js';
-import {
-  constant,
-  type GraphNode,
-  type Shape,
-  sizeOf,
-  type Tensor,
-  variable,
-} from '../../engine/graph/tensor.js';
+import { constant, type Shape, sizeOf, type Tensor, variable } from '../../engine/graph/tensor.js';
+import type { Choose } from '../../engine/graph/tunable.js';
 import { toHalf } from '../../engine/half.js';
-import type { Choose } from '../../engine/kernels/tuning.js';
 import { multiply } from '../../engine/ops/multiply.js';
 import { sum } from '../../engine/ops/reduce.js';
+import { grad } from '../../engine/train/autograd.js';
 
 /**
  * The device with other abilities: kernels for CPU adapters and for GPUs, or of a lower level, are then tested on

@@ -76,7 +76,7 @@ export function fuzzTest<T>(name: string, kind: FuzzKind<T>): void {
 
 function requireMessage(error: unknown, seed: number, said = /$^/): void {
   if (!(error instanceof UserError)) throw new Error(`seed ${seed}`, { cause: error });
-  expect(error.mend.length).toBeGreaterThan(5);
+  expect(error.hint.length).toBeGreaterThan(5);
   expect(error.message.length, `seed ${seed}`).toBeLessThan(700);
   // A value that is not a number is named as such.
   const message = error.message.replace(said, '').replace('holds NaN at', '');

@@ -92,7 +92,7 @@ export async function startHub(files: Readonly<Record<string, Buffer>>): Promise
     createServer((request, response) => {
       if (request.headers.authorization) leaked.push(request.headers.authorization);
       const content = files[request.url!.slice(1)];
-      send(request, response, faults.replace ?? content);
+      send(request, response, faults.replace ?? content!);
     }),
   );
   storage = endpointOf(other);

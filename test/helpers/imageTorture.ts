@@ -51,7 +51,7 @@ export async function readHalfBroken(platform: Platform, folder: string, count: 
   const sources = new Map<string, string>();
   for await (const batch of new Loader(platform, left, { ...options, augment: false }).epoch(1))
     batch.items.forEach(({ path }, i) => {
-      sources.set(path, hash(batch.images[i].source));
+      sources.set(path, hash(batch.images[i]!.source));
     });
   let right = 0;
   for (const { path, kind, pixels } of good) {
@@ -114,7 +114,7 @@ export async function decodeMutated(
 
 function mutate(seeds: readonly Uint8Array[], random: Random): Uint8Array {
   // A Buffer's own `slice` is no copy.
-  let bytes = Uint8Array.from(seeds[random.below(seeds.length)]);
+  let bytes = Uint8Array.from(seeds[random.below(seeds.length)]!);
   for (let changes = 1 + random.below(4); changes > 0; changes--) {
     const at = random.below(bytes.length);
     // Headers decide more than pixels do.
@@ -123,19 +123,19 @@ function mutate(seeds: readonly Uint8Array[], random: Random): Uint8Array {
       case 0:
       case 7:
       case 8:
-        bytes[at] ^= 1 << random.below(8);
+        bytes[at]! ^= 1 << random.below(8);
         break;
       case 1:
         bytes[early] = random.below(256);
         break;
       case 2:
-        bytes.fill([0, 0xff][random.below(2)], early, early + 1 + random.below(4));
+        bytes.fill(0xff * random.below(2), early, early + 1 + random.below(4));
         break;
       case 3:
         bytes = bytes.slice(0, Math.max(1, at));
         break;
       case 4: {
-        const other = seeds[random.below(seeds.length)];
+        const other = seeds[random.below(seeds.length)]!;
         bytes = Uint8Array.from([...bytes.subarray(0, at), ...other.subarray(random.below(other.length))]);
         break;
       }

@@ -53,7 +53,7 @@ function withAlpha({ width, height, data }: RgbImage) {
 /** 16-bit samples of one channel or three. */
 function deep({ width, height, data }: RgbImage, channels: 1 | 3) {
   const count = width * height * channels;
-  const values = Uint16Array.from({ length: count }, (_, i) => data[channels === 1 ? 3 * i : i] * 257);
+  const values = Uint16Array.from({ length: count }, (_, i) => data[channels === 1 ? 3 * i : i]! * 257);
   const space = channels === 1 ? 'grey16' : 'rgb16';
   return sharp(values, { raw: { width, height, channels } }).toColourspace(space);
 }
@@ -71,13 +71,13 @@ function bmp({ width, height, data }: RgbImage): Buffer {
   for (let y = 0; y < height; y++)
     for (let x = 0; x < width; x++)
       for (let channel = 0; channel < 3; channel++)
-        file[54 + (height - 1 - y) * stride + 3 * x + 2 - channel] = data[3 * (y * width + x) + channel];
+        file[54 + (height - 1 - y) * stride + 3 * x + 2 - channel] = data[3 * (y * width + x) + channel]!;
   return file;
 }
 
 /** Few colours, which a palette holds without loss. */
 const posterised = (image: RgbImage) =>
-  mapped(image, (at) => [image.data[at] & 0x80, image.data[at + 1] & 0xc0, image.data[at + 2] & 0x80]);
+  mapped(image, (at) => [image.data[at]! & 0x80, image.data[at + 1]! & 0xc0, image.data[at + 2]! & 0x80]);
 
 /** Makes of a picture a file of the kind. */
 const GOOD: Readonly<Record<string, (image: RgbImage) => Promise<Made>>> = {
@@ -98,11 +98,11 @@ const GOOD: Readonly<Record<string, (image: RgbImage) => Promise<Made>>> = {
       .toColourspace('b-w')
       .png()
       .toBuffer();
-    return { file, pixels: mapped(image, (at) => [grey[at / 3], grey[at / 3], grey[at / 3]]) };
+    return { file, pixels: mapped(image, (at) => [grey[at / 3]!, grey[at / 3]!, grey[at / 3]!]) };
   },
   // Pillow clips these to 8 bits, where it scales those of three channels.
   'png, 16 bits of grey': async (image) => {
-    const clipped = (at: number) => Math.min(255, image.data[at] * 257);
+    const clipped = (at: number) => Math.min(255, image.data[at]! * 257);
     const pixels = mapped(image, (at) => [clipped(at), clipped(at), clipped(at)]);
     return { file: await deep(image, 1).png().toBuffer(), pixels };
   },
@@ -226,7 +226,7 @@ export async function writeGoodImages(folder: string, count: number, seed = 1): 
   const kinds = Object.entries(GOOD);
   const images: OddImage[] = [];
   for (let i = 0; i < count; i++) {
-    const [kind, make] = kinds[i % kinds.length];
+    const [kind, make] = kinds[i % kinds.length]!;
     const { file, pixels } = await make(picture(i, seed));
     const ending = kind.split(/[ ,]/)[0];
     const path = join(folder, `good-${String(i).padStart(5, '0')}.${ending}`);
@@ -242,7 +242,7 @@ export async function writeBrokenImages(folder: string, count: number, seed = 1)
   const kinds = Object.entries(BROKEN);
   const files: BrokenFile[] = [];
   for (let i = 0; i < count; i++) {
-    const [kind, make] = kinds[i % kinds.length];
+    const [kind, make] = kinds[i % kinds.length]!;
     const random = Random.of(seed, 'broken', i);
     const path = join(folder, `broken-${String(i).padStart(5, '0')}-${kind.replaceAll(/[ ,]+/g, '-')}`);
     writeFileSync(path, await make(picture(i, seed), random));

@@ -1,8 +1,9 @@
 /** Writes training cases of any size: random CLIPs, and what the float64 references say of both stages. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { GraphNode } from '../../engine/graph/op.js';
 import { evaluate } from '../../engine/graph/reference.js';
-import { constant, type GraphNode, type Tensor } from '../../engine/graph/tensor.js';
+import { constant, type Tensor } from '../../engine/graph/tensor.js';
 import { cosineRate } from '../../engine/train/optim.js';
 import { encodeSafetensors, type TensorToWrite } from '../../models/checkpoints/safetensors.js';
 import { encodeImages } from '../../models/clip/vision.js';
@@ -183,7 +184,7 @@ export function writeTrainingCase(folder: string, shape: CaseShape): string {
   const inputs = student.config.embed;
   const projection = projectionVariables(initialProjection(inputs, embed, random), inputs, embed);
   for (const name of PROJECTION_PARAMETERS)
-    save(`given.student.projection.${name}`, projection[name].shape, projection[name].leaf!.data!);
+    save(`given.student.projection.${name}`, projection[name]!.shape, projection[name]!.leaf!.data!);
   const vision = drawPrompts('student.prompts.vision', prompts.student, prompts.visionLength, 64);
   const variables = { prompts: promptVariables({ text: [], vision }, student.config).vision, projection };
   const classLeaf = constant(vectors, [classes, embed]);
@@ -215,7 +216,7 @@ export function writeTrainingCase(folder: string, shape: CaseShape): string {
   });
   for (const p of second.parameters) save(`expect.stage2.last.${p.label}`, p.shape, p.leaf!.data!);
   for (const part of ['mean', 'var'] as const)
-    save(`expect.stage2.bn.${part}`, [embed], projection[`bn.${part}`].leaf!.data!);
+    save(`expect.stage2.bn.${part}`, [embed], projection[`bn.${part}`]!.leaf!.data!);
   const logits = run(studentLogits(student, variables, classLeaf, imageLeaf(testImages, tests)));
   save('expect.eval.logits', [tests, classes], logits);
   const base = baseCount(classes);

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { readClassNames } from '../../cli/classes.js';
+import { readClassNames } from '../../cli/options/classes.js';
 import { nodePlatform } from '../../cli/platform/node.js';
 import { readSettingsFile } from '../../cli/settings.js';
 import { openByContent } from '../../models/checkpoints/load.js';
@@ -14,7 +14,8 @@ import { encodeSafetensors, openSafetensors } from '../../models/checkpoints/saf
 import type { Checkpoint } from '../../models/checkpoints/tensors.js';
 import { writable } from '../../models/checkpoints/writable.js';
 import { tokenizeClasses } from '../../models/clip/classPrompts.js';
-import { loadTokenizer, type Tokenizer } from '../../models/clip/tokenizer.js';
+import type { Tokenizer } from '../../models/clip/tokenizer.js';
+import { loadTokenizer } from '../../models/clip/tokenizerFile.js';
 import { requireDistinct } from '../../models/datasets/classNames.js';
 import { parseSplit } from '../../models/datasets/split.js';
 import type { Platform } from '../../models/platform.js';
@@ -29,7 +30,8 @@ import { emojiTeacher } from '../helpers/emojiData.js';
 import { bytesOf } from '../helpers/files.js';
 import { type FuzzKind, fuzzTest } from '../helpers/fuzz.js';
 import { unsealed } from '../helpers/safetensors.js';
-import { memoryPlatform, TINY_CONFIG, tensorOf } from '../models/checkpoints/fixtures.js';
+import { TINY_CONFIG, tensorOf } from '../models/checkpoints/fixtures.js';
+import { memoryPlatform } from '../models/checkpoints/memoryPlatform.js';
 import { mutateJson } from './mutateJson.js';
 import { mutateLines, mutateYaml } from './mutateText.js';
 import { mutateBytes, type Next, withHeader } from './mutations.js';

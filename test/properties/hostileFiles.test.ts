@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { nodePlatform } from '../../cli/platform/node.js';
 import { UserError } from '../../engine/errors.js';
 import { tokenizeClasses } from '../../models/clip/classPrompts.js';
-import { loadTokenizer } from '../../models/clip/tokenizer.js';
+import { loadTokenizer } from '../../models/clip/tokenizerFile.js';
 import type { Platform } from '../../models/platform.js';
 import { readClassVectors } from '../../models/promptkd/classVectors/classVectors.js';
 import { readStudentFile } from '../../models/promptkd/files/studentFile.js';
@@ -13,7 +13,8 @@ import { requireFitting } from '../../models/promptkd/shared/prompts.js';
 import { readYaml } from '../../models/runs/runFolder.js';
 import { emojiTeacher } from '../helpers/emojiData.js';
 import { rawSafetensors } from '../helpers/safetensors.js';
-import { memoryPlatform, TINY_CONFIG, tensorOf } from '../models/checkpoints/fixtures.js';
+import { TINY_CONFIG, tensorOf } from '../models/checkpoints/fixtures.js';
+import { memoryPlatform } from '../models/checkpoints/memoryPlatform.js';
 
 const PATH = 'odd.safetensors';
 type Tensors = Parameters<typeof rawSafetensors>[0];
@@ -22,7 +23,7 @@ async function refused(run: () => Promise<unknown>, message: string | RegExp): P
   const error = await run().catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(UserError);
   expect((error as UserError).message).toMatch(message);
-  expect((error as UserError).mend.length).toBeGreaterThan(5);
+  expect((error as UserError).hint.length).toBeGreaterThan(5);
 }
 
 const prompt = (name: string, shape: number[] = [3, 64]) => tensorOf(name, shape);

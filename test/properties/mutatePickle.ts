@@ -1,5 +1,5 @@
 /** Archives whose pickle is damaged opcode by opcode, with right checksums and sizes around it. */
-import { writeZip } from '../models/checkpoints/fixtures.js';
+import { writeZip } from '../models/checkpoints/torchFixtures.js';
 import { type Next, pick } from './mutations.js';
 
 /** Opcodes and short runs of them: each may come once, or very often. */
@@ -63,7 +63,7 @@ const OPCODES = [
 const EXTREMES = [0, 1, -1, 0x7fffffff, -0x80000000, 0x10000, 65, 4096] as const;
 
 export function mutatePickle(files: ReadonlyMap<string, Uint8Array>, next: Next): Uint8Array {
-  const [[name, file]] = files as unknown as Iterable<[string, Uint8Array]>;
+  const [[name, file]] = [...files] as [[string, Uint8Array]];
   let bytes: Buffer = Buffer.from(file);
   for (let changes = 1 + next(3); changes > 0; changes--) bytes = change(bytes, next);
   return writeZip(new Map([...files, [name, Uint8Array.from(bytes)]]), { deflate: next(4) === 0 });

@@ -1,17 +1,15 @@
 /** Damaged and hostile checkpoints of every format, each the same for the same seed. */
 import { encodeSafetensors } from '../../models/checkpoints/safetensors.js';
 import { unsealed } from '../helpers/safetensors.js';
+import { rename, studentClip, tinyClip } from '../models/checkpoints/fixtures.js';
 import {
-  rename,
-  studentClip,
-  tinyClip,
   torchFiles,
   torchScriptFiles,
   writeLegacyTorch,
   writeTorch,
   writeTorchScript,
   writeZip,
-} from '../models/checkpoints/fixtures.js';
+} from '../models/checkpoints/torchFixtures.js';
 import { mutateJson } from './mutateJson.js';
 import { mutatePickle } from './mutatePickle.js';
 import { mutateDirectory } from './mutateZip.js';
@@ -49,7 +47,7 @@ export function mutateBytes(file: Uint8Array, from: number, to: number, next: Ne
     const at = spot();
     const kind = next(4);
     if (kind === 0) copy[at] = next(256);
-    else if (kind === 1) copy[at] ^= 1 << next(8);
+    else if (kind === 1) copy[at]! ^= 1 << next(8);
     else if (kind === 2) copy.fill(pick(next, [0, 255, 0x7f]), at, at + pick(next, [1, 2, 4, 8]));
     else copy.copyWithin(at, spot(), Math.min(to, spot() + next(64)));
   }

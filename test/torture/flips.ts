@@ -1,8 +1,8 @@
 /** One bit of a file that a run has written is another: that is noticed, or whatever depends on the file is as before. */
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { loadPreset } from '../../cli/options/presets.js';
 import { nodePlatform } from '../../cli/platform/node.js';
-import { loadPreset } from '../../cli/presets.js';
 import { releaseAll } from '../../engine/gpu/memory.js';
 import type { Dataset } from '../../models/datasets/dataset.js';
 import { loadDataset } from '../../models/datasets/loadDataset.js';

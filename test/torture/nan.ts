@@ -18,9 +18,9 @@ import { unsealed } from '../helpers/safetensors.js';
 import { makeTinyWorld, type TinyWorld } from '../helpers/tinyWorld.js';
 import { cases, type Outcome, type TortureOptions } from './kit.js';
 import { difference, results } from './runs.js';
+import { type Header, spoilt, VALUES } from './spoilt.js';
 import { ALWAYS, type TinyRun, tinyRuns } from './tinyRuns.js';
 
-const VALUES = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY] as const;
 const STEPS = { teacher: 16, student: 24 };
 /** Steps under way when one is reported, and the one that follows. */
 const LATER = 4;
@@ -167,8 +167,6 @@ async function expectStop(run: TinyRun, { gpu }: Job, out: string): Promise<void
   releaseAll(gpu);
 }
 
-type Header = Record<string, { dtype: string; shape: number[]; data_offsets: [number, number] }>;
-
 async function inFile(files: Awaited<ReturnType<typeof filesOf>>, gpu: Gpu, random: Random): Promise<string> {
   const { path, effect, expected } = files[random.below(files.length)]!;
   const before = readFileSync(path);
@@ -191,31 +189,6 @@ async function inFile(files: Awaited<ReturnType<typeof filesOf>>, gpu: Gpu, rand
 }
 
 const nameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
-
-/** A safetensors file with one value that is none. */
-function spoilt(file: Uint8Array, random: Random) {
-  const bytes = Buffer.from(file);
-  const start = 8 + Number(bytes.readBigUInt64LE(0));
-  const header = JSON.parse(bytes.toString('utf8', 8, start)) as Header;
-  const floats = Object.entries(header).filter(([, { dtype }]) => dtype === 'F32' || dtype === 'F16');
-  const [tensor, { dtype, shape, data_offsets }] = floats[random.below(floats.length)]!;
-  const count = shape.reduce((product, n) => product * n, 1);
-  const index = random.below(count);
-  const value = VALUES[random.below(VALUES.length)]!;
-  if (dtype === 'F32') bytes.writeFloatLE(value, start + data_offsets[0] + 4 * index);
-  else
-    bytes.writeUInt16LE(
-      Number.isNaN(value) ? 0x7e00 : value > 0 ? 0x7c00 : 0xfc00,
-      start + data_offsets[0] + 2 * index,
-    );
-  const place: number[] = [];
-  let rest = index;
-  for (const size of [...shape].reverse()) {
-    place.unshift(rest % size);
-    rest = Math.floor(rest / size);
-  }
-  return { file: Uint8Array.from(bytes), tensor, place: place.join(', '), value };
-}
 
 /** Every storage buffer that is there, with its label. */
 function watchLabels({ device }: Gpu): Set<GPUBuffer> {

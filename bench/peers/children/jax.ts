@@ -103,7 +103,16 @@ function build(work: PeerCase): Prepared {
         np.array(values.x, { shape: [rows, width] }),
         np.array(values.teacher, { shape: [rows, classes] }),
       ];
-      const loss = (...[w1, b1, gamma, beta, w2, b2, x, teacher]: Value[]) => {
+      const loss = (
+        w1: Value,
+        b1: Value,
+        gamma: Value,
+        beta: Value,
+        w2: Value,
+        b2: Value,
+        x: Value,
+        teacher: Value,
+      ) => {
         const hidden = layerNorm(np.add(np.matmul(x, w1), b1), gamma, beta);
         const student = nn.logSoftmax(np.add(np.matmul(hidden, w2), b2));
         const target = nn.logSoftmax(teacher);
@@ -114,7 +123,7 @@ function build(work: PeerCase): Prepared {
     case 'floor':
       return { inputs: [np.array(inputsOf.floor(), { shape: [1, 16] })], f: (x) => np.add(x, 1) };
     case 'encoder':
-      throw new Error('not written for jax-js');
+      throw new Error('not implemented for jax-js');
   }
 }
 
@@ -127,7 +136,7 @@ function runOnce(): Value[] {
   return Array.isArray(made) ? made : [made];
 }
 
-/** Execution is lazy, and what is disposed before it began never runs: so every run's results are held until all are done. */
+/** Execution is lazy, and work whose results are disposed before it starts never runs. So all results are kept to the end. */
 async function runAll(count: number): Promise<void> {
   for (const result of results) result.dispose();
   const all: Value[][] = [];
@@ -137,12 +146,12 @@ async function runAll(count: number): Promise<void> {
   for (const result of all.flat()) result.dispose();
 }
 
-/** dW of weights that are stored `[inputs, outputs]` lies transposed. */
+/** Weights are stored `[inputs, outputs]`, so dW is transposed. */
 const placeIn = (at: number) =>
   work!.kind === 'training' ? (at % work!.width) * work!.width + Math.floor(at / work!.width) : at;
 
 async function read(): Promise<Float32Array> {
-  return withNaps(results[0].ref.data());
+  return withNaps(results[0]!.ref.data());
 }
 
 await serve({
@@ -158,7 +167,7 @@ await serve({
     prepared = { inputs, f: jax.jit(f) };
     await runAll(1);
     const values = await read();
-    return question.places.map((at) => values[placeIn(at)]);
+    return question.places.map((at) => values[placeIn(at)]!);
   },
   async run({ count }) {
     const started = performance.now();
@@ -168,7 +177,7 @@ await serve({
     const size = values.length;
     return {
       milliseconds,
-      probe: Array.from({ length: PROBE }, (_, i) => values[placeIn(size - PROBE + i)]),
+      probe: Array.from({ length: PROBE }, (_, i) => values[placeIn(size - PROBE + i)]!),
     };
   },
   async release() {

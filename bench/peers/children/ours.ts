@@ -1,11 +1,11 @@
-/** This project, as one of the processes that are compared. */
+/** This project, as one of the compared processes. */
 
-import { attachKernels } from '../../../cli/kernelStore.js';
-import { type Gpu, type Level, openGpu } from '../../../engine/gpu/gpu.js';
+import { attachKernels } from '../../../cli/device/kernelStore.js';
+import type { Level } from '../../../engine/capabilities.js';
+import { type Gpu, openGpu } from '../../../engine/gpu/gpu.js';
 import { planRunner } from '../../../engine/gpu/measure.js';
 import { releaseAll, write } from '../../../engine/gpu/memory.js';
 import { Plan } from '../../../engine/gpu/plan.js';
-import { grad } from '../../../engine/graph/autograd.js';
 import { constant, input, type Tensor } from '../../../engine/graph/tensor.js';
 import { gelu } from '../../../engine/ops/activation.js';
 import { add } from '../../../engine/ops/add.js';
@@ -14,6 +14,7 @@ import { layerNorm } from '../../../engine/ops/layerNorm.js';
 import { linear } from '../../../engine/ops/linear.js';
 import { matmul } from '../../../engine/ops/matmul.js';
 import { softmax } from '../../../engine/ops/softmax.js';
+import { grad } from '../../../engine/train/autograd.js';
 import { KNOWN_MODELS } from '../../../models/clip/knownModels.js';
 import { encodeImages } from '../../../models/clip/vision.js';
 import { packageVersion } from '../../environment.js';
@@ -66,7 +67,7 @@ function graph(gpu: Gpu, work: PeerCase, variant: string): { outputs: Tensor[]; 
     case 'training': {
       const { loss, parameters } = trainingGraph(work);
       const gradients = grad(loss, parameters);
-      return { outputs: [loss, ...gradients], result: gradients[0] };
+      return { outputs: [loss, ...gradients], result: gradients[0]! };
     }
     case 'floor':
       return one(add(constant(inputsOf.floor(), [1, 16]), constant(new Float32Array(16).fill(1), [16])));
@@ -90,7 +91,7 @@ await serve({
     prepared.set(variant, { plan, result });
     plan.run();
     const values = await plan.read(result);
-    return places.map((at) => values[at]);
+    return places.map((at) => values[at]!);
   },
   async run({ variant, count }) {
     const { plan, result } = prepared.get(variant)!;

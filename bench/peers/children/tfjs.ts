@@ -21,7 +21,7 @@ interface Tensor {
 }
 interface Backend {
   readonly device?: GPUDevice;
-  /** What is recorded and not submitted yet; null after a submission of its own. */
+  /** Commands that are not submitted yet; null after tfjs has submitted them itself. */
   readonly commandEncoder: GPUCommandEncoder | null;
   endComputePassEncoder(): void;
   submitQueue(): void;
@@ -79,20 +79,23 @@ function build(work: PeerCase): Prepared {
       const { batch, heads, tokens } = work;
       const qkv = inputsOf.attention(work);
       const shape = [batch, heads, tokens, HEAD];
-      const [q, k, v] = [0, 1, 2].map((part) => headMajor(partOf(qkv, heads, part), batch, heads, tokens));
-      const held = [q.map((x) => x / Math.sqrt(HEAD)), k, v].map((values) => tf.tensor(values, shape));
-      const run = () => tf.matMul(tf.softmax(tf.matMul(held[0], held[1], false, true)), held[2]);
-      return { ...one(held, run), headMajor: true };
+      const part = (index: number) => headMajor(partOf(qkv, heads, index), batch, heads, tokens);
+      const q = tf.tensor(
+        part(0).map((x) => x / Math.sqrt(HEAD)),
+        shape,
+      );
+      const k = tf.tensor(part(1), shape);
+      const v = tf.tensor(part(2), shape);
+      const run = () => tf.matMul(tf.softmax(tf.matMul(q, k, false, true)), v);
+      return { ...one([q, k, v], run), headMajor: true };
     }
     case 'layerNorm': {
       const { rows, width } = work;
       const values = inputsOf.layerNorm(work);
-      const held = [
-        tf.tensor(values.x, [rows, width]),
-        tf.tensor(values.gamma, [width]),
-        tf.tensor(values.beta, [width]),
-      ];
-      return one(held, () => layerNorm(held[0], held[1], held[2]));
+      const x = tf.tensor(values.x, [rows, width]);
+      const gamma = tf.tensor(values.gamma, [width]);
+      const beta = tf.tensor(values.beta, [width]);
+      return one([x, gamma, beta], () => layerNorm(x, gamma, beta));
     }
     case 'softmax': {
       const x = tf.tensor(inputsOf.softmax(work), [work.rows, work.width]);
@@ -128,7 +131,7 @@ function build(work: PeerCase): Prepared {
       return one([x], () => tf.add(x, 1));
     }
     case 'encoder':
-      throw new Error('not written for tfjs');
+      throw new Error('not implemented for tfjs');
   }
 }
 
@@ -141,7 +144,7 @@ function runOnce(): void {
   results = tf.tidy(() => prepared!.run().map((tensor) => tf.keep(tensor)));
 }
 
-/** Waits for everything queued. Without ending the pass first, the submission would be invalid and nothing would run. */
+/** Waits for everything queued. The pass must be ended first, or the submission would be invalid and nothing would run. */
 async function settle(): Promise<void> {
   if (backend.commandEncoder) {
     backend.endComputePassEncoder();
@@ -150,7 +153,7 @@ async function settle(): Promise<void> {
   await withNaps(backend.device!.queue.onSubmittedWorkDone());
 }
 
-/** Row-major `[rows, columns]` results of others lie transposed here: dW of weights that are stored `[inputs, outputs]`. */
+/** The index of a result here. Weights are stored `[inputs, outputs]`, so dW is transposed; attention is head-major. */
 function placeIn(at: number): number {
   if (work!.kind === 'attention') return headMajorIndex(at, work!.batch, work!.heads, work!.tokens);
   if (work!.kind !== 'training') return at;
@@ -168,19 +171,19 @@ await serve({
     work = question.work;
     prepared = build(work);
     runOnce();
-    const values = await withNaps(results[0].data());
-    return question.places.map((at) => values[placeIn(at)]);
+    const values = await withNaps(results[0]!.data());
+    return question.places.map((at) => values[placeIn(at)]!);
   },
   async run({ count }) {
     const started = performance.now();
     for (let i = 0; i < count; i++) runOnce();
     await settle();
     const milliseconds = performance.now() - started;
-    const values = await withNaps(results[0].data());
+    const values = await withNaps(results[0]!.data());
     const size = values.length;
     return {
       milliseconds,
-      probe: Array.from({ length: PROBE }, (_, i) => values[placeIn(size - PROBE + i)]),
+      probe: Array.from({ length: PROBE }, (_, i) => values[placeIn(size - PROBE + i)]!),
     };
   },
   async release() {

@@ -1,56 +1,28 @@
 /** The kernels that can compute a launch of attention on an adapter, and the choice between them. */
-import type { Capabilities } from '../../gpu/gpu.js';
-import type { Constant, Dispatch, KernelContext } from '../../graph/op.js';
+import type { Capabilities } from '../../capabilities.js';
+import type { Dispatch } from '../../graph/dispatch.js';
+import type { KernelContext } from '../../graph/op.js';
 import type { Tensor } from '../../graph/tensor.js';
-import { type Candidate, chosenDispatch, type Tunable } from '../tuning.js';
-import { type AttentionEntry, type AttentionLaunch, HEAD } from './launch.js';
-import { attentionMatrices, attentionMatrixKernel, attentionMatrixName } from './tensorCore.js';
+import { type Candidate, chosenDispatch, type Tunable } from '../../graph/tunable.js';
+import { cpuAttentionKernel } from './cpu/candidates.js';
+import { type AttentionKernel, type AttentionLaunch, HEAD_WIDTH } from './launch.js';
+import {
+  attentionTensorCoreConfigs,
+  attentionTensorCoreKernel,
+  attentionTensorCoreName,
+} from './tensorCore.js';
 import { attentionTrial, smallAttention } from './trial.js';
 
-/** A text, its own constants, and the rows that a workgroup of it owns. */
-interface AttentionKernel {
-  readonly shader: string;
-  readonly own: number;
-  readonly constants: Readonly<Record<string, Constant>>;
-}
-
-/** Rows that a workgroup of attention.wgsl owns. */
-const OWN = 32;
-
-/** Rows that a subgroup owns at the most: what its slices of them and of their sums take of a CPU's first cache. */
-const ROWS_OF_SLICES = { forward: 16, queries: 12, keys: 8 } as const;
-/** The same, a lane. */
-const ROWS_A_LANE = { forward: 5, queries: 5, keys: 4 } as const;
-
-/** For CPU adapters whose subgroups all have one size, a vector of the CPU; undefined for others. */
-function cpuKernel(
-  tokens: number,
-  entry: AttentionEntry,
-  { software, level, subgroupSize: [LANES, largest] = [0, 0] }: Capabilities,
-): AttentionKernel | undefined {
-  if (!software || level === 'portable' || LANES !== largest) return undefined;
-  if (LANES === 8 || LANES === 16) {
-    const groups = Math.ceil(tokens / ROWS_OF_SLICES[entry]);
-    const ROWS = Math.ceil(tokens / groups);
-    const SLICES = HEAD / 4 / LANES;
-    return {
-      shader: 'attention_slices',
-      own: ROWS,
-      constants: { LANES, ROWS, SLICES, VALUES: ROWS * SLICES },
-    };
-  }
-  if (LANES === 4) {
-    const groups = Math.ceil(tokens / (ROWS_A_LANE[entry] * LANES));
-    const ROWS = Math.ceil(tokens / groups / LANES);
-    const constants = { LANES, ROWS, STRIPS: entry === 'forward' ? 2 : 1, STEPS: 1 };
-    return { shader: 'attention_lanes', own: ROWS * LANES, constants };
-  }
-  return undefined;
-}
+/** The portable kernel: plain WGSL with tiles in workgroup memory. */
+const SHARED_MEMORY_TILED: AttentionKernel = {
+  shader: 'attention_shared_memory',
+  tileRows: 32,
+  constants: {},
+};
 
 function dispatchOf(
   { entry, reads, writes, heads, causal }: AttentionLaunch,
-  { shader, own, constants }: AttentionKernel,
+  { shader, tileRows, constants }: AttentionKernel,
 ): Dispatch {
   const [batch, tokens] = reads.qkv.shape as [number, number];
   // lse and delta are one value a row.
@@ -68,15 +40,15 @@ function dispatchOf(
       CAUSAL: causal,
       FORWARD: entry === 'forward',
       STORE_LSE: 'lse' in writes,
-      QUERIES: entry === 'queries',
-      KEYS: entry === 'keys',
+      BACKWARD_DQ: entry === 'backward_dq',
+      BACKWARD_DKV: entry === 'backward_dkv',
       BACKWARD: entry !== 'forward',
       ...constants,
     },
     uniforms: { TOKENS: tokens, HEADS: heads },
     reads: bind(reads),
     writes: bind(writes),
-    workgroups: [Math.ceil(tokens / own), heads, batch],
+    workgroups: [Math.ceil(tokens / tileRows), heads, batch],
   };
 }
 
@@ -90,24 +62,24 @@ export function attentionCandidates(
     name,
     dispatch: (work) => dispatchOf(work, kernel),
   });
-  const own = cpuKernel(tokens, launch.entry, capabilities);
-  if (own) return [candidate(own.shader, own)];
-  const portable = candidate('attention', { shader: 'attention', own: OWN, constants: {} });
+  const cpuKernel = cpuAttentionKernel(tokens, launch.entry, capabilities);
+  if (cpuKernel) return [candidate(cpuKernel.shader, cpuKernel)];
+  const portable = candidate('shared-memory-tiled', SHARED_MEMORY_TILED);
   if (capabilities.software) return [portable];
-  const matrices = attentionMatrices(launch, capabilities).map((config) =>
-    candidate(attentionMatrixName(config), attentionMatrixKernel(launch.entry, config, capabilities)),
+  const tensorCore = attentionTensorCoreConfigs(launch, capabilities).map((config) =>
+    candidate(attentionTensorCoreName(config), attentionTensorCoreKernel(launch.entry, config, capabilities)),
   );
-  return [...matrices, portable];
+  return [...tensorCore, portable];
 }
 
-/** The dispatch that computes a launch. */
+/** The dispatch that computes a launch: what the tuner or the checks chose, else the first candidate. */
 export function chooseAttention(
   launch: AttentionLaunch,
   { capabilities, choose }: Pick<KernelContext, 'capabilities' | 'choose'>,
 ): Dispatch {
   const { entry, reads, writes, heads, causal } = launch;
   const [batch, tokens] = reads.qkv.shape as [number, number];
-  const shape = `${batch}x${heads}x${tokens}x${HEAD} ${reads.qkv.dtype}`;
+  const shape = `${batch}x${heads}x${tokens}x${HEAD_WIDTH} ${reads.qkv.dtype}`;
   const tunable: Tunable<AttentionLaunch> = {
     key: `attention ${entry} ${shape}${causal ? ' causal' : ''}${'lse' in writes ? ' + lse' : ''}`,
     work: launch,

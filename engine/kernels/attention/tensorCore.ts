@@ -1,74 +1,74 @@
-/** Attention on subgroup matrices: the first choice where there are any for float16. */
-import type { SubgroupMatrixConfig } from '../../gpu/adapter.js';
-import { type Capabilities, matrixSubgroup } from '../../gpu/gpu.js';
-import type { Shader } from '../../graph/op.js';
-import { type AttentionEntry, type AttentionLaunch, HEAD } from './launch.js';
+/** Attention on tensor cores (subgroup matrices): the first choice where there are any for float16. */
+import { type Capabilities, matrixSubgroup, type SubgroupMatrixConfig } from '../../capabilities.js';
+import { type AttentionEntry, type AttentionKernel, type AttentionLaunch, HEAD_WIDTH } from './launch.js';
 
-/** Rows of the other side that a workgroup of attention_matrix.wgsl takes at a time. */
+/** Rows of a block of the streamed side. */
 const BLOCK = 32;
+/** Subgroups of a workgroup, each with its part of the tile. */
 const SUBGROUPS = 4;
 
-/** Bytes of workgroup memory: the stage and the weights in float16, the strips in float32, and their padding. */
+/** Bytes of workgroup memory: rows and weights in float16, scores in float32, their padding, and lse and delta of a block. */
 function memory({ M }: SubgroupMatrixConfig): number {
-  const own = SUBGROUPS * M;
-  const stage = Math.max(own, 2 * BLOCK) * (HEAD / 8 + 1) * 16;
-  const strips = own * (BLOCK / 4 + 1) * 16;
-  const weights = own * (BLOCK / 4 + 2) * 8;
-  const columns = 2 * BLOCK * 4;
-  return stage + strips + weights + columns;
+  const tileRows = SUBGROUPS * M;
+  const rows = Math.max(tileRows, 2 * BLOCK) * (HEAD_WIDTH / 8 + 1) * 16;
+  const scores = tileRows * (BLOCK / 4 + 1) * 16;
+  const weights = tileRows * (BLOCK / 4 + 2) * 8;
+  const lseAndDelta = 2 * BLOCK * 4;
+  return rows + scores + weights + lseAndDelta;
 }
 
-/** The matrices that can do it: float16 in, float32 out, and a subgroup's lanes share the rows of one evenly. */
-export function attentionMatrices(
+/** The matrices that can do it: float16 in, float32 out, of sizes such that a subgroup's lanes share the rows of one evenly. */
+export function attentionTensorCoreConfigs(
   { reads, writes }: AttentionLaunch,
   capabilities: Capabilities,
 ): readonly SubgroupMatrixConfig[] {
   const { qkv, o, d_o } = { ...reads, ...writes };
-  const halves = [qkv, o, d_o].every((tensor) => tensor === undefined || tensor.dtype === 'f16');
-  if (capabilities.level !== 'matrix' || !capabilities.f16 || !halves) return [];
+  const float16 = [qkv, o, d_o].every((tensor) => tensor === undefined || tensor.dtype === 'f16');
+  if (capabilities.level !== 'matrix' || !capabilities.f16 || !float16) return [];
   const { LANES } = matrixSubgroup(capabilities);
   return capabilities.subgroupMatrix.filter((config) => {
     const { componentType, resultComponentType, M, N, K } = config;
     const fits = [M, N, K].every((edge) => edge % 8 === 0 && BLOCK % edge === 0);
-    const parts = LANES / M;
-    const shared = Number.isInteger(parts) && BLOCK % (4 * parts) === 0;
+    const lanesPerRow = LANES / M;
+    const even = Number.isInteger(lanesPerRow) && BLOCK % (4 * lanesPerRow) === 0;
     return (
       componentType === 'f16' &&
       resultComponentType === 'f32' &&
       fits &&
-      shared &&
+      even &&
       memory(config) <= capabilities.workgroupMemory
     );
   });
 }
 
-/** The kernel, and the rows that a workgroup owns. */
-export function attentionMatrixKernel(
+/** The kernel on matrices of one size, which `attentionTensorCoreConfigs` offered. */
+export function attentionTensorCoreKernel(
   entry: AttentionEntry,
   { M, N, K }: SubgroupMatrixConfig,
   capabilities: Capabilities,
-): Pick<Shader, 'shader' | 'constants'> & { readonly own: number } {
+): AttentionKernel {
   const subgroup = matrixSubgroup(capabilities);
-  const PARTS = subgroup.LANES / M;
+  const LANES_PER_ROW = subgroup.LANES / M;
   return {
-    shader: entry === 'forward' ? 'attention_matrix' : 'attention_matrix_gradient',
-    own: SUBGROUPS * M,
+    shader: entry === 'forward' ? 'attention_tensor_core' : 'attention_tensor_core_backward',
+    tileRows: SUBGROUPS * M,
     constants: {
       BLOCK,
       MAT_M: M,
       MAT_N: N,
       MAT_K: K,
       ...subgroup,
-      PARTS,
-      PARTS_SHARE: PARTS > 1,
-      QUADS: BLOCK / PARTS / 4,
-      LEFTS: HEAD / K,
-      SCORES: BLOCK / N,
-      STEPS: BLOCK / K,
-      HALVES: HEAD / BLOCK,
+      LANES_PER_ROW,
+      ROW_IS_SHARED: LANES_PER_ROW > 1,
+      VECTORS_PER_LANE: BLOCK / LANES_PER_ROW / 4,
+      K_FRAGMENTS: HEAD_WIDTH / K,
+      N_FRAGMENTS: BLOCK / N,
+      WEIGHT_FRAGMENTS: BLOCK / K,
+      BLOCKS_PER_HEAD: HEAD_WIDTH / BLOCK,
     },
   };
 }
 
-export const attentionMatrixName = ({ componentType, M, N, K }: SubgroupMatrixConfig): string =>
-  `matrix ${componentType} ${M}x${N}x${K}`;
+/** The name of the candidate. */
+export const attentionTensorCoreName = ({ componentType, M, N, K }: SubgroupMatrixConfig): string =>
+  `tensor-core ${componentType} ${M}x${N}x${K}`;

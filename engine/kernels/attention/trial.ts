@@ -1,25 +1,26 @@
 /** What an attention kernel is checked with: a launch of the same kind, small and odd, and its results in float64. */
-import type { Dispatch, Values } from '../../graph/op.js';
-import { Tensor } from '../../graph/tensor.js';
-import { type Expected, largestOf, summationError, type Trial, ULP } from '../trial.js';
-import { type AttentionLaunch, HEAD } from './launch.js';
+import type { Dispatch } from '../../graph/dispatch.js';
+import { Tensor, type Values } from '../../graph/tensor.js';
+import type { Expected, Trial } from '../../graph/tunable.js';
+import { largestOf, summationError, ULP } from '../tolerance.js';
+import { type AttentionLaunch, HEAD_WIDTH } from './launch.js';
 import { attentionBackward, attentionDelta, attentionForward, sizesOf } from './reference.js';
 
-/** A prime: a ragged rest behind whole tiles of rows, and behind a whole chunk of the other side. */
+/** A prime: the last query tile and the last chunk of keys are not full. */
 const TOKENS = 67;
 const HEADS = 2;
 const BATCH = 2;
 
-/** The same launch for few heads of a few tokens. */
+/** A launch of the same kind for a few heads of a few tokens. */
 export function smallAttention(launch: AttentionLaunch): AttentionLaunch {
-  const small: Readonly<Record<string, number>> = { o: HEADS * HEAD, d_o: HEADS * HEAD };
+  const small: Readonly<Record<string, number>> = { o: HEADS * HEAD_WIDTH, d_o: HEADS * HEAD_WIDTH };
   const made = new Map<string, Tensor>();
   const like = (tensors: Readonly<Record<string, Tensor>>) =>
     Object.fromEntries(
       Object.entries(tensors).map(([name, tensor]) => {
         const rows = name === 'lse' || name === 'delta';
-        const shape = rows ? [BATCH, HEADS, TOKENS] : [BATCH, TOKENS, small[name] ?? 3 * HEADS * HEAD];
-        const one = made.get(name) ?? new Tensor(shape, tensor.dtype, undefined, undefined, name);
+        const shape = rows ? [BATCH, HEADS, TOKENS] : [BATCH, TOKENS, small[name] ?? 3 * HEADS * HEAD_WIDTH];
+        const one = made.get(name) ?? new Tensor(shape, tensor.dtype, name);
         made.set(name, one);
         return [name, one];
       }),
@@ -32,21 +33,25 @@ export function smallAttention(launch: AttentionLaunch): AttentionLaunch {
   };
 }
 
-/** @param dispatch a launch that does `launch` */
+/**
+ * The check of a kernel.
+ *
+ * @param dispatch a launch of it that computes `launch`
+ */
 export function attentionTrial(launch: AttentionLaunch, dispatch: Dispatch): Trial {
   const { entry, reads, writes } = launch;
   const sizes = sizesOf(reads.qkv, launch);
   const results = (inputOf: (tensor: Tensor) => Values, absolute = false): Record<string, Values> => {
     const value = (name: string) => inputOf(reads[name]!);
     if (entry === 'forward') return { ...attentionForward(value('qkv'), sizes, absolute) };
-    const delta = entry === 'queries' ? attentionDelta(value('o'), value('d_o'), sizes) : value('delta');
-    const given = { qkv: value('qkv'), lse: value('lse'), d_o: value('d_o'), delta };
-    // `queries` writes the gradient of q, `keys` those of k and v.
-    const own = attentionBackward(given, sizes, absolute).map((x, i) => {
-      const part = Math.floor((i % (3 * sizes.heads * HEAD)) / (sizes.heads * HEAD));
-      return (part === 0) === (entry === 'queries') ? x : Number.NaN;
+    const delta = entry === 'backward_dq' ? attentionDelta(value('o'), value('d_o'), sizes) : value('delta');
+    const saved = { qkv: value('qkv'), lse: value('lse'), d_o: value('d_o'), delta };
+    // `backward_dq` writes the gradient of q, `backward_dkv` those of k and v.
+    const written = attentionBackward(saved, sizes, absolute).map((x, i) => {
+      const part = Math.floor((i % (3 * sizes.heads * HEAD_WIDTH)) / (sizes.heads * HEAD_WIDTH));
+      return (part === 0) === (entry === 'backward_dq') ? x : Number.NaN;
     });
-    return { d_qkv: own, delta };
+    return { d_qkv: written, delta };
   };
   return {
     dispatches: [dispatch],
@@ -56,11 +61,11 @@ export function attentionTrial(launch: AttentionLaunch, dispatch: Dispatch): Tri
       const sizesOfTerms = results(inputOf, true);
       const expected = new Map<Tensor, Expected>();
       for (const [name, tensor] of Object.entries(writes)) {
-        // A row has few dozen terms of o or of a gradient; those of delta and of a score are below HEAD.
-        const terms = name === 'lse' || name === 'delta' ? HEAD : largestOf(sizesOfTerms[name]!);
-        // Operands of matrices, weights and their slopes, are rounded to float16.
+        // The absolute values of a row's terms add up to what the reference says; for delta and a score to less than HEAD_WIDTH.
+        const terms = name === 'lse' || name === 'delta' ? HEAD_WIDTH : largestOf(sizesOfTerms[name]!);
+        // Tensor cores round the weights P and their gradients dS to float16.
         const operands = reads.qkv.dtype === 'f16' && tensor.dtype === 'f16' ? ULP.f16 * terms : 0;
-        const rounding = summationError(sizes.tokens + HEAD, 4 * terms) + operands;
+        const rounding = summationError(sizes.tokens + HEAD_WIDTH, 4 * terms) + operands;
         expected.set(tensor, {
           values: values[name]!,
           tolerance: ULP[tensor.dtype] * largestOf(values[name]!) + rounding,

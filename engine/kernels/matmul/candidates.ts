@@ -1,84 +1,69 @@
-/** The kernels that can compute a product on an adapter, and the choice between them. */
-import type { Capabilities } from '../../gpu/gpu.js';
-import type { Dispatch, KernelContext } from '../../graph/op.js';
-import { type Candidate, chosenDispatch, type Tunable } from '../tuning.js';
-import type { Product } from './launch.js';
-import { registersDispatch } from './registerTiled.js';
-import { matrixTiles, stagedTiles } from './rules.js';
-import { STAGED_TILES, type StagedTile, stagedDispatch, stagedTile } from './sharedMemoryTiled.js';
-import { hasFewRows, rowsDispatch } from './skinny.js';
-import { broadcastDispatch, broadcastTiles } from './subgroupBroadcast.js';
-import { matrixDispatch, matrixName } from './tensorCore.js';
-import { productTrial, smallProduct } from './trial.js';
-
-/** Lanes of a subgroup, where they are known before a kernel runs and are a CPU's vector. */
-function cpuLanes({ level, software, subgroupSize }: Capabilities): number | undefined {
-  if (!software || level === 'portable' || !subgroupSize) return undefined;
-  const [smallest, largest] = subgroupSize;
-  return smallest === largest ? smallest : undefined;
-}
+/** The kernels that can compute a matmul on an adapter, and the choice between them. */
+import type { Capabilities } from '../../capabilities.js';
+import type { Dispatch } from '../../graph/dispatch.js';
+import type { KernelContext } from '../../graph/op.js';
+import { type Candidate, chosenDispatch, type Tunable } from '../../graph/tunable.js';
+import { cpuMatmulCandidates } from './cpu/candidates.js';
+import { registerTiledCandidate } from './cpu/registerTiled.js';
+import type { MatmulProblem } from './launch.js';
+import { sharedMemoryTiles, tensorCoreTiles } from './rules.js';
+import { sharedMemoryCandidate } from './sharedMemoryTiled.js';
+import { isSkinny, skinnyDispatch } from './skinny.js';
+import { tensorCoreDispatch, tensorCoreName } from './tensorCore.js';
+import { matmulTrial, smallMatmul } from './trial.js';
 
 /**
- * The kernels that can compute `product`, in the order of preference: on a CPU the one that loads least first, on a GPU the one for
- * a few rows, or subgroup matrices with the tile that should take the least time (rules.ts). The others are for where a kernel is
- * found to be wrong.
+ * The kernels that can compute `problem`, in the order of preference. On a GPU: the skinny kernel where there are few rows, then
+ * tensor cores, then shared-memory tiles, each with the tile that should take the least time first (rules.ts). A later one is used
+ * where an earlier one fails its numeric check, or where `promptkd tune` timed it as faster.
  */
-export function productCandidates(product: Product, capabilities: Capabilities): Candidate<Product>[] {
-  const registers = { name: 'registers', dispatch: registersDispatch };
-  const lanes = cpuLanes(capabilities);
-  if (lanes !== undefined)
-    return [
-      ...broadcastTiles(product, lanes).map((tile) => ({
-        name: `broadcast ${tile.rows}x${4 * tile.vectors}, k by ${tile.steps}`,
-        dispatch: (work: Product) => broadcastDispatch(work, lanes, tile),
-      })),
-      registers,
-    ];
-  if (capabilities.software) {
-    const best = stagedTile(product.sizes);
-    return [registers, ...[best, ...STAGED_TILES.filter((tile) => tile !== best)].map(staged)];
-  }
-  const matrix = matrixTiles(product, capabilities).map((tile) => ({
-    name: matrixName(tile),
-    dispatch: (work: Product) => matrixDispatch(work, tile, capabilities),
+export function matmulCandidates(
+  problem: MatmulProblem,
+  capabilities: Capabilities,
+): Candidate<MatmulProblem>[] {
+  if (capabilities.software) return cpuMatmulCandidates(problem, capabilities);
+  const tensorCore = tensorCoreTiles(problem, capabilities).map((tile) => ({
+    name: tensorCoreName(tile),
+    dispatch: (work: MatmulProblem) => tensorCoreDispatch(work, tile, capabilities),
   }));
-  const plain = stagedTiles(product, capabilities).map(staged);
-  const rows = hasFewRows(product) ? [{ name: 'rows', dispatch: rowsDispatch }] : [];
-  return [...rows, ...matrix, ...(matrix.length > 0 ? plain.slice(0, 1) : plain), registers];
-
-  function staged(tile: StagedTile): Candidate<Product> {
-    return { name: `staged ${tile}`, dispatch: (work) => stagedDispatch(work, tile) };
-  }
+  const sharedMemory = sharedMemoryTiles(problem, capabilities).map(sharedMemoryCandidate);
+  const skinny = isSkinny(problem) ? [{ name: 'skinny', dispatch: skinnyDispatch }] : [];
+  return [
+    ...skinny,
+    ...tensorCore,
+    ...(tensorCore.length > 0 ? sharedMemory.slice(0, 1) : sharedMemory),
+    registerTiledCandidate,
+  ];
 }
 
-/** What identifies a choice: sizes, layout, types and what follows. */
-export function productKey({ a, b, c, sizes, epilogue, rounded }: Product): string {
+/** Under what a choice is kept: sizes, layout, types and epilogue, as `matmul NT 1x8x768x512 f32 f16 f32 + bias`. */
+export function matmulKey({ a, b, c, sizes, epilogue, rounded }: MatmulProblem): string {
   const { batch, m, n, k, transposeA, transposeB } = sizes;
-  const { bias, activation, pre, residual, slope } = epilogue;
+  const { bias, activation, preactivation, residual, activationGradient } = epilogue;
   const layout = `${transposeA ? 'T' : 'N'}${transposeB ? 'T' : 'N'}`;
   const after = [
     bias && 'bias',
-    pre && 'pre',
+    preactivation && 'preactivation',
     activation,
-    slope && `slope of ${slope.activation}`,
+    activationGradient && `gradient of ${activationGradient.activation}`,
     residual && 'residual',
     rounded && 'rounded',
   ].filter(Boolean);
   return [
-    `product ${layout} ${batch}x${m}x${n}x${k} ${a.dtype} ${b.dtype} ${c.dtype}`,
+    `matmul ${layout} ${batch}x${m}x${n}x${k} ${a.dtype} ${b.dtype} ${c.dtype}`,
     ...after.map(String),
   ].join(' + ');
 }
 
-/** The launch that computes a product. */
-export function chooseProduct(product: Product, { capabilities, choose }: KernelContext): Dispatch {
-  const tunable: Tunable<Product> = {
-    key: productKey(product),
-    work: product,
-    candidates: productCandidates(product, capabilities),
+/** The launch that computes `problem`: what the tuner or the checks chose, else the first candidate. */
+export function chooseMatmul(problem: MatmulProblem, { capabilities, choose }: KernelContext): Dispatch {
+  const tunable: Tunable<MatmulProblem> = {
+    key: matmulKey(problem),
+    work: problem,
+    candidates: matmulCandidates(problem, capabilities),
     trial: (candidate) => {
-      const work = smallProduct(product, candidate.dispatch(product));
-      return productTrial(work, candidate.dispatch(work));
+      const work = smallMatmul(problem, candidate.dispatch(problem));
+      return matmulTrial(work, candidate.dispatch(work));
     },
   };
   return chosenDispatch(tunable, choose);

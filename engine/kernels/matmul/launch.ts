@@ -1,9 +1,10 @@
-/** A matrix product and what follows it, as every kernel of the family sees it. */
-
-import { type Constant, type Dispatch, MAX_GROUPS, type Operand, type Values } from '../../graph/op.js';
+/** A matmul and its epilogue, as every kernel of the family sees it. */
+import { type Constant, type Dispatch, MAX_GROUPS, type Operand } from '../../graph/dispatch.js';
 import type { Tensor } from '../../graph/tensor.js';
-import type { Activation } from '../../ops/activation.js';
+import { type Activation, activationConstant } from '../activations.js';
+import { bindsSizesOnCpu } from './cpu/uniforms.js';
 
+/** C `[batch, m, n]` = A `[batch, m, k]` times B `[batch, k, n]`. */
 export interface MatmulSizes {
   readonly batch: number;
   readonly m: number;
@@ -15,64 +16,39 @@ export interface MatmulSizes {
   readonly transposeB: boolean;
 }
 
-/** What follows the product before it is stored. */
+/** What a kernel does with the sums before it stores them: `act(A B + bias) + residual`. */
 export interface Epilogue {
+  /** `[n]` */
   readonly bias?: Tensor;
   readonly activation?: Activation;
-  /** Also stores the value before the activation, for the backward pass. */
-  readonly pre?: Tensor;
-  /** Added at the end; of the result's shape. */
+  /** `[batch, m, n]`: where the value before the activation is stored too, for the backward pass. */
+  readonly preactivation?: Tensor;
+  /** `[batch, m, n]`, added at the end. */
   readonly residual?: Tensor;
-  /** Instead of `activation`: multiplies by its derivative at these values, which the activation was given before. */
-  readonly slope?: { readonly pre: Tensor; readonly activation: Activation };
+  /** Instead of `activation`: multiplies by its derivative at the preactivation `[batch, m, n]` that the forward pass stored. */
+  readonly activationGradient?: { readonly preactivation: Tensor; readonly activation: Activation };
 }
 
-/** C = A B with an epilogue, between tensors. */
-export interface Product {
+/** A matmul between tensors: C = A B, and the epilogue. */
+export interface MatmulProblem {
   readonly a: Tensor;
   readonly b: Tensor;
   readonly c: Tensor;
   readonly sizes: MatmulSizes;
   readonly epilogue: Epilogue;
-  /** Operands in float32 may be rounded to float16, where the kernel multiplies those alone. */
+  /** Tensor cores may round float32 operands to float16. */
   readonly rounded?: boolean;
 }
 
-/** A multiplication and an addition a term. */
-export const productFlops = ({ batch, m, n, k }: MatmulSizes): number => 2 * batch * m * n * k;
+/** Floating-point operations: a multiplication and an addition a term. */
+export const matmulFlops = ({ batch, m, n, k }: MatmulSizes): number => 2 * batch * m * n * k;
 
-/** The product in float64. */
-export function multiplyMatrices(a: Values, b: Values, sizes: MatmulSizes): Values {
-  const { batch, m, n, k, transposeA, transposeB } = sizes;
-  const c = new Float64Array(batch * m * n);
-  for (let z = 0; z < batch; z++)
-    for (let i = 0; i < m; i++) {
-      // Along k where B lies along it, else along n: the memory of B is read in its order.
-      if (transposeB) {
-        for (let j = 0; j < n; j++) {
-          const column = (z * n + j) * k;
-          let sum = 0;
-          for (let l = 0; l < k; l++)
-            sum += a[z * m * k + (transposeA ? l * m + i : i * k + l)]! * b[column + l]!;
-          c[(z * m + i) * n + j] = sum;
-        }
-        continue;
-      }
-      for (let l = 0; l < k; l++) {
-        const left = a[z * m * k + (transposeA ? l * m + i : i * k + l)]!;
-        const row = (z * m + i) * n;
-        for (let j = 0; j < n; j++) c[row + j]! += left * b[z * k * n + l * n + j]!;
-      }
-    }
-  return c;
-}
-
-/** What a kernel of the family decides for itself. */
+/** What each kernel of the family decides for itself. */
 export interface TileChoice {
   /** Rows and columns of C that one workgroup computes. */
   readonly tileM: number;
   readonly tileN: number;
-  /** Rows of tiles that are finished before the next ones begin. */
+  /** Rows of tiles that workgroups finish before they begin the next ones, so that caches hold what neighbours read. */
   readonly band: number;
   readonly constants: Readonly<Record<string, Constant>>;
   /** Whether A and B are bound four elements at a time along their last axis. */
@@ -80,41 +56,38 @@ export interface TileChoice {
   readonly vectorB: boolean;
 }
 
+/** How many tiles of `tileM` x `tileN` cover C. */
 export const tilesOf = ({ batch, m, n }: MatmulSizes, tileM: number, tileN: number): number =>
   batch * Math.ceil(m / tileM) * Math.ceil(n / tileN);
 
-/** The launch of a kernel of the family: its own constants and those of matmul_epilogue.wgsl. */
-export function productDispatch(shader: string, product: Product, choice: TileChoice): Dispatch {
-  const { a, b, c, sizes, epilogue } = product;
+/** The launch of a kernel of the family: its own constants, and those of matmul_epilogue.wgsl. */
+export function matmulDispatch(shader: string, problem: MatmulProblem, choice: TileChoice): Dispatch {
+  const { a, b, c, sizes, epilogue } = problem;
   const { batch, m, n, k, transposeA, transposeB } = sizes;
-  const { bias, pre, residual, slope } = epilogue;
-  const activation = slope?.activation ?? epilogue.activation;
-  const quads = n % 4 === 0;
+  const { bias, preactivation, residual, activationGradient } = epilogue;
+  const activation = activationGradient?.activation ?? epilogue.activation;
+  const vectorC = n % 4 === 0;
   const vec4 = (tensor: Tensor): Operand => ({ tensor, as: 'vec4' });
-  const like = (tensor: Tensor): Operand => (quads ? vec4(tensor) : tensor);
+  const likeC = (tensor: Tensor): Operand => (vectorC ? vec4(tensor) : tensor);
   const tiles = tilesOf(sizes, choice.tileM, choice.tileN);
-  const folds = Math.ceil(tiles / MAX_GROUPS);
-  const gridX = Math.ceil(tiles / folds);
+  const gridY = Math.ceil(tiles / MAX_GROUPS);
+  const gridX = Math.ceil(tiles / gridY);
   return {
     shader,
     constants: {
       A_TRANSPOSED: transposeA,
       B_TRANSPOSED: transposeB,
       BAND: choice.band,
-      FOLDED: gridX * folds !== tiles,
-      QUADS: quads,
+      SURPLUS_WORKGROUPS: gridX * gridY !== tiles,
+      VECTOR_C: vectorC,
       RESIDUAL: residual !== undefined,
-      SLOPE: slope !== undefined,
+      ACTIVATION_GRADIENT: activationGradient !== undefined,
       HAS_BIAS: bias !== undefined,
-      STORE_PRE: pre !== undefined,
-      QUICK_GELU: activation === 'quickGelu',
-      GELU: activation === 'gelu',
-      RELU: activation === 'relu',
-      IDENTITY: activation === undefined,
+      STORE_PREACTIVATION: preactivation !== undefined,
+      ACTIVATION: activationConstant(activation),
       ...choice.constants,
     },
-    // With an activation lavapipe takes 1.09 times as long, without one 0.87 to 1.03 times.
-    uniformOnCpu: activation === undefined,
+    uniformOnCpu: bindsSizesOnCpu(activation),
     uniforms: {
       BATCH: batch,
       M: m,
@@ -127,11 +100,11 @@ export function productDispatch(shader: string, product: Product, choice: TileCh
     reads: {
       a: choice.vectorA ? vec4(a) : a,
       b: choice.vectorB ? vec4(b) : b,
-      ...(bias && { bias: like(bias) }),
-      ...(residual && { residual: like(residual) }),
-      ...(slope && { slope: like(slope.pre) }),
+      ...(bias && { bias: likeC(bias) }),
+      ...(residual && { residual: likeC(residual) }),
+      ...(activationGradient && { saved_preactivation: likeC(activationGradient.preactivation) }),
     },
-    writes: { c: like(c), ...(pre && { pre: like(pre) }) },
-    workgroups: [gridX, folds, 1],
+    writes: { c: likeC(c), ...(preactivation && { preactivation: likeC(preactivation) }) },
+    workgroups: [gridX, gridY, 1],
   };
 }

@@ -1,85 +1,93 @@
 /**
- * Which tile a product gets on a GPU: a rule in place of timing, as every tile that is tried costs a pipeline. A GPU's units take
- * tiles in turn, so a product takes as long as the unit with the most tiles.
+ * Which tile a matmul gets on a GPU: a rule instead of timing, because every tile that is tried costs a pipeline. A GPU's units take
+ * tiles in waves, so a matmul takes as long as the unit with the most tiles.
  *
  * Rates are those of an NVIDIA H200, in TFLOP/s of the whole card as if all units were busy all the time; other GPUs are assumed to
- * have the same ratios between tiles. Fitted to the times of kernels with strips of sums beside the stage, one workgroup a unit
- * at a time, the model is off by 8 % in the mean (test/engine/kernels/matmul/rules.test.ts). Their rates also say what bounds the smaller
- * tiles: the L2 cache gives the units 4.2 TB/s, at which tiles of 64x64, 64x128 and 128x128 could reach 136, 181 and 271.
+ * have the same ratios between tiles. They were fitted to kernels whose epilogue had memory of its own beside the stage, one workgroup
+ * a unit at a time; the model is off by 8 % in the mean (test/engine/kernels/matmul/rules.test.ts). The rates of the smaller tiles
+ * show what bounds them: the L2 cache gives the units 4.2 TB/s, at which tiles of 64x64, 64x128 and 128x128 could reach 136, 181
+ * and 271.
  */
-import type { SubgroupMatrixConfig } from '../../gpu/adapter.js';
-import type { Capabilities } from '../../gpu/gpu.js';
-import { type MatmulSizes, type Product, tilesOf } from './launch.js';
-import { STAGED_TILES, type StagedTile } from './sharedMemoryTiled.js';
-import { fitsMatrix, type MatrixShape, type MatrixTile, matrixConfig, matrixEdges } from './tensorCore.js';
+import type { Capabilities, SubgroupMatrixConfig } from '../../capabilities.js';
+import { type MatmulProblem, type MatmulSizes, tilesOf } from './launch.js';
+import { SHARED_MEMORY_TILES, type SharedMemoryTile } from './sharedMemoryTiled.js';
+import {
+  fitsTensorCores,
+  type TensorCoreShape,
+  type TensorCoreTile,
+  tensorCoreConfig,
+  workgroupTile,
+} from './tensorCore.js';
 
 /** How fast tiles are computed. */
 export interface Rate {
-  /** Where a unit has two or more workgroups at a time. */
+  /** TFLOP/s where a unit has two or more workgroups at a time. */
   readonly rate: number;
-  /** Of the last tile of a unit, if nothing else is left to be done beside it. Default: the same. */
-  readonly alone?: number;
-  /** Steps of k that entering and finishing a tile are worth. Default 110. */
+  /** TFLOP/s of a unit's last tile, if it has no other tile to compute beside it. Default: the same. */
+  readonly tailRate?: number;
+  /** Steps of k that the prologue and the epilogue of a tile are worth. Default 110. */
   readonly overhead?: number;
 }
 
 /** Seconds between the work of one launch and that of the next. */
 const LAUNCH = 4e-6;
-/** Of the card that was measured. */
+/** Units of the card that was measured. */
 const MEASURED_UNITS = 132;
 const TERA = 1e12;
 
-/** Seconds that a product should take on so many units, each as fast as one of the card that was measured. */
-export function productTime(
+/** Seconds that a matmul should take on `units`, each as fast as one of the measured card. */
+export function matmulTime(
   sizes: MatmulSizes,
   [tileM, tileN]: readonly [number, number],
-  { rate, alone = rate, overhead = 110 }: Rate,
+  { rate, tailRate = rate, overhead = 110 }: Rate,
   units: number,
 ): number {
-  const turns = Math.ceil(tilesOf(sizes, tileM, tileN) / units);
-  const last = turns % 2;
+  const waves = Math.ceil(tilesOf(sizes, tileM, tileN) / units);
+  const tail = waves % 2;
   const work = 2 * tileM * tileN * (sizes.k + overhead) * MEASURED_UNITS;
-  return ((turns - last) / rate + last / alone) * (work / TERA) + LAUNCH;
+  return ((waves - tail) / rate + tail / tailRate) * (work / TERA) + LAUNCH;
 }
 
-export type RatedShape = MatrixShape & Rate;
+/** A tensor-core shape and how fast it is. */
+export type RatedShape = TensorCoreShape & Rate;
 
 /**
- * Shapes for matrices with 16 rows (NVIDIA, AMD): a subgroup holds as many sums as its registers allow. Measured are, with strips beside
- * the stage, the first (198; its strips now lie in the stage, which lets a second workgroup in, and with sums stored directly that gave
- * 247 at 4096^3), the third and the fourth, which load too much for a second one to help.
+ * Shapes for matrices with 16 rows (NVIDIA, AMD): a subgroup holds as many sums as its registers allow. The first, third and fourth
+ * were measured, with the epilogue's memory beside the stage. The first reached 198; its epilogue now reuses the stage's memory, which
+ * lets a second workgroup in, and with sums stored directly that gave 247 at 4096^3. The other two load too much for a second
+ * workgroup to help.
  *
- * Not measured: a tile of 128x96, whose rates are between those of its neighbours, for a width of 768, where tiles of 128
- * leave 40 % of the units of such a card without work; and 256x128, for products so large that the L2 cache bounds tiles of 128.
- * There is one workgroup of it a unit, so what it does before and after its steps is hidden by nothing.
+ * Not measured: 128x96, rated between its neighbours, for a width of 768, where tiles of 128 leave 40 % of such a card's units
+ * without work; and 256x128, for matmuls so large that the L2 cache bounds tiles of 128. A unit holds one workgroup of it, so nothing
+ * hides its prologue and epilogue.
  */
 export const LARGE_SHAPES: readonly RatedShape[] = [
-  { subgroups: [2, 2], part: [64, 64], step: 32, stages: 1, rate: 250, alone: 198 },
-  { subgroups: [2, 2], part: [64, 48], step: 32, stages: 1, rate: 225, alone: 190 },
-  { subgroups: [1, 4], part: [64, 32], step: 64, stages: 1, rate: 181 },
-  { subgroups: [2, 2], part: [32, 32], step: 32, stages: 1, rate: 136 },
-  { subgroups: [4, 2], part: [64, 64], step: 16, stages: 2, rate: 260, overhead: 200 },
+  { subgroups: [2, 2], subgroupTile: [64, 64], tileK: 32, stages: 1, rate: 250, tailRate: 198 },
+  { subgroups: [2, 2], subgroupTile: [64, 48], tileK: 32, stages: 1, rate: 225, tailRate: 190 },
+  { subgroups: [1, 4], subgroupTile: [64, 32], tileK: 64, stages: 1, rate: 181 },
+  { subgroups: [2, 2], subgroupTile: [32, 32], tileK: 32, stages: 1, rate: 136 },
+  { subgroups: [4, 2], subgroupTile: [64, 64], tileK: 16, stages: 2, rate: 260, overhead: 200 },
 ];
 
 /**
- * For matrices with 8 rows (Apple, Intel), whose subgroups have fewer registers. Not measured: the rates say that a part with
- * half the rows and columns loads twice as much for a multiplication.
+ * Shapes for matrices with 8 rows (Apple, Intel), whose subgroups have fewer registers. Not measured: the rates say that a subgroup
+ * tile with half the rows and columns loads twice as much a multiplication.
  */
 export const SMALL_SHAPES: readonly RatedShape[] = [
-  { subgroups: [2, 2], part: [32, 32], step: 32, stages: 1, rate: 136 },
-  { subgroups: [2, 2], part: [16, 16], step: 32, stages: 1, rate: 80 },
+  { subgroups: [2, 2], subgroupTile: [32, 32], tileK: 32, stages: 1, rate: 136 },
+  { subgroups: [2, 2], subgroupTile: [16, 16], tileK: 32, stages: 1, rate: 80 },
 ];
 
 const shapesFor = ({ M }: SubgroupMatrixConfig) => (M >= 16 ? LARGE_SHAPES : SMALL_SHAPES);
 
-/** Of float32 operands. */
-export const STAGED_RATES: Readonly<Record<StagedTile, Rate>> = {
+/** Of shared-memory tiles with float32 operands. */
+export const SHARED_MEMORY_RATES: Readonly<Record<SharedMemoryTile, Rate>> = {
   128: { rate: 36 },
   64: { rate: 33 },
   32: { rate: 29.4 },
 };
 
-/** Units of an adapter whose name was not looked up, such as one that is only described. */
+/** Units of an adapter that the table of adapters (engine/units.ts) was not asked about. */
 const SOME_UNITS = 60;
 
 /** `items` in the order of the time that they should take, the least first. */
@@ -90,18 +98,25 @@ function fastestFirst<T>(items: readonly T[], time: (item: T) => number): T[] {
     .map(({ item }) => item);
 }
 
-/** The tiles of a product on subgroup matrices that an adapter can run, the one that should take the least time first. */
-export function matrixTiles(product: Product, capabilities: Capabilities): MatrixTile[] {
-  const config = matrixConfig(product, capabilities);
+/** The tensor-core tiles of a matmul that an adapter can run, the one that should take the least time first. */
+export function tensorCoreTiles(problem: MatmulProblem, capabilities: Capabilities): TensorCoreTile[] {
+  const config = tensorCoreConfig(problem, capabilities);
   if (!config) return [];
   const { units = SOME_UNITS } = capabilities;
-  const shapes = shapesFor(config).filter((shape) => fitsMatrix({ config, shape }, product, capabilities));
-  const time = (shape: RatedShape) => productTime(product.sizes, matrixEdges(shape), shape, units);
+  const shapes = shapesFor(config).filter((shape) =>
+    fitsTensorCores({ config, shape }, problem, capabilities),
+  );
+  const time = (shape: RatedShape) => matmulTime(problem.sizes, workgroupTile(shape), shape, units);
   return fastestFirst(shapes, time).map((shape) => ({ config, shape }));
 }
 
-/** The tiles of a product in plain WGSL on a GPU, the one that should take the least time first. */
-export function stagedTiles({ sizes }: Pick<Product, 'sizes'>, capabilities: Capabilities): StagedTile[] {
+/** The shared-memory tiles of a matmul on a GPU, the one that should take the least time first. */
+export function sharedMemoryTiles(
+  { sizes }: Pick<MatmulProblem, 'sizes'>,
+  capabilities: Capabilities,
+): SharedMemoryTile[] {
   const { units = SOME_UNITS } = capabilities;
-  return fastestFirst(STAGED_TILES, (edge) => productTime(sizes, [edge, edge], STAGED_RATES[edge], units));
+  return fastestFirst(SHARED_MEMORY_TILES, (edge) =>
+    matmulTime(sizes, [edge, edge], SHARED_MEMORY_RATES[edge], units),
+  );
 }

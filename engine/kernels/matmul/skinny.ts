@@ -1,33 +1,42 @@
-/** The product of a few rows (a skinny product) for GPUs, as fast as B can be read. */
-import type { Dispatch } from '../../graph/op.js';
-import { type Product, productDispatch } from './launch.js';
+/** The skinny matmul of a few rows, for GPUs: as fast as B can be read. */
+import type { Dispatch } from '../../graph/dispatch.js';
+import { type MatmulProblem, matmulDispatch } from './launch.js';
 
-/** Rows that a workgroup computes, and the most that it is worth it for: then B is read twice, the second time from the cache. */
+/** Rows that a workgroup computes. */
 const ROWS = 8;
+/** The most rows for which the kernel pays: B is then read twice, the second time from the cache. */
 const MOST_ROWS = 2 * ROWS;
-/** Invocations that share k. */
-const LANES = 256;
+/** Invocations of a workgroup, which share k. */
+const INVOCATIONS = 256;
 /** Rows whose sums are in workgroup memory at once: 16 KiB. */
-const HELD = 4;
-/** Sums that an invocation adds first; the square root of LANES. */
-const TERMS = 16;
+const ROWS_PER_ROUND = 4;
+/** Sums that an invocation adds first; the square root of INVOCATIONS. */
+const SUMS_PER_INVOCATION = 16;
 /** Depth below which most invocations would have nothing to multiply. */
-const LEAST_DEPTH = 64;
+const LEAST_K = 64;
 
-/** Whether a product has few rows, and A and B can be read in vectors along their last axes. */
-export const hasFewRows = ({ sizes: { m, n, k, transposeA, transposeB } }: Product): boolean =>
-  m <= MOST_ROWS && k >= LEAST_DEPTH && k % 4 === 0 && !transposeA && (transposeB || n % 4 === 0);
+/** Whether a matmul has few rows, and A and B can be read in vectors along their last axes. */
+export const isSkinny = ({ sizes: { m, n, k, transposeA, transposeB } }: MatmulProblem): boolean =>
+  m <= MOST_ROWS && k >= LEAST_K && k % 4 === 0 && !transposeA && (transposeB || n % 4 === 0);
 
-export function rowsDispatch(product: Product): Dispatch {
-  const { b, sizes } = product;
-  // Where n is contiguous, 32 bytes of each row of B: what a GPU's memory gives at the least. More would be fewer workgroups.
-  const across = sizes.transposeB ? 1 : b.dtype === 'f16' ? 4 : 2;
-  return productDispatch('matmul_rows', product, {
+/** The launch of matmul_skinny.wgsl that computes `problem`, for which `isSkinny` holds. */
+export function skinnyDispatch(problem: MatmulProblem): Dispatch {
+  const { b, sizes } = problem;
+  // Where n is contiguous: 32 bytes of each row of B, the least that a GPU's memory delivers. More would leave fewer workgroups.
+  const invocationsN = sizes.transposeB ? 1 : b.dtype === 'f16' ? 4 : 2;
+  return matmulDispatch('matmul_skinny', problem, {
     tileM: ROWS,
-    tileN: 4 * across,
+    tileN: 4 * invocationsN,
     band: MOST_ROWS / ROWS,
     vectorA: true,
     vectorB: true,
-    constants: { ROWS, ROUNDS: ROWS / HELD, HELD, LANES, ACROSS: across, TERMS },
+    constants: {
+      ROWS,
+      ROUNDS: ROWS / ROWS_PER_ROUND,
+      ROWS_PER_ROUND,
+      INVOCATIONS,
+      INVOCATIONS_N: invocationsN,
+      SUMS_PER_INVOCATION,
+    },
   });
 }

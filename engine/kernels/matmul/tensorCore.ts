@@ -1,111 +1,124 @@
-/** The product on subgroup matrices (tensor cores). */
-import type { SubgroupMatrixConfig } from '../../gpu/adapter.js';
-import { type Capabilities, matrixSubgroup } from '../../gpu/gpu.js';
-import type { Dispatch, Operand } from '../../graph/op.js';
+/** The tensor-core matmul: subgroup matrices, WGSL's experimental form of them, with sums in float32. */
+import { type Capabilities, matrixSubgroup, type SubgroupMatrixConfig } from '../../capabilities.js';
+import type { Dispatch, Operand } from '../../graph/dispatch.js';
 import type { Tensor } from '../../graph/tensor.js';
-import { type Product, productDispatch } from './launch.js';
+import { type MatmulProblem, type MatmulSizes, matmulDispatch } from './launch.js';
 
-/** How a workgroup on subgroup matrices divides its work. */
-export interface MatrixShape {
+/** How a workgroup divides its tile among its subgroups. */
+export interface TensorCoreShape {
   /** Subgroups of a workgroup, down and across its tile. */
   readonly subgroups: readonly [number, number];
-  /** Rows and columns of the sums that a subgroup holds: multiples of the matrices' own. */
-  readonly part: readonly [number, number];
+  /** Rows and columns of C whose sums one subgroup holds: multiples of the matrices' own. */
+  readonly subgroupTile: readonly [number, number];
   /** Depth of a step over k. */
-  readonly step: 16 | 32 | 64;
-  /** Stages in turn: with two there is one barrier a step, and twice the memory. */
+  readonly tileK: 16 | 32 | 64;
+  /** Buffers for steps in shared memory: with two there is one barrier a step, and twice the memory. */
   readonly stages: 1 | 2;
 }
 
-export interface MatrixTile {
+/** A shape on matrices of one size. */
+export interface TensorCoreTile {
   readonly config: SubgroupMatrixConfig;
-  readonly shape: MatrixShape;
+  readonly shape: TensorCoreShape;
 }
 
-const isHalf = ({ componentType }: SubgroupMatrixConfig) => componentType === 'f16';
-/** Values in 16 bytes, which the stage is made of. */
-const unitOf = (config: SubgroupMatrixConfig) => (isHalf(config) ? 8 : 4);
+const isFloat16 = ({ componentType }: SubgroupMatrixConfig) => componentType === 'f16';
+/** Values in a unit of 16 bytes, of which the tiles in shared memory consist. */
+const unitOf = (config: SubgroupMatrixConfig) => (isFloat16(config) ? 8 : 4);
 
-/** Rows and columns of a workgroup's tile. */
-export const matrixEdges = ({ subgroups, part }: MatrixShape): readonly [number, number] => [
-  subgroups[0] * part[0],
-  subgroups[1] * part[1],
+/** Rows and columns of C that a workgroup computes. */
+export const workgroupTile = ({ subgroups, subgroupTile }: TensorCoreShape): readonly [number, number] => [
+  subgroups[0] * subgroupTile[0],
+  subgroups[1] * subgroupTile[1],
 ];
 
 /** Bytes of workgroup memory: the stages of A and B, or the strips of sums that later lie there, with a unit of padding a row. */
-export function matrixMemory(
-  { config, shape }: MatrixTile,
-  { transposeA, transposeB }: Pick<Product['sizes'], 'transposeA' | 'transposeB'>,
+export function tensorCoreMemory(
+  { config, shape }: TensorCoreTile,
+  { transposeA, transposeB }: Pick<MatmulSizes, 'transposeA' | 'transposeB'>,
 ): number {
-  const { subgroups, part, step, stages } = shape;
-  const [tileM, tileN] = matrixEdges(shape);
+  const { subgroups, subgroupTile, tileK, stages } = shape;
+  const [tileM, tileN] = workgroupTile(shape);
   const unit = unitOf(config);
-  const stage = (edge: number, alongK: boolean) =>
-    (alongK ? edge : step) * ((alongK ? step : edge) / unit + 1);
-  const strips = subgroups[0] * subgroups[1] * config.M * (part[1] / 4 + 1);
+  const stage = (edge: number, kContiguous: boolean) =>
+    (kContiguous ? edge : tileK) * ((kContiguous ? tileK : edge) / unit + 1);
+  const strips = subgroups[0] * subgroups[1] * config.M * (subgroupTile[1] / 4 + 1);
   return 16 * Math.max(stages * (stage(tileM, !transposeA) + stage(tileN, transposeB)), strips);
 }
 
-/** Whether an adapter has tensor cores for float16 with sums in float32. Kernels on them need both operands in float16. */
-export const multipliesHalves = ({ level, f16, software, subgroupMatrix }: Capabilities): boolean =>
+/** Whether an adapter has tensor cores for float16 with sums in float32. Their kernels need both operands in float16. */
+export const hasFloat16TensorCores = ({ level, f16, software, subgroupMatrix }: Capabilities): boolean =>
   level === 'matrix' &&
   f16 &&
   !software &&
-  subgroupMatrix.some((config) => isHalf(config) && config.resultComponentType === 'f32');
+  subgroupMatrix.some((config) => isFloat16(config) && config.resultComponentType === 'f32');
 
-/** How many rows and columns a matrix of sums has, the largest first: fewer loads a multiplication. Ties: the squarer. */
+/** Orders by the rows and columns of a matrix of sums, the largest first: fewer loads a multiplication. Ties: the squarer. */
 const byReach = (x: SubgroupMatrixConfig, y: SubgroupMatrixConfig) =>
   y.M * y.N - x.M * x.N || y.K - x.K || x.M + x.N - (y.M + y.N);
 
 /**
- * The matrices that a product uses, of those that the adapter names: sums in float32, operands as the matrices take them. Sizes
- * of one kind are alike in speed where there are several (docs/decisions.md), so one is offered: each costs a pipeline.
- * Float32 operands are rounded to float16 on the way only where the product says that they may be.
+ * The matrices that a matmul uses, of those that the adapter offers: sums in float32, operands as the matrices take them; undefined
+ * if none fit. Where there are several sizes of one type they are alike in speed (docs/decisions.md), so one is used: each costs a
+ * pipeline. Float32 operands are rounded to float16 only where the problem allows it.
  */
-export function matrixConfig(
-  product: Product,
+export function tensorCoreConfig(
+  problem: MatmulProblem,
   { level, f16, subgroupMatrix }: Capabilities,
 ): SubgroupMatrixConfig | undefined {
   if (level !== 'matrix') return undefined;
-  const { a, b, rounded, sizes } = product;
+  const { a, b, rounded, sizes } = problem;
   const { m, n, k, transposeA, transposeB } = sizes;
-  const halves = f16 && (rounded || (a.dtype === 'f16' && b.dtype === 'f16'));
+  const takesFloat16 = f16 && (rounded || (a.dtype === 'f16' && b.dtype === 'f16'));
   return subgroupMatrix
     .filter((config) => config.resultComponentType === 'f32')
-    .filter((config) => (isHalf(config) ? halves : config.componentType === 'f32'))
+    .filter((config) => (isFloat16(config) ? takesFloat16 : config.componentType === 'f32'))
     .filter((config) => {
       const unit = unitOf(config);
       const fits = [config.M, config.N, config.K].every((edge) => edge % unit === 0);
       return fits && (transposeA ? m : k) % unit === 0 && (transposeB ? k : n) % unit === 0;
     })
-    .sort((x, y) => Number(isHalf(y)) - Number(isHalf(x)) || byReach(x, y))[0];
+    .sort((x, y) => Number(isFloat16(y)) - Number(isFloat16(x)) || byReach(x, y))[0];
 }
 
-/** Whether matrices of that size, the subgroups that there are and the workgroup memory allow a shape. */
-export function fitsMatrix(tile: MatrixTile, product: Product, capabilities: Capabilities): boolean {
+/** Whether the size of the matrices, the size of a subgroup and the workgroup memory allow a tile. */
+export function fitsTensorCores(
+  tile: TensorCoreTile,
+  problem: MatmulProblem,
+  capabilities: Capabilities,
+): boolean {
   const { config, shape } = tile;
-  const { subgroups, part, step } = shape;
+  const { subgroups, subgroupTile, tileK } = shape;
   const { LANES } = matrixSubgroup(capabilities);
   return (
-    part[0] % config.M === 0 &&
-    part[1] % config.N === 0 &&
-    step % config.K === 0 &&
+    subgroupTile[0] % config.M === 0 &&
+    subgroupTile[1] % config.N === 0 &&
+    tileK % config.K === 0 &&
     subgroups[0] * subgroups[1] * LANES <= (capabilities.workgroupInvocations ?? 256) &&
-    matrixMemory(tile, product.sizes) <= capabilities.workgroupMemory
+    tensorCoreMemory(tile, problem.sizes) <= capabilities.workgroupMemory
   );
 }
 
-/** @param capabilities for the subgroup's size; it is pinned where the adapter has several */
-export function matrixDispatch(product: Product, tile: MatrixTile, capabilities: Capabilities): Dispatch {
+/**
+ * The launch of matmul_tensor_core.wgsl that computes `problem`, for which `fitsTensorCores` holds.
+ *
+ * @param capabilities for the size of a subgroup, which is pinned where the adapter has several
+ */
+export function tensorCoreDispatch(
+  problem: MatmulProblem,
+  tile: TensorCoreTile,
+  capabilities: Capabilities,
+): Dispatch {
   const { config, shape } = tile;
-  const { subgroups, part, step, stages } = shape;
-  const { a, b, c, sizes, epilogue } = product;
-  const [tileM, tileN] = matrixEdges(shape);
+  const { subgroups, subgroupTile, tileK, stages } = shape;
+  const { a, b, c, sizes, epilogue } = problem;
+  const [tileM, tileN] = workgroupTile(shape);
   const subgroup = matrixSubgroup(capabilities);
   const unit = unitOf(config);
+  const float16 = isFloat16(config);
   const invocations = subgroups[0] * subgroups[1] * subgroup.LANES;
-  const fetches = (edge: number) => Math.ceil((edge * step) / unit / invocations);
-  const dispatch = productDispatch('matmul_matrix', product, {
+  const fetches = (edge: number) => Math.ceil((edge * tileK) / unit / invocations);
+  const dispatch = matmulDispatch('matmul_tensor_core', problem, {
     tileM,
     tileN,
     band: 8,
@@ -116,39 +129,40 @@ export function matrixDispatch(product: Product, tile: MatrixTile, capabilities:
       TILE_N: tileN,
       SUBGROUPS_M: subgroups[0],
       SUBGROUPS_N: subgroups[1],
-      STEP: step,
-      TWO_STAGES: stages === 2,
-      RAGGED_K: sizes.k % step !== 0,
-      ALONG_K_A: !sizes.transposeA,
-      ALONG_K_B: sizes.transposeB,
+      TILE_K: tileK,
+      DOUBLE_BUFFERED: stages === 2,
+      RAGGED_K: sizes.k % tileK !== 0,
+      K_CONTIGUOUS_A: !sizes.transposeA,
+      K_CONTIGUOUS_B: sizes.transposeB,
       MAT_M: config.M,
       MAT_N: config.N,
       MAT_K: config.K,
-      FRAGMENTS_M: part[0] / config.M,
-      FRAGMENTS_N: part[1] / config.N,
-      MULTIPLICATIONS: step / config.K,
+      FRAGMENTS_M: subgroupTile[0] / config.M,
+      FRAGMENTS_N: subgroupTile[1] / config.N,
+      FRAGMENTS_K: tileK / config.K,
       ...subgroup,
       UNIT: unit,
       FETCHES_A: fetches(tileM),
       FETCHES_B: fetches(tileN),
-      HALF: isHalf(config),
-      CONVERT_C: isHalf(config) && c.dtype === 'f16',
-      CONVERT_PRE: isHalf(config) && epilogue.pre?.dtype === 'f16',
-      ROUND_A: isHalf(config) && a.dtype === 'f32',
-      ROUND_B: isHalf(config) && b.dtype === 'f32',
+      FLOAT16: float16,
+      CONVERT_C: float16 && c.dtype === 'f16',
+      CONVERT_PREACTIVATION: float16 && epilogue.preactivation?.dtype === 'f16',
+      ROUND_A: float16 && a.dtype === 'f32',
+      ROUND_B: float16 && b.dtype === 'f32',
     },
   });
-  // The stage's units: 16 bytes, whatever is in them.
-  const unitsOf = (tensor: Tensor): Operand => ({
+  // Operands are read in units of 16 bytes, whatever is in them.
+  const inUnits = (tensor: Tensor): Operand => ({
     tensor,
-    as: isHalf(config) && tensor.dtype === 'f16' ? 'words' : 'vec4',
+    as: float16 && tensor.dtype === 'f16' ? 'words' : 'vec4',
   });
-  return { ...dispatch, reads: { ...dispatch.reads, a: unitsOf(a), b: unitsOf(b) } };
+  return { ...dispatch, reads: { ...dispatch.reads, a: inUnits(a), b: inUnits(b) } };
 }
 
-export function matrixName({ config, shape }: MatrixTile): string {
+/** The name of a tile's candidate: matrices, subgroups, the tile of each, and the step over k. */
+export function tensorCoreName({ config, shape }: TensorCoreTile): string {
   const { componentType, M, N, K } = config;
-  const { subgroups, part, step, stages } = shape;
-  const steps = `k by ${step}${stages === 2 ? ', two stages' : ''}`;
-  return `matrix ${componentType} ${M}x${N}x${K}, ${subgroups.join('x')} of ${part.join('x')}, ${steps}`;
+  const { subgroups, subgroupTile, tileK, stages } = shape;
+  const steps = `k by ${tileK}${stages === 2 ? ', two stages' : ''}`;
+  return `tensor-core ${componentType} ${M}x${N}x${K}, ${subgroups.join('x')} of ${subgroupTile.join('x')}, ${steps}`;
 }

@@ -1,5 +1,5 @@
 /** Whose text features a student's images are compared with in stage 2. */
-import { UserError } from '../../../engine/errors.js';
+import { UserError } from '../../../engine/index.js';
 import type { ClipCheckpoint } from '../../checkpoints/load.js';
 import { loadModel } from '../../clip/model.js';
 import { PLAIN_TEMPLATE } from '../../clip/templates.js';

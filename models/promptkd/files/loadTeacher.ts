@@ -1,5 +1,5 @@
 /** A tuned teacher ready to use: a CLIP on the device with its prompts. */
-import { UserError } from '../../../engine/errors.js';
+import { UserError } from '../../../engine/index.js';
 import type { Job } from '../../job.js';
 import { readRunConfig } from '../../runs/runFolder.js';
 import { promptVariables, requireFitting } from '../shared/prompts.js';

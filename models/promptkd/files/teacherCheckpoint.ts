@@ -2,7 +2,7 @@
  * Teachers as the authors' PromptSRC and IVLP save them: both whole towers, whose weights differ a little from OpenAI's
  * (their averaging over epochs rounds in float16), the prompts, and neither token embeddings nor a tokenizer.
  */
-import { UserError } from '../../../engine/errors.js';
+import { UserError } from '../../../engine/index.js';
 import { type ClipCheckpoint, loadCheckpoint } from '../../checkpoints/load.js';
 import { noteNames } from '../../checkpoints/official.js';
 import { loadModel } from '../../clip/model.js';
@@ -58,9 +58,9 @@ export async function loadTeacherCheckpoint(
 
 /** Shapes must agree, or tokens would be looked up in another model's table. */
 function requireSameClip(checkpoint: ClipCheckpoint, donor: ClipCheckpoint): void {
-  const mend = `give the CLIP that ${checkpoint.path} was tuned from with --teacher-clip`;
+  const hint = `give the CLIP that ${checkpoint.path} was tuned from with --teacher-clip`;
   if (donor.config.text.vocabulary === 0)
-    throw new UserError(`${donor.path} has no token embeddings either`, mend);
+    throw new UserError(`${donor.path} has no token embeddings either`, hint);
   const fields = {
     'text width': (c: ClipCheckpoint) => c.config.text.width,
     'text layers': (c: ClipCheckpoint) => c.config.text.layers,
@@ -75,6 +75,6 @@ function requireSameClip(checkpoint: ClipCheckpoint, donor: ClipCheckpoint): voi
     if (of(checkpoint) !== of(donor))
       throw new UserError(
         `${donor.path} has ${field} ${of(donor)}, but ${checkpoint.path} has ${of(checkpoint)}`,
-        mend,
+        hint,
       );
 }

@@ -1,5 +1,5 @@
 /** The shape of a teacher, read without loading it: what a plan of stage 2 needs. */
-import { UserError } from '../../../engine/errors.js';
+import { UserError } from '../../../engine/index.js';
 import { isKnownModel, KNOWN_MODELS } from '../../clip/knownModels.js';
 import type { Platform } from '../../platform.js';
 import { readRunConfig } from '../../runs/runFolder.js';

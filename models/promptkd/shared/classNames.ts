@@ -1,5 +1,5 @@
 /** The classes that a plan is made for. */
-import { UserError } from '../../../engine/errors.js';
+import { UserError } from '../../../engine/index.js';
 import { loadDataset } from '../../datasets/loadDataset.js';
 import type { Platform } from '../../platform.js';
 import type { PlannedSettings, StudentSettings } from './settings.js';
@@ -17,8 +17,5 @@ export async function classNamesOf(
     const { classNames } = await loadDataset(platform, data, options);
     if (classNames.length > 0) return classNames;
   }
-  throw new UserError(
-    '--dry-run does not know the number of classes',
-    'give it: --dry-run 1000, or --data FOLDER',
-  );
+  throw new UserError('the number of classes is not known', 'give it: --dry-run 1000, or --data FOLDER');
 }

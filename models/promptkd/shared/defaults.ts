@@ -1,7 +1,7 @@
 /** Settings whose defaults depend on the method and on the model, and settings that contradict each other. */
 import * as v from 'valibot';
-import { UserError } from '../../../engine/errors.js';
-import type { CosineSchedule } from '../../../engine/train/optim.js';
+import type { CosineSchedule } from '../../../engine/index.js';
+import { UserError } from '../../../engine/index.js';
 import type { ClipConfig } from '../../clip/config.js';
 import { lossNames, lossOf } from './losses.js';
 import { PROJECTION_LAYERS } from './projection.js';
@@ -40,7 +40,7 @@ const PROMPTSRC: MethodDefaults = {
   epochs: 20,
 };
 
-/** What the authors of the methods train with (spec 1.1); `clip` trains nothing. */
+/** What the authors of the methods train with (docs/method.md 1.1); `clip` trains nothing. */
 export const METHOD_DEFAULTS: Readonly<Record<Exclude<TeacherMethod, 'clip'>, MethodDefaults>> = {
   promptsrc: PROMPTSRC,
   ivlp: PROMPTSRC,
@@ -71,7 +71,7 @@ export interface RateSettings {
 
 /**
  * The optimiser's settings as a schedule. With `scaleLr` the rate grows with the images of an update, as PromptKD's authors
- * advise: 0.005 for 8, 0.08 for 128, 0.16 for 256 (spec 3.4). The warm-up rate stays.
+ * advise: 0.005 for 8, 0.08 for 128, 0.16 for 256 (docs/method.md 3.4). The warm-up rate stays.
  *
  * @param base images of an update that `learningRate` is meant for
  */
@@ -103,20 +103,20 @@ export type ResolvedTeacher<S = WithoutFiles<TeacherSettings>> = S &
  * @throws UserError when the settings contradict each other or do not fit the CLIP
  */
 export function resolveTeacher<S extends WithoutFiles<TeacherSettings>>(
-  given: S & { readonly method: TuningMethod },
+  requested: S & { readonly method: TuningMethod },
   config: ClipConfig,
 ): ResolvedTeacher<S> {
-  const defaults = METHOD_DEFAULTS[given.method];
-  const words = given.contextInit?.split(' ').filter(Boolean).length;
+  const defaults = METHOD_DEFAULTS[requested.method];
+  const words = requested.contextInit?.split(' ').filter(Boolean).length;
   const settings = {
-    ...given,
-    textDepth: given.textDepth ?? Math.min(defaults.textDepth, config.text.layers),
-    visionDepth: given.visionDepth ?? Math.min(defaults.visionDepth, config.vision.layers),
-    textLength: given.textLength ?? ((given.method === 'coop' && words) || defaults.textLength),
-    contextInit: given.contextInit ?? defaults.contextInit,
-    learningRate: given.learningRate ?? defaults.learningRate,
-    batch: given.batch ?? defaults.batch,
-    epochs: given.epochs ?? defaults.epochs,
+    ...requested,
+    textDepth: requested.textDepth ?? Math.min(defaults.textDepth, config.text.layers),
+    visionDepth: requested.visionDepth ?? Math.min(defaults.visionDepth, config.vision.layers),
+    textLength: requested.textLength ?? ((requested.method === 'coop' && words) || defaults.textLength),
+    contextInit: requested.contextInit ?? defaults.contextInit,
+    learningRate: requested.learningRate ?? defaults.learningRate,
+    batch: requested.batch ?? defaults.batch,
+    epochs: requested.epochs ?? defaults.epochs,
   };
   if (settings.method === 'coop' && (settings.textDepth !== 1 || settings.visionDepth !== 0))
     throw new UserError(
@@ -129,7 +129,7 @@ export function resolveTeacher<S extends WithoutFiles<TeacherSettings>>(
       'leave the template out, or set contextInit',
     );
   checkPromptShape(settings, config);
-  return { ...settings, averageMean: given.averageMean ?? Math.round(0.75 * settings.epochs) };
+  return { ...settings, averageMean: requested.averageMean ?? Math.round(0.75 * settings.epochs) };
 }
 
 /** Settings of stage 2 with every default filled in. */
@@ -145,17 +145,17 @@ export type ResolvedStudent<S = WithoutFiles<StudentSettings>> = S & {
  * @throws UserError when the settings contradict each other or do not fit the CLIP
  */
 export function resolveStudent<S extends WithoutFiles<StudentSettings>>(
-  given: S,
+  requested: S,
   config: ClipConfig,
 ): ResolvedStudent<S> {
-  const { train, textFeatures, kdLoss, batch } = given;
+  const { train, textFeatures, kdLoss, batch } = requested;
   const prompted = train === 'prompts';
   const { compares, weight } = lossOf(kdLoss);
   const settings = {
-    ...given,
-    visionDepth: given.visionDepth ?? (prompted ? Math.min(DEFAULT_DEPTH, config.vision.layers) : 0),
-    projectionLayers: given.projectionLayers ?? (textFeatures === 'teacher' ? PROJECTION_LAYERS : 0),
-    kdWeight: given.kdWeight ?? weight,
+    ...requested,
+    visionDepth: requested.visionDepth ?? (prompted ? Math.min(DEFAULT_DEPTH, config.vision.layers) : 0),
+    projectionLayers: requested.projectionLayers ?? (textFeatures === 'teacher' ? PROJECTION_LAYERS : 0),
+    kdWeight: requested.kdWeight ?? weight,
   };
   const { visionDepth, projectionLayers } = settings;
   if (batch < 2 && projectionLayers > 1)
@@ -185,20 +185,20 @@ export function resolveStudent<S extends WithoutFiles<StudentSettings>>(
 /** Stage 1's settings with every default, for plans of a CLIP whose files are not named. */
 export const defaultTeacher = (
   config: ClipConfig,
-  given: Partial<WithoutFiles<TeacherSettings>> & { readonly method?: TuningMethod } = {},
+  requested: Partial<WithoutFiles<TeacherSettings>> & { readonly method?: TuningMethod } = {},
 ): ResolvedTeacher => {
   const schema = v.partial(TeacherSettingsSchema, ['clip', 'data']);
-  const { method = 'promptsrc', ...settings } = parseSettings(schema, given, 'the settings');
+  const { method = 'promptsrc', ...settings } = parseSettings(schema, requested, 'the settings');
   return resolveTeacher({ ...settings, method: method as TuningMethod }, config);
 };
 
 /** The same of stage 2. */
 export const defaultStudent = (
   config: ClipConfig,
-  given: Partial<WithoutFiles<StudentSettings>> = {},
+  requested: Partial<WithoutFiles<StudentSettings>> = {},
 ): ResolvedStudent =>
   resolveStudent(
-    parseSettings(v.partial(StudentSettingsSchema, ['clip', 'data', 'teacher']), given, 'the settings'),
+    parseSettings(v.partial(StudentSettingsSchema, ['clip', 'data', 'teacher']), requested, 'the settings'),
     config,
   );
 

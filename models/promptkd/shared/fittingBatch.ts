@@ -1,7 +1,7 @@
 /** What to do about a step that does not fit into the device's memory. */
-import { OutOfMemoryError } from '../../../engine/errors.js';
-import type { Capabilities } from '../../../engine/gpu/gpu.js';
-import { type PlanRequest, Schedule } from '../../../engine/graph/schedule.js';
+
+import type { Capabilities } from '../../../engine/index.js';
+import { OutOfMemoryError, type PlanRequest, Schedule } from '../../../engine/index.js';
 
 /**
  * An error of a step's compilation; one of memory with the largest batch that fits in what the device took, found without it.
@@ -30,9 +30,9 @@ export function withFittingBatch(
     if (fits(middle)) low = middle;
     else high = middle;
   }
-  const mend =
+  const hint =
     low > 0
       ? `use --batch ${low}, the largest that fits; --accumulate makes an update of several such batches`
       : 'no batch fits: use a smaller model, --precision f16 or an adapter with more memory';
-  return new OutOfMemoryError(error.message, mend, error.need);
+  return new OutOfMemoryError(error.message, hint, error.need);
 }

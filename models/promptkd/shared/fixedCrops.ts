@@ -1,5 +1,5 @@
 /** Image features of a frozen encoder for a few fixed crops of each image, computed once and kept. */
-import type { Tensor } from '../../../engine/graph/tensor.js';
+import type { Tensor } from '../../../engine/index.js';
 import type { ClipModel } from '../../clip/model.js';
 import type { ImageItem } from '../../datasets/dataset.js';
 import { ImageRunner } from '../../datasets/imageRunner.js';

@@ -3,8 +3,8 @@
  * beside the losses, and told in words. Comparisons and maxima may swallow a NaN, so the loss alone does not tell.
  */
 
-import type { GraphNode, Tensor } from '../../../engine/graph/tensor.js';
-import { largestMagnitude, type Watch } from '../../../engine/train/magnitude.js';
+import type { GraphNode, Tensor } from '../../../engine/index.js';
+import { largestMagnitude, type Watch } from '../../../engine/index.js';
 import type { StepLosses } from '../../runs/train.js';
 
 /**

@@ -1,8 +1,5 @@
 /** Logits of images against class embeddings: of CLIP, of the teacher and of the student, in training, evaluation and prediction. */
-import { constant, scalar, type Tensor } from '../../../engine/graph/tensor.js';
-import { l2Normalize } from '../../../engine/ops/l2Normalize.js';
-import { matmul } from '../../../engine/ops/matmul.js';
-import { multiply } from '../../../engine/ops/multiply.js';
+import { constant, l2Normalize, matmul, multiply, scalar, type Tensor } from '../../../engine/index.js';
 import type { ClipGraph } from '../../clip/model.js';
 import { encodeImages } from '../../clip/vision.js';
 import { type Projection, projectEvaluation } from './projection.js';

@@ -2,11 +2,7 @@
  * The distillation losses of stage 2 (paper, Table 4). An entry here is all that a loss is: settings, defaults, checks, `--help` and
  * the step read it.
  */
-import { scalar, type Tensor } from '../../../engine/graph/tensor.js';
-import { add } from '../../../engine/ops/add.js';
-import { klSoftmax } from '../../../engine/ops/klSoftmax.js';
-import { l1Mean, mseMean } from '../../../engine/ops/meanDifference.js';
-import { multiply } from '../../../engine/ops/multiply.js';
+import { add, klSoftmax, l1Mean, mseMean, multiply, scalar, type Tensor } from '../../../engine/index.js';
 
 /** What of the two models a loss compares: logits `[batch, classes]`, or unit image features `[batch, embed]`. */
 export type Compared = 'logits' | 'features';
@@ -76,7 +72,7 @@ export function lossHelp(): string {
     lossNames(compared)
       .map((name) => `${name} (${lossOf(name).help})`)
       .join(', ');
-  return `between logits ${described('logits')}; between unit image features ${described('features')}`;
+  return `${described('logits')} on logits; ${described('features')} on unit image features`;
 }
 
 /** The default weights in words: the usual one, then the losses that have another. */

@@ -1,5 +1,6 @@
 /** Finds the tokenizer of a model. */
-import { loadTokenizer, type Tokenizer } from '../../clip/tokenizer.js';
+import type { Tokenizer } from '../../clip/tokenizer.js';
+import { loadTokenizer } from '../../clip/tokenizerFile.js';
 import type { Platform } from '../../platform.js';
 
 /** The tokenizer given, or the one in the folder of the checkpoint `clip` (a folder or a file). */

@@ -1,7 +1,6 @@
 /** Pipelines that a stage will need, asked for as soon as the architectures are known. */
-import type { Gpu } from '../../../engine/gpu/gpu.js';
-import { prefetchPipelines } from '../../../engine/gpu/plan.js';
-import type { PlanRequest } from '../../../engine/graph/schedule.js';
+import type { Gpu, PlanRequest } from '../../../engine/index.js';
+import { prefetchPipelines } from '../../../engine/index.js';
 
 /**
  * Begins to compile the pipelines of these plans: a GPU's compiler takes some 90 ms for each, one after the other, while the host

@@ -1,18 +1,27 @@
 /**
- * The student's projection head into the space of the class vectors (spec 3.1): 1 to 3 Linear layers, with BatchNorm and
+ * The student's projection head into the space of the class vectors (docs/method.md 3.1): 1 to 3 Linear layers, with BatchNorm and
  * ReLU behind all but the last; 0 layers are no head at all. The paper's has two: fc1, bn, ReLU, fc2.
  */
 
-import { type GraphNode, type Shape, type Tensor, variable } from '../../../engine/graph/tensor.js';
-import { activation } from '../../../engine/ops/activation.js';
-import { batchNorm, batchNormEval, updateRunningStatistics } from '../../../engine/ops/batchNorm.js';
-import { linear } from '../../../engine/ops/linear.js';
+import type { GraphNode } from '../../../engine/index.js';
+import {
+  activation,
+  batchNorm,
+  batchNormEval,
+  linear,
+  type Shape,
+  type Tensor,
+  updateRunningStatistics,
+  variable,
+} from '../../../engine/index.js';
 import type { Random } from '../../random.js';
 
+/** Layers of the paper's head. */
 export const PROJECTION_LAYERS = 2;
 
 /** By the names of `projectionShapes`. */
 export type ProjectionValues = Readonly<Record<string, Float32Array>>;
+/** The head on the device, by the same names. */
 export type Projection = Readonly<Record<string, Tensor>>;
 
 /** The name of the BatchNorm behind layer `layer`, counted from 1. */

@@ -1,8 +1,8 @@
-/** Learned prompts of both towers: how many, where, and how they start (IVLP's design; spec 1.2). */
-import { UserError } from '../../../engine/errors.js';
-import { type Tensor, variable } from '../../../engine/graph/tensor.js';
-import { type Checkpoint, readable } from '../../checkpoints/tensors.js';
+/** Learned prompts of both towers: how many, where, and how they start (IVLP's design; docs/method.md 1.2). */
+import { type Tensor, UserError, variable } from '../../../engine/index.js';
+import type { Checkpoint } from '../../checkpoints/tensors.js';
 import type { ClipConfig } from '../../clip/config.js';
+import { readable } from '../../fileErrors.js';
 import type { Random } from '../../random.js';
 
 /** Prompt tensors: index = depth; `text[0]` is the context, `vision[0]` the tokens appended to the patches. */
@@ -17,6 +17,7 @@ export interface PromptValues {
   readonly vision: readonly Float32Array[];
 }
 
+/** How many prompts both towers have, and of how many tokens. */
 export interface PromptShape {
   /** Number of blocks with prompts; 0 means none in that tower. */
   readonly textDepth: number;

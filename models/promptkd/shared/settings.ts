@@ -1,7 +1,7 @@
 /** Settings of both stages: every hyper-parameter, with the paper's value as its default. */
 import * as v from 'valibot';
-import { UserError } from '../../../engine/errors.js';
-import { readable } from '../../checkpoints/tensors.js';
+import { UserError } from '../../../engine/index.js';
+import { readable } from '../../fileErrors.js';
 import { DEFAULT_LOSS, lossNames } from './losses.js';
 
 const count = (least: number) => v.pipe(v.number(), v.integer(), v.minValue(least));
@@ -26,7 +26,7 @@ const common = {
   cropSeed: v.optional(count(0)),
   /** Batches whose gradients are averaged before one update of what is trained. */
   accumulate: v.optional(count(1), 1),
-  /** Multiply the learning rate with the images of an update over the paper's batch size (spec 3.4). */
+  /** Multiply the learning rate with the images of an update over the paper's batch size (docs/method.md 3.4). */
   scaleLr: v.optional(v.boolean(), false),
   warmupEpochs: v.optional(count(0), 1),
   warmupLearningRate: v.optional(positive, 1e-5),
@@ -45,8 +45,9 @@ const common = {
   cropScale: v.optional(v.pipe(v.number(), v.gtValue(0), v.maxValue(1)), 0.08),
 };
 
-/** How stage 1 tunes; `clip` does not, and makes plain zero-shot CLIP the teacher (spec 1.1, 6.5). */
+/** How stage 1 tunes; `clip` does not, and makes plain zero-shot CLIP the teacher (docs/method.md 1.1, 6.5). */
 export const TEACHER_METHODS = ['promptsrc', 'ivlp', 'coop', 'clip'] as const;
+/** A method of stage 1. */
 export type TeacherMethod = (typeof TEACHER_METHODS)[number];
 
 /** The defaults of what is optional here depend on the method and the model: see `defaults.ts`. */
@@ -74,6 +75,7 @@ export const TeacherSettingsSchema = v.strictObject({
   averageMean: v.optional(v.number()),
   averageDeviation: v.optional(positive, 1),
 });
+/** Settings of stage 1. */
 export type TeacherSettings = v.InferOutput<typeof TeacherSettingsSchema>;
 
 /** Settings of stage 2. */
@@ -112,6 +114,7 @@ export const StudentSettingsSchema = v.strictObject({
   /** Classes whose images decide between epochs: base in base-to-novel, all in cross-dataset. */
   selectClasses: v.optional(v.picklist(['base', 'all']), 'base'),
 });
+/** Settings of stage 2. */
 export type StudentSettings = v.InferOutput<typeof StudentSettingsSchema>;
 
 /** Settings of a run that is planned, whose data may not be there yet. */

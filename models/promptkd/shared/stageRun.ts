@@ -2,10 +2,9 @@
  * The recipe of both stages: read what is asked for; load; record and compile; train; save. What is made on the device is freed
  * at the end, however it comes; a device that is lost is opened again.
  */
-import { leafBuffer } from '../../../engine/gpu/memory.js';
-import type { PlanRequest } from '../../../engine/graph/schedule.js';
-import { kernelWork } from '../../../engine/kernels/kernelChecks.js';
-import { cosineRate } from '../../../engine/train/optim.js';
+
+import type { PlanRequest } from '../../../engine/index.js';
+import { cosineRate, kernelWork, leafBuffer } from '../../../engine/index.js';
 import { type ClipCheckpoint, loadCheckpoint } from '../../checkpoints/load.js';
 import { noteOfficial } from '../../checkpoints/official.js';
 import type { ClipConfig } from '../../clip/config.js';
@@ -25,9 +24,13 @@ import { withFittingBatch } from './fittingBatch.js';
 import type { StudentSettings, TeacherSettings } from './settings.js';
 import { type StepGraph, TrainingStep } from './trainingStep.js';
 
-type Given = TeacherSettings | StudentSettings;
+type Requested = TeacherSettings | StudentSettings;
 /** What the recipe itself reads of a stage's resolved settings. */
-type Resolved = Given & { readonly batch: number; readonly epochs: number; readonly learningRate: number };
+type Resolved = Requested & {
+  readonly batch: number;
+  readonly epochs: number;
+  readonly learningRate: number;
+};
 
 /** What a stage has read before anything is written. */
 export interface StageData {
@@ -39,7 +42,7 @@ export interface StageData {
 }
 
 /** One stage of the method. */
-export interface Stage<G extends Given, S extends Resolved, D extends StageData> {
+export interface Stage<G extends Requested, S extends Resolved, D extends StageData> {
   /** Of the run folder. */
   readonly kind: 'teacher' | 'student';
   /** 1 or 2. */
@@ -49,7 +52,7 @@ export interface Stage<G extends Given, S extends Resolved, D extends StageData>
   /** The batch size that the learning rate is meant for, where it is scaled. */
   baseBatch(settings: S): number;
   /** Fills in defaults. @throws UserError when the settings contradict each other or do not fit the CLIP */
-  resolve(given: G, config: ClipConfig): S;
+  resolve(requested: G, config: ClipConfig): S;
   /** Reads and checks the data, and whatever else may be wrong. */
   read(at: { job: Job; settings: S; checkpoint: ClipCheckpoint; dataset: Dataset }): Promise<D>;
   /** Loads the models, makes features, records and compiles the step. */
@@ -106,37 +109,37 @@ export interface Trainable {
 /**
  * Runs a stage into the folder `out`, or goes on with the run that is there.
  *
- * @throws UserError when something of what is given is wrong or training diverges; Stopped when the user asks for it
+ * @throws UserError when settings or files are wrong, or training diverges; Stopped when the user asks for it
  */
-export const runStage = <G extends Given, S extends Resolved, D extends StageData>(
+export const runStage = <G extends Requested, S extends Resolved, D extends StageData>(
   stage: Stage<G, S, D>,
   job: Job,
-  given: G,
+  requested: G,
   out: string,
   { resume = false, ...options }: TrainRunOptions = {},
 ): Promise<void> =>
   survivingLoss(job, (now, again) =>
-    runOnce(stage, { ...now, precision: given.precision }, given, out, {
+    runOnce(stage, { ...now, precision: requested.precision }, requested, out, {
       ...options,
       resume: resume || again,
     }),
   );
 
-async function runOnce<G extends Given, S extends Resolved, D extends StageData>(
+async function runOnce<G extends Requested, S extends Resolved, D extends StageData>(
   stage: Stage<G, S, D>,
   job: Job,
-  given: G,
+  requested: G,
   out: string,
   { resume, ...options }: TrainRunOptions,
 ): Promise<void> {
   const { gpu, platform } = job;
-  const checkpoint = await loadCheckpoint(platform, given.clip);
+  const checkpoint = await loadCheckpoint(platform, requested.clip);
   const size = checkpoint.config.vision.resolution;
   // Awaited behind the weights: a hash of gigabytes takes as long as uploading them.
   const noted = noteOfficial(job, checkpoint);
   noted.catch(() => undefined);
-  const settings = stage.resolve(given, checkpoint.config);
-  const dataset = await loadDataset(platform, given.data, given);
+  const settings = stage.resolve(requested, checkpoint.config);
+  const dataset = await loadDataset(platform, requested.data, requested);
   for (const note of dataset.notes ?? []) job.note(note);
   const data = await stage.read({ job, settings, checkpoint, dataset });
   const images = trainingLoader(job, data, settings, size);

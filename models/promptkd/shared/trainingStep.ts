@@ -1,31 +1,12 @@
 /** One training step of either stage: what a recorded step is, and the plan that runs it. */
-import type { Capabilities, Gpu } from '../../../engine/gpu/gpu.js';
-import { write } from '../../../engine/gpu/memory.js';
-import { type CompileOptions, Plan } from '../../../engine/gpu/plan.js';
-import type { PlanRequest } from '../../../engine/graph/schedule.js';
-import type { GraphNode, Tensor } from '../../../engine/graph/tensor.js';
-import type { Optimiser } from '../../../engine/train/optim.js';
+import type { Capabilities, Gpu, PlanRequest, Tensor } from '../../../engine/index.js';
+import { type CompileOptions, Plan, write } from '../../../engine/index.js';
 import type { StepResult } from '../../runs/train.js';
-import { type GradientOptions, gradientsAndUpdate } from './gradientsAndUpdate.js';
-import { type Health, HealthReader, recordHealth } from './health.js';
-
-/** What a step learns, and how. */
-export interface StepUpdates {
-  readonly parameters: readonly Tensor[];
-  /** Of one batch, in the order of `parameters`. */
-  readonly gradients: readonly Tensor[];
-  readonly optimiser: Optimiser;
-  /** Everything that a batch changes, and the check of it. */
-  readonly updates: readonly GraphNode[];
-  /** What runs after the last batch of an update; absent where every batch is one. */
-  readonly finish?: readonly GraphNode[];
-  /** Batches of one update. */
-  readonly accumulate: number;
-  readonly health: Health;
-}
+import type { GradientsAndUpdate } from './gradientsAndUpdate.js';
+import { HealthReader } from './health.js';
 
 /** The recorded graph of a step. */
-export interface StepGraph extends StepUpdates {
+export interface StepGraph extends GradientsAndUpdate {
   /** Input, `[batch, 3, resolution, resolution]`, normalised. */
   readonly images: Tensor;
   /** Input, `[1]`: the learning rate. */
@@ -36,44 +17,6 @@ export interface StepGraph extends StepUpdates {
   readonly parts: Readonly<Record<string, Tensor>>;
   /** What can be read after a step beside gradients, if it was asked for. */
   readonly inspected: readonly Tensor[];
-}
-
-/** BatchNorm's running statistics, and what changes them with every batch. */
-export interface Statistics {
-  readonly tensors: readonly Tensor[];
-  readonly updates: readonly GraphNode[];
-}
-
-/**
- * Records the gradients of `loss`, SGD with them, and the check of what it leaves behind.
- *
- * @param half whether gradients may pass through float16: then the loss is scaled
- */
-export function recordUpdates(
-  loss: Tensor,
-  parameters: readonly Tensor[],
-  rate: Tensor,
-  options: GradientOptions,
-  half: boolean,
-  statistics: Statistics = { tensors: [], updates: [] },
-): StepUpdates {
-  const { gradients, optimiser, finish, goodSteps } = gradientsAndUpdate(
-    loss,
-    parameters,
-    rate,
-    options,
-    half,
-  );
-  const health = recordHealth(parameters, statistics.tensors, finish !== undefined, goodSteps);
-  return {
-    parameters,
-    gradients,
-    optimiser,
-    updates: [...optimiser.updates, ...statistics.updates, ...health.updates],
-    finish: finish && [...finish, ...health.finish],
-    accumulate: options.accumulate ?? 1,
-    health,
-  };
 }
 
 /**

@@ -1,5 +1,5 @@
 /** What stage 1's step reads of its classes, with values. */
-import { constant } from '../../../engine/graph/tensor.js';
+import { constant } from '../../../engine/index.js';
 import type { ClipModel } from '../../clip/model.js';
 import { PROMPTSRC_TEMPLATES } from '../../clip/templates.js';
 import { lookUp, readTokenRows, trimTokens } from '../../clip/text.js';

@@ -1,8 +1,7 @@
 /** Stage 1 from shapes alone: what a run will need, known before weights are loaded and without a device. */
-import { UserError } from '../../../engine/errors.js';
-import type { Capabilities } from '../../../engine/gpu/gpu.js';
-import type { PlanRequest } from '../../../engine/graph/schedule.js';
-import { constant } from '../../../engine/graph/tensor.js';
+
+import type { Capabilities, PlanRequest } from '../../../engine/index.js';
+import { constant, UserError } from '../../../engine/index.js';
 import { tokenizeClasses } from '../../clip/classPrompts.js';
 import type { ClipConfig } from '../../clip/config.js';
 import { isKnownModel } from '../../clip/knownModels.js';
@@ -76,16 +75,16 @@ const usualTokens = ({ text }: ClipConfig, { contextInit, textLength }: Resolved
  */
 export async function planTeacher(
   platform: Platform,
-  given: PlannedSettings<TeacherSettings>,
+  requested: PlannedSettings<TeacherSettings>,
   { count, capabilities }: PlanOptions = {},
 ): Promise<PlannedStep> {
-  const { method } = given;
+  const { method } = requested;
   if (method === 'clip')
     throw new UserError('the method clip trains nothing, so there is no step', 'leave --dry-run out');
-  const config = await readArchitecture(platform, given.clip);
-  const settings = resolveTeacher({ ...given, method }, config);
-  const names = count === undefined ? await classNamesOf(platform, given) : undefined;
-  const labels = tunedLabels(count ?? names?.length ?? 0, given.classes);
+  const config = await readArchitecture(platform, requested.clip);
+  const settings = resolveTeacher({ ...requested, method }, config);
+  const names = count === undefined ? await classNamesOf(platform, requested) : undefined;
+  const labels = tunedLabels(count ?? names?.length ?? 0, requested.classes);
   const tokens = names && (await promptTokens(platform, settings, config, names, labels));
   return {
     request: teacherRequest(config, settings, { classes: labels.length, tokens, capabilities }),

@@ -1,5 +1,5 @@
 /** Stage 1 as a job: data and model in, a run folder with the tuned prompts out. */
-import { readLeaf, write } from '../../../engine/gpu/memory.js';
+import { readLeaf, write } from '../../../engine/index.js';
 import { tokenizeClasses } from '../../clip/classPrompts.js';
 import { type ClipModel, loadModel } from '../../clip/model.js';
 import { PROMPTSRC_TEMPLATES } from '../../clip/templates.js';
@@ -28,12 +28,12 @@ import { runStage, type Stage, type StageData } from '../shared/stageRun.js';
 import { classInputs, meanTemplateFeatures } from './classInputs.js';
 import { runPlainTeacher } from './plainClip.js';
 import { frozenTextRequest, teacherRequest } from './plan.js';
-import { gaussianWeights, PromptAverage } from './promptAverage.js';
+import { PromptAverage } from './promptAverage.js';
 import { teacherGraph } from './step.js';
 import { trainingPart } from './trainingPart.js';
 
-type Given = TeacherSettings & { readonly method: TuningMethod };
-type Settings = ResolvedTeacher<Given>;
+type Requested = TeacherSettings & { readonly method: TuningMethod };
+type Settings = ResolvedTeacher<Requested>;
 type Sequences = readonly ArrayLike<number>[];
 
 /** What stage 1 knows before the run's folder is opened. */
@@ -53,7 +53,7 @@ interface TeacherData extends StageData {
 /**
  * Tunes the teacher's prompts; returns the path of the file that holds them. A device that is lost on the way is opened again.
  *
- * @throws UserError when something of what is given is wrong or training diverges; Stopped when the user asks for it
+ * @throws UserError when settings or files are wrong, or training diverges; Stopped when the user asks for it
  */
 export async function runTeacher(
   job: Job,
@@ -67,7 +67,7 @@ export async function runTeacher(
   return job.platform.join(out, TEACHER_FILE);
 }
 
-const STAGE: Stage<Given, Settings, TeacherData> = {
+const STAGE: Stage<Requested, Settings, TeacherData> = {
   kind: 'teacher',
   number: 1,
   doing: 'tuning the teacher',
@@ -127,20 +127,16 @@ const STAGE: Stage<Given, Settings, TeacherData> = {
       teacherRequest(config, { ...settings, batch }, sizes),
     );
     const { parameters, optimiser, labels, frozenFeatures } = graph;
-    const average = promptSrc ? own(await PromptAverage.create(gpu, parameters)) : undefined;
-    const weights = gaussianWeights(settings.epochs, settings.averageMean, settings.averageDeviation);
+    const average = promptSrc ? own(await PromptAverage.create(gpu, parameters, settings)) : undefined;
     return {
       step,
       loader: stage.loader,
       feed: ({ items, indices }, epoch) => {
-        write(
-          gpu,
-          labels,
-          Int32Array.from(items, ({ label }) => label),
-        );
+        const found = items.map(({ label }) => label);
+        write(gpu, labels, Int32Array.from(found));
         if (crops && frozenFeatures) write(gpu, frozenFeatures, crops.batch(epoch, indices));
       },
-      endEpoch: (epoch) => average?.add(weights[epoch - 1]!),
+      endEpoch: (epoch) => average?.endEpoch(epoch),
       state: stateOf(parameters, optimiser.state, average?.sums ?? []),
       results: async () => {
         const last = () => Promise.all(parameters.map((parameter) => readLeaf(gpu, parameter)));

@@ -1,5 +1,5 @@
 /**
- * Stage 1: tunes the teacher's prompts with a few labelled images (spec 1.3).
+ * Stage 1: tunes the teacher's prompts with a few labelled images (docs/method.md 1.3).
  *
  *     promptsrc:   loss = CE(q, y) + 25 * mean|w - f| + 10 * mean|u - z| + KL(q0 || q)
  *     ivlp, coop:  loss = CE(q, y)
@@ -7,19 +7,23 @@
  * u, w: unit image and text features with prompts; z, f: the same of the frozen model without prompts (f the mean over
  * the templates); q, q0: their scaled cosines.
  */
-import { input, scalar, type Tensor } from '../../../engine/graph/tensor.js';
-import { add } from '../../../engine/ops/add.js';
-import { crossEntropy } from '../../../engine/ops/crossEntropy.js';
-import { klSoftmax } from '../../../engine/ops/klSoftmax.js';
-import { l2Normalize } from '../../../engine/ops/l2Normalize.js';
-import { l1Mean } from '../../../engine/ops/meanDifference.js';
-import { multiply } from '../../../engine/ops/multiply.js';
+import {
+  add,
+  crossEntropy,
+  input,
+  klSoftmax,
+  l1Mean,
+  l2Normalize,
+  multiply,
+  scalar,
+  type Tensor,
+} from '../../../engine/index.js';
 import type { ClipGraph } from '../../clip/model.js';
 import { encodeText } from '../../clip/text.js';
-import type { GradientOptions } from '../shared/gradientsAndUpdate.js';
+import { type GradientOptions, gradientsAndUpdate } from '../shared/gradientsAndUpdate.js';
 import { cosineLogits, unitFeatures } from '../shared/logits.js';
 import type { Prompts } from '../shared/prompts.js';
-import { recordUpdates, type StepGraph } from '../shared/trainingStep.js';
+import type { StepGraph } from '../shared/trainingStep.js';
 
 /** What the step depends on: resolved settings of stage 1 are such options. */
 export interface TeacherStepOptions extends GradientOptions {
@@ -96,6 +100,6 @@ export function teacherGraph(
     parts = { ce, scl_text, scl_image, scl_logits };
   }
   const parameters = [...prompts.text, ...prompts.vision];
-  const updates = recordUpdates(loss, parameters, rate, options, weights.half);
+  const updates = gradientsAndUpdate(loss, parameters, rate, options, weights.half);
   return { images, frozenFeatures, labels, rate, loss, parts, inspected: [], ...updates };
 }

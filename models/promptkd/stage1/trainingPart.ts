@@ -1,5 +1,5 @@
 /** The part of a data set that stage 1 is tuned on. */
-import { UserError } from '../../../engine/errors.js';
+import { UserError } from '../../../engine/index.js';
 import { baseNovelSplit, type Dataset, selectClasses } from '../../datasets/dataset.js';
 import { sampleFewShot } from '../../datasets/fewShot.js';
 import type { TeacherSettings } from '../shared/settings.js';

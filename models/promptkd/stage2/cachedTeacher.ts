@@ -1,5 +1,5 @@
 /** The teacher's image features from a cache on disk (`--teacher-cache`); its vision tower is loaded when one is missing. */
-import type { Gpu } from '../../../engine/gpu/gpu.js';
+import type { Gpu } from '../../../engine/index.js';
 import { loadModel } from '../../clip/model.js';
 import { ImageRunner } from '../../datasets/imageRunner.js';
 import type { Batch } from '../../datasets/loader.js';

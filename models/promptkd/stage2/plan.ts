@@ -1,7 +1,6 @@
 /** Stage 2 from shapes alone: what a run will need, known before weights are loaded and without a device. */
-import type { Capabilities } from '../../../engine/gpu/gpu.js';
-import type { PlanRequest } from '../../../engine/graph/schedule.js';
-import { constant, input } from '../../../engine/graph/tensor.js';
+import type { Capabilities, PlanRequest } from '../../../engine/index.js';
+import { constant, input } from '../../../engine/index.js';
 import type { ClipConfig } from '../../clip/config.js';
 import { shapeOnlyModel, textRequest } from '../../clip/shapeOnly.js';
 import type { Platform } from '../../platform.js';
@@ -79,17 +78,20 @@ export function classEmbeddingRequest(
  */
 export async function planStudent(
   platform: Platform,
-  given: PlannedSettings<StudentSettings>,
+  requested: PlannedSettings<StudentSettings>,
   { count, capabilities }: PlanOptions = {},
 ): Promise<PlannedStep> {
-  const config = await readArchitecture(platform, given.clip);
-  const settings = resolveStudent(given, config);
-  const teacher = await readTeacherShape(platform, given.teacher, given.teacherClip);
-  const classes = count ?? (await classCount(platform, given));
+  const config = await readArchitecture(platform, requested.clip);
+  const settings = resolveStudent(requested, config);
+  const teacher = await readTeacherShape(platform, requested.teacher, requested.teacherClip);
+  const classes = count ?? (await classCount(platform, requested));
   return { request: studentRequests(teacher, config, settings, { classes, capabilities }).train, classes };
 }
 
-const classCount = async (platform: Platform, given: PlannedSettings<StudentSettings>): Promise<number> =>
-  given.classVectors === undefined
-    ? (await classNamesOf(platform, given)).length
-    : (await readClassVectors(platform, given.classVectors)).count;
+const classCount = async (
+  platform: Platform,
+  requested: PlannedSettings<StudentSettings>,
+): Promise<number> =>
+  requested.classVectors === undefined
+    ? (await classNamesOf(platform, requested)).length
+    : (await readClassVectors(platform, requested.classVectors)).count;

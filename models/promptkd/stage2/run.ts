@@ -1,6 +1,7 @@
 /** Stage 2 as a job: a tuned teacher, a small CLIP and unlabelled images in, a run folder with the student out. */
-import { readLeaf } from '../../../engine/gpu/memory.js';
-import type { Tensor } from '../../../engine/graph/tensor.js';
+
+import type { Tensor } from '../../../engine/index.js';
+import { readLeaf } from '../../../engine/index.js';
 import type { ClipCheckpoint } from '../../checkpoints/load.js';
 import { loadModel } from '../../clip/model.js';
 import { checkImages } from '../../datasets/checkImages.js';
@@ -43,7 +44,7 @@ type Build = StageBuild<Settings, StudentData>;
 /**
  * Distils the student; returns the path of the file that holds it. A device that is lost on the way is opened again.
  *
- * @throws UserError when something of what is given is wrong or training diverges; Stopped when the user asks for it
+ * @throws UserError when settings or files are wrong, or training diverges; Stopped when the user asks for it
  */
 export async function runStudent(
   job: Job,

@@ -1,5 +1,5 @@
 /**
- * Stage 2: distils the teacher into the student on unlabelled images (spec 3).
+ * Stage 2: distils the teacher into the student on unlabelled images (docs/method.md 3).
  *
  *     loss = weight * distance(teacher, student)
  *
@@ -7,16 +7,14 @@
  * student's, its projected image features against the same class embeddings; or one between the unit image features that those
  * logits are made of. Only directions count in a CLIP, so the lengths of features are not compared.
  */
-import { input, scalar, type Tensor } from '../../../engine/graph/tensor.js';
-import { l2Normalize } from '../../../engine/ops/l2Normalize.js';
-import { multiply } from '../../../engine/ops/multiply.js';
+import { input, l2Normalize, multiply, scalar, type Tensor } from '../../../engine/index.js';
 import type { ClipGraph } from '../../clip/model.js';
 import { encodeImages } from '../../clip/vision.js';
-import type { GradientOptions } from '../shared/gradientsAndUpdate.js';
+import { type GradientOptions, gradientsAndUpdate } from '../shared/gradientsAndUpdate.js';
 import { cosineLogits, type StudentVariables, unitFeatures } from '../shared/logits.js';
 import { DEFAULT_LOSS, type DistillationLoss, distillationLoss } from '../shared/losses.js';
 import { projectionTensors, projectTraining } from '../shared/projection.js';
-import { recordUpdates, type StepGraph } from '../shared/trainingStep.js';
+import type { StepGraph } from '../shared/trainingStep.js';
 
 /** What the step depends on: resolved settings of stage 2 are such options. */
 export interface StudentStepOptions extends GradientOptions {
@@ -113,7 +111,7 @@ export function studentGraph(
   const head = projectionTensors(projection);
   const parameters = [...prompts, ...tuned, ...head.parameters];
   const running = { tensors: head.statistics, updates: statistics };
-  const updates = recordUpdates(loss, parameters, rate, options, weights.half, running);
+  const updates = gradientsAndUpdate(loss, parameters, rate, options, weights.half, running);
   const inspected = [teacherLogits, logits];
   return { images, teacherInput, rate, loss, parts: {}, teacherLogits, logits, inspected, ...updates };
 }

@@ -1,5 +1,5 @@
 /** What a step of stage 2 sees of the teacher. */
-import { leafBuffer, write } from '../../../engine/gpu/memory.js';
+import { leafBuffer, write } from '../../../engine/index.js';
 import type { ImageItem } from '../../datasets/dataset.js';
 import type { Batch } from '../../datasets/loader.js';
 import type { Skipped } from '../../datasets/skipped.js';

@@ -1,5 +1,5 @@
 /** The images that stage 2 learns from. */
-import { UserError } from '../../../engine/errors.js';
+import { UserError } from '../../../engine/index.js';
 import type { Dataset, ImageItem } from '../../datasets/dataset.js';
 import { sampleFewShot } from '../../datasets/fewShot.js';
 import type { StudentSettings } from '../shared/settings.js';

@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { modelNamed } from '../../../bench/workloads/models.js';
 import { countPipelines, DESCRIBED } from '../../../bench/workloads/pipelines.js';
 import { stepRequests } from '../../../bench/workloads/steps.js';
-import type { Capabilities } from '../../../engine/gpu/gpu.js';
-import { type PlanRequest, Schedule } from '../../../engine/graph/schedule.js';
+import type { Capabilities } from '../../../engine/capabilities.js';
+import { operationTrials } from '../../../engine/gpu/operationTrials.js';
+import { type PlanRequest, Schedule } from '../../../engine/gpu/schedule.js';
 import { kernelId } from '../../../engine/kernels/kernelSource.js';
-import { operationTrials } from '../../../engine/ops/trials.js';
 import { defaultTeacher } from '../../../models/promptkd/shared/defaults.js';
 import { frozenTextRequest } from '../../../models/promptkd/stage1/plan.js';
 

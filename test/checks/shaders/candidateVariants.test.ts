@@ -6,9 +6,9 @@ import { openGpu } from '../../../engine/gpu/gpu.js';
 
 it('compiles every kernel on subgroup matrices', { timeout: 120_000 }, async () => {
   const gpu = await openGpu({ backend: 'null' });
-  const sources = candidateVariants('matrix').filter(({ name }) => /matrix/.test(name));
+  const sources = candidateVariants('matrix').filter(({ name }) => /tensor_core/.test(name));
   expect(new Set(sources.map(({ name }) => name.split('.')[0]))).toEqual(
-    new Set(['matmul_matrix', 'attention_matrix', 'attention_matrix_gradient']),
+    new Set(['matmul_tensor_core', 'attention_tensor_core', 'attention_tensor_core_backward']),
   );
   const texts = new Map(sources.map((source) => [source.code, source]));
   const refused: (string | undefined)[] = [];

@@ -9,7 +9,7 @@ import { constant } from '../../../engine/graph/tensor.js';
 import { loadCheckpoint } from '../../../models/checkpoints/load.js';
 import { encodeSafetensors, type TensorToWrite } from '../../../models/checkpoints/safetensors.js';
 import { encodeText, lookUp, readTokenRows, trimTokens } from '../../../models/clip/text.js';
-import { loadTokenizer } from '../../../models/clip/tokenizer.js';
+import { loadTokenizer } from '../../../models/clip/tokenizerFile.js';
 import { encodeImages } from '../../../models/clip/vision.js';
 import { Weights } from '../../../models/clip/weights.js';
 import { boxCrop, testCrop } from '../../../models/images/preprocess.js';

@@ -95,13 +95,13 @@ describe('openGpu', () => {
     const [first] = await listAdapters();
     const error = await openGpu({ adapter: 'abacus' }).catch((e) => e);
     expect(error).toBeInstanceOf(UserError);
-    expect(error.message).toContain(first.name);
+    expect(error.message).toContain(first!.name);
   });
 
   it('finds an adapter by part of its name in any case', async () => {
     const [first] = await listAdapters();
-    const gpu = await openGpu({ adapter: first.name.slice(0, 5).toUpperCase() });
-    expect(gpu.adapter.name).toBe(first.name);
+    const gpu = await openGpu({ adapter: first!.name.slice(0, 5).toUpperCase() });
+    expect(gpu.adapter.name).toBe(first!.name);
     gpu.destroy();
   });
 

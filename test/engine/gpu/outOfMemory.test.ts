@@ -58,7 +58,7 @@ it('says how much a plan needs, how much there is, and which batch fits', async 
   expect(gpu.held).toBe(before);
 
   const told = withFittingBatch(error, 1024, request, gpu.capabilities) as OutOfMemoryError;
-  const batch = Number(/^use --batch (\d+),/.exec(told.mend)![1]);
+  const batch = Number(/^use --batch (\d+),/.exec(told.hint)![1]);
   expect(batch).toBeGreaterThan(200);
   expect(await refused(batch)).toBeUndefined();
 });
@@ -85,10 +85,10 @@ it('names the largest buffer where that is the limit, and finds the batch for it
     available: Infinity,
     largest: MIB,
   });
-  const { mend } = withFittingBatch(error, 1024, request, gpu.capabilities) as OutOfMemoryError;
-  expect(mend).toMatch(/^use --batch 512,/);
+  const { hint } = withFittingBatch(error, 1024, request, gpu.capabilities) as OutOfMemoryError;
+  expect(hint).toMatch(/^use --batch 512,/);
   const none = new OutOfMemoryError('no room', 'less', { needed: 7 * MIB, available: MIB / 2 });
-  expect((withFittingBatch(none, 1024, request, gpu.capabilities) as OutOfMemoryError).mend).toMatch(
+  expect((withFittingBatch(none, 1024, request, gpu.capabilities) as OutOfMemoryError).hint).toMatch(
     /^no batch fits/,
   );
   const other = new Error('something else');

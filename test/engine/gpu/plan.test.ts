@@ -1,18 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { readLeaf, write } from '../../../engine/gpu/memory.js';
 import { Plan } from '../../../engine/gpu/plan.js';
-import { grad } from '../../../engine/graph/autograd.js';
+import { Schedule } from '../../../engine/gpu/schedule.js';
 import { evaluate } from '../../../engine/graph/reference.js';
-import { Schedule } from '../../../engine/graph/schedule.js';
 import { constant, input, type Tensor, variable } from '../../../engine/graph/tensor.js';
 import { activation } from '../../../engine/ops/activation.js';
 import { add } from '../../../engine/ops/add.js';
-import { keep } from '../../../engine/ops/keep.js';
+import { checkpoint } from '../../../engine/ops/checkpoint.js';
 import { linear } from '../../../engine/ops/linear.js';
 import { matmul } from '../../../engine/ops/matmul.js';
 import { multiply } from '../../../engine/ops/multiply.js';
 import { sum } from '../../../engine/ops/reduce.js';
 import { reshape } from '../../../engine/ops/reshape.js';
+import { grad } from '../../../engine/train/autograd.js';
 import { cosineRate, sgd } from '../../../engine/train/optim.js';
 import { checkForward, relativeError, TestRandom, testGpu } from '../../helpers/check.js';
 import { countCreations, NOTHING } from '../../helpers/creations.js';
@@ -151,7 +151,7 @@ describe('recomputation', () => {
     const down = constant(random.array(32 * 128, 0.2), [32, 128], 'down');
     let y: Tensor = x;
     for (let i = 0; i < depth; i++) {
-      const block = keep(y);
+      const block = checkpoint(y);
       y = add(block, linear(activation(linear(block, up), 'quickGelu'), down));
     }
     return { x, loss: sum(multiply(y, y)) };

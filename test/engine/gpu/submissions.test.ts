@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { Launch } from '../../../engine/gpu/launch.js';
 import { write } from '../../../engine/gpu/memory.js';
 import { Plan } from '../../../engine/gpu/plan.js';
 import { Pieces } from '../../../engine/gpu/submissions.js';
 import { input } from '../../../engine/graph/tensor.js';
-import type { Launch } from '../../../engine/kernels/launch.js';
 import { matmul } from '../../../engine/ops/matmul.js';
 import { multiply } from '../../../engine/ops/multiply.js';
 import { sum } from '../../../engine/ops/reduce.js';

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { Plan } from '../../../engine/gpu/plan.js';
-import { grad } from '../../../engine/graph/autograd.js';
 import { fuse } from '../../../engine/graph/fuse.js';
 import { evaluate } from '../../../engine/graph/reference.js';
 import type { DType, Tensor } from '../../../engine/graph/tensor.js';
@@ -13,6 +12,7 @@ import { matmul } from '../../../engine/ops/matmul.js';
 import { multiply } from '../../../engine/ops/multiply.js';
 import { sum } from '../../../engine/ops/reduce.js';
 import { reshape } from '../../../engine/ops/reshape.js';
+import { grad } from '../../../engine/train/autograd.js';
 import { relativeError, TestRandom, testGpu } from '../../helpers/check.js';
 
 /** A residual block `x + W2 act(W1 norm(x))` and what trains it; the parameters are x and both weights. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { float } from '../../../engine/graph/op.js';
+import { float } from '../../../engine/graph/dispatch.js';
 import { expand, literal } from '../../../engine/kernels/wgsl.js';
 
 describe('shader text', () => {

@@ -4,13 +4,10 @@ import { evaluate } from '../../../engine/graph/reference.js';
 import { constant, variable } from '../../../engine/graph/tensor.js';
 import {
   type Activation,
-  activation,
   activationDerivative,
-  activationGradient,
   activationValue,
-  gelu,
-  quickGelu,
-} from '../../../engine/ops/activation.js';
+} from '../../../engine/kernels/activations.js';
+import { activation, activationGradient, gelu, quickGelu } from '../../../engine/ops/activation.js';
 import { checkForward, checkGradient, oddSizes, TestRandom, testGpu } from '../../helpers/check.js';
 
 const kinds: readonly Activation[] = ['quickGelu', 'gelu', 'relu'];

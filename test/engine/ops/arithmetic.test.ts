@@ -4,8 +4,9 @@ import { constant, type Shape, scalar, variable } from '../../../engine/graph/te
 import { gelu } from '../../../engine/ops/activation.js';
 import { add } from '../../../engine/ops/add.js';
 import { exp } from '../../../engine/ops/exp.js';
+import { mean } from '../../../engine/ops/mean.js';
 import { multiply } from '../../../engine/ops/multiply.js';
-import { mean, sum, sumLast, sumLeading } from '../../../engine/ops/reduce.js';
+import { sum, sumLast, sumLeading } from '../../../engine/ops/reduce.js';
 import { reshape } from '../../../engine/ops/reshape.js';
 import { checkForward, checkGradient, oddSizes, TestRandom } from '../../helpers/check.js';
 

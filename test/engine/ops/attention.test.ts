@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../../engine/errors.js';
 import { Plan } from '../../../engine/gpu/plan.js';
-import { grad } from '../../../engine/graph/autograd.js';
+import { nodeOf } from '../../../engine/graph/op.js';
 import { evaluate } from '../../../engine/graph/reference.js';
 import { constant, type Tensor, variable } from '../../../engine/graph/tensor.js';
 import { attention, attentionGradient } from '../../../engine/ops/attention.js';
 import { multiply } from '../../../engine/ops/multiply.js';
 import { sum } from '../../../engine/ops/reduce.js';
+import { grad } from '../../../engine/train/autograd.js';
 import {
   checkForward,
   checkGradient,
@@ -38,7 +39,7 @@ const shapes = [
   [1, 577, 1, false],
 ] as const;
 
-const lseOf = (o: Tensor): Tensor => o.node!.outputs[1]!;
+const lseOf = (o: Tensor): Tensor => nodeOf(o)!.outputs[1]!;
 
 async function run(...outputs: Tensor[]): Promise<Float32Array[]> {
   const plan = await Plan.compile(await testGpu(), { outputs }, { poison: true });

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../../engine/errors.js';
 import { Plan } from '../../../engine/gpu/plan.js';
-import { grad } from '../../../engine/graph/autograd.js';
 import { evaluate } from '../../../engine/graph/reference.js';
 import { constant, variable } from '../../../engine/graph/tensor.js';
 import { batchNorm, batchNormEval, updateRunningStatistics } from '../../../engine/ops/batchNorm.js';
 import { multiply } from '../../../engine/ops/multiply.js';
 import { sum } from '../../../engine/ops/reduce.js';
+import { grad } from '../../../engine/train/autograd.js';
 import { checkForward, checkGradient, TestRandom, testGpu } from '../../helpers/check.js';
 
 const sizes = [

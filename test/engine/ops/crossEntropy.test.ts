@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../../engine/errors.js';
-import { grad } from '../../../engine/graph/autograd.js';
 import { evaluate } from '../../../engine/graph/reference.js';
 import { constant, input, type Tensor, variable } from '../../../engine/graph/tensor.js';
 import { crossEntropy } from '../../../engine/ops/crossEntropy.js';
+import { grad } from '../../../engine/train/autograd.js';
 import { checkForward, checkGradient, kernelWays, TestRandom } from '../../helpers/check.js';
 
 const labelsOf = (random: TestRandom, batch: number, classes: number): Tensor =>

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../../engine/errors.js';
-import { grad } from '../../../engine/graph/autograd.js';
 import { evaluate } from '../../../engine/graph/reference.js';
 import { constant, type Tensor, variable } from '../../../engine/graph/tensor.js';
 import { recordingOrder } from '../../../engine/graph/traverse.js';
 import { klSoftmax } from '../../../engine/ops/klSoftmax.js';
 import { multiply } from '../../../engine/ops/multiply.js';
+import { grad } from '../../../engine/train/autograd.js';
 import { checkForward, checkGradient, kernelWays, TestRandom } from '../../helpers/check.js';
 
 const sizes = [

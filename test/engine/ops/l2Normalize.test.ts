@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { grad } from '../../../engine/graph/autograd.js';
 import { evaluate } from '../../../engine/graph/reference.js';
 import { constant, type Shape } from '../../../engine/graph/tensor.js';
 import { l2Normalize } from '../../../engine/ops/l2Normalize.js';
 import { multiply } from '../../../engine/ops/multiply.js';
 import { sum } from '../../../engine/ops/reduce.js';
+import { grad } from '../../../engine/train/autograd.js';
 import { checkForward, checkGradient, TestRandom } from '../../helpers/check.js';
 
 const shapes: readonly Shape[] = [

@@ -1,13 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../../engine/errors.js';
-import { grad } from '../../../engine/graph/autograd.js';
+import { nodeOf } from '../../../engine/graph/op.js';
 import { evaluate } from '../../../engine/graph/reference.js';
 import { constant, type Shape, variable } from '../../../engine/graph/tensor.js';
 import { recordingOrder } from '../../../engine/graph/traverse.js';
 import { layerNorm } from '../../../engine/ops/layerNorm.js';
 import { multiply } from '../../../engine/ops/multiply.js';
 import { sum } from '../../../engine/ops/reduce.js';
+import { grad } from '../../../engine/train/autograd.js';
 import { checkForward, checkGradient, kernelWays, relativeError, TestRandom } from '../../helpers/check.js';
 
 const shapes: readonly Shape[] = [
@@ -50,7 +51,7 @@ describe('layerNorm', () => {
           'x',
         );
         const y = layerNorm(x, gamma, beta);
-        return [y, ...y.node!.outputs.slice(1)];
+        return [y, ...nodeOf(y)!.outputs.slice(1)];
       }),
     );
   });
@@ -82,7 +83,7 @@ describe('layerNorm', () => {
         const y = layerNorm(x, gamma, beta);
         const weights = constant(random.array(y.size), y.shape);
         const [dx] = grad(sum(multiply(y, weights)), [x]);
-        await checkForward([y, ...y.node!.outputs.slice(1), dx!], { capabilities });
+        await checkForward([y, ...nodeOf(y)!.outputs.slice(1), dx!], { capabilities });
         // Nothing saved: another kernel.
         if (size < 100) await checkForward([y], { capabilities });
       }
@@ -99,7 +100,7 @@ describe('layerNorm', () => {
         return row === 1 && column === 0 ? 1000 : row === 2 && column === 999 ? -1000 : v;
       });
       const y = layerNorm(variable(data, [4, 1000]), gamma, beta);
-      await checkForward(y.node!.outputs, { tolerance: 1e-4, capabilities });
+      await checkForward(nodeOf(y)!.outputs, { tolerance: 1e-4, capabilities });
       const constantRows = variable(
         new Float32Array(4000).map((_, i) => [0, 0.1, -1e4, 3e7][Math.floor(i / 1000)]!),
         [4, 1000],

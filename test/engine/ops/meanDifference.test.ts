@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../../engine/errors.js';
-import { grad } from '../../../engine/graph/autograd.js';
 import { evaluate } from '../../../engine/graph/reference.js';
 import { constant, type Shape, variable } from '../../../engine/graph/tensor.js';
 import { l1Mean, mseMean } from '../../../engine/ops/meanDifference.js';
+import { grad } from '../../../engine/train/autograd.js';
 import { checkForward, checkGradient, TestRandom } from '../../helpers/check.js';
 
 // The last is more than 256 workgroups of 64.

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { grad } from '../../../engine/graph/autograd.js';
 import { evaluate } from '../../../engine/graph/reference.js';
 import { constant, type Shape, variable } from '../../../engine/graph/tensor.js';
 import { multiply } from '../../../engine/ops/multiply.js';
 import { sum } from '../../../engine/ops/reduce.js';
 import { logSoftmax, softmax } from '../../../engine/ops/softmax.js';
+import { grad } from '../../../engine/train/autograd.js';
 import { checkForward, checkGradient, kernelWays, TestRandom } from '../../helpers/check.js';
 
 const shapes: readonly Shape[] = [

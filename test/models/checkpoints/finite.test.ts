@@ -18,7 +18,7 @@ import { testJob } from '../../helpers/job.js';
 import { NOT_FINITE, poison } from '../../helpers/poison.js';
 import { rawSafetensors } from '../../helpers/safetensors.js';
 import { makeStudentRun, makeTeacherRun } from '../../helpers/studentRun.js';
-import { writeTorch } from './fixtures.js';
+import { writeTorch } from './torchFixtures.js';
 
 const random = new TestRandom(11);
 const below = (n: number) => Math.floor(((random.next() + 1) / 2) * n);
@@ -95,7 +95,7 @@ describe('a stored tensor', () => {
         // Other rows are as they were.
         if (at >= 5) expect([...(await tensor.readRows!(0, 1))]).toEqual([0, 0, 0, 0, 0]);
         const error: UserError = await tensor.read().then(Promise.reject, (e) => e);
-        expect(error.mend).toMatch(/train again/);
+        expect(error.hint).toMatch(/train again/);
       }
   });
 

@@ -66,12 +66,12 @@ function huggingFace(): FixtureTensor[] {
     if (split)
       return [...'qkv'].map((part, i) => ({
         name: named(`${split[1]}self_attn.${part}_proj.${split[2]}`),
-        shape: [shape[0] / 3, ...shape.slice(1)],
+        shape: [shape[0]! / 3, ...shape.slice(1)],
         data: data.slice((i * data.length) / 3, ((i + 1) * data.length) / 3),
       }));
     if (name !== 'visual.proj' && name !== 'text_projection') return [{ ...tensor, name: named(name) }];
-    const [rows, columns] = shape;
-    const turned = data.map((_, i) => data[(i % rows) * columns + Math.floor(i / rows)]);
+    const [rows, columns] = shape as [number, number];
+    const turned = data.map((_, i) => data[(i % rows) * columns + Math.floor(i / rows)]!);
     const hf = name === 'visual.proj' ? 'visual_projection.weight' : 'text_projection.weight';
     return [{ name: hf, shape: [columns, rows], data: turned }];
   });

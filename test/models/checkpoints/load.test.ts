@@ -2,17 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { loadCheckpoint } from '../../../models/checkpoints/load.js';
 import { noteOfficial } from '../../../models/checkpoints/official.js';
 import { encodeSafetensors } from '../../../models/checkpoints/safetensors.js';
-import {
-  memoryPlatform,
-  rename,
-  TINY_CONFIG,
-  tensorOf,
-  tinyClip,
-  trainerClip,
-  writeLegacyTorch,
-  writeTorch,
-  writeTorchScript,
-} from './fixtures.js';
+import { rename, TINY_CONFIG, tensorOf, tinyClip, trainerClip } from './fixtures.js';
+import { memoryPlatform } from './memoryPlatform.js';
+import { writeLegacyTorch, writeTorch, writeTorchScript } from './torchFixtures.js';
 
 const safetensors = (metadata = {}) =>
   encodeSafetensors(
@@ -132,7 +124,7 @@ describe('folders', () => {
     expect(await activation('open_clip_config.json', { model_cfg: { embed_dim: 8 } })).toBe('gelu');
     expect(await activation('config.json', { hidden_act: 'gelu' })).toBe('quickGelu');
     await expect(load({ 'f/m.pt': file, 'f/config.json': '{' }, 'f')).rejects.toThrow(
-      'f/config.json is not JSON',
+      'f/config.json: it is not JSON',
     );
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { PickleError, PickleGlobal, PickleObject, unpickle } from '../../../models/checkpoints/pickle.js';
-import { pickle } from './fixtures.js';
+import { unpickle } from '../../../models/checkpoints/pickle.js';
+import { PickleError, PickleGlobal, PickleObject } from '../../../models/checkpoints/pickleObjects.js';
+import { pickle } from './torchFixtures.js';
 
 const hooks = {
   call: (callee: PickleGlobal, args: readonly unknown[]) =>

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { openPyTorch } from '../../../models/checkpoints/pytorch.js';
-import { halfBytes, memoryPlatform, pickle, torchTensor, writeZip } from './fixtures.js';
+import { memoryPlatform } from './memoryPlatform.js';
+import { halfBytes, pickle, torchTensor, writeZip } from './torchFixtures.js';
 
 const storage = { storage: '0', count: 12 };
 const twelve = Array.from({ length: 12 }, (_, i) => i);

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import { loadCheckpoint } from '../../../models/checkpoints/load.js';
-import { memoryPlatform, tinyClip, writeLegacyTorch } from './fixtures.js';
+import { tinyClip } from './fixtures.js';
+import { memoryPlatform } from './memoryPlatform.js';
+import { writeLegacyTorch } from './torchFixtures.js';
 
 const whole = writeLegacyTorch(tinyClip());
 const load = (file: Uint8Array) => loadCheckpoint(memoryPlatform({ m: file }), 'm');

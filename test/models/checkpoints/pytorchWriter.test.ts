@@ -12,7 +12,9 @@ import { openSafetensors, streamSafetensors } from '../../../models/checkpoints/
 import { storedTensor, toFloat32 } from '../../../models/checkpoints/tensors.js';
 import { type WritableTensor, writable, writableInteger } from '../../../models/checkpoints/writable.js';
 import { bytesOf, temporaryFolder } from '../../helpers/files.js';
-import { type FixtureTensor, halfBytes, memoryPlatform, tensorOf } from './fixtures.js';
+import { type FixtureTensor, tensorOf } from './fixtures.js';
+import { memoryPlatform } from './memoryPlatform.js';
+import { halfBytes } from './torchFixtures.js';
 
 const folder = temporaryFolder('pytorch-writer');
 const python = spawnSync('python3', ['--version']).status === 0;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { UserError } from '../../../engine/errors.js';
 import { encodeSafetensors, openSafetensors } from '../../../models/checkpoints/safetensors.js';
-import { memoryPlatform } from './fixtures.js';
+import { memoryPlatform } from './memoryPlatform.js';
 
 const open = (file: Uint8Array) =>
   openSafetensors(memoryPlatform({ 'm.safetensors': file }), 'm.safetensors');
@@ -46,7 +46,7 @@ describe('writing and reading', () => {
   test('the bytes do not depend on the order, and the header ends on 8 bytes', () => {
     const bytes = encodeSafetensors(tensors, { b: '1', a: '2' });
     expect(encodeSafetensors([...tensors].reverse(), { a: '2', b: '1' })).toEqual(bytes);
-    expect(bytes[0] % 8).toBe(0);
+    expect(bytes[0]! % 8).toBe(0);
   });
 
   test('wrong sizes and equal names are refused', () => {
@@ -62,7 +62,7 @@ describe('writing and reading', () => {
   });
 });
 
-describe('damaged files name file, tensor and mend', () => {
+describe('damaged files name file, tensor and hint', () => {
   const cases: [string, Uint8Array, string][] = [
     ['too short', new Uint8Array(5), '5 bytes'],
     ['header longer than the file', file({ a: two }, 8).slice(0, 30), 'header should take'],
@@ -90,6 +90,6 @@ describe('damaged files name file, tensor and mend', () => {
     expect(error).toBeInstanceOf(UserError);
     expect((error as UserError).message).toContain('m.safetensors: ');
     expect((error as UserError).message).toContain(message);
-    expect((error as UserError).mend.length).toBeGreaterThan(10);
+    expect((error as UserError).hint.length).toBeGreaterThan(10);
   });
 });

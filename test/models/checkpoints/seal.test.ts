@@ -13,7 +13,9 @@ import type { WritableTensor } from '../../../models/checkpoints/writable.js';
 import { bytesOf } from '../../helpers/files.js';
 import { judgeFlips } from '../../helpers/flips.js';
 import { unsealed, withHeader } from '../../helpers/safetensors.js';
-import { halfBytes, memoryPlatform, tensorOf } from './fixtures.js';
+import { tensorOf } from './fixtures.js';
+import { memoryPlatform } from './memoryPlatform.js';
+import { halfBytes } from './torchFixtures.js';
 
 const PATH = 'm.safetensors';
 const metadata = { kind: 'promptkd test', a: 'first', template: 'a photo of a {}.' };

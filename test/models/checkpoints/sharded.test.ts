@@ -2,7 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { UserError } from '../../../engine/errors.js';
 import { loadCheckpoint, openByContent } from '../../../models/checkpoints/load.js';
 import { encodeSafetensors } from '../../../models/checkpoints/safetensors.js';
-import { memoryPlatform, tensorOf, tinyClip, writeTorch } from './fixtures.js';
+import { tensorOf, tinyClip } from './fixtures.js';
+import { memoryPlatform } from './memoryPlatform.js';
+import { writeTorch } from './torchFixtures.js';
 
 const shard = (name: string, value: number) =>
   encodeSafetensors([{ name, dtype: 'F32', shape: [1], data: Float32Array.of(value) }]);

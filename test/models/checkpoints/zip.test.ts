@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { ZipArchive } from '../../../models/checkpoints/zip.js';
-import { memoryPlatform, writeZip } from './fixtures.js';
+import { memoryPlatform } from './memoryPlatform.js';
+import { writeZip } from './torchFixtures.js';
 
 const content = Uint8Array.from({ length: 5000 }, (_, i) => (i * i) % 251);
 const files = new Map([
@@ -69,14 +70,14 @@ test('damage is named', async () => {
   };
   await expect(readAll(plain.slice(0, -3))).rejects.toThrow('its end, the table of contents, is missing');
   await expect(readAll(changed(0, 0))).rejects.toThrow('"top/a" is not where');
-  await expect(readAll(changed(500, content[500] ^ 1))).rejects.toThrow('checksum of "top/a" is wrong');
+  await expect(readAll(changed(500, content[500]! ^ 1))).rejects.toThrow('checksum of "top/a" is wrong');
   const directory = plain.length - 22 - (46 + 5) - (46 + 9);
   await expect(readAll(changed(directory, 0))).rejects.toThrow('table of contents is damaged');
   await expect(readAll(changed(directory + 8, 1))).rejects.toThrow('is encrypted');
   await expect(readAll(changed(directory + 10, 12))).rejects.toThrow('packed by method 12');
   await expect(readAll(changed(directory + 24, 0))).rejects.toThrow('two sizes');
   const packed = writeZip(files, { deflate: true });
-  await expect(readAll(changed(60, packed[60] ^ 255, packed))).rejects.toThrow(
+  await expect(readAll(changed(60, packed[60]! ^ 255, packed))).rejects.toThrow(
     /cannot be decompressed|announced/,
   );
 });

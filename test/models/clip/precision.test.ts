@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Capabilities } from '../../../engine/gpu/gpu.js';
-import { PORTABLE } from '../../../engine/gpu/portable.js';
+import type { Capabilities } from '../../../engine/capabilities.js';
+import { PORTABLE } from '../../../engine/capabilities.js';
 import { activationDtype } from '../../../models/clip/precision.js';
 import { TENSOR_CORES } from '../../helpers/tensorCores.js';
 

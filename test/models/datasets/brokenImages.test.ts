@@ -1,17 +1,10 @@
-/** Broken images: which ones stand in for them, how many are borne with, and what is said. */
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+/** Broken images: which images take their places, and how many are tolerated. */
 import { describe, expect, it } from 'vitest';
-import { nodePlatform } from '../../../cli/platform/node.js';
 import { UserError } from '../../../engine/errors.js';
-import { checkImages } from '../../../models/datasets/checkImages.js';
 import type { ImageItem } from '../../../models/datasets/dataset.js';
 import { type Batch, Loader, type LoaderOptions } from '../../../models/datasets/loader.js';
 import { BrokenImage, Skipped } from '../../../models/datasets/skipped.js';
-import { imageFormat } from '../../../models/images/imageFormat.js';
-import { type Platform, UnreadableFile } from '../../../models/platform.js';
-import { temporaryFolder } from '../../helpers/files.js';
+import type { Platform } from '../../../models/platform.js';
 import { syntheticImage } from '../../helpers/syntheticImage.js';
 
 const COUNT = 23;
@@ -80,7 +73,7 @@ describe('a broken image in a training epoch', () => {
     const whole = await collect(makeLoader([]).loader.epoch(2));
     const crops = new Map<number, unknown>();
     for (const { indices, images } of await collect(makeLoader([], { batch: 1 }).loader.epoch(2)))
-      crops.set(indices[0], images[0]);
+      crops.set(indices[0]!, images[0]);
     const found = await collect(makeLoader(broken).loader.epoch(2));
     expect(found).toHaveLength(whole.length);
     found.forEach((batch, b) => {
@@ -89,7 +82,7 @@ describe('a broken image in a training epoch', () => {
         expect(batch.items[i]).toBe(items[index]);
         expect(batch.hashes?.[i]).toBe(`hash of ${index}`);
         expect(batch.images[i]).toEqual(crops.get(index));
-        if (!broken.includes(whole[b].indices[i])) expect(index).toBe(whole[b].indices[i]);
+        if (!broken.includes(whole[b]!.indices[i]!)) expect(index).toBe(whole[b]!.indices[i]);
       });
     });
   });
@@ -167,153 +160,5 @@ describe('a broken image among those that are looked at in order', () => {
       expect(hashes).toEqual(indices.map((index) => `hash of ${index}`));
     }
     expect(skipped.count).toBe(6);
-  });
-});
-
-describe('checkImages', () => {
-  const folder = temporaryFolder('check-images');
-  const png = Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex');
-  const write = (name: string, content: string | Uint8Array): ImageItem => {
-    writeFileSync(join(folder, name), content);
-    return { path: join(folder, name), label: 0 };
-  };
-  const bars: string[] = [];
-  const job = {
-    platform: nodePlatform,
-    begin: (label: string) => {
-      bars.push(label);
-      return { update: () => {}, end: () => {} };
-    },
-  };
-
-  it.skipIf(process.platform === 'win32')('leaves out what cannot be an image, and says why', async () => {
-    const good = [
-      'a.png',
-      'b.png',
-      'c.png',
-      'd.png',
-      'e.png',
-      'f.png',
-      'g.png',
-      'h.png',
-      'i.png',
-      'j.png',
-    ].map((name) => write(name, png));
-    const at = (name: string): ImageItem => ({ path: join(folder, name), label: 1 });
-    const bad = [
-      write('empty.png', ''),
-      write('page.jpg', '<html>not found'),
-      at('gone.png'),
-      at('folder.png'),
-      at('pipe.png'),
-      at('zero.png'),
-    ];
-    mkdirSync(join(folder, 'folder.png'));
-    execFileSync('mkfifo', [join(folder, 'pipe.png')]);
-    symlinkSync('/dev/zero', join(folder, 'zero.png'));
-    const mixed = [...bad.slice(0, 3), ...good, ...bad.slice(3)];
-    const found = await checkImages(job, mixed, { maxBroken: 0.5 });
-    expect(found.items).toEqual(good);
-    expect(found.skipped.total).toBe(16);
-    expect(found.skipped.text()).toBe(
-      [
-        'empty.png\tit is empty',
-        'folder.png\tis a folder, not a file',
-        'gone.png\tdoes not exist',
-        'page.jpg\tit is in no known image format',
-        'pipe.png\tis a pipe, not a file',
-        'zero.png\tis a device, not a file',
-      ]
-        .map((line) => `${join(folder, line)}\n`)
-        .join(''),
-    );
-    expect(found.skipped.summary('skipped.txt')).toBe('6 of 16 images were skipped: see skipped.txt');
-    expect(bars).toEqual([]);
-
-    // All are known before the error is raised.
-    await expect(checkImages(job, mixed, { maxBroken: 0.3 })).rejects.toThrow(/^6 of 16 images are broken/);
-    await expect(checkImages(job, mixed, { maxBroken: 0 })).rejects.toThrow(/gone\.png \(does not exist\)/);
-    await expect(checkImages(job, bad, { maxBroken: 1 })).rejects.toThrow(/6 of 6 .* none can be read/);
-    expect((await checkImages(job, good, { maxBroken: 0 })).skipped.summary()).toBeUndefined();
-  });
-
-  it('shows a bar where there are many, and ends with a fault of the machine', async () => {
-    const many = Array.from({ length: 5000 }, (_, i) => ({ path: `${i}.png`, label: 0 }));
-    const platform = { readStart: async () => png } as unknown as Platform;
-    const found = await checkImages({ ...job, platform }, many, { maxBroken: 0 });
-    expect(found.items).toEqual(many);
-    expect(bars).toEqual(['looking at the image files']);
-    const failing = (error: Error) =>
-      checkImages(
-        {
-          ...job,
-          platform: {
-            readStart: async () => {
-              throw error;
-            },
-          } as unknown as Platform,
-        },
-        many.slice(0, 2),
-        { maxBroken: 1 },
-      );
-    await expect(failing(new UserError('too many open files', 'Close some.'))).rejects.toThrow(
-      'too many open',
-    );
-    await expect(failing(new UnreadableFile('0.png', 'may not be read', 'Change it.'))).rejects.toThrow(
-      'none can be',
-    );
-  });
-
-  it('knows the formats by their first bytes', () => {
-    const format = (...bytes: (number | string)[]) =>
-      imageFormat(
-        Uint8Array.from(
-          bytes.flatMap((one) => (typeof one === 'string' ? [...Buffer.from(one, 'latin1')] : [one])),
-        ),
-      );
-    expect(format(0xff, 0xd8, 0xff)).toBe('jpeg');
-    expect(imageFormat(png)).toBe('png');
-    expect([format('GIF89a'), format('GIF87a')]).toEqual(['gif', 'gif']);
-    expect(format('RIFF....WEBPVP8 ')).toBe('webp');
-    expect(format('RIFF....WAVE')).toBeUndefined();
-    expect(format('BM......')).toBe('bmp');
-    expect([format('II*', 0), format('MM', 0, '*'), format('II+', 0), format('MM', 0, '+')]).toEqual(
-      Array(4).fill('tiff'),
-    );
-    expect(format('....ftypavif')).toBe('heif');
-    expect([format('<svg '), format('%PDF-1.7'), format('PK'), format()]).toEqual(Array(4).fill(undefined));
-  });
-});
-
-describe('Skipped', () => {
-  it('names the first twenty in a message, and all in a file that reads back', () => {
-    const skipped = new Skipped(40, 0.5);
-    for (let i = 20; i >= 0; i--) skipped.note(`${String(i).padStart(2, '0')}.png`, 'it is empty');
-    const error = (() => {
-      try {
-        skipped.check();
-      } catch (e) {
-        return e as UserError;
-      }
-    })();
-    expect(error).toBeInstanceOf(UserError);
-    expect(error?.message).toMatch(
-      /^21 of 40 .*: 00\.png \(it is empty\); .*19\.png \(it is empty\); and 1 more$/,
-    );
-    expect(error?.mend).toContain('--max-broken');
-    expect(skipped.text().split('\n')).toHaveLength(22);
-    const later = new Skipped(40, 1);
-    later.restore(skipped.text());
-    expect(later.text()).toBe(skipped.text());
-  });
-
-  it('keeps a file once, with its first reason, on one line', () => {
-    const skipped = new Skipped(3, 1);
-    skipped.add('a\nb\t\u001b[31m.png', 'first');
-    skipped.add('a\nb\t\u001b[31m.png', 'second');
-    expect(skipped.text()).toBe('a\\x0ab\\x09\\x1b[31m.png\tfirst\n');
-    expect(skipped.summary()).toBe('1 of 3 images was skipped: a\\x0ab\\x09\\x1b[31m.png (first)');
-    skipped.expect(2);
-    expect(skipped.said()).toBe('1 of 5 images was skipped');
   });
 });

@@ -20,7 +20,7 @@ describe('few-shot samples of a list made in code', () => {
   const numbers = (items: ImageItem[]) => items.map(({ path }) => Number(path));
   for (const [key, [train, val]] of Object.entries(fixture.made))
     it(`shots/seed ${key}`, () => {
-      const [shots, seed] = key.split('/').map(Number);
+      const [shots, seed] = key.split('/').map(Number) as [number, number];
       const drawn = sampleFewShot({ train: made(120), val: made(23) }, shots, seed);
       expect(numbers(drawn.train)).toEqual(train);
       expect(numbers(drawn.val)).toEqual(val);
@@ -44,7 +44,7 @@ describeWithShared('data/splits', 'few-shot samples of the published splits', ()
   // What stage 1 is tuned on: drawn from all classes, the base ones chosen afterwards.
   for (const [key, expected] of Object.entries(fixture.base))
     it(`${key}, what the teacher sees of the base classes`, () => {
-      const [name, shots, seed] = key.split('/');
+      const [name, shots, seed] = key.split('/') as [string, string, string];
       const file = `${sharedFolder}/data/splits/split_zhou_${name}.json`;
       const split = { name, ...parseSplit(readFileSync(file, 'utf8'), file, (path) => path) };
       const settings = { shots: Number(shots), seed: Number(seed), data: file };

@@ -43,8 +43,8 @@ describe('Loader', () => {
     for (const batch of batches)
       batch.indices.forEach((index, i) => {
         expect(batch.items[i]).toBe(items[index]);
-        expect(batch.images[i].width).toBe(20 + index);
-        expect(batch.images[i].crop.size).toBe(8);
+        expect(batch.images[i]!.width).toBe(20 + index);
+        expect(batch.images[i]!.crop.size).toBe(8);
       });
   });
 
@@ -78,7 +78,7 @@ describe('Loader', () => {
       const byIndex: unknown[] = [];
       for (const { indices, images } of await collect(loader.epoch(epoch)))
         indices.forEach((index, i) => {
-          byIndex[index] = images[i].crop;
+          byIndex[index] = images[i]!.crop;
         });
       return byIndex;
     };
@@ -96,7 +96,7 @@ describe('Loader', () => {
       [4, 5, 6, 7],
       [8, 9],
     ]);
-    expect(batches[0].images[0].crop).toMatchObject({
+    expect(batches[0]!.images[0]!.crop).toMatchObject({
       left: 0,
       width: 20,
       height: 16,

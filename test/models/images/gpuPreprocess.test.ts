@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UserError } from '../../../engine/errors.js';
 import { type Gpu, openGpu } from '../../../engine/gpu/gpu.js';
-import { KernelChecks } from '../../../engine/kernels/kernelChecks.js';
+import { attachChecks, checksOf, KernelChecks } from '../../../engine/gpu/kernelChecks.js';
 import { GpuPreprocessor } from '../../../models/images/gpuPreprocess.js';
 import { prepareImage } from '../../../models/images/preparedImage.js';
 import {
@@ -63,12 +63,13 @@ describe.skipIf(!gpu)('GpuPreprocessor', () => {
   it('leaves images as they are that the CPU has resized, to the same values', async () => {
     const preprocessor = await GpuPreprocessor.create(gpu!, { size: 16, batch: 4 });
     const random = Random.of(3, 'large images');
-    const images = [
+    const sizes: [number, number][] = [
       [200, 150],
       [31, 400],
       [400, 31],
       [90, 90],
-    ].map(([width, height], i) => {
+    ];
+    const images = sizes.map(([width, height], i) => {
       const image = syntheticImage(width, height);
       const crop = i === 0 ? testCrop(width, height, 16) : sampleTrainCrop(random, width, height, 16);
       return { image, crop };
@@ -94,11 +95,12 @@ describe.skipIf(!gpu)('GpuPreprocessor', () => {
       get: (hash: string) => kept[hash],
       set: (more: object) => void Object.assign(kept, more),
     };
-    const checked = Object.create(gpu!, { checks: { value: new KernelChecks(gpu!, store) } }) as Gpu;
+    const checked = Object.create(gpu!) as Gpu;
+    attachChecks(checked, new KernelChecks(gpu!, store));
     const preprocessor = await GpuPreprocessor.create(checked, { size: 24, batch: 2 });
-    expect([checked.checks!.tried, Object.values(kept)]).toEqual([1, ['']]);
+    expect([checksOf(checked)!.tried, Object.values(kept)]).toEqual([1, ['']]);
     (await GpuPreprocessor.create(checked, { size: 24, batch: 3 })).destroy();
-    expect(checked.checks!.tried).toBe(1);
+    expect(checksOf(checked)!.tried).toBe(1);
     // The same image, but as another crop of it.
     const wrong = {
       submit: (images: readonly PreparedImage[], target: GPUBuffer) => {
@@ -113,7 +115,7 @@ describe.skipIf(!gpu)('GpuPreprocessor', () => {
 
   it('equals the reference for odd sizes, up and down, in one batch', async () => {
     const random = new Random(7);
-    const sizes = [
+    const sizes: [number, number][] = [
       [1, 1],
       [1, 37],
       [41, 1],
@@ -145,8 +147,8 @@ describe.skipIf(!gpu)('GpuPreprocessor', () => {
     for (let channel = 0; channel < 3; channel++)
       for (let pixel = 0; pixel < 16; pixel++) {
         const value =
-          (image.data[pixel * 3 + channel] / 255 - IMAGE_MEAN[channel]) / IMAGE_DEVIATION[channel];
-        expect(Math.abs(planes[channel * 16 + pixel] - value)).toBeLessThan(1e-6);
+          (image.data[pixel * 3 + channel]! / 255 - IMAGE_MEAN[channel]!) / IMAGE_DEVIATION[channel]!;
+        expect(Math.abs(planes[channel * 16 + pixel]! - value)).toBeLessThan(1e-6);
       }
     preprocessor.destroy();
   });

@@ -1,8 +1,8 @@
 /** Plans of real models, without weights or a device. */
 import { describe, expect, it } from 'vitest';
-import type { Capabilities } from '../../../engine/gpu/gpu.js';
-import { PORTABLE } from '../../../engine/gpu/portable.js';
-import { type PlanRequest, Schedule } from '../../../engine/graph/schedule.js';
+import type { Capabilities } from '../../../engine/capabilities.js';
+import { PORTABLE } from '../../../engine/capabilities.js';
+import { type PlanRequest, Schedule } from '../../../engine/gpu/schedule.js';
 import { KNOWN_MODELS } from '../../../models/clip/knownModels.js';
 import { defaultStudent, defaultTeacher } from '../../../models/promptkd/shared/defaults.js';
 import { usualTeacher } from '../../../models/promptkd/shared/teacher.js';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Gpu } from '../../../engine/gpu/gpu.js';
 import { leafBuffer, readLeaf, write } from '../../../engine/gpu/memory.js';
-import type { Choose } from '../../../engine/kernels/tuning.js';
+import type { Choose } from '../../../engine/graph/tunable.js';
 import { loadCheckpoint } from '../../../models/checkpoints/load.js';
 import { type ClipModel, loadModel } from '../../../models/clip/model.js';
 import type { Precision } from '../../../models/clip/precision.js';
@@ -128,7 +128,7 @@ describe('a step of stage 2', () => {
         return results;
       };
       const chosen = new Set<string>();
-      const onMatrices = (name: string) => name.startsWith('matrix');
+      const onMatrices = (name: string) => name.startsWith('tensor-core');
       const matrices: Choose = ({ key, candidates }) => {
         // The smaller of two tiles compiles in a fifth of the time.
         const names = candidates.map(({ name }) => name).filter(onMatrices);
@@ -144,12 +144,12 @@ describe('a step of stage 2', () => {
       const expected = await run(plain);
       const found = await run(await stepOf(gpu, model, matrices));
       expect([...chosen].sort()).toEqual([
+        'attention backward_dkv',
+        'attention backward_dq',
         'attention forward',
-        'attention keys',
-        'attention queries',
-        'product NN',
-        'product NN rounded',
-        'product NT',
+        'matmul NN',
+        'matmul NN rounded',
+        'matmul NT',
       ]);
       expect(relativeError(found[0]!, expected[0]!)).toBeLessThan(1e-3);
       for (const [i, label] of labels.entries()) {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { loadPreset, presetNames } from '../../../cli/options/presets.js';
 import { nodePlatform } from '../../../cli/platform/node.js';
-import { loadPreset, presetNames } from '../../../cli/presets.js';
 import { readSettings } from '../../../cli/settings.js';
 import { LAYOUTS } from '../../../models/datasets/layouts.js';
 import { parsePreset, presetFields } from '../../../models/reproduce/preset.js';
@@ -40,14 +40,15 @@ describe('the presets of the package', () => {
   it('have numbers whose means are the published averages', async () => {
     const base = (await load('base-to-novel')).published!;
     const column = (part: 'student' | 'teacher', i: number) =>
-      mean(Object.values(base[part]).map((row) => (row as number[])[i]));
+      mean(Object.values(base[part]).map((row) => (row as number[])[i]!));
     expect(Object.keys(base.student)).toHaveLength(11);
     // Averages of the paper's table 1.
     expect(column('student', 0)).toBeCloseTo(86.96, 1);
     expect(column('student', 1)).toBeCloseTo(80.73, 1);
     // Two of the printed harmonic means do not follow from the numbers beside them.
     const misprinted = new Set([86.1, 83.13]);
-    for (const [b, n, hm] of [...Object.values(base.student), ...Object.values(base.teacher)] as number[][])
+    const rows = [...Object.values(base.student), ...Object.values(base.teacher)];
+    for (const [b, n, hm] of rows as [number, number, number][])
       if (!misprinted.has(hm)) expect(Math.abs((2 * b * n) / (b + n) - hm)).toBeLessThan(0.02);
     const cross = (await load('cross-dataset')).published!;
     const ten = Object.entries(cross.student).filter(([name]) => !/^ImageNet/.test(name));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { formatSummary } from '../../../cli/reproduction.js';
+import { formatSummary } from '../../../cli/terminal/reproduceTable.js';
 import { parsePreset } from '../../../models/reproduce/preset.js';
 import { summarize } from '../../../models/reproduce/summary.js';
 

@@ -28,7 +28,7 @@ describe('sealed JSON', () => {
     [sealJson(value).replace('71.25', '71.26'), 'its checksum is wrong'],
     [sealJson(value).replace('"top1"', '"top5"'), 'its checksum is wrong'],
     [sealJson({}).replace(/"[0-9a-f]{8}"/, '{}'), 'its checksum is wrong'],
-  ])('is refused with a name and a mend: %s', (text, problem) => {
+  ])('is refused with a name and a hint: %s', (text, problem) => {
     const open = () => openSealedJson('f.json', text);
     expect(open).toThrow(UserError);
     expect(open).toThrow(`f.json: ${problem}`);

@@ -1,28 +1,29 @@
 import { describe, expect, it } from 'vitest';
-import type { Capabilities } from '../../../../engine/gpu/gpu.js';
-import { grad } from '../../../../engine/graph/autograd.js';
-import type { Dispatch } from '../../../../engine/graph/op.js';
-import { choicesOf } from '../../../../engine/graph/schedule.js';
+import type { Capabilities } from '../../../../engine/capabilities.js';
+import { judge } from '../../../../engine/gpu/judge.js';
+import { choicesOf } from '../../../../engine/gpu/schedule.js';
+import type { Dispatch } from '../../../../engine/graph/dispatch.js';
+import { nodeOf } from '../../../../engine/graph/op.js';
 import { constant, input, type Tensor } from '../../../../engine/graph/tensor.js';
+import type { Candidate, Choose, Tunable } from '../../../../engine/graph/tunable.js';
 import { attentionCandidates } from '../../../../engine/kernels/attention/candidates.js';
 import type { AttentionLaunch } from '../../../../engine/kernels/attention/launch.js';
-import { judge } from '../../../../engine/kernels/trial.js';
-import type { Candidate, Choose, Tunable } from '../../../../engine/kernels/tuning.js';
 import { attention, attentionGradient } from '../../../../engine/ops/attention.js';
 import { cast } from '../../../../engine/ops/cast.js';
 import { multiply } from '../../../../engine/ops/multiply.js';
 import { sum } from '../../../../engine/ops/reduce.js';
+import { grad } from '../../../../engine/train/autograd.js';
 import { checkForward, TestRandom, testGpu, withCapabilities } from '../../../helpers/check.js';
 
 const { capabilities: own } = await testGpu();
 /** The adapter of this test run as a GPU. */
 const GPU: Partial<Capabilities> = { software: false };
 
-/** What plans ask for an attention and its gradient: forward, queries, keys. */
+/** What plans ask for an attention and its gradient: forward, backward_dq, backward_dkv. */
 function askedOf(qkv: Tensor, heads: number, causal: boolean, capabilities: Capabilities): Tunable[] {
   const o = attention(qkv, { heads, causal });
   const d_o = input(o.shape, 'd_o', qkv.dtype);
-  const gradient = attentionGradient(qkv, o, o.node!.outputs[1]!, d_o, { heads, causal });
+  const gradient = attentionGradient(qkv, o, nodeOf(o)!.outputs[1]!, d_o, { heads, causal });
   return choicesOf({ outputs: [o, gradient] }, capabilities);
 }
 
@@ -47,8 +48,8 @@ describe('the candidates of attention', () => {
     attentionCandidates(launchOf(dtype), capabilities).map(({ name }) => name);
 
   it('are matrices first, only for float16, and only those that fit', () => {
-    expect(names('f16', cards)).toEqual(['matrix f16 16x16x16', 'attention']);
-    expect(names('f32', cards)).toEqual(['attention']);
+    expect(names('f16', cards)).toEqual(['tensor-core f16 16x16x16', 'shared-memory-tiled']);
+    expect(names('f32', cards)).toEqual(['shared-memory-tiled']);
     for (const changed of [
       { software: true },
       { level: 'subgroups' },
@@ -59,7 +60,9 @@ describe('the candidates of attention', () => {
       { subgroupMatrix: [{ ...config, componentType: 'f32' }] },
       { subgroupMatrix: [{ ...config, K: 4 }] },
     ] as const)
-      expect(names('f16', { ...cards, ...changed }).some((name) => name.startsWith('matrix'))).toBe(false);
+      expect(names('f16', { ...cards, ...changed }).some((name) => name.startsWith('tensor-core'))).toBe(
+        false,
+      );
   });
 
   it('are accepted by their trials, as far as this adapter runs them', async () => {
@@ -70,7 +73,7 @@ describe('the candidates of attention', () => {
         const qkv =
           dtype === 'f16' ? random.halves([2, 19, 192], 'qkv') : random.variable([2, 19, 192], 'qkv');
         const asked = askedOf(qkv, 1, causal, gpu.capabilities);
-        expect(asked.map(({ key }) => key.split(' ')[1])).toEqual(['forward', 'queries', 'keys']);
+        expect(asked.map(({ key }) => key.split(' ')[1])).toEqual(['forward', 'backward_dq', 'backward_dkv']);
         for (const tunable of asked) {
           const trials = tunable.candidates.map((candidate) => tunable.trial(candidate));
           expect(await judge(gpu, trials), tunable.key).toEqual(trials.map(() => undefined));
@@ -105,9 +108,9 @@ describe('the candidates of attention', () => {
 
 // lavapipe of Mesa 26 has matrices of 8 x 8 x 8 (scripts/mesa-matrix.sh); other adapters here only compile these kernels.
 if (own.level === 'matrix')
-  describe('attention on subgroup matrices', () => {
+  describe('attention on tensor cores', () => {
     const choose: Choose = ({ candidates }) => {
-      const found = candidates.find(({ name }) => name.startsWith('matrix'));
+      const found = candidates.find(({ name }) => name.startsWith('tensor-core'));
       expect(found).toBeDefined();
       return found!.name;
     };
@@ -122,7 +125,7 @@ if (own.level === 'matrix')
         const random = new TestRandom(tokens);
         const qkv = random.halves([batch, tokens, 192 * heads], 'qkv', 2);
         const o = attention(qkv, { heads, causal });
-        const outputs = [o, o.node!.outputs[1]!];
+        const outputs = [o, nodeOf(o)!.outputs[1]!];
         await checkForward(outputs, { capabilities: GPU, choose, tolerance });
         // Without loops lavapipe compiles each kernel for half a minute.
         if (tokens === 1) return;

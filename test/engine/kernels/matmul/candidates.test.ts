@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { Capabilities } from '../../../../engine/gpu/gpu.js';
+import type { Capabilities } from '../../../../engine/capabilities.js';
+import { nodeOf } from '../../../../engine/graph/op.js';
 import { constant, input, type Tensor } from '../../../../engine/graph/tensor.js';
+import type { Choose } from '../../../../engine/graph/tunable.js';
 import { toHalf } from '../../../../engine/half.js';
-import { productCandidates } from '../../../../engine/kernels/matmul/candidates.js';
-import type { Product } from '../../../../engine/kernels/matmul/launch.js';
-import type { Choose } from '../../../../engine/kernels/tuning.js';
+import { matmulCandidates } from '../../../../engine/kernels/matmul/candidates.js';
+import type { MatmulProblem } from '../../../../engine/kernels/matmul/launch.js';
 import { add } from '../../../../engine/ops/add.js';
 import { linear } from '../../../../engine/ops/linear.js';
 import { matmul } from '../../../../engine/ops/matmul.js';
@@ -36,7 +37,7 @@ function operands(
   ];
 }
 
-const productOf = (m: number, n: number, k: number) => ({
+const problemOf = (m: number, n: number, k: number) => ({
   a: input([m, k]),
   b: input([n, k]),
   c: input([m, n]),
@@ -44,7 +45,7 @@ const productOf = (m: number, n: number, k: number) => ({
   epilogue: {},
 });
 
-describe('the candidates of a product', () => {
+describe('the candidates of a matmul', () => {
   it('every tile for CPU subgroups agrees with the reference in every layout, in float32 and float16', async () => {
     const random = new TestRandom(1);
     for (const layout of layouts)
@@ -53,33 +54,33 @@ describe('the candidates of a product', () => {
         const [batch, m, n, k] = half ? ([1, 36, 68, 44] as const) : ([2, 37, 68, 44] as const);
         const [a, b] = operands(random, [batch, m, n, k], layout, half);
         const sizes = { batch, m, n, k, transposeA, transposeB };
-        const product = { a, b, c: input([batch, m, n]), sizes, epilogue: {} };
-        const names = productCandidates(product, own).map(({ name }) => name);
-        for (const name of names.filter((each) => each.startsWith('broadcast')))
+        const problem = { a, b, c: input([batch, m, n]), sizes, epilogue: {} };
+        const names = matmulCandidates(problem, own).map(({ name }) => name);
+        for (const name of names.filter((each) => each.startsWith('subgroup-broadcast')))
           await checkForward([matmul(a, b, { transposeA, transposeB })], { choose: named(name) });
       }
   });
 
   for (const tile of [32, 64, 128])
     for (const layout of layouts)
-      it(`staged tiles of ${tile} agree with the reference, transposed ${layout}`, async () => {
+      it(`shared-memory tiles of ${tile} agree with the reference, transposed ${layout}`, async () => {
         const random = new TestRandom(tile);
         const [transposeA, transposeB] = layout;
         // Odd everywhere: element by element, with a last step over k that is not full.
         const sizes = tile === 128 ? [[1, 131, 137, 19]] : [[2, 35, 67, 37]];
         for (const shape of sizes) {
           const [a, b] = operands(random, shape, layout);
-          const choose = named(`staged ${tile}`);
+          const choose = named(`shared-memory-tiled ${tile}`);
           await checkForward([matmul(a, b, { transposeA, transposeB })], { capabilities: GPU, choose });
         }
       });
 
-  it('staged tiles take vectors, float16 and a depth that is no multiple of the step', async () => {
+  it('shared-memory-tiled tiles take vectors, float16 and a depth that is no multiple of the step', async () => {
     const random = new TestRandom(7);
     for (const layout of layouts) {
       const [a, b] = operands(random, [2, 36, 68, 20], layout, true);
       const [transposeA, transposeB] = layout;
-      const choose = named('staged 32');
+      const choose = named('shared-memory-tiled 32');
       await checkForward([matmul(a, b, { transposeA, transposeB })], { capabilities: GPU, choose });
     }
   });
@@ -93,10 +94,10 @@ describe('the candidates of a product', () => {
       const [a, b] = operands(random, [batch, m, n, k], [transposeA, transposeB], true);
       const gpu = { software: false } as const;
       const sizes = { batch, m, n, k, transposeA, transposeB };
-      const product = { a, b, c: input([batch, m, n]), sizes, epilogue: {} };
-      const names = productCandidates(product, { ...own, ...gpu })
+      const problem = { a, b, c: input([batch, m, n]), sizes, epilogue: {} };
+      const names = matmulCandidates(problem, { ...own, ...gpu })
         .map(({ name }) => name)
-        .filter((name) => name.startsWith('matrix'));
+        .filter((name) => name.startsWith('tensor-core'));
       expect(names.length).toBeGreaterThan(1);
       for (const name of names)
         await checkForward([matmul(a, b, { transposeA, transposeB })], {
@@ -116,7 +117,7 @@ describe('the candidates of a product', () => {
       const bias = random.variable([n], 'bias');
       const y = linear(x, weight, bias, { activation: 'gelu' });
       const sum = add(random.variable([m, n], 'residual'), linear(x, weight, bias));
-      const pre = y.node!.outputs[1]!;
+      const pre = nodeOf(y)!.outputs[1]!;
       for (const capabilities of [{}, GPU, { level: 'portable', software: true } as const])
         await checkForward([y, pre, sum], { capabilities });
     }
@@ -141,27 +142,32 @@ describe('the candidates of a product', () => {
       subgroupMatrix: [config(16, 8, 8), config(16, 8, 16), config(16, 16, 16)],
       ...{ subgroupSize: [32, 32], workgroupMemory: 49152 },
     };
-    const names = (product: Product) => productCandidates(product, gpu).map(({ name }) => name);
+    const names = (problem: MatmulProblem) => matmulCandidates(problem, gpu).map(({ name }) => name);
     const half = (m: number, n: number, k: number) => ({
-      ...productOf(m, n, k),
+      ...problemOf(m, n, k),
       a: input([m, k], 'a', 'f16'),
       b: input([n, k], 'b', 'f16'),
     });
     expect(names(half(4096, 4096, 4096))).toEqual([
-      'matrix f16 16x16x16, 4x2 of 64x64, k by 16, two stages',
-      'matrix f16 16x16x16, 2x2 of 64x64, k by 32',
-      'matrix f16 16x16x16, 2x2 of 64x48, k by 32',
-      'matrix f16 16x16x16, 1x4 of 64x32, k by 64',
-      'matrix f16 16x16x16, 2x2 of 32x32, k by 32',
-      'staged 128',
-      'registers',
+      'tensor-core f16 16x16x16, 4x2 of 64x64, k by 16, two stages',
+      'tensor-core f16 16x16x16, 2x2 of 64x64, k by 32',
+      'tensor-core f16 16x16x16, 2x2 of 64x48, k by 32',
+      'tensor-core f16 16x16x16, 1x4 of 64x32, k by 64',
+      'tensor-core f16 16x16x16, 2x2 of 32x32, k by 32',
+      'shared-memory-tiled 128',
+      'register-tiled',
     ]);
     // The axis that is contiguous in storage must be a multiple of 16 bytes.
-    expect(names(half(64, 64, 36))[0]).toBe('staged 32');
-    // Float32 operands are rounded to float16 to use a faster unit only where a product says that they may be.
+    expect(names(half(64, 64, 36))[0]).toBe('shared-memory-tiled 32');
+    // Float32 operands are rounded to float16 to use a faster unit only where a problem says that they may be.
     const mixed = { ...half(1576, 768, 768), a: input([1576, 768]) };
-    expect(names(mixed).filter((name) => name.startsWith('matrix'))).toEqual([]);
-    expect(names({ ...mixed, rounded: true })[0]).toMatch(/^matrix/);
-    expect(names(productOf(2088, 3072, 1024))).toEqual(['staged 64', 'staged 32', 'staged 128', 'registers']);
+    expect(names(mixed).filter((name) => name.startsWith('tensor-core'))).toEqual([]);
+    expect(names({ ...mixed, rounded: true })[0]).toMatch(/^tensor-core/);
+    expect(names(problemOf(2088, 3072, 1024))).toEqual([
+      'shared-memory-tiled 64',
+      'shared-memory-tiled 32',
+      'shared-memory-tiled 128',
+      'register-tiled',
+    ]);
   });
 });

@@ -1,16 +1,16 @@
 /** The rule for tiles against what an NVIDIA H200 was measured to do. */
 import { describe, expect, it } from 'vitest';
-import type { Capabilities } from '../../../../engine/gpu/gpu.js';
+import type { Capabilities } from '../../../../engine/capabilities.js';
 import { input } from '../../../../engine/graph/tensor.js';
-import { type MatmulSizes, productFlops } from '../../../../engine/kernels/matmul/launch.js';
+import { type MatmulSizes, matmulFlops } from '../../../../engine/kernels/matmul/launch.js';
 import {
   LARGE_SHAPES,
-  matrixTiles,
-  productTime,
-  STAGED_RATES,
-  stagedTiles,
+  matmulTime,
+  SHARED_MEMORY_RATES,
+  sharedMemoryTiles,
+  tensorCoreTiles,
 } from '../../../../engine/kernels/matmul/rules.js';
-import { matrixEdges } from '../../../../engine/kernels/matmul/tensorCore.js';
+import { workgroupTile } from '../../../../engine/kernels/matmul/tensorCore.js';
 import { computeUnits } from '../../../../engine/units.js';
 import { TENSOR_CORES } from '../../../helpers/tensorCores.js';
 
@@ -23,7 +23,7 @@ const sizesOf = (m: number, n: number, k: number): MatmulSizes => ({
   ...{ batch: 1, m, n, k },
   ...{ transposeA: false, transposeB: true },
 });
-const productOf = (m: number, n: number, k: number) => ({
+const problemOf = (m: number, n: number, k: number) => ({
   a: input([m, k], 'a', 'f16'),
   b: input([n, k], 'b', 'f16'),
   c: input([m, n], 'c', 'f16'),
@@ -62,8 +62,8 @@ describe('the rule for tiles', () => {
   for (const [sizes, measured, best] of MATRIX)
     it(`knows what kernels took for ${sizes.join('x')} on tensor cores, and which was fast`, () => {
       const predicted = (name: Measured) =>
-        productFlops(sizesOf(...sizes)) /
-        productTime(sizesOf(...sizes), EDGES[name], { rate: APART[name] }, 132) /
+        matmulFlops(sizesOf(...sizes)) /
+        matmulTime(sizesOf(...sizes), EDGES[name], { rate: APART[name] }, 132) /
         1e12;
       const names = Object.keys(EDGES) as Measured[];
       for (const name of names) expect(within(predicted(name), measured[name], 1.15), name).toBe(true);
@@ -74,34 +74,34 @@ describe('the rule for tiles', () => {
   it('expects no less of kernels whose strips lie in the stage', () => {
     for (const name of Object.keys(EDGES) as Measured[]) {
       const [m, n] = EDGES[name];
-      const shape = LARGE_SHAPES.find((each) => matrixEdges(each).join() === `${m},${n}`)!;
+      const shape = LARGE_SHAPES.find((each) => workgroupTile(each).join() === `${m},${n}`)!;
       expect(shape.rate).toBeGreaterThanOrEqual(APART[name]);
-      expect(shape.alone ?? shape.rate).toBe(APART[name]);
+      expect(shape.tailRate ?? shape.rate).toBe(APART[name]);
     }
   });
 
   for (const [m, n, k, ms] of STAGED)
     it(`chooses the fastest staged tile for ${m}x${n}x${k}, and knows its time within 20 %`, () => {
-      const tile = stagedTiles({ sizes: sizesOf(m, n, k) }, H200)[0]!;
+      const tile = sharedMemoryTiles({ sizes: sizesOf(m, n, k) }, H200)[0]!;
       expect(ms[tile]).toBe(Math.min(...Object.values(ms)));
-      const time = productTime(sizesOf(m, n, k), [tile, tile], STAGED_RATES[tile], 132);
+      const time = matmulTime(sizesOf(m, n, k), [tile, tile], SHARED_MEMORY_RATES[tile], 132);
       expect(within(1000 * time, ms[tile]!, 1.2)).toBe(true);
     });
 
   it('takes smaller tiles where there are few units for large ones to fill, or many', () => {
     const edge = (m: number, n: number, units: number) =>
-      matrixEdges(matrixTiles(productOf(m, n, 768), { ...H200, units })[0]!.shape);
+      workgroupTile(tensorCoreTiles(problemOf(m, n, 768), { ...H200, units })[0]!.shape);
     expect(edge(1576, 2304, 132)).toEqual([128, 128]);
     expect(edge(200, 768, 132)).toEqual([64, 64]);
     expect(edge(1608, 768, 132)).toEqual([128, 96]);
-    expect(matrixEdges(matrixTiles(productOf(4096, 4096, 4096), H200)[0]!.shape)).toEqual([256, 128]);
-    // Ten units are busy with large tiles of a product that leaves most of 132 idle.
+    expect(workgroupTile(tensorCoreTiles(problemOf(4096, 4096, 4096), H200)[0]!.shape)).toEqual([256, 128]);
+    // Ten units are busy with large tiles of a matmul that leaves most of 132 idle.
     expect(edge(1608, 768, 10)).toEqual([128, 128]);
   });
 
   it('leaves out shapes that an adapter has no room for', () => {
     const tiles = (changed: Partial<Capabilities>) =>
-      matrixTiles(productOf(4096, 4096, 4096), { ...H200, ...changed }).length;
+      tensorCoreTiles(problemOf(4096, 4096, 4096), { ...H200, ...changed }).length;
     expect(tiles({})).toBe(5);
     expect(tiles({ workgroupMemory: 16384 })).toBe(1);
     expect(tiles({ workgroupMemory: 8192 })).toBe(0);

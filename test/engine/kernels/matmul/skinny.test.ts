@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { Capabilities } from '../../../../engine/gpu/gpu.js';
-import { Schedule } from '../../../../engine/graph/schedule.js';
+import type { Capabilities } from '../../../../engine/capabilities.js';
+import { Schedule } from '../../../../engine/gpu/schedule.js';
+import { nodeOf } from '../../../../engine/graph/op.js';
 import { type DType, input, type Shape, type Tensor } from '../../../../engine/graph/tensor.js';
 import { kernelSource } from '../../../../engine/kernels/kernelSource.js';
-import { productCandidates } from '../../../../engine/kernels/matmul/candidates.js';
-import { rowsDispatch } from '../../../../engine/kernels/matmul/skinny.js';
+import { matmulCandidates } from '../../../../engine/kernels/matmul/candidates.js';
+import { skinnyDispatch } from '../../../../engine/kernels/matmul/skinny.js';
 import { activationGradient } from '../../../../engine/ops/activation.js';
 import { add } from '../../../../engine/ops/add.js';
 import { linear } from '../../../../engine/ops/linear.js';
@@ -20,14 +21,14 @@ const TOLERANCE = { f32: 1e-5, f16: 1e-3 };
 /** Checks `outputs`, all of which come from the kernel for a few rows. */
 async function checkRows(outputs: readonly Tensor[], dtype: 'f32' | 'f16' = 'f32'): Promise<void> {
   const names = new Schedule({ outputs }, own).sources().map(({ name }) => name);
-  expect(new Set(names)).toEqual(new Set(['matmul_rows']));
+  expect(new Set(names)).toEqual(new Set(['matmul_skinny']));
   await checkForward(outputs, { capabilities: GPU, tolerance: TOLERANCE[dtype] });
 }
 
 const make = (random: TestRandom, shape: Shape, label: string, dtype: DType): Tensor =>
   dtype === 'f16' ? random.halves(shape, label) : random.variable(shape, label);
 
-describe('the product of a few rows', () => {
+describe('the skinny matmul', () => {
   // Steps over k: less than one, and one, two or four with a vector of the next.
   for (const [batch, m, n, k] of [
     [1, 1, 1, 64],
@@ -72,15 +73,15 @@ describe('the product of a few rows', () => {
         const [x, w] = [make(random, [m, k], 'x', dtype), make(random, [n, k], 'w', dtype)];
         const bias = random.variable([n], 'bias');
         const y = linear(x, w, bias, { activation: 'gelu', dtype });
-        await checkRows([y, y.node!.outputs[1]!], dtype);
+        await checkRows([y, nodeOf(y)!.outputs[1]!], dtype);
         await checkRows([add(random.variable([m, n], 'residual'), linear(x, w, bias))]);
       });
 
   it('multiplies by the slope of an activation', async () => {
     const random = new TestRandom(9);
     const [m, n, k] = [10, 24, 76];
-    const product = matmul(random.variable([m, k], 'x'), random.variable([k, n], 'w'));
-    await checkRows([activationGradient(random.variable([m, n], 'pre'), product, 'quickGelu')]);
+    const problem = matmul(random.variable([m, k], 'x'), random.variable([k, n], 'w'));
+    await checkRows([activationGradient(random.variable([m, n], 'pre'), problem, 'quickGelu')]);
   });
 
   it('has one kernel for all sizes', () => {
@@ -90,7 +91,7 @@ describe('the product of a few rows', () => {
     ].map(([m, n, k]) => {
       const [a, b, c] = [input([m!, k!]), input([n!, k!]), input([m!, n!])];
       const sizes = { batch: 1, m: m!, n: n!, k: k!, transposeA: false, transposeB: true };
-      return kernelSource(rowsDispatch({ a, b, c, sizes, epilogue: {} }), own).code;
+      return kernelSource(skinnyDispatch({ a, b, c, sizes, epilogue: {} }), own).code;
     });
     expect(new Set(texts).size).toBe(1);
   });
@@ -107,12 +108,12 @@ describe('the product of a few rows', () => {
       const a = input(transposeA ? [k, m] : [m, k]);
       const b = input(transposeB ? [n, k] : [k, n]);
       const sizes = { batch: 1, m, n, k, transposeA, transposeB };
-      const product = { a, b, c: input([m, n]), sizes, epilogue: {} };
-      return productCandidates(product, { ...own, software }).map(({ name }) => name);
+      const problem = { a, b, c: input([m, n]), sizes, epilogue: {} };
+      return matmulCandidates(problem, { ...own, software }).map(({ name }) => name);
     };
-    expect([1, 8, 9, 16].map((m) => names(m, 768, 512)[0])).toEqual(['rows', 'rows', 'rows', 'rows']);
-    expect(names(8, 100, 512, false, false)[0]).toBe('rows');
-    expect(names(8, 101, 512)[0]).toBe('rows');
+    expect([1, 8, 9, 16].map((m) => names(m, 768, 512)[0])).toEqual(['skinny', 'skinny', 'skinny', 'skinny']);
+    expect(names(8, 100, 512, false, false)[0]).toBe('skinny');
+    expect(names(8, 101, 512)[0]).toBe('skinny');
     for (const others of [
       names(17, 768, 512),
       names(8, 768, 514),
@@ -121,6 +122,6 @@ describe('the product of a few rows', () => {
       names(8, 768, 512, true),
       names(8, 768, 512, false, true, true),
     ])
-      expect(others.filter((name) => name === 'rows')).toEqual([]);
+      expect(others.filter((name) => name === 'skinny')).toEqual([]);
   });
 });

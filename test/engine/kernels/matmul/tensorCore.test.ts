@@ -1,74 +1,72 @@
 /**
- * The product on subgroup matrices in every shape and with every epilogue. lavapipe of Mesa 26 has matrices of 8 x 8 x 8
+ * The matmul on tensor cores (subgroup matrices) in every shape and with every epilogue. lavapipe of Mesa 26 has matrices of 8 x 8 x 8
  * (scripts/mesa-matrix.sh); other adapters here only compile these kernels (checks/shaders/candidateVariants.ts).
  */
 import { describe, expect, it } from 'vitest';
-import type { Capabilities } from '../../../../engine/gpu/gpu.js';
+import type { Capabilities } from '../../../../engine/capabilities.js';
 import { Plan } from '../../../../engine/gpu/plan.js';
-import { call, type Op } from '../../../../engine/graph/op.js';
+import { call, nodeOf, type Op } from '../../../../engine/graph/op.js';
 import { evaluate } from '../../../../engine/graph/reference.js';
 import { constant, type DType, type Shape, sizeOf, type Tensor } from '../../../../engine/graph/tensor.js';
 import { toHalf } from '../../../../engine/half.js';
+import { activationDerivative, activationValue } from '../../../../engine/kernels/activations.js';
+import type { Epilogue, MatmulProblem, MatmulSizes } from '../../../../engine/kernels/matmul/launch.js';
+import { matmulReference } from '../../../../engine/kernels/matmul/reference.js';
 import {
-  type Epilogue,
-  type MatmulSizes,
-  multiplyMatrices,
-  type Product,
-} from '../../../../engine/kernels/matmul/launch.js';
-import {
-  type MatrixShape,
-  matrixConfig,
-  matrixDispatch,
+  type TensorCoreShape,
+  tensorCoreConfig,
+  tensorCoreDispatch,
 } from '../../../../engine/kernels/matmul/tensorCore.js';
-import { activationDerivative, activationValue } from '../../../../engine/ops/activation.js';
 import { layouts, TestRandom, testGpu, withCapabilities } from '../../../helpers/check.js';
 
 const own = await testGpu();
 const gpu = withCapabilities(own, { software: false, workgroupInvocations: 1024 });
 const capabilities: Capabilities = gpu.capabilities;
 
-type Names = 'a' | 'b' | 'bias' | 'pre' | 'residual' | 'slope';
+type Names = 'a' | 'b' | 'bias' | 'residual' | 'saved';
 interface Case {
   readonly sizes: MatmulSizes;
-  readonly shape: MatrixShape;
+  readonly shape: TensorCoreShape;
   readonly follows: Pick<Epilogue, 'activation'> & {
     readonly bias?: boolean;
-    readonly pre?: boolean;
+    readonly preactivation?: boolean;
     readonly residual?: boolean;
-    readonly slope?: boolean;
+    readonly activationGradient?: boolean;
   };
   readonly rounded?: boolean;
   readonly dtype: DType;
 }
 
-/** A product by one kernel, as an operation: outputs are C and the values before the activation. */
+/** A matmul by one kernel, as an operation: outputs are C and the values before the activation. */
 const op: Op<Case & { readonly inputs: readonly Names[] }> = {
-  name: 'matrix product',
+  name: 'tensor-core matmul',
   half: true,
   outputs: (_, { sizes: { batch, m, n }, dtype }) => [
     { shape: [batch, m, n], dtype },
     { shape: [batch, m, n], dtype },
   ],
-  kernels: ({ inputs, outputs: [c, pre], attributes }) => {
+  kernels: ({ inputs, outputs: [c, preactivation], attributes }) => {
     const { follows, sizes, shape, rounded } = attributes;
     const named = Object.fromEntries(attributes.inputs.map((name, i) => [name, inputs[i]!]));
     const epilogue: Epilogue = {
       bias: named.bias,
       activation: follows.activation,
-      pre: follows.pre ? pre : undefined,
+      preactivation: follows.preactivation ? preactivation : undefined,
       residual: named.residual,
-      slope: named.slope && { pre: named.slope, activation: 'gelu' },
+      activationGradient: named.saved && { preactivation: named.saved, activation: 'gelu' },
     };
-    const product: Product = { a: named.a!, b: named.b!, c: c!, sizes, epilogue, rounded };
-    return [matrixDispatch(product, { config: matrixConfig(product, capabilities)!, shape }, capabilities)];
+    const problem: MatmulProblem = { a: named.a!, b: named.b!, c: c!, sizes, epilogue, rounded };
+    return [
+      tensorCoreDispatch(problem, { config: tensorCoreConfig(problem, capabilities)!, shape }, capabilities),
+    ];
   },
   reference: ({ attributes: { sizes, follows, inputs: names } }, values) => {
     const of = Object.fromEntries(names.map((name, i) => [name, values[i]!]));
-    const sums = multiplyMatrices(of.a!, of.b!, sizes);
+    const sums = matmulReference(of.a!, of.b!, sizes);
     const pre = sums.map((x, i) => x + (of.bias?.[i % sizes.n] ?? 0));
     const c = pre.map((x, i) => {
-      const { slope, residual } = of;
-      if (slope) return x * activationDerivative(slope[i]!, 'gelu');
+      const { saved, residual } = of;
+      if (saved) return x * activationDerivative(saved[i]!, 'gelu');
       const y = follows.activation ? activationValue(x, follows.activation) : x;
       return y + (residual?.[i] ?? 0);
     });
@@ -96,13 +94,13 @@ async function check(random: TestRandom, wanted: Case, operands: readonly [DType
     b: make(transposeB ? [batch, n, k] : [batch, k, n], operands[1], 'b'),
     ...(follows.bias && { bias: make([n], 'f32', 'bias') }),
     ...(follows.residual && { residual: make([batch, m, n], 'f32', 'residual') }),
-    ...(follows.slope && { slope: make([batch, m, n], 'f16', 'slope', 3) }),
+    ...(follows.activationGradient && { saved: make([batch, m, n], 'f16', 'saved', 3) }),
   };
   const inputs = Object.keys(tensors) as Names[];
   const attributes = { ...wanted, inputs };
   const c = call(op, Object.values(tensors), attributes);
-  const pre = c.node!.outputs[1]!;
-  const outputs = follows.pre ? [c, pre] : [c];
+  const preactivation = nodeOf(c)!.outputs[1]!;
+  const outputs = follows.preactivation ? [c, preactivation] : [c];
   const expected = evaluate(outputs);
   const plan = await Plan.compile(gpu, { outputs }, { poison: true });
   plan.run();
@@ -123,19 +121,19 @@ async function check(random: TestRandom, wanted: Case, operands: readonly [DType
 }
 
 /** Parts of 16 x 8 keep the kernels small: lavapipe takes long to compile many matrices. */
-const part = [16, 8] as const;
-const shapes: readonly MatrixShape[] = [
-  { subgroups: [2, 2], part, step: 32, stages: 1 },
-  { subgroups: [2, 2], part, step: 32, stages: 2 },
-  { subgroups: [1, 4], part: [8, 8], step: 64, stages: 1 },
-  { subgroups: [2, 4], part, step: 32, stages: 2 },
-  { subgroups: [4, 2], part: [8, 16], step: 16, stages: 2 },
-  { subgroups: [4, 1], part: [8, 8], step: 64, stages: 2 },
+const subgroupTile = [16, 8] as const;
+const shapes: readonly TensorCoreShape[] = [
+  { subgroups: [2, 2], subgroupTile, tileK: 32, stages: 1 },
+  { subgroups: [2, 2], subgroupTile, tileK: 32, stages: 2 },
+  { subgroups: [1, 4], subgroupTile: [8, 8], tileK: 64, stages: 1 },
+  { subgroups: [2, 4], subgroupTile, tileK: 32, stages: 2 },
+  { subgroups: [4, 2], subgroupTile: [8, 16], tileK: 16, stages: 2 },
+  { subgroups: [4, 1], subgroupTile: [8, 8], tileK: 64, stages: 2 },
 ];
-const describeShape = ({ subgroups, step, stages }: MatrixShape) =>
-  `${subgroups.join('x')} subgroups, k by ${step}, ${stages} stage(s)`;
+const describeShape = ({ subgroups, tileK, stages }: TensorCoreShape) =>
+  `${subgroups.join('x')} subgroups, k by ${tileK}, ${stages} stage(s)`;
 
-describe.runIf(own.capabilities.level === 'matrix')('products on subgroup matrices', () => {
+describe.runIf(own.capabilities.level === 'matrix')('matmuls on tensor cores', () => {
   for (const shape of shapes)
     it(`agree with float64 in every layout: ${describeShape(shape)}`, async () => {
       const random = new TestRandom(1);
@@ -159,10 +157,10 @@ describe.runIf(own.capabilities.level === 'matrix')('products on subgroup matric
     ['a bias', { bias: true }],
     [
       'a bias and an activation, and keep what was before',
-      { bias: true, activation: 'quickGelu', pre: true },
+      { bias: true, activation: 'quickGelu', preactivation: true },
     ],
     ['a residual', { bias: true, residual: true }],
-    ['the slope of an activation', { slope: true }],
+    ['the gradient of an activation', { activationGradient: true }],
   ];
   for (const [name, follows] of epilogues)
     it(`finish float16 results with ${name}, for K from 64 to 4096`, async () => {
@@ -176,7 +174,7 @@ describe.runIf(own.capabilities.level === 'matrix')('products on subgroup matric
         });
     });
 
-  it('round float32 operands where the product says so', async () => {
+  it('round float32 operands where the problem says so', async () => {
     const random = new TestRandom(4);
     for (const [transposeA, transposeB] of layouts)
       for (const operands of [

@@ -21,7 +21,8 @@ import { drawFewEmoji, emojiStudent, emojiTeacher } from '../../../helpers/emoji
 import { temporaryFolder } from '../../../helpers/files.js';
 import { describeWithShared, sharedFolder } from '../../../helpers/shared.js';
 import { makeStudentRun, makeTeacherRun } from '../../../helpers/studentRun.js';
-import { studentClip, tinyClip, trainerClip, writeTorch } from '../../checkpoints/fixtures.js';
+import { studentClip, tinyClip, trainerClip } from '../../checkpoints/fixtures.js';
+import { writeTorch } from '../../checkpoints/torchFixtures.js';
 
 const folder = temporaryFolder('model-files');
 const at = (...parts: string[]) => join(folder, ...parts);
@@ -107,7 +108,7 @@ describe('a teacher', () => {
     const file = at('authors-teacher.pth.tar');
     await expect(loadTeacher(job, file)).rejects.toMatchObject({
       message: expect.stringContaining('no token embeddings'),
-      mend: expect.stringContaining('--teacher-clip'),
+      hint: expect.stringContaining('--teacher-clip'),
     });
     await expect(loadTeacher(job, file, emojiTeacher)).rejects.toThrow(/has text layers 2, but .* has 1$/);
     await expect(loadTeacher(job, file, file)).rejects.toThrow('no token embeddings either');

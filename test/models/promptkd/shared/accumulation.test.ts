@@ -7,13 +7,10 @@ import { cast } from '../../../../engine/ops/cast.js';
 import { multiply } from '../../../../engine/ops/multiply.js';
 import { sum } from '../../../../engine/ops/reduce.js';
 import { schedule } from '../../../../models/promptkd/shared/defaults.js';
+import { gradientsAndUpdate } from '../../../../models/promptkd/shared/gradientsAndUpdate.js';
 import { initialProjection, projectionVariables } from '../../../../models/promptkd/shared/projection.js';
 import { promptVariables } from '../../../../models/promptkd/shared/prompts.js';
-import {
-  recordUpdates,
-  type StepGraph,
-  TrainingStep,
-} from '../../../../models/promptkd/shared/trainingStep.js';
+import { type StepGraph, TrainingStep } from '../../../../models/promptkd/shared/trainingStep.js';
 import { teacherGraph } from '../../../../models/promptkd/stage1/step.js';
 import { studentGraph } from '../../../../models/promptkd/stage2/step.js';
 import { Random } from '../../../../models/random.js';
@@ -149,7 +146,7 @@ describe('accumulated float16 gradients', () => {
     // The gradient passes the cast in float16, times the scale of 1024.
     const loss = multiply(sum(cast(cast(x, 'f16'), 'f32')), factor);
     const options = { momentum: 0, weightDecay: 0, accumulate: 2 };
-    const updates = recordUpdates(loss, [x], rate, options, true);
+    const updates = gradientsAndUpdate(loss, [x], rate, options, true);
     const graph = { images: factor, rate, loss, parts: {}, inspected: [], ...updates };
     const step = await TrainingStep.compile(gpu, graph);
     const batch = (value: number) => {

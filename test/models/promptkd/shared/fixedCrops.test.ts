@@ -24,7 +24,7 @@ beforeAll(async () => {
     nodePlatform,
     await drawFewEmoji(join(folder, 'data'), fewEmoji({ classes: 3, train: 3 })),
   );
-  broken = [2, 5, 7].map((place) => train[place].path);
+  broken = [2, 5, 7].map((place) => train[place]!.path);
   for (const path of broken) {
     writeFileSync(path, readFileSync(path).subarray(0, 300));
   }
@@ -53,7 +53,7 @@ describe('FixedCrops', () => {
         const direct = await runner.run(images);
         expect(kept.length).toBe(direct.length);
         kept.forEach((value, i) => {
-          expect(Math.abs(value - direct[i])).toBeLessThan(1e-5);
+          expect(Math.abs(value - direct[i]!)).toBeLessThan(1e-5);
         });
       }
     runner.destroy();

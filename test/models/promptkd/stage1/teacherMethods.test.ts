@@ -1,5 +1,6 @@
 /** The losses of stage 1's methods, on a CLIP of two blocks. */
 import { describe, expect, it } from 'vitest';
+import { nodeOf } from '../../../../engine/graph/op.js';
 import { evaluate } from '../../../../engine/graph/reference.js';
 import { constant } from '../../../../engine/graph/tensor.js';
 import { teacherGraph } from '../../../../models/promptkd/stage1/step.js';
@@ -84,7 +85,7 @@ describe('the loss of stage 1', () => {
     );
     expect(withImages.get(computed.loss)![0]).not.toBe(found.get(given.loss)![0]);
 
-    const cross = given.parts.ce.node!.inputs[0]!;
+    const cross = nodeOf(given.parts.ce)!.inputs[0]!;
     const logits = evaluate([cross], feeds).get(cross)!;
     let expected = 0;
     for (let b = 0; b < BATCH; b++) {

@@ -2,9 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import { readLeaf, write } from '../../../../engine/gpu/memory.js';
 import { Plan } from '../../../../engine/gpu/plan.js';
-import { grad } from '../../../../engine/graph/autograd.js';
 import { evaluate } from '../../../../engine/graph/reference.js';
 import { constant, type Tensor, variable } from '../../../../engine/graph/tensor.js';
+import { grad } from '../../../../engine/train/autograd.js';
 import type { ClipGraph } from '../../../../models/clip/model.js';
 import { Weights } from '../../../../models/clip/weights.js';
 import {

@@ -43,7 +43,7 @@ async function expectSame(
   for (const name of names) {
     const [a, b] = [await found.tensors.get(name)!.read(), await wanted.tensors.get(name)!.read()];
     const error = a.reduce(
-      (most, value, i) => Math.max(most, Math.abs(value - b[i]) / (Math.abs(b[i]) + 1e-3)),
+      (most, value, i) => Math.max(most, Math.abs(value - b[i]!) / (Math.abs(b[i]!) + 1e-3)),
       0,
     );
     expect(error, name).toBeLessThanOrEqual(tolerance);
@@ -120,7 +120,7 @@ describe('a student', () => {
       if (tensor.shape.length >= 2) expect(tensor.dtype, name).toBe('F16');
     expect(found.tensors.get('logit_scale')!.dtype).toBe('F32');
     expect(found.tensors.get('visual.ln_pre.weight')!.dtype).toBe('F32');
-    expect(found.prompts!.vision[0].dtype).toBe('F32');
+    expect(found.prompts!.vision[0]!.dtype).toBe('F32');
     expect(found.projection!.get('fc1.weight')!.dtype).toBe('F32');
   });
 });
@@ -173,7 +173,7 @@ describe('an export that cannot be', () => {
     await makeStudentRun(at('moved'), { clip });
     const weights = join(clip, 'model.safetensors');
     const bytes = readFileSync(weights);
-    bytes[bytes.length - 1] ^= 1;
+    bytes[bytes.length - 1]! ^= 1;
     writeFileSync(weights, bytes);
     await refused('moved', { format: 'pytorch' }, 'its SHA-256 differs');
   });

@@ -1,0 +1,242 @@
+/**
+ * No kernel runs on a GPU before it gave right results there. Each kernel that a plan needs is tried once at a small odd size
+ * (trial.ts), on random values and against float64; the verdict is remembered for the adapter, its driver and the kernel's text.
+ * Where several kernels do the same work the next one takes the place of one that is wrong. What has no other is an error.
+ */
+import { shaderSources } from '../../shaders/generated.js';
+import { UserError } from '../errors.js';
+import type { Dispatch } from '../graph/dispatch.js';
+import type { Candidate, Choose, Trial, Tunable } from '../graph/tunable.js';
+import { type KernelSource, kernelId, kernelKey, kernelSource } from '../kernels/kernelSource.js';
+import type { Gpu } from './gpu.js';
+import { judge } from './judge.js';
+import { pipelineCount } from './kernel.js';
+import { operationTrials } from './operationTrials.js';
+import type { Schedule } from './schedule.js';
+
+/** Verdicts that outlive a process, by the hash of a kernel's text: '' for a right one, else what is wrong with it. */
+export interface VerdictStore {
+  get(hash: string): string | undefined;
+  /** Called once for all verdicts of a check. */
+  set(verdicts: Readonly<Record<string, string>>): void;
+}
+
+/** How checks report. */
+export interface KernelChecksOptions {
+  /** Told about kernels that are refused. */
+  readonly onNote?: (note: string) => void;
+}
+
+const RIGHT = '';
+
+/** The trial of a candidate. */
+interface PickTrial {
+  /** Id of the kernel that the candidate runs, and of the one that its trial does. */
+  readonly kernel: string;
+  readonly id: string;
+  readonly same: boolean;
+  readonly trial: Trial;
+}
+
+/** Which kernels of a device are right: known from this process, from the store, or tried now. */
+export class KernelChecks {
+  /** By the id of a kernel. */
+  private readonly verdicts = new Map<string, string>();
+  /** Ids that the store knows nothing of. */
+  private readonly unknown = new Set<string>();
+  private readonly picks = new Map<string, PickTrial>();
+  /** Kernels that ran without a trial, as none is known for them; a test sees to it that no stage has any. */
+  readonly untried = new Set<string>();
+  private operations: ReadonlyMap<string, Trial> | undefined;
+  /** Kernels that were tried in this process, and the milliseconds that this took, compilation included. */
+  tried = 0;
+  milliseconds = 0;
+
+  constructor(
+    private readonly gpu: Gpu,
+    private readonly store: VerdictStore = { get: () => undefined, set: () => {} },
+    private readonly options: KernelChecksOptions = {},
+  ) {}
+
+  /** The first candidate that is not known to be wrong. */
+  readonly choose: Choose = (tunable) =>
+    tunable.candidates.find((candidate) => !this.faultOf(tunable, candidate))?.name;
+
+  /** What is wrong with the kernel of a candidate, as far as it is known here or from an earlier process. */
+  faultOf(tunable: Tunable, candidate: Candidate): string | undefined {
+    return this.verdictOf(this.trialOf(tunable, candidate)) || undefined;
+  }
+
+  /**
+   * Tries what a schedule runs for the first time. False where a candidate turned out to be wrong, so that another has to be
+   * chosen.
+   *
+   * @throws UserError when a kernel is wrong and nothing else does its work
+   */
+  async check(schedule: Schedule): Promise<boolean> {
+    const { capabilities } = this.gpu;
+    const picks = [...schedule.picks.values()].map((pick) => ({
+      ...pick,
+      known: this.trialOf(pick.tunable, pick.candidate),
+    }));
+    const trials = new Map<string, Trial>();
+    for (const { known } of picks) {
+      // Where sizes are in a text, a small one is another kernel.
+      if (known.same) trials.set(known.id, known.trial);
+      else if (!capabilities.software) this.untried.add(known.id);
+    }
+    const picked = new Set(picks.map(({ known }) => known.kernel));
+    const others = new Map<string, Dispatch>();
+    for (const dispatch of capabilities.software ? [] : schedule.dispatches) {
+      const id = kernelId(dispatch, capabilities);
+      if (!picked.has(id)) others.set(id, dispatch);
+    }
+    for (const id of others.keys()) {
+      if (this.verdicts.has(id)) continue;
+      this.operations ??= operationTrials(capabilities);
+      const trial = this.operations.get(id);
+      if (trial) trials.set(id, trial);
+      else this.untried.add(id);
+    }
+    await this.run(trials);
+    for (const [id, { shader, entry = 'main' }] of others) {
+      const fault = this.verdicts.get(id);
+      if (fault) throw this.refusal(`${shader}.${entry}`, fault);
+    }
+    let right = true;
+    for (const { tunable, candidate, known } of picks) {
+      const fault = this.verdictOf(known);
+      if (!fault) continue;
+      right = false;
+      this.options.onNote?.(`${tunable.key}: ${candidate.name} is not used: ${fault}`);
+      if (tunable.candidates.every((each) => this.faultOf(tunable, each)))
+        throw this.refusal(tunable.key, fault);
+    }
+    return right;
+  }
+
+  /** Whether the kernel of a candidate is right; tries it where that is not known. */
+  async isRight(tunable: Tunable, candidate: Candidate): Promise<boolean> {
+    const known = this.trialOf(tunable, candidate);
+    if (this.verdictOf(known) === undefined) await this.run(new Map([[known.id, known.trial]]));
+    return !this.verdictOf(known);
+  }
+
+  /** The trial of a candidate, made once for its kernel, and the ids of its kernel and of the candidate's own. */
+  private trialOf(tunable: Tunable, candidate: Candidate): PickTrial {
+    const { capabilities } = this.gpu;
+    const kernel = kernelId(candidate.dispatch(tunable.work), capabilities);
+    let known = this.picks.get(kernel);
+    if (!known) {
+      const trial = tunable.trial(candidate);
+      const ids = trial.dispatches.map((dispatch) => kernelId(dispatch, capabilities));
+      known = { kernel, id: ids.join(), same: ids.includes(kernel), trial };
+      this.picks.set(kernel, known);
+    }
+    return known;
+  }
+
+  private verdictOf({ id, trial }: PickTrial): string | undefined {
+    let verdict = this.verdicts.get(id);
+    if (verdict === undefined && !this.unknown.has(id)) {
+      verdict = this.store.get(this.hashOf(trial));
+      if (verdict === undefined) this.unknown.add(id);
+      else this.verdicts.set(id, verdict);
+    }
+    return verdict;
+  }
+
+  private hashOf({ dispatches }: Trial): string {
+    const { capabilities } = this.gpu;
+    return hashOf(dispatches.map((dispatch) => kernelKey(kernelSource(dispatch, capabilities))));
+  }
+
+  /**
+   * The same for kernels that are no operation's.
+   *
+   * @param fault tries them on the device: what is wrong, or undefined
+   * @throws UserError when something is
+   */
+  async tryOnce(
+    what: string,
+    sources: readonly KernelSource[],
+    fault: () => Promise<string | undefined>,
+  ): Promise<void> {
+    const hash = hashOf(sources.map(kernelKey));
+    let verdict = this.store.get(hash);
+    if (verdict === undefined) {
+      const started = performance.now();
+      verdict = (await fault()) ?? RIGHT;
+      this.store.set({ [hash]: verdict });
+      this.tried++;
+      this.milliseconds += performance.now() - started;
+    }
+    if (verdict) throw this.refusal(what, verdict);
+  }
+
+  private async run(trials: ReadonlyMap<string, Trial>): Promise<void> {
+    const started = performance.now();
+    // A trial of several launches stands for each of their kernels.
+    const wanted = [...trials].filter(([id]) => !this.verdicts.has(id));
+    const hashes = new Map([...new Set(wanted.map(([, trial]) => trial))].map((t) => [t, this.hashOf(t)]));
+    const found = new Map([...hashes].map(([trial, hash]) => [trial, this.store.get(hash)]));
+    const open = [...found.keys()].filter((trial) => found.get(trial) === undefined);
+    const faults = open.length > 0 ? await judge(this.gpu, open) : [];
+    open.forEach((trial, i) => {
+      found.set(trial, faults[i] ?? RIGHT);
+    });
+    for (const [id, trial] of wanted) this.verdicts.set(id, found.get(trial)!);
+    if (open.length === 0) return;
+    this.store.set(Object.fromEntries(open.map((trial) => [hashes.get(trial)!, found.get(trial)!])));
+    this.tried += open.length;
+    this.milliseconds += performance.now() - started;
+  }
+
+  private refusal(what: string, fault: string): UserError {
+    return new UserError(
+      `no kernel computes ${what} right on ${this.gpu.adapter.name}: ${fault}`,
+      'install a newer driver, or choose another adapter with --adapter, or --level portable',
+    );
+  }
+}
+
+/**
+ * The checks of a device: on a GPU there always are some. Most of a CPU adapter's kernels have their sizes in their texts, so another
+ * size is another kernel; there only products are tried, and only where somebody attached checks. The tests run all kernels on
+ * CPU adapters. Dawn's null backend computes nothing.
+ */
+export function checksOf(gpu: Gpu): KernelChecks | undefined {
+  const { software, backend } = gpu.adapter;
+  if (!attached.has(gpu) && !software && backend !== 'null') attached.set(gpu, new KernelChecks(gpu));
+  return attached.get(gpu);
+}
+
+/** Has plans check their kernels with `checks` from now on, such as ones whose verdicts outlive the process. */
+export const attachChecks = (gpu: Gpu, checks: KernelChecks): void => void attached.set(gpu, checks);
+
+/** By the object, not its device: a test may see one device with several sets of capabilities. */
+const attached = new WeakMap<Gpu, KernelChecks>();
+
+/** What kernels have cost on a device so far: pipelines asked for, trials, and the milliseconds of these with what they compiled. */
+export const kernelWork = (gpu: Gpu) => ({
+  pipelines: pipelineCount(gpu),
+  tried: attached.get(gpu)?.tried ?? 0,
+  trialMilliseconds: Math.round(attached.get(gpu)?.milliseconds ?? 0),
+});
+
+/** Of the texts that a trial runs: 53 bits (cyrb53). */
+function hashOf(texts: readonly string[]): string {
+  const text = texts.join('\n');
+  let [a, b] = [0xdeadbeef, 0x41c6ce57];
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    a = Math.imul(a ^ code, 2654435761);
+    b = Math.imul(b ^ code, 1597334677);
+  }
+  a = Math.imul(a ^ (a >>> 16), 2246822507) ^ Math.imul(b ^ (b >>> 13), 3266489909);
+  b = Math.imul(b ^ (b >>> 16), 2246822507) ^ Math.imul(a ^ (a >>> 13), 3266489909);
+  return (4294967296 * (2097151 & b) + (a >>> 0)).toString(36);
+}
+
+/** A hash of every shader's text (53 bits, base 36): what is remembered about kernels holds as long as this stays the same. */
+export const shaderFingerprint = (): string => hashOf(Object.entries(shaderSources).flat());

@@ -1,0 +1,58 @@
+/** Trials of kernels that have no alternative: every operation's examples, each node by itself. */
+
+import type { Capabilities } from '../capabilities.js';
+import { everyExample, gradientsOf } from '../examples.js';
+import type { Dispatch } from '../graph/dispatch.js';
+import type { GraphNode } from '../graph/op.js';
+import type { Tensor } from '../graph/tensor.js';
+import type { Expected, Trial } from '../graph/tunable.js';
+import { kernelId, tensorOf } from '../kernels/kernelSource.js';
+import { largestOf, ULP } from '../kernels/tolerance.js';
+import { Schedule } from './schedule.js';
+
+/** What functions of a few ulps and sums over a row may add up to, relative to the largest result. */
+const ROUNDING = 2 ** -16;
+
+/** By the id of each kernel that the examples run on an adapter: a trial that runs it. */
+export function operationTrials(capabilities: Capabilities): ReadonlyMap<string, Trial> {
+  const trials = new Map<string, Trial>();
+  for (const example of everyExample()) {
+    const { output, updates } = example;
+    const forward = output ? [output] : [];
+    // Kernels store less where no gradient reads it.
+    for (const outputs of [forward, [...forward, ...gradientsOf(example)]]) {
+      const { steps } = new Schedule({ outputs, updates }, capabilities);
+      for (const { node, dispatches } of steps) {
+        const trial = trialOf(node, dispatches);
+        for (const dispatch of dispatches) {
+          const id = kernelId(dispatch, capabilities);
+          if (!trials.has(id)) trials.set(id, trial);
+        }
+      }
+    }
+  }
+  return trials;
+}
+
+/** A node of its own: its inputs are random values, whatever made them in its graph. */
+function trialOf(node: GraphNode, dispatches: readonly Dispatch[]): Trial {
+  return {
+    dispatches,
+    inputs: node.inputs,
+    expected: (inputOf) => {
+      const results = node.op.reference(node, node.inputs.map(inputOf));
+      const tensors = [...node.outputs, ...(node.op.mutates ?? []).map((i) => node.inputs[i]!)];
+      const written = new Set(dispatches.flatMap(({ writes }) => Object.values(writes).map(tensorOf)));
+      const expected = new Map<Tensor, Expected>();
+      const specs = node.op.outputs(node.inputs, node.attributes);
+      tensors.forEach((tensor, i) => {
+        const values = results[i];
+        // Scratch is between launches: what they make of it is compared.
+        if (!values || !written.has(tensor) || specs[i]?.scratch) return;
+        const tolerance = largestOf(values) * (ULP[tensor.dtype] + ROUNDING);
+        expected.set(tensor, { values, tolerance });
+      });
+      return expected;
+    },
+  };
+}

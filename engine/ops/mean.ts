@@ -1,0 +1,10 @@
+/** Mean of all elements: the usual end of a loss. */
+import { scalar, type Tensor } from '../graph/tensor.js';
+import { example, examples } from './example.js';
+import { multiply } from './multiply.js';
+import { sum } from './reduce.js';
+
+/** Mean of all elements, shape `[1]`. */
+export const mean = (x: Tensor): Tensor => multiply(sum(x), scalar(1 / x.size, '1/n'));
+
+export const meanExamples = examples(() => [example('mean', [[3, 5]], (x) => mean(x))]);

@@ -1,0 +1,8 @@
+/** What trains: gradients, optimisers, loss scaling, and looking at what comes of them. */
+
+export * from './adamW.js';
+export * from './autograd.js';
+export * from './clipGradients.js';
+export * from './lossScale.js';
+export * from './magnitude.js';
+export * from './optim.js';

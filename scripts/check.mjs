@@ -1,0 +1,65 @@
+/**
+ * `npm run check`: lint, types, and all tests that are quick on the embedded adapter, in about two minutes on two cores. The slow
+ * tests below, other adapters, shaders and reference numbers are left to `.ci/run`.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+/** Test files that take more than some five seconds each. */
+const SLOW = [
+  'test/bench/commands.test.ts',
+  'test/checks/verify/trainingCase.test.ts',
+  'test/cli/ablations.test.ts',
+  'test/cli/badInput.test.ts',
+  'test/cli/brokenImages.test.ts',
+  'test/cli/endToEnd.test.ts',
+  'test/cli/export.test.ts',
+  'test/cli/imagePool.test.ts',
+  'test/cli/lyingHub.test.ts',
+  'test/cli/output.test.ts',
+  'test/cli/pull.test.ts',
+  'test/cli/reproduce.test.ts',
+  'test/cli/stop.test.ts',
+  'test/cli/tune.test.ts',
+  'test/engine/addOperation.test.ts',
+  'test/engine/gpu/kernelChecks.test.ts',
+  'test/engine/half.test.ts',
+  'test/engine/kernels/matmul/candidates.test.ts',
+  'test/engine/kernels/matmul/skinny.test.ts',
+  'test/engine/ops/attention.test.ts',
+  'test/engine/ops/layerNorm.test.ts',
+  'test/engine/ops/softmax.test.ts',
+  'test/examples/pretrainRun.test.ts',
+  'test/models/promptkd/deviceLoss.test.ts',
+  'test/models/promptkd/files/modelFiles.test.ts',
+  'test/models/promptkd/shared/health.test.ts',
+  'test/models/promptkd/stage2/distillation.test.ts',
+  'test/models/promptkd/stage2/teacherCache.test.ts',
+];
+
+process.chdir(fileURLToPath(new URL('..', import.meta.url)));
+for (const file of SLOW)
+  if (!existsSync(file))
+    console.error(`scripts/check.mjs lists ${file}, which does not exist: correct the list`);
+
+const steps = [
+  ['lint', 'npm', ['run', '--silent', 'lint']],
+  ['types', 'npm', ['run', '--silent', 'typecheck']],
+  ['quick tests', 'npm', ['test', '--silent', '--', ...SLOW.flatMap((file) => ['--exclude', file])]],
+];
+const failed = steps.filter(([name, command, args]) => {
+  console.log(`== ${name}`);
+  const started = performance.now();
+  const { status } = spawnSync(command, args, {
+    stdio: 'inherit',
+    env: { PROMPTKD_ADAPTER: 'swiftshader', ...process.env },
+    shell: process.platform === 'win32',
+  });
+  console.log(`== ${name}: exit code ${status}, ${Math.round((performance.now() - started) / 1000)} s`);
+  return status !== 0;
+});
+console.log(
+  failed.length === 0 ? 'check: all passed' : `check: failed in ${failed.map(([name]) => name).join(', ')}`,
+);
+process.exit(failed.length === 0 ? 0 : 1);

@@ -1,0 +1,81 @@
+const WORKGROUP: u32 = 64u;
+const SIDE: u32 = 8u;
+const GRADIENT: bool = true;
+const SUBGROUPS: bool = false;
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+fn load_x(i: u32) -> f32 { return x[i]; }
+@group(0) @binding(1) var<storage, read> labels: array<i32>;
+fn load_labels(i: u32) -> i32 { return labels[i]; }
+@group(0) @binding(2) var<storage, read> upstream: array<f32>;
+fn load_upstream(i: u32) -> f32 { return upstream[i]; }
+@group(0) @binding(3) var<storage, read_write> dx: array<f32>;
+fn load_dx(i: u32) -> f32 { return dx[i]; }
+fn store_dx(i: u32, v: f32) { dx[i] = v; }
+struct Uniforms { ROWS: u32, WIDTH: u32, SCALE: f32 }
+@group(0) @binding(4) var<uniform> uniforms: Uniforms;
+var<workgroup> lane_values: array<vec2f, WORKGROUP>;
+var<workgroup> side_values: array<vec2f, SIDE>;
+fn workgroup_sum2(value: vec2f, lane: u32) -> vec2f {
+  lane_values[lane] = value;
+  workgroupBarrier();
+  if (lane < SIDE) {
+    var sum = lane_values[lane];
+    for (var i = 1u; i < SIDE; i++) { sum += lane_values[lane + i * SIDE]; }
+    side_values[lane] = sum;
+  }
+  workgroupBarrier();
+  var total = side_values[0];
+  for (var i = 1u; i < SIDE; i++) { total += side_values[i]; }
+  return total;
+}
+fn workgroup_max2(value: vec2f, lane: u32) -> vec2f {
+  lane_values[lane] = value;
+  workgroupBarrier();
+  if (lane < SIDE) {
+    var largest = lane_values[lane];
+    for (var i = 1u; i < SIDE; i++) { largest = max(largest, lane_values[lane + i * SIDE]); }
+    side_values[lane] = largest;
+  }
+  workgroupBarrier();
+  var result = side_values[0];
+  for (var i = 1u; i < SIDE; i++) { result = max(result, side_values[i]); }
+  return result;
+}
+fn workgroup_sum(value: f32, lane: u32) -> f32 {
+  return workgroup_sum2(vec2f(value, 0.0), lane).x;
+}
+fn workgroup_max(value: f32, lane: u32) -> f32 {
+  return workgroup_max2(vec2f(value, value), lane).x;
+}
+fn is_nan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
+fn exp_of(x: f32) -> f32 { return select(exp(x), x, is_nan(x)); }
+fn exp_of_both(x: vec2f) -> vec2f { return vec2f(exp_of(x.x), exp_of(x.y)); }
+fn exp_of_four(x: vec4f) -> vec4f {
+  return select(exp(x), x, (bitcast<vec4u>(x) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
+}
+fn log_of(x: f32) -> f32 { return select(log(x), x, is_nan(x)); }
+fn sum_under(largest: f32, sum: f32) -> f32 {
+  let bits = bitcast<u32>(largest);
+  return select(sum, bitcast<f32>(bits | 0x7fc00000u), (bits & 0x7f800000u) == 0x7f800000u);
+}
+@compute @workgroup_size(WORKGROUP)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let row = group.x + group.y * groups.x;
+  if (row >= uniforms.ROWS) { return; }
+  let base = row * uniforms.WIDTH;
+  let label = min(u32(labels[row]), uniforms.WIDTH - 1u);
+  var largest = x[base];
+  for (var i = lane; i < uniforms.WIDTH; i += WORKGROUP) { largest = max(largest, x[base + i]); }
+  largest = workgroup_max(largest, lane);
+  var sum = 0.0;
+  for (var i = lane; i < uniforms.WIDTH; i += WORKGROUP) { sum += exp_of(x[base + i] - largest); }
+  sum = workgroup_sum(sum, lane);
+  let factor = upstream[0] * uniforms.SCALE;
+  for (var i = lane; i < uniforms.WIDTH; i += WORKGROUP) {
+    dx[base + i] = factor * (exp(x[base + i] - largest) / sum - select(0.0, 1.0, i == label));
+  }
+}
