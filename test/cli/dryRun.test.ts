@@ -3,8 +3,9 @@ import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } fro
 import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { dryRun, planStep } from '../../cli/dryRun.js';
+import type { Field } from '../../cli/options/fields.js';
 import { nodePlatform } from '../../cli/platform/node.js';
-import { type Field, fieldsOf, type Stage } from '../../cli/settings.js';
+import { fieldsOf, type Stage } from '../../cli/settings.js';
 import { emojiStudent, emojiTeacher } from '../helpers/emojiData.js';
 import { temporaryFolder } from '../helpers/files.js';
 import { makeStudentRun, makeTeacherRun } from '../helpers/studentRun.js';
