@@ -1,10 +1,11 @@
 /** What a batch and an update of several batches change, followed in float64 and compared with loops; no device is needed. */
 import { describe, expect, it } from 'vitest';
+import type { GraphNode } from '../../../../engine/graph/op.js';
 import { evaluate } from '../../../../engine/graph/reference.js';
-import { type GraphNode, input, type Tensor, variable } from '../../../../engine/graph/tensor.js';
+import { input, type Tensor, variable } from '../../../../engine/graph/tensor.js';
 import { recordingOrder } from '../../../../engine/graph/traverse.js';
 import { activation } from '../../../../engine/ops/activation.js';
-import { keep } from '../../../../engine/ops/keep.js';
+import { checkpoint } from '../../../../engine/ops/checkpoint.js';
 import { multiply } from '../../../../engine/ops/multiply.js';
 import { sum } from '../../../../engine/ops/reduce.js';
 import { gradientsAndUpdate } from '../../../../models/promptkd/shared/gradientsAndUpdate.js';
@@ -52,9 +53,9 @@ const expectClose = (found: readonly number[], expected: readonly number[]) => {
 describe('the update of a batch', () => {
   it.each([{}, { accumulate: 1 }])('is SGD with its gradients: %j', (options) => {
     const { x, recorded, run, now } = linearLoss(options);
-    const { gradients, optimiser, finish, goodSteps } = recorded;
+    const { gradients, optimiser, finish, health } = recorded;
     expect(finish).toBeUndefined();
-    expect(goodSteps).toBeUndefined();
+    expect(health.goodSteps).toBeUndefined();
     expect(optimiser.state.map(({ shape }) => shape)).toEqual([x.shape]);
     for (const factor of [2, -1, 0.5])
       expectClose([...run(optimiser.updates, factor).get(gradients[0]!)!], [factor, factor, factor]);
@@ -63,7 +64,8 @@ describe('the update of a batch', () => {
 
   it('is skipped where gradients under a loss scale overflow; the scale is then halved', () => {
     const { recorded, run, now } = linearLoss({}, true);
-    const { optimiser, finish, goodSteps, gradients } = recorded;
+    const { optimiser, finish, gradients } = recorded;
+    const { goodSteps } = recorded.health;
     expect(finish).toBeUndefined();
     // The momentum; the scale, its inverse and the good steps.
     expect(optimiser.state).toHaveLength(4);
@@ -99,7 +101,8 @@ describe('the update of several batches', () => {
 
   it('is skipped where one of them overflows under a loss scale, and the totals are cleared all the same', () => {
     const { recorded, run, now } = linearLoss({ accumulate: 2 }, true);
-    const { optimiser, finish, goodSteps } = recorded;
+    const { optimiser, finish } = recorded;
+    const { goodSteps } = recorded.health;
     const [, scale] = optimiser.state;
     run(optimiser.updates, Number.POSITIVE_INFINITY);
     run(optimiser.updates, 1);
@@ -121,7 +124,7 @@ describe('the options', () => {
       /** Activations of the forward pass that the gradients read. */
       const held = (recompute: boolean) => {
         const x = variable(Float32Array.from(START), [3], 'x');
-        const loss = sum(multiply(activation(keep(x), 'gelu'), activation(keep(x), 'relu')));
+        const loss = sum(multiply(activation(checkpoint(x), 'gelu'), activation(checkpoint(x), 'relu')));
         const forward = new Set(recordingOrder([loss]));
         const { gradients } = gradientsAndUpdate(loss, [x], input([1]), { ...SGD, recompute }, half);
         const read = recordingOrder(gradients).filter((node) => forward.has(node));

@@ -5,8 +5,8 @@ import { input, scalar, variable } from '../../../../engine/graph/tensor.js';
 import { multiply } from '../../../../engine/ops/multiply.js';
 import { sum } from '../../../../engine/ops/reduce.js';
 import { accumulate as addTo } from '../../../../engine/train/optim.js';
+import { gradientsAndUpdate } from '../../../../models/promptkd/shared/gradientsAndUpdate.js';
 import {
-  recordUpdates,
   type StepGraph,
   stepRequest,
   TrainingStep,
@@ -27,7 +27,7 @@ function record({ accumulate, half = false }: Choices) {
   const squared = multiply(loss, loss);
   const options = { momentum: 0, weightDecay: 0, ...(accumulate !== undefined && { accumulate }) };
   const statistics = { tensors: [seen], updates: [addTo(seen, count, scalar(1))] };
-  const updates = recordUpdates(loss, [x], rate, options, half, statistics);
+  const updates = gradientsAndUpdate(loss, [x], rate, options, half, statistics);
   const inspected = multiply(squared, squared);
   const images = input([1, 3, 1, 1], 'images');
   const graph: StepGraph = { images, rate, loss, parts: { squared }, inspected: [inspected], ...updates };

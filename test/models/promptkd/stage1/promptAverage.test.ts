@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { write } from '../../../../engine/gpu/memory.js';
+import type { ResolvedTeacher } from '../../../../models/promptkd/shared/defaults.js';
 import { gaussianWeights, PromptAverage } from '../../../../models/promptkd/stage1/promptAverage.js';
 import { TestRandom, testGpu } from '../../../helpers/check.js';
 
@@ -37,18 +38,20 @@ describe('PromptAverage', () => {
     const gpu = await testGpu();
     const random = new TestRandom(1);
     const parameters = [random.variable([2, 3], 'text.0'), random.variable([5], 'vision.0')];
-    const average = await PromptAverage.create(gpu, parameters);
+    const [epochs, averageMean, averageDeviation] = [3, 2, 1.5];
+    const settings = { epochs, averageMean, averageDeviation } as ResolvedTeacher;
+    const average = await PromptAverage.create(gpu, parameters, settings);
     expect(average.sums.map(({ shape }) => shape)).toEqual([[2, 3], [5]]);
     const expected = parameters.map(({ size }) => new Float64Array(size));
-    for (const weight of [0.25, 0.5, 0.125]) {
+    for (const [i, weight] of gaussianWeights(epochs, averageMean, averageDeviation).entries()) {
       for (const [p, parameter] of parameters.entries()) {
         const values = random.array(parameter.size);
         write(gpu, parameter, values);
-        values.forEach((value, i) => {
-          expected[p]![i]! += weight * value;
+        values.forEach((value, j) => {
+          expected[p]![j]! += weight * value;
         });
       }
-      average.add(weight);
+      average.endEpoch(i + 1);
     }
     const found = await average.read();
     for (const [p, sums] of expected.entries()) {
