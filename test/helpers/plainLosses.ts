@@ -1,4 +1,4 @@
-/** The formulas of both stages' losses in plain float64, row by row, sharing no code with the engine (spec 1.3, 3.1 to 3.3). */
+/** The formulas of both stages' losses in plain float64, row by row, sharing no code with the engine (docs/method.md). */
 
 /** Rows of numbers. */
 export type Rows = readonly (readonly number[])[];
