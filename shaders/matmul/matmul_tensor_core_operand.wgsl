@@ -11,15 +11,15 @@ const STRIDE_$X = ACROSS_$X + 1u;
 const SHARED_$X = UNITS_$X / ACROSS_$X * STRIDE_$X;
 
 //#if ROUND_$X
-// Float32 that is rounded to float16, but only when it is staged: rounding would wait for what was fetched.
+// Float32 that is rounded to float16, but only on the way to workgroup memory: rounding would wait for what was fetched.
 alias Fetched_$X = mat2x4f;
 fn unit_$x(at: u32) -> Fetched_$X { return Fetched_$X(load_$x(at / 4u), load_$x(at / 4u + 1u)); }
-fn staged_$x(unit: Fetched_$X) -> Unit {
+fn to_shared_$x(unit: Fetched_$X) -> Unit {
   return vec4u(bitcast<vec2u>(vec4<f16>(unit[0])), bitcast<vec2u>(vec4<f16>(unit[1])));
 }
 //#else
 alias Fetched_$X = Unit;
-fn staged_$x(unit: Fetched_$X) -> Unit { return unit; }
+fn to_shared_$x(unit: Fetched_$X) -> Unit { return unit; }
 //#if FLOAT16
 fn unit_$x(at: u32) -> Fetched_$X { return $x[at / UNIT]; }
 //#else
@@ -44,5 +44,5 @@ fn fetch_$x(z: u32, first: u32, k: u32, unit: u32) -> Fetched_$X {
 
 fn store_shared_$x(begin: u32, unit: u32, value: Fetched_$X) {
   if (UNITS_$X % INVOCATIONS != 0u && unit >= UNITS_$X) { return; }
-  shared_tiles[begin + unit / ACROSS_$X * STRIDE_$X + unit % ACROSS_$X] = staged_$x(value);
+  shared_tiles[begin + unit / ACROSS_$X * STRIDE_$X + unit % ACROSS_$X] = to_shared_$x(value);
 }
