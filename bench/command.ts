@@ -1,4 +1,4 @@
-/** What the commands of the bench share. */
+/** What all measurements share: flags, adapter, report. */
 import { attachKernels } from '../cli/device/kernelStore.js';
 import type { Level } from '../engine/capabilities.js';
 import { type Gpu, openGpu } from '../engine/gpu/gpu.js';
@@ -6,6 +6,7 @@ import { type Repetition, warmUpFor } from '../engine/gpu/measure.js';
 import { environmentOf } from './environment.js';
 import { writeReport } from './results.js';
 
+/** Flags of every measurement. */
 export interface Flags {
   readonly only?: readonly string[];
   readonly shapes?: readonly string[];
@@ -15,9 +16,10 @@ export interface Flags {
   readonly level?: Level;
 }
 
+/** Prints a line of progress. */
 export const log = (text: string) => process.stderr.write(`${text}\n`);
 
-/** Whether one of `parts` (all, when there are none) is in `text`, blanks and case aside. */
+/** Whether `text` contains one of `parts`, ignoring spaces and case; true without `parts`. */
 export function has(parts: readonly string[] | undefined, text: string): boolean {
   const plain = (s: string) => s.replaceAll(' ', '').toLowerCase();
   return parts === undefined || parts.some((part) => plain(text).includes(plain(part)));
@@ -26,7 +28,7 @@ export function has(parts: readonly string[] | undefined, text: string): boolean
 /**
  * Opens the adapter, measures, and writes the report.
  *
- * @param measure may also give rows while it goes on, so that a command that is stopped keeps what it measured
+ * @param measure may store rows meanwhile with `keep`, so that a stopped command does not lose them
  */
 export async function withReport<Row>(
   name: string,
@@ -47,7 +49,7 @@ export async function withReport<Row>(
   }
 }
 
-/** How often something is timed: a sample of small kernels lasts 50 ms, and a GPU's clocks are warm before it. */
+/** How often to time something: a sample lasts at least 50 ms, and the GPU's clocks are warmed up first. */
 export const repetitionOf = (gpu: Gpu, { repeats, quick }: Pick<Flags, 'repeats' | 'quick'>): Repetition => ({
   repeats,
   leastMs: quick ? 2 : 50,

@@ -26,30 +26,31 @@ import { factor, markdownTable } from './table.js';
 /** A line of a run's `timing.jsonl`. */
 type EpochTiming = ReturnType<typeof timingRecord>;
 
+/** Times of one kind of run. */
 export interface DistillRow {
   readonly run: string;
   readonly images: string;
-  /** Threads that decode beside the main one. */
+  /** Worker threads; 0: the main thread decodes. */
   readonly workers: number;
-  /** Images that a run trains on, those of all its epochs. */
+  /** Images that a run trains on, over all epochs. */
   readonly seen: number;
   /**
-   * Of the training loop, as a run logs it: without loading the student, compiling its step and opening or writing the cache; with
-   * loading and compiling the teacher's encoder where the cache is empty.
+   * Time of the training loop as a run logs it. It excludes loading the student, compiling its step, and opening or writing the
+   * cache; with an empty cache it includes loading and compiling the teacher's encoder.
    */
   readonly timing: Timing;
-  /** Shares of the last run's time. */
+  /** Shares of the time of the last run. */
   readonly waits: EpochTiming['waits'];
-  /** Of the last step. */
+  /** Loss of the last step. */
   readonly loss: number;
 }
 
-/** A kind of run; those with the same `like` must have the same losses. */
+/** A kind of run. Runs with the same `like` must have the same losses. */
 interface Variant {
   readonly run: string;
   readonly like: string;
   readonly workers: number;
-  /** Where features of the teacher are kept; undefined: not at all. */
+  /** Folder of the teacher cache; undefined: no cache. */
   readonly cache?: (run: string) => string;
 }
 
@@ -57,9 +58,11 @@ const CLASSES = 4;
 const BATCH = 8;
 const TRAINING = { epochs: 2, batch: BATCH, visionDepth: 1 } as const;
 
+/** Runs `bench distill` and returns its report. */
 export const runDistill = (flags: Flags): Promise<string> =>
   withReport('distill', flags, (gpu) => measureDistill(gpu, flags), renderDistill);
 
+/** Formats the rows as a table. */
 export const renderDistill = (rows: readonly DistillRow[]): string =>
   markdownTable({
     head: [
@@ -112,7 +115,7 @@ async function measureDistill(gpu: Gpu, { quick, repeats }: Flags): Promise<Dist
       { run: 'images decoded by the main thread', like: 'step', workers: 0 },
       { run: 'images decoded by workers', like: 'step', workers },
       { run: 'teacher cache, empty', like: 'cache', workers, cache: (run) => join(run, 'features') },
-      // The runs that do not count fill it.
+      // The warm-up runs fill it.
       { run: 'teacher cache, full', like: 'cache', workers, cache: () => join(folder, 'features') },
     ];
     const pools = variants.map((variant) => openImagePool(nodePlatform, variant.workers));
@@ -144,7 +147,7 @@ async function measureDistill(gpu: Gpu, { quick, repeats }: Flags): Promise<Dist
     return variants.map(({ run, like, workers }, i) => {
       const { waits, losses, seen } = last[i]!;
       const same = last[variants.findIndex((other) => other.like === like)]!.losses;
-      // A time counts only with right results.
+      // A time only counts if the results are right.
       if (losses.join() !== same.join()) throw new Error(`"${run}" has other losses: ${losses} and ${same}`);
       return { run, images: PHOTOS, workers, seen, timing: timings[i]!, waits, loss: losses.at(-1)! };
     });
@@ -167,7 +170,7 @@ interface Ran {
   readonly losses: readonly number[];
 }
 
-/** What a run's logs say of it. */
+/** Reads times and losses from the logs of a run. */
 function read(run: string): Ran {
   const records = <T>(name: string) =>
     readFileSync(join(run, name), 'utf8')

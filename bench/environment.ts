@@ -1,4 +1,4 @@
-/** What a result must say about where it was made. */
+/** The environment of a measurement, which every result records. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -7,20 +7,20 @@ import { fileURLToPath } from 'node:url';
 import { DISABLED_TOGGLES, ENABLED_TOGGLES } from '../engine/gpu/adapter.js';
 import type { Gpu } from '../engine/gpu/gpu.js';
 
-/** The root of the checkout, from sources and from dist/ alike. */
+/** The root of the checkout, whether this code runs from the sources or from dist/. */
 export function rootFolder(): string {
   for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder))
     if (existsSync(join(folder, 'shaders')) && existsSync(join(folder, 'package.json'))) return folder;
 }
 
-/** The version of this package, or of one that it has installed. */
+/** The version of this package, or of an installed one. */
 export function packageVersion(name: string, folder = rootFolder()): string {
   const file =
     name === 'promptkd' ? join(folder, 'package.json') : join(folder, 'node_modules', name, 'package.json');
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }
 
-/** The commit of the checkout, with a `+` where files differ from it; of bench/gpu's kit, which is none, as it was packed. */
+/** The commit of the checkout, with a `+` if files differ from it. The kit of bench/gpu records its commit in a file. */
 function commit(): string | undefined {
   const packed = join(rootFolder(), 'COMMIT');
   if (existsSync(packed)) return readFileSync(packed, 'utf8').trim();
@@ -37,7 +37,7 @@ function commit(): string | undefined {
   }
 }
 
-/** Recorded with every result. */
+/** What every result records. */
 export interface Environment {
   readonly adapter: string;
   readonly driver: string;
@@ -51,6 +51,7 @@ export interface Environment {
   readonly processor: string;
 }
 
+/** Describes this machine and the adapter. */
 export function environmentOf(gpu: Gpu): Environment {
   const { name, driver, backend, software } = gpu.adapter;
   const processors = cpus();

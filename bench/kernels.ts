@@ -1,4 +1,4 @@
-/** `bench kernels` and `bench encoder`: measured by bench/workloads, written down here. */
+/** `bench kernels` and `bench encoder`; bench/workloads does the measuring. */
 import { encoderTable, kernelTable, peakLine, weightedLines } from '../cli/terminal/benchTables.js';
 import type { Precision } from '../models/clip/precision.js';
 import { type Flags, has, log, repetitionOf, withReport } from './command.js';
@@ -8,6 +8,7 @@ import { casesFor } from './workloads/kernelCases.js';
 import { type KernelRow, measureKernels } from './workloads/kernels.js';
 import { modelNamed } from './workloads/models.js';
 
+/** Runs `bench kernels` and returns its report. */
 export const runKernels = (flags: Flags & { readonly precision: readonly Precision[] }): Promise<string> =>
   withReport<KernelRow>(
     'kernels',
@@ -25,6 +26,7 @@ export const runKernels = (flags: Flags & { readonly precision: readonly Precisi
       [peakLine(rows), markdownTable(kernelTable(rows)), weightedLines(rows)].filter(Boolean).join('\n'),
   );
 
+/** Runs `bench encoder` and returns its report. */
 export const runEncoder = (
   flags: Flags & {
     readonly model: string;

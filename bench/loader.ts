@@ -1,4 +1,4 @@
-/** `bench loader`: how many images a second are read, decoded and given a crop, without a GPU. */
+/** `bench loader`: how many images per second are read, decoded and cropped, without a GPU. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,32 +14,36 @@ import { type Flags, withReport } from './command.js';
 import { drawPhotos, PHOTOS } from './photos.js';
 import { markdownTable } from './table.js';
 
+/** Flags of `bench loader`. */
 export interface LoaderFlags extends Flags {
-  /** Folder of images; generated ones without it. */
+  /** Folder of images (default: generated images). */
   readonly data?: string;
   readonly batch: number;
 }
 
+/** Times of one number of workers. */
 export interface LoaderRow {
   readonly images: string;
   readonly count: number;
   readonly batch: number;
-  /** Threads that decode beside the main one. */
+  /** Worker threads; 0: the main thread decodes. */
   readonly workers: number;
-  /** Of an epoch. */
+  /** Time of an epoch. */
   readonly timing: Timing;
 }
 
 const SIZE = 224;
-/** Numbers of workers to compare. */
+/** Numbers of workers that are compared. */
 const WORKERS = [0, 1, 2, 4] as const;
 
+/** Runs `bench loader` and returns its report. */
 export const runLoader = (flags: LoaderFlags): Promise<string> =>
   withReport('loader', flags, () => measureLoader(flags), renderLoader);
 
+/** Formats the rows as a table. */
 export const renderLoader = (rows: readonly LoaderRow[]): string =>
   markdownTable({
-    head: ['images', 'count', 'batch', 'workers', 'ms an epoch', 'images/s', 'samples x runs'],
+    head: ['images', 'count', 'batch', 'workers', 'ms per epoch', 'images/s', 'samples x runs'],
     rows: rows.map(({ images, count, batch, workers, timing }) => [
       images,
       String(count),
@@ -77,7 +81,7 @@ async function measureLoader({ data, batch, quick, repeats }: LoaderFlags): Prom
   }
 }
 
-/** Epochs of random crops; decoded images are not kept, so that each is decoded again. */
+/** Runs epochs of random crops. Decoded images are not cached, so each is decoded again. */
 const epochs = (platform: Platform, items: readonly ImageItem[], batch: number): Runner => ({
   async run(count) {
     const started = performance.now();

@@ -1,4 +1,4 @@
-/** Stand-ins for photographs: JPEG files of the size that Caltech-101's and ImageNet's are around. */
+/** Generated stand-ins for photographs: JPEG files of about the size of those in Caltech-101 and ImageNet. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -6,10 +6,10 @@ import { seededValues } from './workloads/values.js';
 
 const [WIDTH, HEIGHT] = [500, 375];
 
-/** What a table calls them. */
+/** Their name in tables. */
 export const PHOTOS = `generated JPEG, ${WIDTH} x ${HEIGHT}`;
 
-/** Writes `count` pictures into `folder`, which it makes: smooth shapes under some noise, others for another `first`. */
+/** Creates `folder` and writes `count` pictures into it: smooth shapes with some noise, different ones for each `first`. */
 export async function drawPhotos(folder: string, count: number, first = 0): Promise<void> {
   mkdirSync(folder, { recursive: true });
   for (let i = first; i < first + count; i++) {

@@ -1,9 +1,9 @@
-/** `bench pipelines`: how many pipelines a command makes, which on a GPU decides how long it takes to its first step. */
+/** `bench pipelines`: how many pipelines a command compiles, which on a GPU decides the time to its first step. */
 
 import { markdownTable } from './table.js';
 import { countPipelines, type PipelineRow } from './workloads/pipelines.js';
 
-/** Needs no adapter, and keeps nothing: the same everywhere. */
+/** Runs `bench pipelines`. It needs no adapter and stores nothing, as the result is the same everywhere. */
 export const runPipelines = async (): Promise<string> => renderPipelines(countPipelines());
 
 const renderPipelines = (rows: readonly PipelineRow[]): string =>

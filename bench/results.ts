@@ -1,10 +1,11 @@
-/** Result files: what was measured as JSON, and the same as a Markdown table, beside each other. */
+/** Result files: the measurements as JSON, and next to it the same as Markdown tables. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { UserError } from '../engine/errors.js';
 import { type Environment, rootFolder } from './environment.js';
 import { markdownTable } from './table.js';
 
+/** The content of a result file. */
 export interface Report<Row> {
   /** The command, such as `peers`. */
   readonly name: string;
@@ -27,8 +28,8 @@ export const defaultPath = ({ name, date, environment }: Report<unknown>): strin
 /**
  * Writes a report to `path`.json and `path`.md.
  *
- * @param render the tables of its rows
- * @param append keeps rows of the file that is there, except those that `keyOf` says are measured again
+ * @param render formats the rows as tables
+ * @param append keeps the rows of an existing file, except those with the same `keyOf` as a new one
  * @returns the Markdown text
  */
 export function writeReport<Row>(
@@ -45,7 +46,7 @@ export function writeReport<Row>(
   return text;
 }
 
-/** @throws UserError when the file there was measured with anything else, which its one heading could not say */
+/** @throws UserError if the existing file was measured in another environment, as a file has only one heading */
 function appended<Row>(path: string, report: Report<Row>, keyOf: (row: Row) => string): Report<Row> {
   if (!existsSync(`${path}.json`)) return report;
   const earlier = JSON.parse(readFileSync(`${path}.json`, 'utf8')) as Report<Row>;
@@ -54,7 +55,7 @@ function appended<Row>(path: string, report: Report<Row>, keyOf: (row: Row) => s
     if ((before.get(key) ?? value) !== value)
       throw new UserError(
         `${path}.json was measured with ${key} ${before.get(key)}, not ${value}`,
-        'give another file with --out, or leave --append out',
+        'give another --out PATH, or omit --append',
       );
   const versions = { ...earlier.environment.versions, ...report.environment.versions };
   return {
@@ -64,11 +65,11 @@ function appended<Row>(path: string, report: Report<Row>, keyOf: (row: Row) => s
   };
 }
 
-/** Each version on its own, as a call measures with some of the peers only. */
+/** Merges versions one by one, as a call may measure only some of the peers. */
 const flat = ({ versions, ...rest }: Environment): Map<string, string> =>
   new Map(Object.entries({ ...rest, ...versions }).map(([key, value]) => [key, String(value)]));
 
-/** New rows take the places of earlier ones with the same key; others follow. */
+/** New rows replace earlier ones with the same key; others are added at the end. */
 export function merge<Row>(
   earlier: readonly Row[],
   rows: readonly Row[],

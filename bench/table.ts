@@ -1,7 +1,7 @@
 /** Markdown tables. */
 import type { TableText } from '../cli/terminal/benchTables.js';
 
-/** A table in Markdown; columns after the first `text` ones are set to the right. */
+/** Formats a table in Markdown. Columns are right-aligned except for the first `text` ones. */
 export function markdownTable({ head, rows, text = 1 }: TableText): string {
   const escaped = (cell: string) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ');
   const line = (cells: readonly string[]) => `| ${cells.map(escaped).join(' | ')} |`;
@@ -9,8 +9,9 @@ export function markdownTable({ head, rows, text = 1 }: TableText): string {
   return `${[line(head), rule, ...rows.map(line)].join('\n')}\n`;
 }
 
-/** `2.41x`. */
+/** Formats a factor as `2.41x`. */
 export const factor = (value: number): string => `${value.toFixed(2)}x`;
 
+/** The geometric mean of positive values. */
 export const geometricMean = (values: readonly number[]): number =>
   Math.exp(values.reduce((sum, v) => sum + Math.log(v), 0) / values.length);

@@ -60,6 +60,11 @@ export function createProgram(): Command {
     program.commandsGroup(heading);
     for (const command of commands) command.register(program);
   }
+  // The hint of a usage error names the help of its own command.
+  for (const command of program.commands)
+    command.exitOverride((error) => {
+      throw Object.assign(error, { helpCommand: `promptkd ${command.name()} --help` });
+    });
   return program.addHelpText(
     'after',
     () =>

@@ -6,7 +6,9 @@ import { knownName } from '../models/datasets/layouts.js';
 import { readable } from '../models/fileErrors.js';
 import type { Platform } from '../models/platform.js';
 import { methodDefault } from '../models/promptkd/shared/defaults.js';
+import { lossHelp, lossWeightHelp } from '../models/promptkd/shared/losses.js';
 import {
+  type PlannedSettings,
   parseSettings,
   type StudentSettings,
   StudentSettingsSchema,
@@ -102,8 +104,8 @@ const FIELDS: Readonly<Record<Field, readonly [value: string, help: string]>> = 
   ],
   averageDeviation: ['epochs', 'standard deviation of that Gaussian'],
   temperature: ['value', 'temperature of both softmaxes'],
-  kdLoss: ['name', 'distillation loss: kl or symmetric-kl on logits, l1 or mse on unit image features'],
-  kdWeight: ['value', 'weight of the distillation loss (default: 1000; mse: 10000)'],
+  kdLoss: ['name', `distillation loss: ${lossHelp()}`],
+  kdWeight: ['value', `weight of the distillation loss (default: ${lossWeightHelp()})`],
   select: [
     'way',
     "epoch to keep: last, val (best on the validation split) or reference (best on the test set, as in the authors' " +
@@ -127,6 +129,9 @@ export interface SettingsFlags {
   readonly checkpointMinutes?: number;
   readonly strict?: boolean;
 }
+
+/** The same for a run that is planned, with the settings themselves. */
+export type PlannedFlags = Partial<SettingsFlags> & Readonly<Partial<Record<Field, unknown>>>;
 
 /** The settings of a stage. */
 export const fieldsOf = (stage: Stage): Field[] =>
@@ -172,14 +177,8 @@ export function addSettingsOptions(command: Command, stage: Stage): Command {
     .option('--strict', 'treat any broken image as an error: --max-broken 0');
   for (const field of fieldsOf(stage)) {
     const fallback = defaults[field] ?? (stage === 'teacher' ? methodDefault(field) : undefined);
-    const required = !isOptional(stage, field);
-    command.addOption(
-      settingOption(
-        stage,
-        field,
-        required ? ' (required)' : fallback === undefined ? '' : ` (default: ${fallback})`,
-      ),
-    );
+    const known = fallback === undefined ? '' : ` (default: ${fallback})`;
+    command.addOption(settingOption(stage, field, isOptional(stage, field) ? known : ' (required)'));
   }
   return command;
 }
@@ -197,10 +196,33 @@ export async function readSettings<S extends Stage>(
 ): Promise<SettingsOf<S>> {
   if (flags.out === undefined)
     throw new UserError('--out is missing', 'give --out FOLDER, the run folder to create');
-  const schema = STAGES[stage];
-  const fields = Object.keys(schema.entries);
-  const own = platform.join(flags.out, CONFIG);
-  const continued = flags.resume && (await platform.stat(own)) !== undefined;
+  return completeSettings(platform, stage, flags, STAGES[stage]);
+}
+
+/**
+ * The same for a run that is planned: it needs neither an output folder nor data.
+ *
+ * @throws UserError naming the file or flag, the field and its allowed values
+ */
+export async function readPlannedSettings<S extends Stage>(
+  platform: Platform,
+  stage: S,
+  flags: PlannedFlags,
+): Promise<PlannedSettings<SettingsOf<S>>> {
+  const schema: v.GenericSchema = v.partial(STAGES[stage] as typeof TeacherSettingsSchema, ['data']);
+  return completeSettings(platform, stage, flags, schema, 'data');
+}
+
+async function completeSettings<T extends object>(
+  platform: Platform,
+  stage: Stage,
+  flags: PlannedFlags,
+  schema: v.GenericSchema,
+  optional?: Field,
+): Promise<T> {
+  const fields = Object.keys(STAGES[stage].entries);
+  const own = flags.out === undefined ? undefined : platform.join(flags.out, CONFIG);
+  const continued = flags.resume && own !== undefined && (await platform.stat(own)) !== undefined;
   const file = flags.config ?? (continued ? own : undefined);
   const fromFile = file === undefined ? {} : await readSettingsFile(platform, stage, file);
   const flagged = { ...flags, ...(flags.strict && { maxBroken: 0 }) };
@@ -214,15 +236,14 @@ export async function readSettings<S extends Stage>(
     ...said,
   };
   for (const field of fields)
-    if (merged[field] === undefined && !isOptional(stage, field as Field))
+    if (merged[field] === undefined && field !== optional && !isOptional(stage, field as Field))
       throw new UserError(
         `--${kebab(field)} is missing: ${FIELDS[field as Field][1]}`,
-        flags.resume && !continued
+        flags.resume && own && !continued
           ? `there is no ${own} to continue from: give all settings again, and the run starts from the beginning`
           : `give --${kebab(field)} ${FIELDS[field as Field][0].toUpperCase()}, or "${field}: ..." in the file of --config`,
       );
-  const settings = parseSettings<object>(schema, merged, 'the command line') as SettingsOf<S>;
-  return inOrderOf(Object.keys(fromFile), settings);
+  return inOrderOf(Object.keys(fromFile), parseSettings(schema, merged, 'the command line') as T);
 }
 
 /** The settings of a preset, with those for the data set if it is a known one. */

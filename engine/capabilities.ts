@@ -1,11 +1,11 @@
-/** What a kernel may count on: the part of an adapter's description that decides which kernels run. Imports nothing. */
+/** The part of an adapter's description that decides which kernels run. */
 
 /** What a kernel may use: plain WGSL, subgroup built-ins, or subgroup matrices (tensor cores). */
 export type Level = 'portable' | 'subgroups' | 'matrix';
 /** Each level includes the ones before it. */
 export const LEVELS: readonly Level[] = ['portable', 'subgroups', 'matrix'];
 
-/** One size of subgroup matrices that an adapter multiplies: `[M, K]` by `[K, N]`. */
+/** A matrix size that an adapter's tensor cores multiply: `[M, K]` by `[K, N]`. */
 export interface SubgroupMatrixConfig {
   /** Type of the operands, `f32`, `f16`, ... */
   readonly componentType: string;
@@ -16,14 +16,14 @@ export interface SubgroupMatrixConfig {
   readonly K: number;
 }
 
-/** What kernels are chosen by. */
+/** What an adapter offers to kernels. */
 export interface Capabilities {
   readonly f16: boolean;
   readonly subgroups: boolean;
   /** Smallest and largest number of invocations in a subgroup. */
   readonly subgroupSize?: readonly [number, number];
   readonly subgroupMatrix: readonly SubgroupMatrixConfig[];
-  /** A kernel may say which of several subgroup sizes it wants. */
+  /** Whether a kernel can request one of several subgroup sizes. */
   readonly subgroupSizeControl?: boolean;
   /** Bytes of workgroup memory that a kernel may have. */
   readonly workgroupMemory: number;
@@ -32,12 +32,12 @@ export interface Capabilities {
   /** Compute units, as far as the adapter's name tells (units.ts). */
   readonly units?: number;
   readonly timestamps: boolean;
-  /** The adapter runs on the CPU: a barrier costs more than many loads, and neighbours share no memory transaction. */
+  /** The adapter runs on the CPU, where a barrier costs more than many loads and memory accesses are not coalesced. */
   readonly software: boolean;
   readonly level: Level;
 }
 
-/** Lanes of the subgroups that a kernel on subgroup matrices runs in, and whether it must say so: where there are several sizes. */
+/** The subgroup size for kernels on subgroup matrices, and whether they must request it because the adapter has several. */
 export function matrixSubgroup({ subgroupSize, subgroupSizeControl }: Capabilities): {
   readonly LANES: number;
   readonly PINNED: boolean;
@@ -45,3 +45,14 @@ export function matrixSubgroup({ subgroupSize, subgroupSizeControl }: Capabiliti
   const [smallest, largest] = subgroupSize ?? [32, 32];
   return { LANES: largest, PINNED: smallest !== largest && subgroupSizeControl === true };
 }
+
+/** What every WebGPU adapter can do, for schedules without a device: no float16, no subgroups, no tensor cores. */
+export const PORTABLE: Capabilities = {
+  f16: false,
+  subgroups: false,
+  subgroupMatrix: [],
+  workgroupMemory: 32768,
+  timestamps: false,
+  software: false,
+  level: 'portable',
+};

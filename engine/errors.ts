@@ -1,5 +1,5 @@
 /**
- * A mistake in what the user gave (a file, a setting, a shape), as opposed to a bug of ours.
+ * A mistake in the input (a file, a setting, a shape), as opposed to a bug.
  * The command line prints it without a stack trace and exits with code 2.
  *
  * @param message what is wrong, naming the file and the field
@@ -14,7 +14,7 @@ export class UserError extends Error {
   }
 }
 
-/** A file that cannot be written: nobody's mistake in the input, so the command line exits with code 1. */
+/** A file that cannot be written. The input is not at fault, so the command line exits with code 1. */
 export class OutputError extends UserError {
   constructor(message: string, hint: string, options?: { readonly cause?: unknown }) {
     super(message, hint);
@@ -23,13 +23,13 @@ export class OutputError extends UserError {
   }
 }
 
-/** What is known of memory that did not suffice, in bytes. */
+/** Memory in bytes that was needed and available when an allocation failed. */
 export interface MemoryNeed {
-  /** On the device in all, with what was there already. */
+  /** Total on the device, including what was allocated before. */
   readonly needed: number;
-  /** Of that, what the device took before it refused. */
+  /** Of that, what could be allocated. */
   readonly available: number;
-  /** The largest buffer that the adapter allows, where it was that which was too small. */
+  /** The largest buffer that the adapter allows, if that was the limit. */
   readonly largest?: number;
 }
 

@@ -1,4 +1,4 @@
-/** The examples of all operations: what checks of kernels try and what checks of shaders compile. */
+/** The examples of all operations (ops/example.ts), for checks of kernels and shaders. */
 
 import type { Tensor } from './graph/tensor.js';
 import { type Example, Examples } from './ops/example.js';
@@ -9,12 +9,12 @@ import * as train from './train/index.js';
 
 export type { Example } from './ops/example.js';
 
-/** Records every example of every operation, optimisers' included. */
+/** Records the examples of all operations, including optimisers. */
 export const everyExample = (): Example[] =>
   [...Object.values(ops), ...Object.values(train)].flatMap((value: unknown) =>
     value instanceof Examples ? value.record() : [],
   );
 
-/** The gradients of the sum of an example's output, one a parameter. */
+/** Gradients of the sum of an example's output, one per parameter. */
 export const gradientsOf = ({ output, parameters }: Example): Tensor[] =>
   output && parameters.length > 0 ? grad(sum(output), parameters) : [];

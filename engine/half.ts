@@ -1,4 +1,4 @@
-/** Float16 as the host sees it: its 16 bits. Node 20 has no array type for it. */
+/** Float16 on the host, as its 16 bits: Node 20 has no array type for it. */
 
 /** Float32 bits, without the sign: of 2^-14, the smallest normal float16; from where on rounding gives infinity; of infinity. */
 const SMALLEST_NORMAL = 0x38800000;
@@ -16,9 +16,9 @@ export interface RoundedHalves {
 export const toHalf = (values: Float32Array): Uint16Array => roundHalves(values).halves;
 
 /**
- * The same, and what was too large. By integers: hundreds of millions of weights are rounded before
- * the first step, and arithmetic on numbers takes 50 times as long. 13 bits of the fraction go, the exponent's bias falls by 112,
- * and a carry out of the fraction rightly counts up the exponent.
+ * Rounds like `toHalf`, and reports what was too large. Uses integer arithmetic, which is 50 times as fast: hundreds of millions of
+ * weights are rounded before the first step. The fraction loses 13 bits, the exponent's bias falls by 112, and a carry out of the
+ * fraction correctly increments the exponent.
  */
 export function roundHalves(values: Float32Array): RoundedHalves {
   const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
@@ -51,7 +51,7 @@ function subnormal(size: number): number {
   return (fraction + (1 << (shift - 1)) - 1 + ((fraction >>> shift) & 1)) >>> shift;
 }
 
-/** Exact. */
+/** Float16 bits to float32, exactly. */
 export function fromHalf(halves: Uint16Array): Float32Array {
   const table = halfTable();
   const out = new Float32Array(halves.length);
@@ -61,7 +61,7 @@ export function fromHalf(halves: Uint16Array): Float32Array {
 
 let table: Float32Array | undefined;
 
-/** All 65,536 half-precision numbers: a look-up a value beats bit tricks and is exact by construction. */
+/** All 65,536 float16 numbers: a table look-up is faster than bit operations, and exact by construction. */
 function halfTable(): Float32Array {
   if (table) return table;
   table = new Float32Array(65536);

@@ -5,7 +5,7 @@
  * makes everything that a device needs, and `plan.run()` replays it.
  */
 
-export type { Capabilities, Level, SubgroupMatrixConfig } from './capabilities.js';
+export { type Capabilities, type Level, PORTABLE, type SubgroupMatrixConfig } from './capabilities.js';
 export { type MemoryNeed, OutOfMemoryError, OutputError, UserError } from './errors.js';
 export { type Example, everyExample, gradientsOf } from './examples.js';
 export {

@@ -1,6 +1,6 @@
 /**
  * How many compute units an adapter has (streaming multiprocessors, compute units, Xe cores, GPU cores). WebGPU does not tell, so
- * it is looked up by the adapter's name. Which tile suits a product depends on how evenly tiles fill the units (product/rules.ts);
+ * it is looked up by the adapter's name. Which tile suits a matmul depends on how evenly tiles fill the units (kernels/matmul/rules.ts);
  * a wrong number costs time, never a result.
  */
 
@@ -68,7 +68,7 @@ const BY_NAME: readonly (readonly [name: RegExp, units: number])[] = [
   [/\bArc\b/i, 8],
 ];
 
-/** What a card of a vendor is likely to have: one of its middle class. */
+/** A typical number for a vendor: that of a mid-range card. */
 const BY_VENDOR: readonly (readonly [vendor: RegExp, units: number])[] = [
   [/nvidia/i, 60],
   [/amd|radeon|advanced micro/i, 40],

@@ -14,7 +14,9 @@ export type { RgbImage } from './images/types.js';
 export type { Job, ProgressBar } from './job.js';
 export type { Platform } from './platform.js';
 export { type ClassVectors, readClassVectors } from './promptkd/classVectors/classVectors.js';
-export { loadPlainClip, loadTeacher, makeClassVectors } from './promptkd/files/loadTeacher.js';
+export { makeClassVectors } from './promptkd/classVectors/makeClassVectors.js';
+export { loadPlainClip } from './promptkd/files/loadPlainClip.js';
+export { loadTeacher } from './promptkd/files/loadTeacher.js';
 export { type Accuracy, accuracy, harmonicMean } from './promptkd/shared/evaluate.js';
 export {
   parseSettings,
@@ -23,10 +25,11 @@ export {
   type TeacherSettings,
   TeacherSettingsSchema,
 } from './promptkd/shared/settings.js';
+export { TrainingStep } from './promptkd/shared/trainingStep.js';
 export { runTeacher } from './promptkd/stage1/run.js';
-export { TeacherStep } from './promptkd/stage1/step.js';
+export { teacherGraph } from './promptkd/stage1/step.js';
 export { runStudent } from './promptkd/stage2/run.js';
-export { StudentStep } from './promptkd/stage2/step.js';
+export { studentGraph } from './promptkd/stage2/step.js';
 export { Classifier } from './promptkd/use/classifier.js';
 export { type ExportOptions, exportRun } from './promptkd/use/exportRun.js';
 export { type Preset, parsePreset } from './reproduce/preset.js';

@@ -1,9 +1,9 @@
-/** What a long job needs from its surroundings: a device, files, and someone who shows how far it is. */
+/** What a long job is given: a device, files, and someone who shows how far it is. */
 import type { Gpu } from '../engine/index.js';
 import type { Precision } from './clip/precision.js';
 import type { Platform } from './platform.js';
 
-/** A progress bar on its way. */
+/** Shows how far a part of a job is. */
 export interface ProgressBar {
   /** `done` of the total given to `begin`; `note` is shown beside it. */
   update(done: number, note?: string): void;
@@ -20,7 +20,7 @@ export interface StopRequest {
   stopped(line: string): Error;
 }
 
-/** Device, files, and ways to tell the user something. */
+/** A long job: everything outside of it that it uses. */
 export interface Job {
   readonly gpu: Gpu;
   readonly platform: Platform;

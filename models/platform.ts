@@ -1,5 +1,5 @@
 /**
- * The one door between the models and the machine: files, hashes and image decoding.
+ * The interface between the models and the machine: files, hashes and image decoding.
  * `engine/` and `models/` import nothing from Node; `cli/platform/` fills this in.
  */
 
@@ -41,13 +41,13 @@ export interface Platform {
   realPath(path: string): Promise<string>;
   /**
    * Bytes `[offset, offset + length)` of a file, or all of it. Throws `UserError` when it cannot be read, and before
-   * opening it when it is no file: a pipe would wait for ever, a device never end.
+   * opening it when it is no file: a pipe would block forever, and a device has no end.
    */
   read(path: string, offset?: number, length?: number): Promise<Uint8Array>;
   /**
-   * Float32 values of a file, little-endian from byte `offset` on, rounded to float16 beside the main thread's work.
+   * Float32 values of a file, little-endian from byte `offset` on, rounded to float16 off the main thread.
    *
-   * @param sum whether the CRC-32 of the bytes that were read is wanted too
+   * @param sum whether to return the CRC-32 of the bytes as well
    */
   readHalves?(
     path: string,
@@ -55,9 +55,15 @@ export interface Platform {
     count: number,
     sum?: boolean,
   ): Promise<RoundedHalves & { readonly crc32?: number }>;
+  /** Bytes of a file with their CRC-32, taken beside the main thread's work. Throws as `read` does. */
+  readSummed?(
+    path: string,
+    offset: number,
+    length: number,
+  ): Promise<{ readonly bytes: Uint8Array; readonly crc32?: number }>;
   /** The first `length` bytes of a file, or all of a shorter one. Throws as `read` does. */
   readStart(path: string, length: number): Promise<Uint8Array>;
-  /** UTF-8, or UTF-16 where a byte order mark says so; the mark is left out. Here a pipe of the shell's may be given too. */
+  /** UTF-8, or UTF-16 where a byte order mark says so; the mark is left out. Accepts pipes too, as a shell passes them. */
   readText(path: string): Promise<string>;
   /** Entries of a folder sorted by name in ASCII order; hidden ones (leading dot) are left out. */
   list(folder: string): Promise<FileEntry[]>;
@@ -69,8 +75,7 @@ export interface Platform {
   /** Adds a line to a small file (metrics), in the same way. */
   append(path: string, line: string): Promise<void>;
   /**
-   * Removes what killed processes have left of files that they were writing in `folder` (not below it), but nothing that this
-   * process is writing. Returns the names.
+   * Removes temporary files that killed processes left in `folder` (not below it). Returns their names.
    */
   removeLeftovers?(folder: string): Promise<string[]>;
   makeFolder(path: string): Promise<void>;
@@ -78,8 +83,8 @@ export interface Platform {
   /** Removes a folder that is empty, and nothing else. */
   removeEmpty?(folder: string): Promise<void>;
   /**
-   * Makes a folder this process's own, and the folder itself where it is not there; returns what gives it back. A dead owner's lock
-   * is taken over. Throws `UserError` naming an owner that is alive.
+   * Locks a folder for this process, creating it if needed, and returns the function that unlocks it. Takes over the lock of a dead
+   * process. Throws `UserError` naming a live owner.
    */
   lock?(folder: string): Promise<() => Promise<void>>;
   /** Joins path parts with the platform's separator. */
@@ -91,11 +96,11 @@ export interface Platform {
   /**
    * SHA-256 of a file's content (streamed), lower-case hex.
    *
-   * @param options `keep`: of a large file, beside other work, and from an earlier time as long as the file has not changed;
-   *   without it the file is read, which finds what a disk has spoilt too
+   * @param options `keep`: hash large files in the background, and reuse the hash as long as the file has not changed; without it the
+   *   file is read again, which also detects a damaged disk
    */
   sha256(path: string, options?: { readonly keep?: boolean }): Promise<string>;
-  /** CRC-32 as ZIP defines it, going on from that of the bytes before; where the machine has a fast one. */
+  /** CRC-32 as ZIP defines it, continuing from that of the preceding bytes, if the machine has a fast one. */
   crc32?(data: Uint8Array, previous?: number): number;
   /** SHA-256 of bytes, lower-case hex. */
   sha256Bytes(data: Uint8Array): Promise<string>;
@@ -103,19 +108,19 @@ export interface Platform {
    * Decodes an image file as Pillow's `Image.open(path).convert("RGB")` does: EXIF orientation ignored,
    * alpha dropped, palettes, grey and CMYK converted. Throws `BrokenImage` when it is no image, or larger than Pillow reads.
    *
-   * @param hash whether the file's SHA-256 is wanted too
+   * @param hash whether to return the file's SHA-256 as well
    */
   decodeImage(path: string, hash?: boolean): Promise<DecodedFile>;
-  /** The same for a short use of the image, with bounded memory for all that are in use at a time. */
+  /** The same for a short use; bounds the memory of all images in use at a time. */
   useImage?: UseImage;
   /**
    * `prepareFile` (images/prepare.ts) in one of several workers; absent where there are none. Same results, same errors.
    */
   prepareImage?(request: PrepareRequest): Promise<PreparedFile>;
-  /** How many there are. */
+  /** The number of image workers. */
   readonly imageWorkers?: number;
-  /** Name and version of what decodes images: another one may give slightly other pixels. */
+  /** Name and version of the image decoder; another may decode slightly different pixels. */
   readonly imageDecoder?: string;
-  /** A folder for what can be made again. */
+  /** A folder for caches. */
   readonly cacheFolder?: string;
 }

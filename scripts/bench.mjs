@@ -1,4 +1,4 @@
-/** `npm run bench -- …`: builds, chooses the adapter before Vulkan is loaded as the command line does, and starts bench/. */
+/** `npm run bench -- …`: builds, chooses the adapter before Vulkan is loaded, like the command line, and starts bench/. */
 import { execSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 

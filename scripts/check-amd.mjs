@@ -1,13 +1,13 @@
 /**
- * `npm run check:amd`: compiles every kernel for five AMD chips, from GCN 5 to RDNA 4, with Mesa's own compiler and without such
- * a chip, and says what each needs: registers, memory, waves a SIMD, cycles. Fails where a kernel is refused, where one spills
- * registers, and where the portable attention leaves room for too few waves. Needs Mesa 25 (scripts/install-lavapipe.sh) and a C
- * compiler; without them it is skipped.
+ * `npm run check:amd`: compiles every kernel for five AMD chips, from GCN 5 to RDNA 4, with Mesa's compiler, which needs no such
+ * chip, and reports registers, memory, waves per SIMD and cycles. Fails if a kernel does not compile or spills registers, or if the
+ * portable attention leaves room for too few waves. Needs Mesa 25 (scripts/install-lavapipe.sh) and a C compiler; skipped without
+ * them.
  *
- *   --all           a row for each kernel on each chip
- *   --json FILE     every figure
- *   --chips A,B     some of the chips
- *   --only REGEX    the kernels whose names match
+ *   --all           print one row per kernel and chip
+ *   --json FILE     write all figures
+ *   --chips A,B     only these chips
+ *   --only REGEX    only kernels whose names match
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -20,8 +20,8 @@ import { read } from './amd/statistics.mjs';
 import { summary } from './summary.mjs';
 
 /**
- * What the driver calls a chip, and the waves a SIMD that the portable attention must leave room for. On GCN eight waves would have
- * 32 registers each, fewer than a lane's tile of sums and the operands of one step.
+ * The driver's name of each chip, and how many waves per SIMD the portable attention must leave room for. On GCN, eight waves would
+ * leave 32 registers each, fewer than a lane's accumulator tile and the operands of one step need.
  */
 const CHIPS = {
   vega20: { generation: 'GCN 5', leastWaves: 2 },
@@ -55,7 +55,7 @@ function stop(counts, reason) {
 }
 const skip = (reason) => stop({ passed: 0, failed: 0, skipped: 1 }, `nothing was compiled: ${reason}`);
 
-/** Where the Vulkan loader finds Mesa's driver for AMD; undefined where it is not installed. */
+/** The manifest of Mesa's driver for AMD; undefined if it is not installed. */
 function findDriver() {
   const icds = '/usr/share/vulkan/icd.d';
   try {
@@ -66,7 +66,7 @@ function findDriver() {
   }
 }
 
-/** The library to preload, or undefined where there is no C compiler. */
+/** Builds the library to preload; undefined without a C compiler. */
 function buildLibrary() {
   const library = join(folder, 'null-call.so');
   for (const compiler of ['cc', 'gcc', 'clang']) {
@@ -86,7 +86,7 @@ if (!driver) skip('Mesa is not installed (scripts/install-lavapipe.sh does it on
 const library = buildLibrary();
 if (!library) skip('there is no C compiler');
 
-/** Compiles everything for one chip. */
+/** Compiles all kernels for one chip. */
 function compile(chip) {
   const env = {
     ...process.env,
@@ -108,7 +108,7 @@ function compile(chip) {
   );
 }
 
-/** What is wrong with a kernel; undefined where nothing is. */
+/** The fault of a kernel, or undefined. */
 function faultOf({ chip, kernel, error, ...figures }) {
   if (error !== undefined) return error;
   if (figures.vgprs === undefined) return 'the driver gave no statistics';
@@ -122,7 +122,7 @@ function faultOf({ chip, kernel, error, ...figures }) {
 
 const counts = { passed: 0, failed: 0, skipped: 0 };
 const rows = [];
-// Two at a time: a chip's kernels are compiled one after another.
+// Two chips at a time; the kernels of one chip are compiled one after the other.
 const waiting = [...chips];
 const results = new Map();
 await Promise.all(
@@ -152,15 +152,15 @@ if (options.json) writeFileSync(options.json, `${JSON.stringify(rows, undefined,
 if (options.all) console.log(`\n${table(rows)}`);
 else {
   const byWaves = worst(rows).sort((a, b) => a.waves - b.waves || b.cycles - a.cycles);
-  console.log('\nThe worst of every figure on all chips, by kernel; those of fewest waves a SIMD first:\n');
+  console.log('\nThe worst figures over all chips, by kernel; fewest waves per SIMD first:\n');
   console.log(
     table(byWaves.slice(0, 24), ['kernel', 'vgprs', 'sgprs', 'spills', 'scratch', 'lds', 'waves', 'cycles']),
   );
   console.log(
-    `\n${Math.max(0, byWaves.length - 24)} more have as many waves or more (--all shows every row)`,
+    `\n${Math.max(0, byWaves.length - 24)} more kernels with at least as many waves (--all shows all rows)`,
   );
 }
-if (faults.length > 0) console.log('\nNot as it should be:');
+if (faults.length > 0) console.log('\nFaults:');
 for (const { chip, kernel, fault } of faults) console.log(`  ${chip}: ${kernel}\n    ${fault}`);
 if (rows.length === 0 && counts.failed === 0) counts.failed = 1;
 stop(counts);

@@ -1,4 +1,4 @@
-/** Run by check-shaders.mjs under Deno: compiles the variants of one JSON file, writes the results to another. */
+/** Run by check-shaders.mjs under Deno: compiles the variants in one JSON file and writes the results to another. */
 /* global Deno */
 const [input, output] = Deno.args;
 const variants = JSON.parse(await Deno.readTextFile(input));

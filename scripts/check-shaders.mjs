@@ -1,6 +1,6 @@
 /**
- * `npm run check:shaders`: compiles every shader variant with Tint (Dawn's null backend: no adapter needed) and every
- * portable one with Naga (Deno).
+ * `npm run check:shaders`: compiles every shader variant with Tint (Dawn's null backend, which needs no adapter) and every portable
+ * one with Naga (Deno).
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ import { openGpu } from '../dist/engine/gpu/gpu.js';
 import { summary } from './summary.mjs';
 
 const counts = { passed: 0, failed: 0, skipped: 0 };
-/** Adds `{name, error?, skipped?}` results up and prints those that are not fine. */
+/** Counts `{name, error?, skipped?}` results and prints errors and skips. */
 function tally(compiler, results) {
   for (const { name, error, skipped } of results) {
     counts[error ? 'failed' : skipped ? 'skipped' : 'passed']++;
@@ -38,12 +38,12 @@ async function compileWithDawn(variants) {
   return results;
 }
 
-/** Where npm put Deno's binary; undefined when the package or its binary for this system is not installed. */
+/** The path of Deno's binary; undefined if the package, or its binary for this system, is not installed. */
 function findDeno() {
   try {
     const home = dirname(createRequire(import.meta.url).resolve('deno/package.json'));
     const command = join(home, process.platform === 'win32' ? 'deno.exe' : 'deno');
-    // The binary is put in place by the package's install script; without that, its launcher does the same.
+    // The package's install script puts the binary in place; if it did not run, the launcher does the same.
     return existsSync(command) ? [command] : [process.execPath, join(home, 'bin.cjs')];
   } catch {
     return undefined;

@@ -1,4 +1,4 @@
-/** Writes shaders/generated.ts: every shaders/FOLDER/NAME.wgsl as a string by its NAME, so that the engine needs no file access. */
+/** Writes shaders/generated.ts, which maps NAME to the text of shaders/FOLDER/NAME.wgsl, so that the engine needs no file access. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 
@@ -9,8 +9,8 @@ const files = readdirSync(root, { recursive: true }).filter((file) => file.endsW
 const sources = new Map();
 for (const file of files) {
   const name = basename(file, '.wgsl');
-  if (sources.has(name)) throw new Error(`shaders/${file}: there is another shader of this name`);
-  // A checkout with CRLF line ends must give the same text.
+  if (sources.has(name)) throw new Error(`shaders/${file}: another shader has the same name`);
+  // A checkout with CRLF line endings must give the same text.
   const code = readFileSync(new URL(file.replaceAll('\\', '/'), root), 'utf8').replaceAll('\r\n', '\n');
   sources.set(name, `  ${JSON.stringify(name)}: ${JSON.stringify(code)},\n`);
 }
@@ -26,5 +26,5 @@ try {
 } catch {
   current = undefined;
 }
-// Only when changed: a watching compiler or test runner would start over otherwise.
+// Only write changes, or a watching compiler or test runner would start over.
 if (current !== text) writeFileSync(target, text);

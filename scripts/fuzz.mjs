@@ -1,7 +1,7 @@
 /**
- * `npm run fuzz [-- ROUNDS [FIRST_SEED]]`: damaged inputs of every kind, 10,000 of each unless told otherwise, with the most
- * time and memory that one of them took: checkpoints of every format, what runs write, settings, lists and tokenizers.
- * A seed that fails is named and can be run alone: `npm run fuzz -- 1 SEED`.
+ * `npm run fuzz [-- ROUNDS [FIRST_SEED]]`: reads damaged inputs of every kind, 10,000 of each by default: checkpoints of every
+ * format, files of runs, settings, lists and tokenizers. Reports the largest time and memory of one input. A failure names its
+ * seed, which can be run alone: `npm run fuzz -- 1 SEED`.
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';

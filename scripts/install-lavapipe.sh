@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs Mesa's software Vulkan driver (lavapipe) from Debian's backports suite: the stable suite's is too old for Dawn.
-# The suite is added beside the entry that is already there, so that the machine keeps using its own mirror.
+# Installs Mesa's software Vulkan driver (lavapipe) from Debian's backports, because the stable suite's is too old for Dawn.
+# The backports suite is added next to the existing entry, so that the machine keeps using its own mirror.
 set -eu
 
 fail() {
@@ -13,11 +13,11 @@ fail() {
 [ "${ID:-}" = debian ] && [ -n "${VERSION_CODENAME:-}" ] || fail "only Debian is supported, this is ${ID:-unknown}"
 [ "$(id -u)" = 0 ] || fail 'needs root'
 
-# 25 and later serve Dawn; the first number of the version decides.
+# Dawn needs version 25 or later; compare the major version.
 version=$(dpkg-query -W -f '${db:Status-Status} ${Version}' mesa-vulkan-drivers 2>/dev/null || true)
 major=$(printf '%s' "${version#installed }" | sed -n 's/^\([0-9]*\)\..*/\1/p')
 if [ "${version%% *}" = installed ] && [ "${major:-0}" -ge 25 ] && dpkg-query -W libvulkan1 >/dev/null 2>&1; then
-  echo "install-lavapipe: mesa-vulkan-drivers ${version#installed } is there already"
+  echo "install-lavapipe: mesa-vulkan-drivers ${version#installed } is already installed"
   exit 0
 fi
 
@@ -25,7 +25,7 @@ suite="$VERSION_CODENAME-backports"
 folder=/etc/apt/sources.list.d
 target="$folder/promptkd-backports"
 
-# deb822: the first stanza with the release itself among its Suites, with that field replaced.
+# deb822 format: copy the first stanza that has the release among its Suites, with that field replaced.
 from_deb822() {
   awk -v RS= -v codename="$VERSION_CODENAME" -v suite="$suite" '
     {
@@ -43,7 +43,7 @@ from_deb822() {
     }' "$1"
 }
 
-# One line: `deb [options] URI suite components`.
+# One-line format: `deb [options] URI suite components`.
 from_list() {
   awk -v codename="$VERSION_CODENAME" -v suite="$suite" '
     $1 == "deb" {
@@ -52,7 +52,7 @@ from_list() {
 }
 
 if grep -rqsw -- "$suite" /etc/apt/sources.list "$folder"; then
-  echo "install-lavapipe: $suite is among the sources already"
+  echo "install-lavapipe: $suite is already among the sources"
 else
   for file in "$folder"/*.sources /etc/apt/sources.list "$folder"/*.list; do
     [ -r "$file" ] || continue
@@ -73,7 +73,7 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 DEBIAN_FRONTEND=noninteractive
 export DEBIAN_FRONTEND
-# A broken source of something else must not stop this one; the installation tells whether it worked.
+# Ignore errors of other sources; the installation below shows whether this worked.
 apt-get update >"$log" 2>&1 || true
 apt-get install -y --no-install-recommends -t "$suite" mesa-vulkan-drivers libvulkan1 >>"$log" 2>&1 ||
   fail "apt-get could not install from $suite: $(grep '^E:' "$log" | head -n 1)"

@@ -1,10 +1,10 @@
 #!/bin/sh
 # scripts/mesa-matrix.sh COMMAND...: runs a command with Node on the lavapipe of Mesa 26, the only software adapter with subgroup
-# matrices (8 x 8 x 8, float16 in, float32 out), so that the kernels for tensor cores run where there is no GPU:
+# matrices (8 x 8 x 8, float16 in, float32 out), so that tensor-core kernels can be tested without a GPU:
 #   scripts/mesa-matrix.sh npm test -- test/engine/kernels
 #
-# Nothing is installed on the machine, and no root is needed. The packages of Debian 13 and its backports, C library included, are
-# unpacked into the cache folder once (some 300 MB), beside a copy of this Node that looks for its libraries there.
+# Needs no root and installs nothing on the machine. Packages of Debian 13 and its backports, including the C library, are unpacked
+# into the cache folder once (some 300 MB), together with a copy of this Node that loads its libraries from there.
 set -eu
 
 fail() {
@@ -19,7 +19,7 @@ release=trixie
 folder="${XDG_CACHE_HOME:-$HOME/.cache}/promptkd/mesa-matrix"
 libraries="$folder/usr/lib/x86_64-linux-gnu"
 
-# The mirror that the machine has its own packages from.
+# The mirror that this machine uses.
 mirror() {
   for file in /etc/apt/sources.list.d/*.sources /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
     [ -r "$file" ] || continue
@@ -39,20 +39,20 @@ unpack() {
   for suite in "$release" "$release-backports" bookworm; do
     echo "deb [signed-by=$keys arch=amd64] $uri $suite main"
   done >"$work/sources.list"
-  # A package system of its own, in which nothing is installed yet: so every dependency is fetched.
+  # A separate, empty package database, so that every dependency is downloaded.
   set -- -q -o Dir::State::lists="$work/lists" -o Dir::State::status="$work/status" \
     -o Dir::Cache::archives="$work/archives" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= \
     -o Dir::Etc::sourcelist="$work/sources.list" -o Dir::Etc::sourceparts=- -o APT::Sandbox::User= -o Debug::NoLocking=1
   log="$work/log"
   apt-get "$@" update >"$log" 2>&1 || fail "apt-get could not read $release: $(grep '^E:' "$log" | head -n 1)"
-  # patchelf 0.18 of Debian 13 leaves a Node that crashes; 0.14 of Debian 12 does not.
+  # With patchelf 0.18 of Debian 13 the patched Node crashes; 0.14 of Debian 12 works.
   apt-get "$@" install -y --download-only --no-install-recommends -t "$release-backports" \
     mesa-vulkan-drivers libvulkan1 libstdc++6 'patchelf=0.14.*' >>"$log" 2>&1 ||
     fail "apt-get could not fetch Mesa: $(grep '^E:' "$log" | head -n 1)"
   rm -rf "$folder.part"
   mkdir -p "$folder.part"
   for package in "$work"/archives/*.deb; do dpkg-deb -x "$package" "$folder.part"; done
-  # The driver's place in full, as the loader would look for its name among the machine's libraries.
+  # The full path of the driver, because the loader would look for a bare name among the machine's libraries.
   sed "s#\"library_path\": *\"[^\"]*/\{0,1\}\(libvulkan_lvp.so\)\"#\"library_path\": \"$libraries/\1\"#" \
     "$folder.part/usr/share/vulkan/icd.d/lvp_icd.json" >"$folder.part/lavapipe.json"
   rm -rf "$folder"
@@ -64,7 +64,7 @@ unpack() {
 loader="$folder/usr/lib64/ld-linux-x86-64.so.2"
 [ -x "$loader" ] || unpack
 
-# A copy for each Node. Its own search path, not LD_LIBRARY_PATH: other programs keep the machine's libraries.
+# One copy per Node. It has its own search path instead of LD_LIBRARY_PATH, so that other programs keep the machine's libraries.
 copy="$folder/node/$(node --version)"
 if [ ! -x "$copy/node" ]; then
   mkdir -p "$copy"

@@ -1,6 +1,6 @@
 /**
- * `npm test [-- files and vitest options]`: builds, finds an adapter as the command line does, runs vitest, and ends
- * with `tests: N passed, N failed`.
+ * `npm test [-- files and vitest options]`: builds, chooses an adapter like the command line, runs vitest, and ends with
+ * `tests: N passed, N failed`.
  */
 import { execSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -16,7 +16,7 @@ try {
   stop('the build failed');
 }
 
-// The adapter must be in the environment before the test processes start, so it cannot be left to the tests.
+// The adapter must be in the environment before the test processes start.
 const { adapterEnvironment, MARKER } = await import('../dist/cli/platform/relaunch.js');
 const added = await adapterEnvironment(process.env.PROMPTKD_ADAPTER).catch((error) =>
   stop(`${error.message}\nhint: ${error.hint}`),
@@ -39,12 +39,12 @@ try {
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
-// A run that broke outside a test, or found none, is a failure all the same.
+// A run that broke outside a test, or found no test, failed too.
 if (counts.failed === 0 && (vitest.status !== 0 || counts.passed === 0)) counts.failed = 1;
 console.log(summary(counts));
 process.exit(counts.failed === 0 ? 0 : 1);
 
-/** Ends before any test could run, which counts as a failure. */
+/** Ends before any test ran, which counts as a failure. */
 function stop(message) {
   console.error(`error: ${message}`);
   console.log(summary({ passed: 0, failed: 1 }));
@@ -52,7 +52,7 @@ function stop(message) {
 }
 
 function count(report) {
-  // A file that does not even load has no tests in it, but counts as one that failed.
+  // A file that does not load reports no tests, but counts as a failed one.
   const broken = report.testResults.filter((f) => f.status === 'failed' && f.assertionResults.length === 0);
   return {
     passed: report.numPassedTests,

@@ -1,6 +1,6 @@
 /**
- * `npm run torture [-- TEST... --count N --seed S --json FILE]`: what training runs, files and devices must survive, with many
- * cases of each. Ends with one table, and with 1 where a test missed a case. `npm test` has a short form of each.
+ * `npm run torture [-- TEST... --count N --seed S --json FILE]`: many cases of each failure that runs, files and devices must
+ * survive. Ends with a table, and with exit code 1 if a case failed. `npm test` runs a short form of each.
  */
 import { execSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,25 +11,25 @@ import { Command } from 'commander';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 
-/** `count`: cases of the full form. `files`: where its tests are, if not in a file of its name; `count` rounds of each then, `together` in one row. */
+/** `count`: cases of the full form. `files`: the test files, if not one of the same name; each runs `count` rounds, `together` in one row. */
 const TESTS = [
   {
     name: 'kills',
     count: 100,
-    reach: 'both stages and reproduce, killed again and again and resumed: the same bits',
+    reach: 'both stages and reproduce, killed repeatedly and resumed: the same bits',
   },
   { name: 'device', count: 30, reach: 'the device destroyed at a random step: the same bits' },
-  { name: 'writes', count: 10_000, reach: 'every write of a run refused in each way: readable, and resumed' },
+  { name: 'writes', count: 10_000, reach: 'every write of a run fails in each way: readable, and resumed' },
   {
     name: 'flips',
     count: 1000,
-    reach: 'one bit of every kind of file that is written: noticed, or no effect',
+    reach: 'one flipped bit in every kind of written file: noticed, or no effect',
   },
   { name: 'nan', count: 200, reach: 'NaN and Inf in weights, prompts, vectors and checkpoints: named' },
   {
     name: 'mutants',
     count: 10_000,
-    reach: 'inputs of every kind, damaged: a message or a right answer',
+    reach: 'damaged inputs of every kind: a message or a right answer',
     files: [
       'test/properties/checkpoints.test.ts',
       'test/properties/files.test.ts',
@@ -41,8 +41,7 @@ const TESTS = [
     name: 'long',
     count: 5000,
     reach: 'memory, device memory and handles as they were at step 500',
-    // glibc gives back what is free, and V8 keeps no more for young objects than it has at first: what a process has is what
-    // it needs.
+    // glibc returns free memory and V8 does not grow its young generation, so that a process only holds what it needs.
     env: {
       MALLOC_ARENA_MAX: '1',
       MALLOC_TRIM_THRESHOLD_: '65536',
@@ -53,7 +52,7 @@ const TESTS = [
   {
     name: 'hub',
     count: 1,
-    reach: 'a server that lies to pull: refused, nothing written elsewhere',
+    reach: 'pull from a lying server: refused, nothing written elsewhere',
     files: ['test/cli/lyingHub.test.ts'],
     together: true,
   },
@@ -66,10 +65,10 @@ const TESTS = [
   .filter(({ files }) => files.length > 0);
 
 const program = new Command('torture')
-  .argument('[test...]', 'which of them (default: all)')
-  .option('--count <n>', 'cases of each, in place of their own numbers', parsePositive)
-  .option('--seed <n>', "the first case's; a failure names its own", parsePositive, 1)
-  .option('--json <file>', 'where to keep the outcomes')
+  .argument('[test...]', 'tests to run (default: all)')
+  .option('--count <n>', 'cases of each test (default: see below)', parsePositive)
+  .option('--seed <n>', 'seed of the first case; a failure names its own', parsePositive, 1)
+  .option('--json <file>', 'also write the outcomes as JSON')
   .addHelpText(
     'after',
     `\nTests:\n${TESTS.map(({ name, count, reach }) => `  ${name.padEnd(8)} ${String(count).padStart(6)}  ${reach}`).join('\n')}`,
@@ -77,7 +76,7 @@ const program = new Command('torture')
   .parse();
 const { count, seed, json } = program.opts();
 for (const name of program.args)
-  if (!TESTS.some((test) => test.name === name)) program.error(`no test called ${name}: see --help`);
+  if (!TESTS.some((test) => test.name === name)) program.error(`there is no test ${name}, see --help`);
 const chosen = TESTS.filter(({ name }) => program.args.length === 0 || program.args.includes(name));
 
 execSync('npm run build --silent', { stdio: 'inherit' });
@@ -123,7 +122,7 @@ const outcomes = chosen.map((test) => {
     .filter(({ title }) => !told.some(({ name }) => title === name))
     .map((one) => outcomeOf(one, Number(rounds)));
   const parts = [...told, ...(test.together ? [sumOf(test.name, others)] : others)];
-  // A test that ended without an outcome has missed all of it.
+  // A test that ends without an outcome has failed.
   if (parts.length === 0)
     parts.push({ name: test.name, tried: 0, passed: 0, failures: ['it ended without an outcome'] });
   return { ...test, seconds, parts, missed: status !== 0 };
@@ -140,7 +139,7 @@ const rows = outcomes.flatMap(({ seconds, parts }) =>
   ]),
 );
 for (const { name, failures } of outcomes.flatMap(({ parts }) => parts))
-  for (const failure of failures.slice(0, 20)) console.log(`missed: ${name}, ${failure}`);
+  for (const failure of failures.slice(0, 20)) console.log(`failed: ${name}, ${failure}`);
 console.log(`\n${formatTable(['test', 'tried', 'passed', 'seconds', ''], rows)}`);
 if (json !== undefined) writeFileSync(json, `${JSON.stringify(outcomes, null, 2)}\n`);
 process.exit(outcomes.some(({ missed }) => missed) ? 1 : 0);
@@ -150,7 +149,7 @@ function testsOf(results) {
   return JSON.parse(readFileSync(results, 'utf8')).testResults.flatMap((file) => file.assertionResults);
 }
 
-/** Of a test that knows nothing of `TORTURE_REPORT`: it tries its rounds one after another and ends with the first that fails. */
+/** The outcome of a test without `TORTURE_REPORT`: it runs its rounds in order and ends with the first failure. */
 function outcomeOf({ fullName, status, failureMessages }, rounds) {
   const passed = status === 'passed';
   const name = fullName.replace(/:? \d+ mutations.*$/, '');
@@ -168,6 +167,7 @@ function sumOf(name, parts) {
 }
 
 function parsePositive(text) {
-  if (!/^\d{1,9}$/.test(text) || Number(text) === 0) program.error(`${text} is no whole number from 1`);
+  if (!/^\d{1,9}$/.test(text) || Number(text) === 0)
+    program.error(`${text} is not a whole number, 1 or more`);
   return Number(text);
 }

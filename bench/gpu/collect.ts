@@ -1,6 +1,6 @@
 /**
- * `node collect.js PARTS OUT`: after each step of bench/gpu/run.sh, puts every JSON file of PARTS into one, OUT/results.json, and
- * writes PARTS/comparison.md, what of it can be compared.
+ * `node collect.js PARTS OUT`, called after each step of bench/gpu/run.sh: merges the JSON files in PARTS into OUT/results.json and
+ * writes the comparison so far to PARTS/comparison.md.
  */
 import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -10,7 +10,7 @@ interface Part<Row> {
   readonly rows?: readonly Row[];
 }
 
-/** A limit ends programs and this list at any moment: nobody may find half a file. */
+/** Writes atomically, because a time limit may end this program at any moment. */
 function replace(path: string, text: string): void {
   writeFileSync(`${path}.part`, text);
   renameSync(`${path}.part`, path);
@@ -24,10 +24,10 @@ for (const file of readdirSync(folder)
   try {
     parts[basename(file, '.json')] = JSON.parse(readFileSync(join(folder, file), 'utf8'));
   } catch {
-    process.stderr.write(`${file} is incomplete and left out\n`);
+    process.stderr.write(`skipped ${file}, which is incomplete\n`);
   }
 
-/** The rows of every part whose name begins so: `step-f16` and `step-f32`. */
+/** The rows of all parts whose name starts with `prefix`, such as `step-f16` and `step-f32` for `step`. */
 const rowsOf = <Row>(prefix: string): Row[] =>
   Object.entries(parts)
     .filter(([name]) => name.startsWith(prefix))

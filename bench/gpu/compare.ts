@@ -1,4 +1,4 @@
-/** Tables of ours beside PyTorch's and onnxruntime's, from the files that bench/gpu/run.sh leaves; matched by what was computed. */
+/** Tables that compare this project with PyTorch and onnxruntime, from the files of bench/gpu/run.sh. */
 import { number } from '../../cli/terminal/numbers.js';
 import type { PeerRow } from '../peers/compare.js';
 import { factor, markdownTable } from '../table.js';
@@ -11,9 +11,9 @@ export interface TorchRow {
   readonly kind: 'step' | 'gemm' | 'attention' | 'encoder';
   readonly dtype: 'f32' | 'f16';
   readonly ms: number;
-  /** Of products: rows, depth, columns; of attention: batch, heads, tokens, columns of a head. */
+  /** For matmuls: rows, depth, columns; for attention: batch, heads, tokens, columns per head. */
   readonly sizes?: readonly number[];
-  /** Of products: the second matrix as models store weights, or as their gradient needs it. */
+  /** For matmuls: layout of the second matrix, as weights are stored (nt) or as their gradient needs it (nn). */
   readonly layout?: 'nt' | 'nn';
   readonly direction?: 'forward' | 'backward';
   readonly model?: string;
@@ -31,10 +31,10 @@ type StepTime = Pick<StepRow, 'stage' | 'mode' | 'models' | 'batch' | 'classes' 
 type KernelTime = Pick<KernelRow, 'family' | 'name' | 'dtype' | 'flops'> & { timing: { median: number } };
 type PeerTime = Pick<PeerRow, 'case' | 'contender'> & { timing?: { median: number } };
 
-/** How many times longer `theirs` takes. */
+/** How many times longer `theirs` takes, as text. */
 const ratio = (theirs: number, ours: number) => factor(theirs / ours);
 
-/** Of the models' stage-2 step, whatever is called `quick` there: a step is compared only with one of the same models. */
+/** Compares stage-2 steps of the same models and sizes. */
 export function stepTable(ours: readonly StepTime[], torch: readonly TorchRow[]): string {
   const rows = ours
     .filter(({ stage, mode }) => stage === 2 && mode === undefined)
@@ -66,12 +66,13 @@ export function stepTable(ours: readonly StepTime[], torch: readonly TorchRow[])
   });
 }
 
-/** `forward 8 x 12 x 197 x 64` or `dqkv 1576 x 2304 x 768`: the first word and the numbers. */
+/** Splits `forward 8 x 12 x 197 x 64` or `dqkv 1576 x 2304 x 768` into the word and the sizes. */
 function named(name: string): { readonly word: string; readonly sizes: string } {
   const [, word, sizes] = /^(.*?) ?(\d+(?: x \d+)*)$/.exec(name) ?? ['', name, ''];
   return { word: word!, sizes: sizes! };
 }
 
+/** Compares matmul and attention kernels of the same sizes. */
 export function kernelTable(ours: readonly KernelTime[], torch: readonly TorchRow[]): string {
   const keyOf = (row: TorchRow) =>
     [row.kind, row.layout ?? row.direction, row.sizes?.join(' x '), row.dtype].join();
@@ -84,7 +85,7 @@ export function kernelTable(ours: readonly KernelTime[], torch: readonly TorchRo
     return other ? [{ kernel, other }] : [];
   });
   if (rows.length === 0) return '';
-  // Both by our count of operations, as only that is the same work.
+  // Use our count of operations for both, so that the rates compare the same work.
   const rate = (flops: number, ms: number) => (flops > 0 ? number(flops / ms / 1e9) : '');
   return markdownTable({
     head: [
@@ -100,7 +101,7 @@ export function kernelTable(ours: readonly KernelTime[], torch: readonly TorchRo
   });
 }
 
-/** onnxruntime's time stands beside the float32 encoder, and its ratio is to what took turns with it. */
+/** Compares image encoders. onnxruntime's time is shown with the float32 encoder, relative to the run that alternated with it. */
 export function encoderTable(
   ours: readonly EncoderTime[],
   torch: readonly TorchRow[],

@@ -1,6 +1,6 @@
 /**
- * Gives libraries that are written for browsers the `navigator.gpu` they expect: Dawn, with the toggles and the adapter that
- * this project uses.
+ * Provides `navigator.gpu` for libraries that are written for browsers: Dawn with the toggles and the adapter that this project
+ * uses.
  */
 import { dawnFlags } from '../../engine/gpu/adapter.js';
 
@@ -9,10 +9,14 @@ interface Dawn {
   readonly globals: object;
 }
 
-/** Dawn's instance: the process crashes when it is garbage collected. */
+/** Dawn's instance. It is kept because the process crashes when it is garbage collected. */
 let instance: GPU | undefined;
 
-/** @param adapter the whole name of the adapter */
+/**
+ * Sets `navigator.gpu`.
+ *
+ * @param adapter the whole name of the adapter
+ */
 export async function provideGpu(adapter: string | undefined): Promise<GPU> {
   const dawn = (await import('webgpu')) as unknown as Dawn;
   Object.assign(globalThis, dawn.globals);
@@ -22,7 +26,7 @@ export async function provideGpu(adapter: string | undefined): Promise<GPU> {
   return instance;
 }
 
-/** Dawn refuses views of shared memory, which a WebAssembly heap with threads is: such data is copied first. */
+/** Copies data in shared memory before it is written to a buffer: Dawn refuses it, but WebAssembly heaps with threads are shared. */
 export function copySharedWrites(): void {
   const { GPUQueue } = globalThis as unknown as { GPUQueue: { prototype: GPUQueue } };
   const { writeBuffer } = GPUQueue.prototype;
@@ -44,7 +48,7 @@ export function copySharedWrites(): void {
   };
 }
 
-/** Iterator helpers that Node 20 lacks and jax-js uses. */
+/** Adds the iterator helpers that jax-js uses and Node 20 lacks. */
 export function polyfillIterators(): void {
   const prototype = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]())) as Record<
     string,

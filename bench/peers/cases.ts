@@ -1,18 +1,22 @@
-/** What is compared: the work, its inputs (seeded, so that every process makes the same), and float64 results to check against. */
+/** The cases that are compared: their sizes and their inputs, which are seeded so that every process has the same. */
 import { seededValues } from '../workloads/values.js';
 
+/** A piece of work that every library does. */
 export type PeerCase =
   | { readonly kind: 'gemm'; readonly m: number; readonly k: number; readonly n: number }
   | { readonly kind: 'attention'; readonly batch: number; readonly heads: number; readonly tokens: number }
   | { readonly kind: 'layerNorm' | 'softmax' | 'gelu'; readonly rows: number; readonly width: number }
   | { readonly kind: 'encoder'; readonly batch: number }
   | { readonly kind: 'training'; readonly rows: number; readonly width: number; readonly classes: number }
-  /** 16 additions: what a run costs whatever it computes. */
+  /** 16 additions, which measures the fixed cost of a run. */
   | { readonly kind: 'floor' };
 
+/** Columns of an attention head. */
 export const HEAD = 64;
+/** Added to the variance in layer normalisation. */
 export const EPSILON = 1e-5;
 
+/** The name of a case in tables. */
 export function nameOf(work: PeerCase): string {
   switch (work.kind) {
     case 'gemm':
@@ -36,7 +40,7 @@ export function nameOf(work: PeerCase): string {
 
 const gemm = (m: number, k: number, n: number): PeerCase => ({ kind: 'gemm', m, k, n });
 
-/** The comparison of the README: shapes of ViT-B/16 at batch 8 and ViT-L/14 at batch 4. */
+/** The cases of the published comparison: shapes of ViT-B/16 at batch 8 and ViT-L/14 at batch 4. */
 export const CASES: readonly PeerCase[] = [
   { kind: 'floor' },
   gemm(1576, 768, 768),
@@ -55,7 +59,7 @@ export const CASES: readonly PeerCase[] = [
   { kind: 'training', rows: 256, width: 768, classes: 1024 },
 ];
 
-/** The same kinds at sizes that take no time: to see that everything runs, and for tests. */
+/** The same kinds at tiny sizes, for `--quick` and for tests. */
 export const QUICK_CASES: readonly PeerCase[] = [
   { kind: 'floor' },
   gemm(96, 64, 128),
@@ -66,7 +70,7 @@ export const QUICK_CASES: readonly PeerCase[] = [
   { kind: 'training', rows: 16, width: 64, classes: 48 },
 ];
 
-/** Values of an input of a case, row-major. */
+/** The inputs of a case, row-major. */
 export const inputsOf = {
   gemm: ({ m, k, n }: { m: number; k: number; n: number }) => ({
     a: seededValues(1, m * k),
@@ -96,7 +100,7 @@ export const inputsOf = {
   floor: () => seededValues(18, 16),
 };
 
-/** `[rows, columns]` as `[columns, rows]`. */
+/** Transposes `[rows, columns]` to `[columns, rows]`. */
 export function transpose(values: Float32Array, rows: number, columns: number): Float32Array {
   const result = new Float32Array(values.length);
   for (let i = 0; i < rows; i++)
@@ -104,7 +108,7 @@ export function transpose(values: Float32Array, rows: number, columns: number): 
   return result;
 }
 
-/** Queries, keys or values (`part` 0, 1, 2) out of `inputsOf.attention`: `[batch, tokens, heads * 64]`. */
+/** Queries, keys or values (`part` 0, 1, 2) of `inputsOf.attention`, `[batch, tokens, heads * 64]`. */
 export function partOf(qkv: Float32Array, heads: number, part: number): Float32Array {
   const width = heads * HEAD;
   const result = new Float32Array(qkv.length / 3);
@@ -113,7 +117,7 @@ export function partOf(qkv: Float32Array, heads: number, part: number): Float32A
   return result;
 }
 
-/** `[batch, tokens, heads * 64]` as `[batch, heads, tokens, 64]`. */
+/** Rearranges `[batch, tokens, heads * 64]` to `[batch, heads, tokens, 64]`. */
 export function headMajor(values: Float32Array, batch: number, heads: number, tokens: number): Float32Array {
   const result = new Float32Array(values.length);
   for (let i = 0; i < values.length; i += HEAD)
@@ -121,7 +125,7 @@ export function headMajor(values: Float32Array, batch: number, heads: number, to
   return result;
 }
 
-/** Where element `i` of `[batch, tokens, heads, 64]` lies in `[batch, heads, tokens, 64]`. */
+/** The index in `[batch, heads, tokens, 64]` of element `i` of `[batch, tokens, heads, 64]`. */
 export function headMajorIndex(i: number, _batch: number, heads: number, tokens: number): number {
   const column = i % HEAD;
   const head = Math.floor(i / HEAD) % heads;
@@ -130,7 +134,7 @@ export function headMajorIndex(i: number, _batch: number, heads: number, tokens:
   return ((sequence * heads + head) * tokens + token) * HEAD + column;
 }
 
-/** Number of results; of training: of dW1, the gradient that everything else leads to. */
+/** Number of results; for training those of dW1, the gradient that depends on everything else. */
 export function resultSize(work: PeerCase): number {
   switch (work.kind) {
     case 'gemm':
@@ -148,7 +152,7 @@ export function resultSize(work: PeerCase): number {
   }
 }
 
-/** Multiplications and additions, where they are what the work is made of. */
+/** Floating-point operations; undefined if they do not dominate the work. */
 export function flopsOf(work: PeerCase): number | undefined {
   switch (work.kind) {
     case 'gemm':
@@ -157,7 +161,7 @@ export function flopsOf(work: PeerCase): number | undefined {
       return 4 * work.batch * work.heads * work.tokens ** 2 * HEAD;
     case 'training': {
       const { rows, width, classes } = work;
-      // Both products forward; backward dW1, dW2 and the gradient in between: x needs none.
+      // Two matmuls forward; backward dW1, dW2 and the gradient in between. x needs no gradient.
       return 2 * rows * width * (2 * width + 3 * classes);
     }
     default:

@@ -11,15 +11,16 @@ import { Contender } from './contender.js';
 import { installPeers } from './install.js';
 import { renderPeers } from './render.js';
 
+/** Flags of `bench peers`. */
 export interface PeerFlags {
   readonly only?: readonly string[];
   readonly shapes?: readonly string[];
   readonly peers?: readonly string[];
-  /** Batches of the encoder's case. */
+  /** Batch sizes of the encoder. */
   readonly batches: readonly number[];
   readonly repeats: number;
   readonly quick?: boolean;
-  /** Of ours. */
+  /** Level of our own kernels. */
   readonly level?: Level;
   readonly out?: string;
   readonly append?: boolean;
@@ -33,10 +34,14 @@ function chosen({ only, shapes, quick, batches }: PeerFlags): PeerCase[] {
   );
   const cases = known.filter((work) => has(only, work.kind) && has(shapes, nameOf(work).replaceAll(' ', '')));
   if (cases.length === 0)
-    throw new UserError('no case fits --only and --shapes', `there is: ${known.map(nameOf).join('; ')}`);
+    throw new UserError(
+      'no case matches --only and --shapes',
+      `choose among: ${known.map(nameOf).join('; ')}`,
+    );
   return cases;
 }
 
+/** Runs `bench peers` and returns its report. */
 export async function runPeers(flags: PeerFlags): Promise<string> {
   const cases = chosen(flags);
   installPeers();
@@ -45,9 +50,9 @@ export async function runPeers(flags: PeerFlags): Promise<string> {
   const environment = environmentOf(gpu);
   gpu.destroy();
   const team: Contender[] = [];
-  // onnxruntime-node cannot be told which adapter to take.
+  // onnxruntime-node has no option to choose the adapter.
   const free = process.env.PROMPTKD_ADAPTER !== undefined && (await listAdapters()).length > 1;
-  if (free) log('onnxruntime-node is left out: it would choose among several adapters by itself');
+  if (free) log('onnxruntime-node is skipped, as it would choose another adapter');
   const specs = contenders(environment.adapter, flags.level).filter(
     ({ id }) =>
       id === 'ours' ||
@@ -72,7 +77,7 @@ export async function runPeers(flags: PeerFlags): Promise<string> {
     for (const work of cases) {
       log(nameOf(work));
       rows.push(...(await compare(team, work, repetition, log)));
-      // After every case: a call that is stopped keeps what it measured.
+      // Write after every case, so that a stopped command keeps its results.
       const report = { name: 'peers', date, environment: { ...environment, versions }, rows };
       const append = flags.append ? { keyOf } : undefined;
       text = writeReport(report, renderPeers, { out: flags.out, append });

@@ -1,6 +1,6 @@
 /**
- * Ours and the peers on the same work, in processes of their own on the same adapter. In each round every one of them takes
- * its turn; a time counts only if the results that were computed in that time agree with a float64 reference.
+ * Times this project and its peers on the same work, each in its own process on the same adapter. They take turns in every round.
+ * A time only counts if the results computed in that time agree with a float64 reference.
  */
 import type { Level } from '../../engine/capabilities.js';
 import { type Repetition, runsFor, summarise, type Timing } from '../../engine/gpu/measure.js';
@@ -9,7 +9,7 @@ import { Contender, type ContenderSpec } from './contender.js';
 import { PROBE } from './onnxModels.js';
 import { expectedAt, placesOf, relativeError } from './oracle.js';
 
-/** A row of the results: one way of one library to do a case. */
+/** A row of the results: one variant of one library for a case. */
 export interface PeerRow {
   readonly case: string;
   readonly kind: PeerCase['kind'];
@@ -17,16 +17,17 @@ export interface PeerRow {
   readonly variant: string;
   readonly date: string;
   readonly flops?: number;
-  /** Absent when it failed, see `failure`. */
+  /** Absent if it failed, see `failure`. */
   readonly timing?: Timing;
   /** Relative error (L2) against the reference. */
   readonly error?: number;
   readonly failure?: string;
 }
 
+/** Identifies a row: it replaces an earlier one with the same key. */
 export const keyOf = (row: PeerRow): string => [row.case, row.contender, row.variant].join('\n');
 
-/** Who takes part on the adapter of that name. */
+/** The libraries that take part on the adapter of this name. */
 export function contenders(adapter: string, level?: Level): ContenderSpec[] {
   return [
     { id: 'ours', program: 'ours', arguments: level ? [level] : [] },
@@ -37,12 +38,12 @@ export function contenders(adapter: string, level?: Level): ContenderSpec[] {
   ];
 }
 
-/** The judge of what is too much for a float64 reference here. */
+/** The reference for work that is too large for our float64 reference. */
 const JUDGE: ContenderSpec = { id: 'onnxruntime-node cpu', program: 'onnxruntimeNode', arguments: ['cpu'] };
 
-/** Float32 sums of this length differ in their last digits; wrong results differ by far more. */
+/** Float32 sums of these lengths differ in their last digits; wrong results differ by far more. */
 const TOLERANCE = 2e-4;
-/** onnxruntime's fused attention on WebGPU is some per cent off on software adapters; it takes part, with its error shown. */
+/** onnxruntime's fused attention on WebGPU is off by some per cent on software adapters. It takes part, and its error is shown. */
 const FUSED_TOLERANCE = 0.15;
 const toleranceOf = (contender: string, variant: string) =>
   contender.startsWith('onnxruntime') && variant.startsWith('fused') ? FUSED_TOLERANCE : TOLERANCE;
@@ -61,7 +62,7 @@ interface Entrant {
   readonly samples: number[];
 }
 
-/** Measures `work` with everyone; whoever fails gets a row that says how. */
+/** Measures `work` with all libraries. One that fails gets a row with the failure. */
 export async function compare(
   team: readonly Contender[],
   work: PeerCase,
@@ -99,7 +100,7 @@ export async function compare(
         const error = relativeError(values, expected.values);
         const entrant = { contender, variant, error, runs: 1, samples: [] };
         demand(error, entrant);
-        // `prepare` ran once already, so this one is warm; a short one is taken again, as the first still varies.
+        // `prepare` has already run once, so this run is warm. Short runs are repeated, as the first still varies.
         let warm = await sample(entrant, expected);
         if (warm < repetition.leastMs) warm = await sample(entrant, expected);
         entrant.runs = runsFor(warm, repetition);
@@ -127,7 +128,7 @@ export async function compare(
   return [...rows, ...failures];
 }
 
-/** Milliseconds a run; refuses a time in which wrong results were computed. */
+/** Milliseconds per run. Throws if the results are wrong. */
 async function sample(entrant: Entrant, { probe }: Expected): Promise<number> {
   const { contender, variant, runs } = entrant;
   const answer = await contender.ask({ do: 'run', variant, count: runs });

@@ -1,19 +1,21 @@
-/** One of the processes that are compared, as the bench sees it. */
+/** One of the compared processes. */
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { type AnswerTo, Client, type Description, type Question } from './protocol.js';
 
+/** How to start a process. */
 export interface ContenderSpec {
   readonly id: string;
-  /** File in children/, without extension. */
+  /** Name of a file in children/, without extension. */
   readonly program: string;
   readonly arguments: readonly string[];
 }
 
-/** A first dispatch compiles for many seconds in some libraries; whoever needs longer than this hangs. */
+/** Some libraries compile for many seconds at their first dispatch, but a process that needs longer than this hangs. */
 const PATIENCE_MS = 240_000;
 
+/** A running process that answers questions. */
 export class Contender {
   private constructor(
     readonly spec: ContenderSpec,
@@ -42,6 +44,7 @@ export class Contender {
     }
   }
 
+  /** Asks a question. Kills the process if it does not answer in time. */
   ask<Q extends Question>(question: Q): Promise<AnswerTo<Q>> {
     return patiently(this.client.ask(question), this.spec.id, this.kill);
   }

@@ -1,11 +1,11 @@
 /**
- * Writes ONNX models: the protocol buffer encoding of the few messages that a graph of ours needs. Field numbers are those of
- * onnx.proto (ir_version 10).
+ * Writes ONNX models: a protocol buffer encoder for the few messages that our graphs need. Field numbers follow onnx.proto
+ * (ir_version 10).
  */
 
 type Bytes = Uint8Array;
 
-/** 7 bits a byte, lowest first; a set high bit says that more follow. */
+/** A varint: 7 bits per byte, lowest first; a set high bit means that more bytes follow. */
 function varint(value: number | bigint): Bytes {
   let rest = BigInt.asUintN(64, BigInt(value));
   const bytes: number[] = [];
@@ -36,7 +36,7 @@ function float32(field: number, value: number): Bytes {
   return concat([tag(field, 5), raw]);
 }
 
-/** Whole numbers are `INT`, `{ float }` is `FLOAT`, lists are `INTS`. */
+/** An attribute: whole numbers are `INT`, `{ float }` is `FLOAT`, lists are `INTS`. */
 export type Attribute = number | { readonly float: number } | readonly number[];
 
 function attribute(name: string, value: Attribute): Bytes {
@@ -45,26 +45,30 @@ function attribute(name: string, value: Attribute): Bytes {
   return concat([text(1, name), ...value.map((v) => integer(8, v)), integer(20, 7)]);
 }
 
+/** An operation of a graph. */
 export interface OnnxNode {
   readonly op: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly attributes?: Readonly<Record<string, Attribute>>;
-  /** `com.microsoft` for onnxruntime's own operators; ONNX's without. */
+  /** `com.microsoft` for onnxruntime's own operators (default: ONNX). */
   readonly domain?: string;
 }
 
+/** A constant. */
 export interface OnnxTensor {
   readonly name: string;
   readonly shape: readonly number[];
   readonly data: Float32Array | BigInt64Array;
 }
 
+/** An input or output of a graph. */
 export interface OnnxValue {
   readonly name: string;
   readonly shape: readonly number[];
 }
 
+/** A graph. */
 export interface OnnxGraph {
   readonly nodes: readonly OnnxNode[];
   readonly initializers: readonly OnnxTensor[];
@@ -100,7 +104,7 @@ const value = ({ name, shape }: OnnxValue): Bytes =>
     message(2, message(1, integer(1, FLOAT), message(2, ...shape.map((n) => message(1, integer(1, n)))))),
   ]);
 
-/** A ModelProto with operator set 20 of ONNX and 1 of com.microsoft. */
+/** Encodes a ModelProto with operator set 20 of ONNX and 1 of com.microsoft. */
 export function encodeModel({ nodes, initializers, inputs, outputs }: OnnxGraph): Uint8Array {
   const graph = [
     ...nodes.map((n) => bytes(1, node(n))),

@@ -1,17 +1,18 @@
 /**
- * The cases as ONNX graphs. Single operations take their operands as initializers, so that a run uploads nothing; every
- * graph ends in `probe`, the last 16 results, which is all that a timed run fetches.
+ * The cases as ONNX graphs. Single operations have their operands as initializers, so that a run uploads nothing. Every graph has
+ * the output `probe`, the last 16 results, which is all that a timed run fetches.
  */
 
 import { expectedShapes } from '../../models/clip/config.js';
-import { KNOWN_MODELS } from '../../models/promptkd/shared/shapes.js';
+import { KNOWN_MODELS } from '../../models/clip/knownModels.js';
 import { randomWeight } from '../workloads/values.js';
 import { EPSILON, HEAD, headMajor, inputsOf, type PeerCase, partOf, resultSize, transpose } from './cases.js';
 import { encodeModel, type OnnxGraph, type OnnxNode, type OnnxTensor } from './onnx.js';
 
+/** Number of results that a timed run fetches. */
 export const PROBE = 16;
 
-/** How a case may be written; the first is what the case is named for. */
+/** The ways to write a case; the first is the natural one. */
 export function onnxVariants(work: PeerCase): string[] {
   switch (work.kind) {
     case 'attention':
@@ -25,12 +26,13 @@ export function onnxVariants(work: PeerCase): string[] {
   }
 }
 
+/** A case as an ONNX model. */
 export interface CaseModel {
   readonly bytes: Uint8Array;
   readonly feeds: readonly { readonly name: string; readonly shape: number[]; readonly data: Float32Array }[];
-  /** Results are `[batch, heads, tokens, 64]` where other implementations have `[batch, tokens, heads * 64]`. */
+  /** Whether results are `[batch, heads, tokens, 64]` instead of `[batch, tokens, heads * 64]`. */
   readonly headMajor: boolean;
-  /** Nothing but one or a few operations on constants: optimising would compute it at load time. */
+  /** Whether the graph only has constants, so that graph optimisation would compute it at load time. */
   readonly constant: boolean;
 }
 
@@ -45,6 +47,7 @@ const real = (name: string, shape: readonly number[], data: Float32Array): OnnxT
   data,
 });
 
+/** Builds the ONNX model of a case. */
 export function caseModel(work: PeerCase, variant: string): CaseModel {
   if (work.kind === 'encoder') return encoderModel(work.batch, variant === onnxVariants(work)[0]);
   const { nodes, tensors, shape, headMajor: major = false } = operation(work, variant);
@@ -95,7 +98,7 @@ function operation(work: PeerCase, variant: string): Operation {
       }
       const shape = [batch, heads, tokens, HEAD];
       const split = (values: Float32Array) => headMajor(values, batch, heads, tokens);
-      // Keys come transposed and queries scaled, so that nothing but the two products and the softmax is timed.
+      // Keys are transposed and queries scaled beforehand, so that only the two matmuls and the softmax are timed.
       const keys = split(k);
       const transposed = new Float32Array(keys.length);
       for (let i = 0; i < keys.length; i += tokens * HEAD)
@@ -291,5 +294,5 @@ function encoderModel(batch: number, fused: boolean): CaseModel {
   };
 }
 
-/** Number of the first place that `probe` shows, in the order of `resultSize`. */
+/** Index of the first result in `probe`. */
 export const probeStart = (work: PeerCase): number => resultSize(work) - PROBE;

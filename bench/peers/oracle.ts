@@ -1,5 +1,4 @@
-/** Float64 results of a case at some places: what every process must agree with before its time counts. */
-
+/** Float64 reference results of a case at some indices. A time only counts if a process agrees with them. */
 import { evaluate } from '../../engine/graph/reference.js';
 import { activationValue } from '../../engine/kernels/activations.js';
 import { grad } from '../../engine/train/autograd.js';
@@ -91,7 +90,7 @@ function attentionAt(
   return result / sum;
 }
 
-/** Places to compare: spread over the results by a step that shares no factor with usual sizes, first and last included. */
+/** The indices to compare: spread over the results by an odd step, with the first and the last one. */
 export function placesOf(size: number, count = 128): number[] {
   if (size <= count) return Array.from({ length: size }, (_, i) => i);
   const step = Math.floor(size / count) | 1;
@@ -99,7 +98,7 @@ export function placesOf(size: number, count = 128): number[] {
   return [...places, size - 1];
 }
 
-/** L2 norm of the difference against the expected one's; infinite when a value is not a number or missing. */
+/** L2 norm of the difference, relative to that of the expected values; infinite if a value is NaN or missing. */
 export function relativeError(found: readonly number[], expected: readonly number[]): number {
   if (found.length !== expected.length) return Number.POSITIVE_INFINITY;
   let [difference, norm] = [0, 0];

@@ -1,35 +1,38 @@
 /**
- * How the bench talks with the processes that it compares: one JSON object a line, a question on stdin and its answer on stdout.
- * Lines on stdout that are no answers are what a library printed; they come with the next answer, as Dawn reports
- * invalid use in this way and nothing that was invalid may be timed.
+ * The protocol between the bench and the compared processes: one JSON object per line, questions on stdin and answers on stdout.
+ * Other lines on stdout were printed by a library. They are examined with the next answer, because Dawn reports invalid use in this
+ * way, and invalid work must not be timed.
  */
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import type { PeerCase } from './cases.js';
 
+/** What a process says about itself. */
 export interface Description {
   readonly name: string;
   readonly versions: Readonly<Record<string, string>>;
-  /** As the library names it; absent where it does not tell. */
+  /** Name of the adapter; absent if the library does not tell. */
   readonly adapter?: string;
 }
 
+/** What the bench asks a process. */
 export type Question =
   | { readonly do: 'describe' }
-  /** The ways in which this process does a case; empty when it does not. */
+  /** The variants of a case that this process implements. */
   | { readonly do: 'variants'; readonly work: PeerCase }
-  /** Makes everything that `run` needs, runs once, and gives the results at `places`. */
+  /** Prepares a variant, runs it once, and returns the results at `places`. */
   | {
       readonly do: 'prepare';
       readonly work: PeerCase;
       readonly variant: string;
       readonly places: readonly number[];
     }
-  /** Runs what was prepared as `variant` `count` times and waits; then reads the last 16 results, outside the time. */
+  /** Runs a prepared variant `count` times and waits; then reads the last 16 results, outside the timed part. */
   | { readonly do: 'run'; readonly variant: string; readonly count: number }
   /** Frees everything that was prepared. */
   | { readonly do: 'release' };
 
+/** The answer to each kind of question. */
 export interface Answers {
   readonly describe: Description;
   readonly variants: readonly string[];
@@ -38,9 +41,10 @@ export interface Answers {
   readonly release: null;
 }
 
+/** The answer to a question. */
 export type AnswerTo<Q extends Question> = Answers[Q['do']];
 
-/** What a process implements. */
+/** The handlers that a process implements. */
 export type Service = {
   readonly [Kind in Question['do']]: (question: Extract<Question, { do: Kind }>) => Promise<Answers[Kind]>;
 };
@@ -51,7 +55,7 @@ interface Reply {
   readonly error?: string;
 }
 
-/** Answers questions from `input` one after the other until it ends. */
+/** Answers questions from `input`, one after the other, until it ends. */
 export async function serve(
   service: Service,
   input: Readable = process.stdin,
@@ -73,7 +77,7 @@ export async function serve(
   clearInterval(alive);
 }
 
-/** Asks questions, one at a time, and pairs the answers with them. */
+/** Asks questions, one at a time, and matches the answers. */
 export class Client {
   private waiting:
     | { id: number; resolve: (reply: Reply) => void; reject: (error: Error) => void }
@@ -89,7 +93,7 @@ export class Client {
 
   async ask<Q extends Question>(question: Q): Promise<AnswerTo<Q>> {
     if (this.failure) throw this.failure;
-    if (this.waiting) throw new Error(`${this.name} was asked twice at once`);
+    if (this.waiting) throw new Error(`${this.name} is still answering another question`);
     const id = this.nextId++;
     const reply = await new Promise<Reply>((resolve, reject) => {
       this.waiting = { id, resolve, reject };
@@ -103,7 +107,7 @@ export class Client {
     return reply.answer as AnswerTo<Q>;
   }
 
-  /** Takes a line that the process wrote. */
+  /** Handles a line that the process wrote. */
   line(line: string): void {
     const reply = parseReply(line);
     if (!reply || reply.id !== this.waiting?.id) {
@@ -115,7 +119,7 @@ export class Client {
     resolve(reply);
   }
 
-  /** The process is gone. */
+  /** Handles the end of the process. */
   ended(reason: string): void {
     this.failure = new Error(`${this.name} ended: ${[reason, ...this.noise.slice(-5)].join('\n')}`);
     this.waiting?.reject(this.failure);

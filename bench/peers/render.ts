@@ -1,4 +1,4 @@
-/** The comparison as tables: a case a row, every measurement in detail, and the goals. */
+/** The comparison as tables: one row per case, all measurements in detail, and the goals. */
 import { counted, milliseconds, number, perSecond } from '../../cli/terminal/numbers.js';
 import { factor, geometricMean, markdownTable } from '../table.js';
 import type { PeerRow } from './compare.js';
@@ -9,7 +9,7 @@ const timed = (rows: readonly PeerRow[]): Timed[] =>
   rows.filter((row): row is Timed => row.timing !== undefined);
 const casesOf = (rows: readonly PeerRow[]): string[] => [...new Set(rows.map((row) => row.case))];
 
-/** Fastest of the rows, undefined when there are none. */
+/** The fastest row, undefined if there is none. */
 export function fastest(rows: readonly PeerRow[]): Timed | undefined {
   return timed(rows).reduce<Timed | undefined>(
     (best, row) => (best && best.timing.median <= row.timing.median ? best : row),
@@ -17,14 +17,14 @@ export function fastest(rows: readonly PeerRow[]): Timed | undefined {
   );
 }
 
-/** Our time for a case is that of the same layout as the peers': the first variant. */
+/** Our time for a case is that of the first variant, which has the same layout as the peers'. */
 const oursFor = (rows: readonly PeerRow[], name: string) =>
   timed(rows).find((row) => row.case === name && row.contender === 'ours' && row.variant === '');
 
 const peersFor = (rows: readonly PeerRow[], name: string, only = (_: PeerRow) => true) =>
   rows.filter((row) => row.case === name && row.contender !== 'ours' && only(row));
 
-/** How many times faster ours is than the fastest of the peers that `only` lets in. */
+/** How many times faster this project is than the fastest of the peers that `only` accepts. */
 export function ratio(
   rows: readonly PeerRow[],
   name: string,
@@ -40,7 +40,7 @@ interface Goal {
   readonly kind: PeerRow['kind'];
   readonly reach: number;
   readonly stretch: number;
-  /** Of the ratios of the cases of that kind. */
+  /** Combines the ratios of all cases of the kind. */
   readonly over: (ratios: readonly number[]) => number;
   readonly only?: (row: PeerRow) => boolean;
 }
@@ -49,7 +49,7 @@ const least = (ratios: readonly number[]) => Math.min(...ratios);
 const node = (row: PeerRow) => row.contender === 'onnxruntime-node';
 const fused = (row: PeerRow) => row.contender.startsWith('onnxruntime') && row.variant.startsWith('fused');
 
-/** The figures that the project set itself for a software adapter. */
+/** The goals of this project on a software adapter. */
 export const GOALS: readonly Goal[] = [
   { work: 'GEMM, least ratio to the best peer', kind: 'gemm', reach: 2.5, stretch: 4, over: least },
   {
@@ -88,6 +88,7 @@ export const GOALS: readonly Goal[] = [
   },
 ];
 
+/** How well a goal was reached. */
 export interface Verdict {
   readonly work: string;
   readonly reach: number;
@@ -96,6 +97,7 @@ export interface Verdict {
   readonly cases: number;
 }
 
+/** Compares measurements with the goals. */
 export function judge(rows: readonly PeerRow[]): Verdict[] {
   return GOALS.flatMap(({ work, kind, reach, stretch, over, only }) => {
     const names = casesOf(rows.filter((row) => row.kind === kind));
@@ -107,6 +109,7 @@ export function judge(rows: readonly PeerRow[]): Verdict[] {
 const said = ({ reached, reach, stretch }: Verdict) =>
   reached >= stretch ? 'yes, stretch too' : reached >= reach ? 'yes' : 'no';
 
+/** Formats all tables of the comparison. */
 export function renderPeers(rows: readonly PeerRow[]): string {
   const names = casesOf(rows);
   const contenders = [...new Set(['ours', ...rows.map((row) => row.contender)])];
@@ -141,11 +144,20 @@ export function renderPeers(rows: readonly PeerRow[]): string {
     said(verdict),
   ]);
   return [
-    'Milliseconds, medians; of several ways that a peer has, its fastest.\n',
+    'Milliseconds, medians. A peer with several variants is shown with its fastest.\n',
     markdownTable({ head: ['case', ...contenders, 'best peer / ours'], rows: overview }),
-    '## Every measurement\n\nMedian (least to most) of the samples, each the mean of several runs.\n',
+    '## Every measurement\n\nMedian (min to max) of the samples, each the mean of several runs.\n',
     markdownTable({
-      head: ['case', 'library', 'how', 'ms', 'GFLOP/s', 'samples x runs', 'relative error', 'measured (UTC)'],
+      head: [
+        'case',
+        'library',
+        'variant',
+        'ms',
+        'GFLOP/s',
+        'samples x runs',
+        'relative error',
+        'measured (UTC)',
+      ],
       rows: detail,
       text: 3,
     }),

@@ -1,4 +1,4 @@
-/** `bench start`: from a command to its first training step, with caches that are empty and full. */
+/** `bench start`: the time from a command to its first training step, with empty and full caches. */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,29 +14,31 @@ import { markdownTable } from '../table.js';
 import { writeRandomClip } from './models.js';
 import type { Found } from './probe.js';
 
+/** Flags of `bench start`. */
 export interface Flags extends Common {
-  /** Teacher and student; the demo's where they are left out. */
+  /** Teacher and student (default: those of the demo). */
   readonly models?: readonly string[];
   readonly commands: readonly string[];
   readonly precision: string;
 }
 
+/** Starts of one command. */
 export interface StartRow {
   readonly command: string;
   readonly models: string;
   readonly precision: string;
-  /** The program's own cache and the driver's: empty, or as the first start left them. */
+  /** State of this program's and the driver's caches: empty, or as the first start left them. */
   readonly caches: 'empty' | 'full';
-  /** Until which mark. */
+  /** The mark at which a start ends. */
   readonly until: string;
-  /** Medians of the starts, from before the process was made. */
+  /** Median time, measured from before the process is created. */
   readonly seconds: number;
-  /** Of the main thread, without waits (hostTime.ts); on a busy machine more, as it shares its core meanwhile. */
+  /** Work of the main thread without waits (hostTime.ts). A busy machine increases it. */
   readonly hostMilliseconds: number;
-  /** Processor time of the main thread with Dawn's polls, which a busy machine does not change; 0 where it is not known. */
+  /** CPU time of the main thread including Dawn's polls; independent of other load; 0 if unknown. */
   readonly processorMilliseconds: number;
   readonly pipelines: number;
-  /** Milliseconds of the process at what it passes on its way. */
+  /** Milliseconds since the process started, at each mark. */
   readonly marks: Readonly<Record<string, number>>;
   readonly starts: number;
 }
@@ -53,9 +55,11 @@ const EACH = 8;
 const GOLDENS = join(rootFolder(), '..', 'shared', 'goldens', 'tiny');
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
+/** Runs `bench start` and returns its report. */
 export const runStart = (flags: Flags): Promise<string> =>
   withReport('start', flags, (_, keep) => measureStarts(flags, keep), renderStarts);
 
+/** Formats the rows as a table. */
 export function renderStarts(rows: readonly StartRow[]): string {
   const seconds = (ms: number | undefined) => (ms === undefined ? '' : (ms / 1000).toFixed(2));
   return markdownTable({
@@ -76,7 +80,7 @@ export function renderStarts(rows: readonly StartRow[]): string {
   });
 }
 
-/** @param keep called after each start, with the rows so far: with large models each takes long */
+/** @param keep is called with the rows so far after each start, as each takes long with large models */
 async function measureStarts(
   { models, commands: given, precision, repeats, quick }: Flags,
   keep: (rows: readonly StartRow[]) => void,
@@ -84,13 +88,13 @@ async function measureStarts(
   const folder = mkdtempSync(join(tmpdir(), 'promptkd-start-'));
   try {
     const commands = quick ? ['distill'] : given;
-    // A first step with an empty cache takes a software adapter minutes.
+    // With an empty cache, a software adapter takes minutes to the first step.
     const cases = await prepare(folder, models, precision, quick ? 'weights' : 'first step done');
     const unknown = commands.find((name) => !cases.some(({ command }) => command === name));
     if (unknown !== undefined)
       throw new UserError(
-        `the start of ${unknown} cannot be measured here`,
-        `choose from ${cases.map(({ command }) => command).join(', ')}`,
+        `the start of ${unknown} cannot be measured`,
+        `choose among ${cases.map(({ command }) => command).join(', ')}`,
       );
     const rows: StartRow[] = [];
     for (const one of cases.filter(({ command }) => commands.includes(command))) {
@@ -111,7 +115,7 @@ async function measureStarts(
   }
 }
 
-/** Of the starts so far; none where there was none. */
+/** The row of the starts so far; none if there was no start. */
 function rowsOf(
   { command, models, until }: Case,
   precision: string,
@@ -136,7 +140,7 @@ function rowsOf(
     });
 }
 
-/** Images, models and a plain teacher, and what can be started with them. */
+/** Prepares images, models and a plain teacher, and the commands that can be started with them. */
 async function prepare(
   folder: string,
   models: readonly string[] | undefined,
@@ -149,7 +153,10 @@ async function prepare(
   if (models) {
     const [teacher, student] = models;
     if (!teacher || !student || models.length > 2)
-      throw new UserError('--models needs two names', 'give a teacher and a student: ViT-L/14,ViT-B/16');
+      throw new UserError(
+        '--models needs two names',
+        'give --models TEACHER,STUDENT, such as ViT-L/14,ViT-B/16',
+      );
     for (const [role, model] of [['teacher', teacher] as const, ['student', student] as const]) {
       log(`writing a random ${model}`);
       clip[role] = join(folder, role);
@@ -195,7 +202,7 @@ async function prepare(
   ];
 }
 
-/** One start with the caches in `caches`; what it has written before its first step is removed. */
+/** One start with the caches in `caches`. Removes what it has written before its first step. */
 async function start(
   folder: string,
   args: readonly string[],
@@ -204,7 +211,7 @@ async function start(
 ): Promise<Found & { seconds: number }> {
   const file = join(folder, 'found.json');
   for (const path of [file, join(folder, 'run')]) rmSync(path, { recursive: true, force: true });
-  // Of this program, of Mesa and of NVIDIA's driver, which makes no folder by itself.
+  // Caches of this program, Mesa and NVIDIA's driver, which does not create the folder itself.
   for (const name of ['user', 'mesa', 'nvidia']) mkdirSync(join(caches, name), { recursive: true });
   const began = Date.now();
   const child = run(
@@ -225,7 +232,7 @@ async function start(
   return { ...found, seconds: (found.time - began) / 1000 };
 }
 
-/** The command line as users have it. */
+/** Runs the command line as users do. */
 function run(args: readonly string[], env: NodeJS.ProcessEnv, node: readonly string[] = []) {
   const child = spawn(process.execPath, [...node, here('../../cli/main.js'), ...args], {
     env,

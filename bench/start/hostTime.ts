@@ -1,11 +1,11 @@
-/** What of a CPU profile is work of the host. */
+/** How much of a CPU profile is work of the host. */
 
 interface Frame {
   readonly functionName: string;
   readonly url: string;
 }
 
-/** As V8's profiler gives it; times in microseconds. */
+/** A profile from V8; times in microseconds. */
 export interface Profile {
   readonly nodes: readonly {
     readonly id: number;
@@ -16,13 +16,12 @@ export interface Profile {
   readonly timeDeltas?: readonly number[];
 }
 
-/** The pumps of the event loop: what they wait for or call outside of JavaScript is no work of this program. */
+/** Functions of the event loop: what they wait for or call outside JavaScript is not work of this program. */
 const PUMPS = new Set(['processImmediate', 'processTimers', 'listOnTimeout', 'runMicrotasks']);
 
 /**
- * Milliseconds in which the main thread works: samples inside a function of this program, of its packages or of Node (also
- * where that calls a driver or the file system), and garbage collection. Not counted are idle time, naps and Dawn's polls while
- * a GPU promise is pending.
+ * Milliseconds of work of the main thread: samples inside functions of this program, its packages or Node (including their calls of
+ * a driver or the file system), and garbage collection. Idle time, naps and Dawn's polls for a pending GPU promise do not count.
  */
 export function hostMilliseconds({ nodes, samples = [], timeDeltas = [] }: Profile): number {
   const byId = new Map(nodes.map((node) => [node.id, node]));

@@ -1,18 +1,18 @@
-/** CLIPs with random weights as files: what a start reads, without a download. */
+/** Writes CLIPs with random weights, so that starts need no download. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { nodePlatform } from '../../cli/platform/node.js';
 import { UserError } from '../../engine/errors.js';
 import { streamSafetensors } from '../../models/checkpoints/safetensors.js';
 import { expectedShapes } from '../../models/clip/config.js';
-import { isKnownModel, KNOWN_MODELS } from '../../models/promptkd/shared/shapes.js';
+import { isKnownModel, KNOWN_MODELS } from '../../models/clip/knownModels.js';
 import { randomWeight } from '../workloads/values.js';
 
-/** Writes a published model with random float32 weights, as most files have them, and a vocabulary of its size. */
+/** Writes a published model with random float32 weights, the type of most checkpoints, and a vocabulary of its size. */
 export async function writeRandomClip(folder: string, model: string): Promise<void> {
   if (!isKnownModel(model))
     throw new UserError(
-      `no published model is called ${model}`,
+      `${model} is not a published model`,
       `choose one of ${Object.keys(KNOWN_MODELS).join(', ')}`,
     );
   mkdirSync(folder, { recursive: true });
@@ -26,10 +26,10 @@ export async function writeRandomClip(folder: string, model: string): Promise<vo
   await nodePlatform.write(join(folder, 'model.safetensors'), streamSafetensors(tensors));
 }
 
-/** Merges of CLIP's vocabulary. */
+/** Number of merges in CLIP's vocabulary. */
 const MERGES = 49152 - 256 - 2;
 
-/** As many merges as CLIP has, of letters that no text holds in this order: pairs of all printable ones, then triples. */
+/** As many merges as CLIP has: pairs of all printable letters, then triples, which are unlikely in any text. */
 function mergeList(): string {
   const letters = Array.from({ length: 94 }, (_, i) => String.fromCharCode(33 + i));
   const merges = letters.flatMap((a) => letters.map((b) => `${a} ${b}`));

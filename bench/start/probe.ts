@@ -1,6 +1,6 @@
 /**
- * Loaded into a command that is measured (`node --import`): profiles its main thread and counts its pipelines until the mark
- * that `PROMPTKD_UNTIL` names, writes what it found to the file `PROMPTKD_FOUND`, and ends the process there.
+ * Loaded into a measured command (`node --import`): profiles its main thread and counts its pipelines until the mark
+ * `PROMPTKD_UNTIL`, then writes the result to the file `PROMPTKD_FOUND` and ends the process.
  */
 import { subscribe } from 'node:diagnostics_channel';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -9,14 +9,15 @@ import { globals } from 'webgpu';
 import { MARKS, type Mark } from '../../cli/debug/trace.js';
 import { hostMilliseconds } from './hostTime.js';
 
+/** The result. */
 export interface Found {
-  /** Milliseconds of the process at each mark, the first of its name. */
+  /** Milliseconds since the process started, at the first mark of each name. */
   readonly marks: Readonly<Record<string, number>>;
   readonly hostMilliseconds: number;
-  /** Processor time of the main thread, where the system tells it. */
+  /** CPU time of the main thread, if the system tells it. */
   readonly processorMilliseconds?: number;
   readonly pipelines: number;
-  /** When the mark came, in milliseconds since 1970. */
+  /** Time of the last mark, in milliseconds since 1970. */
   readonly time: number;
 }
 
@@ -37,7 +38,7 @@ for (const name of ['createComputePipeline', 'createComputePipelineAsync']) {
   };
 }
 
-/** Linux has it in nanoseconds. */
+/** CPU time from Linux's /proc, which has nanoseconds. */
 function processorMilliseconds(): number | undefined {
   try {
     const [running] = readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'utf8').split(' ');
@@ -62,7 +63,7 @@ subscribe(MARKS, (message) => {
       time,
     };
     writeFileSync(file!, JSON.stringify(found));
-    // At once: leaving in order takes as long as the device still computes.
+    // Exit at once: a regular exit would wait for the device.
     process.kill(process.pid, 'SIGKILL');
   });
 });

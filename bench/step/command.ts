@@ -1,4 +1,4 @@
-/** `bench step`: training steps of both stages, what they cost the host, and what fusion, plan and stored text save. */
+/** `bench step`: training steps of both stages, their host time, and the gain from fusion, plan and stored class vectors. */
 import { type StepFlags, stepSizes } from '../../cli/options/benchSizes.js';
 import { stepTable } from '../../cli/terminal/benchTables.js';
 import { type Flags, repetitionOf, withReport } from '../command.js';
@@ -6,12 +6,14 @@ import { factor, markdownTable } from '../table.js';
 import { measureSteps, type StepRow } from '../workloads/steps.js';
 import { measureNaive, NAIVE, PLANNED } from './naive.js';
 
+/** Flags of `bench step`. */
 export interface StepCommandFlags extends Flags, StepFlags {
   readonly stage: readonly number[];
-  /** Also the same step without what the engine does for it. */
+  /** Whether to time the step without the engine's optimisations too. */
   readonly naive: boolean;
 }
 
+/** Runs `bench step` and returns its report. */
 export const runStep = (flags: StepCommandFlags): Promise<string> =>
   withReport(
     'step',
@@ -20,7 +22,7 @@ export const runStep = (flags: StepCommandFlags): Promise<string> =>
       const sizes = stepSizes(gpu, flags);
       const repetition = repetitionOf(gpu, flags);
       const rows = await measureSteps(gpu, sizes, repetition, flags.stage);
-      // The smallest operations are float32 only.
+      // The unfused operations only exist in float32.
       if (!flags.naive || flags.precision === 'f16' || !flags.stage.includes(2)) return rows;
       rows.push(...(await measureNaive(gpu, sizes, repetition)));
       return rows;
@@ -30,7 +32,7 @@ export const runStep = (flags: StepCommandFlags): Promise<string> =>
 
 const GOAL = { reach: 2, stretch: 3 };
 
-/** How many times longer than the planned step each mode took. */
+/** Formats the rows, and how many times longer each mode takes than the planned step. */
 export function renderSteps(rows: readonly StepRow[]): string {
   const planned = rows.find((row) => row.mode === PLANNED);
   const parts = [markdownTable(stepTable(rows))];

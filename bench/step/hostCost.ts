@@ -1,36 +1,36 @@
 /**
- * `bench host`: what queueing a planned step costs the host, in microseconds a dispatch. Dawn's null backend takes every call
- * and does nothing: that is the binding and Dawn's own checks. On the adapter `submit` also makes the driver's commands of them.
+ * `bench host`: host time to queue a planned step, in microseconds per dispatch. Dawn's null backend does nothing, which leaves the
+ * cost of the binding and of Dawn's own checks. On the adapter, `submit` also includes the driver.
  */
 import { number } from '../../cli/terminal/numbers.js';
 import { type Gpu, openGpu } from '../../engine/gpu/gpu.js';
 import { releaseAll } from '../../engine/gpu/memory.js';
 import { Plan } from '../../engine/gpu/plan.js';
-import { studentRequests, teacherRequest } from '../../models/promptkd/shared/shapes.js';
 import { type Flags, withReport } from '../command.js';
 import { markdownTable } from '../table.js';
 import { fillLeaves } from '../workloads/kernels.js';
 import { modelNamed } from '../workloads/models.js';
-import { hostCost } from '../workloads/steps.js';
+import { hostCost, stepRequests } from '../workloads/steps.js';
 
+/** Host time of a step on a backend. */
 export interface HostRow {
   readonly step: string;
   readonly backend: string;
   readonly dispatches: number;
-  /** A dispatch; the median of `repeats` steps. */
+  /** Microseconds per dispatch; the median of `repeats` steps. */
   readonly microseconds: number;
   readonly repeats: number;
 }
 
 const GOAL = { reach: 10, stretch: 5 };
 
-/** Steps with as many dispatches as those of ViT-L/14 and ViT-B/16, on small tensors, so that the host is what is measured. */
+/** Times steps with as many dispatches as those of ViT-L/14 and ViT-B/16, but small tensors, so that the host dominates. */
 async function measure(gpu: Gpu, backend: string, repeats: number): Promise<HostRow[]> {
   const [teacher, student] = [modelNamed('deep-teacher'), modelNamed('deep-student')];
-  const shape = { classes: 10, batch: 2 };
+  const requests = stepRequests(teacher, student, { classes: 10, batch: 2 });
   const steps = [
-    ['stage 1', teacherRequest(teacher, shape)],
-    ['stage 2', studentRequests(teacher, student, shape).train],
+    ['stage 1', requests.teacher],
+    ['stage 2', requests.student.train],
   ] as const;
   const rows: HostRow[] = [];
   for (const [step, request] of steps) {
@@ -45,6 +45,7 @@ async function measure(gpu: Gpu, backend: string, repeats: number): Promise<Host
   return rows;
 }
 
+/** Runs `bench host` and returns its report. */
 export const runHostCost = (flags: Flags): Promise<string> =>
   withReport(
     'host',
@@ -63,7 +64,7 @@ export const runHostCost = (flags: Flags): Promise<string> =>
     },
     (rows) =>
       `${markdownTable({
-        head: ['step', 'backend', 'dispatches', 'us a dispatch', 'steps'],
+        head: ['step', 'backend', 'dispatches', 'us per dispatch', 'steps'],
         text: 2,
         rows: rows.map((row) => [
           row.step,

@@ -7,15 +7,16 @@ import { alternate, planRunner, type Repetition, type Runner } from '../../engin
 import { releaseAll } from '../../engine/gpu/memory.js';
 import { Plan } from '../../engine/gpu/plan.js';
 import type { PlanRequest } from '../../engine/gpu/schedule.js';
-import { constant, input, type Tensor, variable } from '../../engine/graph/tensor.js';
+import { constant, input, type Tensor } from '../../engine/graph/tensor.js';
 import { l2Normalize } from '../../engine/ops/l2Normalize.js';
 import type { ClipConfig } from '../../models/clip/config.js';
+import { shapeOnlyModel } from '../../models/clip/shapeOnly.js';
 import { encodeText } from '../../models/clip/text.js';
-import { METHOD_DEFAULTS } from '../../models/promptkd/shared/defaults.js';
-import { shapeOnlyModel, studentRequests } from '../../models/promptkd/shared/shapes.js';
+import { shapeOnlyPrompts } from '../../models/promptkd/shared/prompts.js';
+import { usualTeacher } from '../../models/promptkd/shared/teacher.js';
 import { fillLeaves } from '../workloads/kernels.js';
 import { modelNamed } from '../workloads/models.js';
-import type { StepOptions, StepRow } from '../workloads/steps.js';
+import { type StepOptions, type StepRow, stepRequests } from '../workloads/steps.js';
 import { unfused } from './unfused.js';
 
 /** The variant that users run. */
@@ -25,11 +26,8 @@ export const NAIVE = 'and the class prompts encoded untrimmed in every step';
 
 /** The teacher's class vectors from whole class prompts, `[classes, embed]`. */
 function untrimmedText(config: ClipConfig, classes: number): Tensor {
-  const { width, contextLength, layers } = config.text;
-  const depth = Math.min(METHOD_DEFAULTS.promptsrc.textDepth, layers);
-  const prompts = Array.from({ length: depth }, (_, i) =>
-    variable(undefined, [4, width], `text prompt.${i}`),
-  );
+  const { width, contextLength } = config.text;
+  const prompts = shapeOnlyPrompts('text', usualTeacher(config).text, config);
   const embedded = constant(undefined, [classes, contextLength, width], 'embedded classes');
   const endRows = input([classes], 'end-of-text rows', 'i32');
   return l2Normalize(encodeText(shapeOnlyModel(config).weights, config, embedded, endRows, prompts));
@@ -57,7 +55,7 @@ export async function measureNaive(
 ): Promise<StepRow[]> {
   const { teacher, student, shape } = options;
   const large = modelNamed(teacher);
-  const step = studentRequests(large, modelNamed(student), shape).train;
+  const step = stepRequests(large, modelNamed(student), shape).student.train;
   const withText: PlanRequest = { ...step, outputs: [...step.outputs!, untrimmedText(large, shape.classes)] };
   fillLeaves(gpu, withText);
   const planned = await Plan.compile(gpu, step);

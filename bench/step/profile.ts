@@ -5,10 +5,12 @@ import { type Flags, withReport } from '../command.js';
 import { markdownTable } from '../table.js';
 import { type ProfileRow, profileSteps } from '../workloads/steps.js';
 
+/** Flags of `bench profile`. */
 export interface ProfileFlags extends Flags, StepFlags {
   readonly stage: readonly number[];
 }
 
+/** Runs `bench profile` and returns its report. */
 export const runProfile = (flags: ProfileFlags): Promise<string> =>
   withReport(
     'profile',
@@ -17,7 +19,7 @@ export const runProfile = (flags: ProfileFlags): Promise<string> =>
     renderProfiles,
   );
 
-/** A table a step. */
+/** Formats one table per step. */
 export const renderProfiles = (rows: readonly ProfileRow[]): string =>
   rows
     .map(({ stage, models, batch, classes, dtype, activations, kernels, step }) => {

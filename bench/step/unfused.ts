@@ -16,8 +16,8 @@ type LinearInputs = readonly [x: Tensor, weight: Tensor, bias?: Tensor];
 type LinearOptions = NonNullable<Parameters<typeof linear>[3]>;
 
 /**
- * Records every node of a request again, on the same leaves: linear layers as a product, a sum and an activation. Compile the
- * result with `fuse: false`, or the planner joins them again.
+ * Records every node of a request again, on the same leaves, with linear layers as a matmul, an addition and an activation. Compile
+ * the result with `fuse: false`, or the planner fuses them again.
  */
 export function unfused({ outputs = [], updates = [], loss }: PlanRequest): PlanRequest {
   const copies = new Map<Tensor, Tensor>();
@@ -45,7 +45,7 @@ export function unfused({ outputs = [], updates = [], loss }: PlanRequest): Plan
   };
 }
 
-/** Both outputs of `linear`: the result, and the value before the activation. */
+/** Both outputs of `linear`: the result and the preactivation. */
 function linearInParts(
   [x, weight, bias]: LinearInputs,
   { activation: kind, dtype }: LinearOptions,

@@ -6,8 +6,8 @@ import { Plan } from '../../engine/gpu/plan.js';
 import { input } from '../../engine/graph/tensor.js';
 import type { ClipConfig } from '../../models/clip/config.js';
 import type { Precision } from '../../models/clip/precision.js';
+import { shapeOnlyModel } from '../../models/clip/shapeOnly.js';
 import { encodeImages } from '../../models/clip/vision.js';
-import { shapeOnlyModel } from '../../models/promptkd/shared/shapes.js';
 import { fillLeaves } from './kernels.js';
 
 export interface EncoderRow {

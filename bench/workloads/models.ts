@@ -1,7 +1,7 @@
 /** The models that steps and encoders are timed with, by name: the published ones, and the demo's pair for software adapters. */
 import { UserError } from '../../engine/errors.js';
 import type { ClipConfig } from '../../models/clip/config.js';
-import { isKnownModel, KNOWN_MODELS } from '../../models/promptkd/shared/shapes.js';
+import { isKnownModel, KNOWN_MODELS } from '../../models/clip/knownModels.js';
 
 const emoji = (embed: number, width: number, layers: number, textLayers = 2): ClipConfig => ({
   embed,
@@ -19,6 +19,7 @@ const SMALL: Readonly<Record<string, ClipConfig>> = {
   'deep-student': emoji(64, 64, 12, 12),
 };
 
+/** Names that `modelNamed` takes. */
 export const MODEL_NAMES: readonly string[] = [...Object.keys(KNOWN_MODELS), ...Object.keys(SMALL)];
 
 /** @throws UserError for a name that is none of `MODEL_NAMES` */

@@ -1,18 +1,16 @@
 /** How many pipelines each command makes on a kind of adapter: known without one, from the graphs alone. */
 import type { Capabilities } from '../../engine/capabilities.js';
+import { PORTABLE } from '../../engine/capabilities.js';
 import { type PlanRequest, Schedule } from '../../engine/gpu/schedule.js';
 import { input, variable } from '../../engine/graph/tensor.js';
 import { kernelId } from '../../engine/kernels/kernelSource.js';
 import { accumulate } from '../../engine/train/optim.js';
 import type { ClipConfig } from '../../models/clip/config.js';
 import type { Precision } from '../../models/clip/precision.js';
-import {
-  PORTABLE,
-  type StepShape,
-  studentRequests,
-  teacherRequest,
-  textRequest,
-} from '../../models/promptkd/shared/shapes.js';
+import { defaultStudent, defaultTeacher } from '../../models/promptkd/shared/defaults.js';
+import { usualTeacher } from '../../models/promptkd/shared/teacher.js';
+import { frozenTextRequest, teacherRequest } from '../../models/promptkd/stage1/plan.js';
+import { classEmbeddingRequest, studentRequests } from '../../models/promptkd/stage2/plan.js';
 import { modelNamed } from './models.js';
 
 /** Adapters that are only described. */
@@ -40,6 +38,7 @@ export const DESCRIBED: Readonly<Record<string, Capabilities>> = {
   'GPU, portable': PORTABLE,
 };
 
+/** How many pipelines a command makes. */
 export interface PipelineRow {
   readonly command: string;
   readonly models: string;
@@ -51,7 +50,7 @@ export interface PipelineRow {
   readonly dispatches: number;
 }
 
-/** The two passes of the image transform (clip/gpuPreprocess.ts), whose text is not an operation's. */
+/** The two passes of the image transform (models/images/gpuPreprocess.ts), whose text is not an operation's. */
 const PREPROCESSING = 2;
 
 interface Phase {
@@ -61,18 +60,27 @@ interface Phase {
 }
 
 /** What `teacher`, `distill` and `demo` run, one phase after the other. */
-function phasesOf(command: string, large: ClipConfig, small: ClipConfig, shape: StepShape): Phase[] {
+function phasesOf(
+  command: string,
+  large: ClipConfig,
+  small: ClipConfig,
+  precision: Precision,
+  sizes: { readonly classes: number; readonly capabilities: Capabilities },
+): Phase[] {
   const step = { name: 'step', others: PREPROCESSING };
   const averages = {
     updates: [accumulate(variable(undefined, [4, 4]), variable(undefined, [4, 4]), input([1]))],
   };
+  const tuning = defaultTeacher(large, { precision });
+  const distilling = defaultStudent(small, { precision });
+  const teacher = usualTeacher(large);
   const stage1: Phase[] = [
-    { name: 'frozen text', requests: [textRequest(large, shape)] },
-    { ...step, requests: [teacherRequest(large, shape), averages] },
+    { name: 'frozen text', requests: [frozenTextRequest(large, tuning, sizes)] },
+    { ...step, requests: [teacherRequest(large, tuning, sizes), averages] },
   ];
-  const { train, evaluate } = studentRequests(large, small, shape);
+  const { train, evaluate } = studentRequests(teacher, small, distilling, sizes);
   const stage2: Phase[] = [
-    { name: 'class vectors', requests: [textRequest(large, { ...shape, depth: 9 })] },
+    { name: 'class vectors', requests: [classEmbeddingRequest(teacher, distilling, sizes)] },
     { ...step, requests: [train] },
   ];
   if (command === 'teacher') return stage1;
@@ -95,11 +103,12 @@ export function countPipelines(precisions: readonly Precision[] = ['f16', 'f32']
   return CASES.flatMap(([command, teacher, student]) =>
     Object.entries(DESCRIBED).flatMap(([adapter, capabilities]) =>
       precisions.map((dtype): PipelineRow => {
-        const shape = { classes: command === 'demo' ? 28 : 100, batch: 8, precision: dtype, capabilities };
+        const sizes = { classes: command === 'demo' ? 28 : 100, capabilities };
         const made = new Set<string>();
         let dispatches = 0;
         let others = 0;
-        const phases = phasesOf(command, modelNamed(teacher), modelNamed(student), shape).map((phase) => {
+        const planned = phasesOf(command, modelNamed(teacher), modelNamed(student), dtype, sizes);
+        const phases = planned.map((phase) => {
           const before = made.size + others;
           others += phase.others ?? 0;
           for (const request of phase.requests) {

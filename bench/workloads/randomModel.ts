@@ -3,7 +3,7 @@ import type { Gpu } from '../../engine/gpu/gpu.js';
 import { write } from '../../engine/gpu/memory.js';
 import type { ClipConfig } from '../../models/clip/config.js';
 import type { ClipGraph } from '../../models/clip/model.js';
-import { shapeOnlyModel } from '../../models/promptkd/shared/shapes.js';
+import { shapeOnlyModel } from '../../models/clip/shapeOnly.js';
 import { randomWeight } from './values.js';
 
 /** Uploads random weights of the towers asked for (default: the image encoder alone); the token table stays away. */

@@ -1,4 +1,5 @@
 /** Training steps of both stages with random weights and images: what a run of these sizes will take. */
+import type { Capabilities } from '../../engine/capabilities.js';
 import type { Gpu } from '../../engine/gpu/gpu.js';
 import {
   alternate,
@@ -12,11 +13,39 @@ import { releaseAll } from '../../engine/gpu/memory.js';
 import { Plan } from '../../engine/gpu/plan.js';
 import { type KernelTime, profile } from '../../engine/gpu/profile.js';
 import type { PlanRequest } from '../../engine/gpu/schedule.js';
+import type { ClipConfig } from '../../models/clip/config.js';
 import { activationDtype, type Precision } from '../../models/clip/precision.js';
-import { type StepShape, studentRequests, teacherRequest } from '../../models/promptkd/shared/shapes.js';
+import { defaultStudent, defaultTeacher } from '../../models/promptkd/shared/defaults.js';
+import { usualTeacher } from '../../models/promptkd/shared/teacher.js';
+import { teacherRequest } from '../../models/promptkd/stage1/plan.js';
+import { studentRequests } from '../../models/promptkd/stage2/plan.js';
 import { fillLeaves } from './kernels.js';
 import { modelNamed } from './models.js';
 
+/** Settings that steps are timed with; all others are the defaults of `teacher` and `distill`. */
+export interface StepShape {
+  /** Classes of the step. */
+  readonly classes: number;
+  readonly batch: number;
+  readonly precision?: Precision;
+  readonly recompute?: boolean;
+}
+
+/** The steps of both stages, and the student's evaluation, as runs of these models compile them. */
+export function stepRequests(
+  teacher: ClipConfig,
+  student: ClipConfig,
+  { classes, ...settings }: StepShape,
+  capabilities?: Capabilities,
+): { readonly teacher: PlanRequest; readonly student: ReturnType<typeof studentRequests> } {
+  const sizes = { classes, capabilities };
+  return {
+    teacher: teacherRequest(teacher, defaultTeacher(teacher, settings), sizes),
+    student: studentRequests(usualTeacher(teacher), student, defaultStudent(student, settings), sizes),
+  };
+}
+
+/** Which steps are timed. */
 export interface StepOptions {
   /** Names of models. */
   readonly teacher: string;
@@ -24,6 +53,7 @@ export interface StepOptions {
   readonly shape: StepShape;
 }
 
+/** What a step took. */
 export interface StepRow {
   readonly stage: 1 | 2;
   /** How the step was run, where ways are compared. */
@@ -48,16 +78,11 @@ interface Stage {
   readonly request: PlanRequest;
 }
 
-function stages({ capabilities }: Gpu, { teacher, student, shape: given }: StepOptions): Stage[] {
-  const shape = { ...given, capabilities };
-  const large = modelNamed(teacher);
+function stages({ capabilities }: Gpu, { teacher, student, shape }: StepOptions): Stage[] {
+  const steps = stepRequests(modelNamed(teacher), modelNamed(student), shape, capabilities);
   return [
-    { stage: 1, models: teacher, request: teacherRequest(large, shape) },
-    {
-      stage: 2,
-      models: `${teacher} to ${student}`,
-      request: studentRequests(large, modelNamed(student), shape).train,
-    },
+    { stage: 1, models: teacher, request: steps.teacher },
+    { stage: 2, models: `${teacher} to ${student}`, request: steps.student.train },
   ];
 }
 
@@ -89,11 +114,12 @@ export async function measureSteps(
   const rows: StepRow[] = [];
   for await (const { plan, row } of compiledSteps(gpu, options, wanted)) {
     const [timing] = await alternate([planRunner(gpu, plan)], repetition);
-    rows.push({ ...row, timing, hostMicroseconds: await hostCost(plan, 9) });
+    rows.push({ ...row, timing: timing!, hostMicroseconds: await hostCost(plan, 9) });
   }
   return rows;
 }
 
+/** What the kernels of a step took. */
 export interface ProfileRow extends Omit<StepRow, 'timing' | 'hostMicroseconds' | 'mode'> {
   /** Most time first. */
   readonly kernels: readonly KernelTime[];

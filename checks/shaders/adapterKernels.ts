@@ -5,8 +5,12 @@ import { Schedule } from '../../engine/gpu/schedule.js';
 import { type DType, input } from '../../engine/graph/tensor.js';
 import { type KernelSource, kernelSource } from '../../engine/kernels/kernelSource.js';
 import { matmulCandidates } from '../../engine/kernels/matmul/candidates.js';
+import { KNOWN_MODELS } from '../../models/clip/knownModels.js';
 import { resampleKernels } from '../../models/images/gpuPreprocess.js';
-import { KNOWN_MODELS, studentRequests, teacherRequest } from '../../models/promptkd/shared/shapes.js';
+import { defaultStudent, defaultTeacher } from '../../models/promptkd/shared/defaults.js';
+import { usualTeacher } from '../../models/promptkd/shared/teacher.js';
+import { teacherRequest } from '../../models/promptkd/stage1/plan.js';
+import { studentRequests } from '../../models/promptkd/stage2/plan.js';
 import { candidatesOf } from './candidateVariants.js';
 
 /** A kernel that messages can name. */
@@ -22,8 +26,12 @@ export function listKernels(capabilities: Capabilities): NamedKernel[] {
   const { across, down } = resampleKernels(small.vision.resolution);
   const sources: KernelSource[] = [across, down];
   for (const precision of ['f32', 'f16'] as const) {
-    const step = { classes: 100, batch: 8, precision, capabilities };
-    const requests = [teacherRequest(large, step), ...Object.values(studentRequests(large, small, step))];
+    const sizes = { classes: 100, capabilities };
+    const distilling = defaultStudent(small, { precision });
+    const requests = [
+      teacherRequest(large, defaultTeacher(large, { precision }), sizes),
+      ...Object.values(studentRequests(usualTeacher(large), small, distilling, sizes)),
+    ];
     for (const request of requests) sources.push(...new Schedule(request, capabilities).sources());
     sources.push(...largeMatmuls(precision, capabilities));
   }

@@ -1,13 +1,17 @@
 /** Every kernel that matmul and attention may get, of every level and layout, for checks that compile without running. */
 
-import type { Capabilities, Level, SubgroupMatrixConfig } from '../../engine/capabilities.js';
+import {
+  type Capabilities,
+  type Level,
+  PORTABLE,
+  type SubgroupMatrixConfig,
+} from '../../engine/capabilities.js';
 import { type DType, input } from '../../engine/graph/tensor.js';
 import { attentionCandidates } from '../../engine/kernels/attention/candidates.js';
 import type { AttentionLaunch } from '../../engine/kernels/attention/launch.js';
 import { type KernelSource, kernelSource } from '../../engine/kernels/kernelSource.js';
 import { matmulCandidates } from '../../engine/kernels/matmul/candidates.js';
 import type { Epilogue } from '../../engine/kernels/matmul/launch.js';
-import { PORTABLE } from '../../models/promptkd/shared/shapes.js';
 
 /** What Metal (both kinds), Intel, NVIDIA and AMD offer, with sums in float32; one at a time, as one of several is used. */
 const MATRICES: readonly SubgroupMatrixConfig[] = (

@@ -3,19 +3,20 @@
  * small odd shapes, and both training stages at the shapes of real models, at every capability level.
  */
 
-import type { Capabilities, Level } from '../../engine/capabilities.js';
+import { type Capabilities, type Level, PORTABLE } from '../../engine/capabilities.js';
 import { everyExample, gradientsOf } from '../../engine/examples.js';
 import type { Gpu } from '../../engine/gpu/gpu.js';
 import { peakGraphs } from '../../engine/gpu/peaks.js';
 import { type PlanRequest, Schedule } from '../../engine/gpu/schedule.js';
 import type { KernelSource } from '../../engine/kernels/kernelSource.js';
+import type { ClipConfig } from '../../models/clip/config.js';
+import { KNOWN_MODELS } from '../../models/clip/knownModels.js';
 import { resampleKernels } from '../../models/images/gpuPreprocess.js';
-import {
-  KNOWN_MODELS,
-  PORTABLE,
-  studentRequests,
-  teacherRequest,
-} from '../../models/promptkd/shared/shapes.js';
+import { defaultStudent, defaultTeacher } from '../../models/promptkd/shared/defaults.js';
+import { lossNames } from '../../models/promptkd/shared/losses.js';
+import { usualTeacher } from '../../models/promptkd/shared/teacher.js';
+import { teacherRequest } from '../../models/promptkd/stage1/plan.js';
+import { studentRequests } from '../../models/promptkd/stage2/plan.js';
 import { candidateVariants } from './candidateVariants.js';
 
 /** A text that is compiled by itself. */
@@ -39,18 +40,19 @@ const capabilitiesAt = (level: Level): Capabilities => ({
 /** Every shader variant, each text once a level. */
 export function listShaderVariants(): ShaderVariant[] {
   const { 'ViT-B/32': smallest, 'ViT-B/16': small, 'ViT-L/14': large } = KNOWN_MODELS;
-  const ablation = { classes: 100, batch: 8, train: 'all', projectionLayers: 3 } as const;
+  const ablation = { train: 'all', projectionLayers: 3 } as const;
+  const distil = (student: ClipConfig, settings: Parameters<typeof defaultStudent>[1] = {}) =>
+    studentRequests(usualTeacher(large), student, defaultStudent(student, settings), { classes: 100 });
   const examples = everyExample();
   const peaks = peakGraphs(true);
   const requests: PlanRequest[] = [
     { outputs: [...peaks.alu, peaks.copy] },
     { outputs: examples.flatMap((one) => [...(one.output ? [one.output] : []), ...gradientsOf(one)]) },
     { updates: examples.flatMap(({ updates }) => updates) },
-    teacherRequest(large, { classes: 50, batch: 8 }),
-    ...Object.values(studentRequests(large, small, { classes: 100, batch: 8 })),
-    studentRequests(large, small, { classes: 100, batch: 8, precision: 'f16' }).train,
-    studentRequests(large, smallest, { ...ablation, kdLoss: 'mse' }).train,
-    studentRequests(large, smallest, { ...ablation, kdLoss: 'symmetric-kl' }).train,
+    teacherRequest(large, defaultTeacher(large), { classes: 50 }),
+    ...Object.values(distil(small)),
+    distil(small, { precision: 'f16' }).train,
+    ...lossNames().map((kdLoss) => distil(smallest, { ...ablation, kdLoss }).train),
   ];
   const variants: ShaderVariant[] = [];
   for (const level of LEVELS) {

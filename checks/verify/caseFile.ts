@@ -1,7 +1,16 @@
 /** The numbers of a training case: `case.json`. */
 import * as v from 'valibot';
 import { cosineRate, UserError } from '../../engine/index.js';
+import type { ClipConfig } from '../../models/clip/config.js';
 import type { Platform } from '../../models/platform.js';
+import {
+  defaultStudent,
+  defaultTeacher,
+  type RateSettings,
+  type ResolvedStudent,
+  type ResolvedTeacher,
+  schedule,
+} from '../../models/promptkd/shared/defaults.js';
 import { checkJson, readJson } from './json.js';
 
 const Count = v.pipe(v.number(), v.integer(), v.minValue(1));
@@ -45,10 +54,10 @@ const CaseSchema = v.object({
     novel: v.array(v.number()),
   }),
 });
-/** The numbers of a training case, as `case.json` holds them. */
+/** What `case.json` holds. */
 export type Case = v.InferOutput<typeof CaseSchema>;
 /** Hyper-parameters of one stage. */
-export type Stage = Case['stage1'] | Case['stage2'];
+type Stage = Case['stage1'] | Case['stage2'];
 
 /** @throws UserError naming the field that is missing or wrong */
 export async function readCase(platform: Platform, folder: string): Promise<Case> {
@@ -71,9 +80,34 @@ export async function readCase(platform: Platform, folder: string): Promise<Case
   return given;
 }
 
+/** The settings of both stages that a case was computed with; what it does not say is the default. */
+export const caseSettings = (
+  { stage1, stage2 }: Pick<Case, 'stage1' | 'stage2'>,
+  teacher: ClipConfig,
+  student: ClipConfig,
+): { readonly teacher: ResolvedTeacher; readonly student: ResolvedStudent } => ({
+  teacher: defaultTeacher(teacher, {
+    ...common(stage1),
+    textWeight: stage1.w_text,
+    imageWeight: stage1.w_image,
+    averageMean: stage1.gpa_mean,
+    averageDeviation: stage1.gpa_std,
+  }),
+  student: defaultStudent(student, {
+    ...common(stage2),
+    temperature: stage2.temperature,
+    kdWeight: stage2.kd_weight,
+  }),
+});
+
+const common = ({ batch, epochs, lr, momentum, weight_decay, warmup_epochs, warmup_lr }: Stage) => ({
+  ...{ batch, epochs, momentum, learningRate: lr, weightDecay: weight_decay },
+  ...{ warmupEpochs: warmup_epochs, warmupLearningRate: warmup_lr },
+});
+
 /** The learning rate of every step: that of its epoch. */
-export function caseRates({ steps, epochs, lr, warmup_epochs, warmup_lr }: Stage): number[] {
-  const schedule = { rate: lr, epochs, warmupEpochs: warmup_epochs, warmupRate: warmup_lr };
-  const perEpoch = steps / epochs;
-  return Array.from({ length: steps }, (_, step) => cosineRate(schedule, Math.floor(step / perEpoch) + 1));
+export function caseRates(settings: RateSettings, steps: number): number[] {
+  const rates = schedule(settings, settings.batch);
+  const perEpoch = steps / settings.epochs;
+  return Array.from({ length: steps }, (_, step) => cosineRate(rates, Math.floor(step / perEpoch) + 1));
 }

@@ -1,17 +1,18 @@
 /** Stage 2 of a training case: class vectors, losses, gradients, parameters, BatchNorm statistics and predictions. */
-import { readLeaf, write } from '../../engine/gpu/memory.js';
+import { readLeaf, write } from '../../engine/index.js';
 import { encodeSequences } from '../../models/clip/textEncoder.js';
 import { normalizeRows } from '../../models/promptkd/classVectors/classVectors.js';
 import { argmax, baseCount } from '../../models/promptkd/shared/evaluate.js';
-import { PROJECTION_PARAMETERS, projectionVariables } from '../../models/promptkd/shared/projection.js';
-import { type Prompts, promptVariables } from '../../models/promptkd/shared/prompts.js';
 import {
-  type ClassMatrix,
+  type ClassEmbeddings,
   classTensor,
-  StudentStep,
   type StudentVariables,
   studentLogits,
-} from '../../models/promptkd/stage2/step.js';
+} from '../../models/promptkd/shared/logits.js';
+import { PROJECTION_PARAMETERS, projectionVariables } from '../../models/promptkd/shared/projection.js';
+import { type Prompts, promptVariables } from '../../models/promptkd/shared/prompts.js';
+import { TrainingStep } from '../../models/promptkd/shared/trainingStep.js';
+import { studentGraph } from '../../models/promptkd/stage2/step.js';
 import { type CaseContext, relative } from './caseContext.js';
 import { caseRates } from './caseFile.js';
 import { requireResolution } from './formats.js';
@@ -24,7 +25,7 @@ export async function verifyStage2(context: CaseContext, teacherPrompts: Prompts
   const tokens = await tensors.sequences('given.tokens');
   const vectors = normalizeRows(await encodeSequences(gpu, teacher, tokens, teacherPrompts.text), embed);
   const items = await context.compareAll('expect', ['class_vectors'], async () => vectors);
-  const classes: ClassMatrix = { vectors, count: tokens.length, embed };
+  const classes: ClassEmbeddings = { vectors, count: tokens.length, embed };
   const variables = await initialVariables(context);
 
   items.push(...(await verifySteps(context, teacherPrompts, classes, variables)));
@@ -60,42 +61,34 @@ async function initialVariables({ tensors, teacher, student }: CaseContext): Pro
 async function verifySteps(
   context: CaseContext,
   teacherPrompts: Prompts,
-  classes: ClassMatrix,
+  classes: ClassEmbeddings,
   variables: StudentVariables,
 ): Promise<VerifyItem[]> {
-  const { gpu, given, tensors, teacher, student } = context;
-  const { stage2 } = given;
+  const { gpu, reference, tensors, teacher, student } = context;
+  const { stage2 } = reference;
   const items: VerifyItem[] = [];
-  const step = await StudentStep.create(
-    gpu,
-    student,
-    variables,
-    classes,
-    { model: teacher, prompts: teacherPrompts.vision },
-    {
-      batch: stage2.batch,
-      momentum: stage2.momentum,
-      weightDecay: stage2.weight_decay,
-      temperature: stage2.temperature,
-      weight: stage2.kd_weight,
-    },
-    { inspect: true, onProgress: (done, total) => context.advance(done / total) },
-  );
-  const rates = caseRates(stage2);
-  const names = step.graph.parameters.map((p) => p.label);
-  const floor = 1e-3 * Math.max(...given.losses.stage2.map(({ loss }) => loss));
+  const settings = context.settings.student;
+  const source = { model: teacher, prompts: teacherPrompts.vision };
+  const graph = studentGraph(student, variables, classTensor(classes), source, settings);
+  const step = await TrainingStep.compile(gpu, graph, {
+    inspect: true,
+    onProgress: (done, total) => context.advance(done / total),
+  });
+  const rates = caseRates(settings, stage2.steps);
+  const names = graph.parameters.map((p) => p.label);
+  const floor = 1e-3 * Math.max(...reference.losses.stage2.map(({ loss }) => loss));
   for (let s = 0; s < stage2.steps; s++) {
     const name = `given.stage2.images.${s}`;
     for (const model of [student, teacher]) requireResolution(model, tensors.shape(name));
-    write(gpu, step.graph.images, await tensors.floats(name));
+    write(gpu, graph.images, await tensors.floats(name));
     step.run(rates[s]!);
-    const expected = given.losses.stage2[s]!;
+    const expected = reference.losses.stage2[s]!;
     const loss = (await step.readLosses()).losses.loss;
     items.push(item(`losses.stage2.${s}.lr`, relative(rates[s]!, expected.lr), TOLERANCE));
     items.push(item(`losses.stage2.${s}.loss`, relative(loss, expected.loss, floor), TOLERANCE));
     for (const [logits, tensor] of [
-      ['teacher_logits', step.graph.teacherLogits],
-      ['student_logits', step.graph.logits],
+      ['teacher_logits', graph.teacherLogits],
+      ['student_logits', graph.logits],
     ] as const) {
       const prefix = `expect.stage2.${logits}`;
       if (tensors.has(`${prefix}.${s}`))
@@ -104,23 +97,21 @@ async function verifySteps(
     if (s === 0)
       items.push(
         ...(await context.compareAll('expect.stage2.grad', names, (i) =>
-          step.plan.read(step.graph.gradients[i]!),
+          step.plan.read(graph.gradients[i]!),
         )),
       );
     context.advance();
   }
   items.push(
-    ...(await context.compareAll('expect.stage2.last', names, (i) =>
-      readLeaf(gpu, step.graph.parameters[i]!),
-    )),
+    ...(await context.compareAll('expect.stage2.last', names, (i) => readLeaf(gpu, graph.parameters[i]!))),
   );
-  step.plan.destroy();
+  step.destroy();
   return items;
 }
 
 /** Labels by the largest logit: of all classes, of the base half, of the novel half. */
 function comparePredictions(
-  { given: { predictions } }: CaseContext,
+  { reference: { predictions } }: CaseContext,
   logits: Float32Array,
   classes: number,
 ): VerifyItem[] {

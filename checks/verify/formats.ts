@@ -1,4 +1,4 @@
-/** Compares checkpoints of one folder, each in a format of its own, with the features that they must compute. */
+/** Compares the features of checkpoints in several formats with reference numbers. */
 import { input, Plan, UserError, write } from '../../engine/index.js';
 import { type ClipCheckpoint, loadCheckpoint } from '../../models/checkpoints/load.js';
 import { type ClipModel, loadModel } from '../../models/clip/model.js';
@@ -72,7 +72,7 @@ export async function verifyFormats(
   return items;
 }
 
-/** The result, or the mistake in the file that was met. Bugs of ours go on. */
+/** The result, or the error in the user's file. Other errors are rethrown. */
 async function attempt<T>(run: () => Promise<T>): Promise<T | UserError> {
   try {
     return await run();

@@ -22,8 +22,8 @@ const HELP: HelpText = {
       'temperature, depth and the like may differ, but the seed decides the crops: give runs with different seeds the ' +
       'same --crop-seed. Cached features are rounded to float16, in the first run too, so losses differ slightly from ' +
       'those of a run without a cache.',
-    'Flags override --config, which overrides --preset. Required options may come from any of the three, or from the run ' +
-      'that --resume continues.',
+    'Flags override --config, which overrides --preset. Required settings may be in the file of --config, or in the run that ' +
+      '--resume continues; --out is always needed.',
   ],
   examples: [
     'promptkd distill --teacher runs/pets-teacher --clip ViT-B-16 --data oxford_pets --out runs/pets',

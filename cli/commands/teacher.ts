@@ -18,11 +18,11 @@ const HELP: HelpText = {
     'Other methods:',
     {
       ivlp: 'the same prompts, trained with cross-entropy alone',
-      coop: 'tunes only the context words of the text prompt',
+      coop: 'tunes only a context in the text prompt, with cross-entropy',
       clip: 'tunes nothing: plain zero-shot CLIP is the teacher, with --template or the prompt for the data set',
     },
-    'Flags override --config, which overrides --preset. Required options may come from any of the three, or from the run ' +
-      'that --resume continues.',
+    'Flags override --config, which overrides --preset. Required settings may be in the file of --config, or in the run that ' +
+      '--resume continues; --out is always needed.',
   ],
   examples: [
     'promptkd teacher --clip ViT-L-14 --data oxford_pets --classes base --shots 16 --out runs/pets-teacher',

@@ -2,13 +2,13 @@
 import { writeFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { MODEL_NAMES, modelNamed } from '../../bench/workloads/models.js';
+import { stepRequests } from '../../bench/workloads/steps.js';
 import { UserError } from '../../engine/errors.js';
 import type { Gpu } from '../../engine/gpu/gpu.js';
 import { choicesOf } from '../../engine/gpu/schedule.js';
 import { type TunedChoice, Tuner } from '../../engine/gpu/tuner.js';
 import type { Tunable } from '../../engine/graph/tunable.js';
 import type { Precision } from '../../models/clip/precision.js';
-import { type StepShape, studentRequests, teacherRequest } from '../../models/promptkd/shared/shapes.js';
 import {
   addGpuOptions,
   addPrecisionOption,
@@ -114,10 +114,15 @@ function keep(path: string, text: string): void {
 
 function tunablesOf({ capabilities }: Gpu, flags: Flags): Tunable[] {
   const { teacher, student, batch, classes, precision = 'f32' as Precision, stage } = flags;
-  const shape: StepShape = { batch, classes, precision, capabilities };
+  const steps = stepRequests(
+    modelNamed(teacher),
+    modelNamed(student),
+    { batch, classes, precision },
+    capabilities,
+  );
   const requests = [
-    ...(stage === 'distill' ? [] : [teacherRequest(modelNamed(teacher), shape)]),
-    ...(stage === 'teacher' ? [] : [studentRequests(modelNamed(teacher), modelNamed(student), shape).train]),
+    ...(stage === 'distill' ? [] : [steps.teacher]),
+    ...(stage === 'teacher' ? [] : [steps.student.train]),
   ];
   const all = requests.flatMap((request) => choicesOf(request, capabilities));
   return [...new Map(all.map((tunable) => [tunable.key, tunable])).values()];

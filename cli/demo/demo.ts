@@ -4,7 +4,8 @@ import { loadDataset } from '../../models/datasets/loadDataset.js';
 import type { Job } from '../../models/job.js';
 import type { Platform } from '../../models/platform.js';
 import { encodeClassVectors } from '../../models/promptkd/classVectors/classVectors.js';
-import { loadTeacher, makeClassVectors } from '../../models/promptkd/files/loadTeacher.js';
+import { makeClassVectors } from '../../models/promptkd/classVectors/makeClassVectors.js';
+import { loadTeacher } from '../../models/promptkd/files/loadTeacher.js';
 import {
   parseSettings,
   StudentSettingsSchema,

@@ -1,6 +1,6 @@
 /**
- * What is known about the kernels on an adapter, stored in the user's cache: verdicts (engine/kernels/kernelChecks.ts) and timed
- * choices (engine/kernels/tuner.ts). One file per adapter, driver and level.
+ * What is known about the kernels on an adapter, stored in the user's cache: verdicts (engine/gpu/kernelChecks.ts) and timed
+ * choices (engine/gpu/tuner.ts). One file per adapter, driver and level.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,8 +1,9 @@
 /** How `--help` looks: its width, the notes behind an option, the headings, and the text below the options. */
 import { type Command, Help, type Option } from 'commander';
 
-/** Help stays readable on wide terminals, and is the same wherever the output is no terminal. */
+/** Wider lines are hard to read. Also the width if the output is not a terminal. */
 const MAX_WIDTH = 100;
+/** Columns that help may take. */
 export const helpWidth = (): number => Math.min(process.stdout.columns ?? MAX_WIDTH, MAX_WIDTH);
 
 /** Terms with their meaning, shown as a list. */

@@ -22,9 +22,8 @@ export function report(
   if (error instanceof CommanderError) {
     // Commander throws help and version with code 0, and the help that it prints for a missing command with code 1.
     if (error.exitCode === 0 || error.code === 'commander.help') return error.exitCode === 0 ? 0 : 2;
-    write(
-      `error: ${error.message.replace(/^error: /, '')}\nhint: run promptkd --help for commands and options\n`,
-    );
+    const { helpCommand = 'promptkd --help' } = error as { helpCommand?: string };
+    write(`error: ${error.message.replace(/^error: /, '')}\nhint: run ${helpCommand}\n`);
     return 2;
   }
   if (error instanceof ReaderGone) return 0;

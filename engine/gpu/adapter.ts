@@ -5,12 +5,13 @@ import { withLiveHandle } from './waiting.js';
 
 type BackendName = 'vulkan' | 'metal' | 'd3d12' | 'null';
 
+/** What is known about an adapter without opening it. */
 export interface AdapterSummary {
   readonly name: string;
   readonly vendor: string;
   readonly architecture: string;
   readonly driver: string;
-  /** 'vulkan', 'metal', …; 'native' where the platform does not tell. */
+  /** 'vulkan', 'metal', …; 'native' if the platform does not say. */
   readonly backend: string;
   /** True for SwiftShader, lavapipe, WARP and other adapters that run on the CPU. */
   readonly software: boolean;
@@ -18,6 +19,7 @@ export interface AdapterSummary {
   readonly limits: Readonly<Record<string, number>>;
 }
 
+/** Which adapter to look for. */
 export interface AdapterOptions {
   readonly backend?: 'auto' | BackendName;
   /** Part of the adapter's name, in any case. Default: the environment's PROMPTKD_ADAPTER, if there is one. */
@@ -26,7 +28,7 @@ export interface AdapterOptions {
   readonly toggles?: readonly string[];
 }
 
-/** Where Dawn calls an adapter something else than people do. */
+/** Common names of adapters that Dawn calls differently. */
 const ALIASES: Readonly<Record<string, string>> = { lavapipe: 'llvmpipe' };
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|microsoft basic render|\bwarp\b/i;
 
@@ -70,7 +72,7 @@ function define(name: string, value: unknown): void {
 }
 
 /**
- * Dawn toggles that every device here has on, and off. Without `disable_robustness` every index in every loop would be clamped;
+ * Dawn toggles that are on for every device. Without `disable_robustness` every index in every loop would be clamped;
  * tests run all kernels with checks of their own instead (bounds.ts).
  */
 export const ENABLED_TOGGLES: readonly string[] = [
@@ -78,6 +80,7 @@ export const ENABLED_TOGGLES: readonly string[] = [
   'vulkan_enable_f16_on_nvidia',
   'disable_robustness',
 ];
+/** Dawn toggles that are off for every device. */
 export const DISABLED_TOGGLES: readonly string[] = ['timestamp_quantization'];
 
 /** What Dawn's `create` takes: the backend, the whole name of an adapter, and the toggles. */
@@ -107,6 +110,7 @@ async function listNames(options: AdapterOptions): Promise<{ backend: string; na
   }
 }
 
+/** The adapter's own description, with Dawn's additions. */
 export type Info = GPUAdapterInfo & {
   readonly isFallbackAdapter?: boolean;
   readonly subgroupMatrixConfigs?: readonly SubgroupMatrixConfig[];
@@ -134,7 +138,7 @@ function summarise(adapter: GPUAdapter, backend: string, name?: string): Adapter
   };
 }
 
-/** The environment's wish, where there is an environment. */
+/** The adapter named by the environment, if there is one. */
 function environmentAdapter(): string | undefined {
   const { process } = globalThis as { process?: { env?: Record<string, string | undefined> } };
   try {

@@ -12,6 +12,7 @@ import { withLiveHandle, withNaps } from './waiting.js';
 export type { Capabilities, Level } from '../capabilities.js';
 export { type AdapterSummary, listAdapters, NoAdapterError } from './adapter.js';
 
+/** Which adapter to open, and how. */
 export interface GpuOptions extends AdapterOptions {
   /** Caps or forces the capability level; an adapter that does not reach it is refused. */
   readonly level?: Level;
@@ -83,14 +84,15 @@ export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
   return new Gpu(device, summary, capabilities, dawn);
 }
 
+/** Formats bytes as MiB with one decimal. */
 export const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 
 const MAX_SUBMIT_MS = 1000;
 
-/** How long the news of a device's loss may take behind the first call that fails of it, in milliseconds. */
+/** How many milliseconds after a failing call the loss of the device may still be reported. */
 const LOSS_MS = 200;
 
-/** The device is gone: reset by a watchdog, unplugged, or its driver has ended. Nothing made with it is of use any more. */
+/** The device is lost: reset by a watchdog, unplugged, or its driver has crashed. Its resources cannot be used any more. */
 export class DeviceLostError extends Error {}
 
 /** A device, what it can do, and the errors that it reported. */
@@ -99,11 +101,11 @@ export class Gpu {
   readonly adapter: AdapterSummary;
   readonly capabilities: Capabilities;
   /**
-   * Milliseconds that a submission may keep the device busy; 0: any time. Watchdogs leave two seconds and more. A software
-   * adapter has none.
+   * The longest that a submission may keep the device busy, in milliseconds; 0 means no limit. Watchdogs allow two seconds or more;
+   * software adapters have none.
    */
   maxSubmitMs: number;
-  /** Bytes of all tensors on the device, or asked for. */
+  /** Bytes of all tensors that are allocated or requested. */
   held = 0;
   private failure: Error | undefined;
   private destroyed = false;
@@ -164,9 +166,9 @@ export class Gpu {
   }
 
   /**
-   * The loss of the device where an error came of it: calls may notice before its own message is there.
+   * The loss of the device if it caused an error: a call may fail before the loss is reported.
    *
-   * @param error that a call has thrown
+   * @param error thrown by a call
    */
   async lossBehind(error: unknown): Promise<DeviceLostError | undefined> {
     if (error instanceof DeviceLostError) return error;
@@ -192,7 +194,7 @@ const TOO_LARGE = /exceeds the max buffer size|larger than the maximum storage b
 
 /** @param what memory was wanted for (default: the label) */
 function asError(error: GPUError, label: string, what = label): Error {
-  // What is beyond the adapter's limits comes as a validation error, but is the same mistake to a user.
+  // Exceeding the adapter's limits is a validation error in WebGPU, but means the same to a user.
   if (error.constructor.name === 'GPUOutOfMemoryError' || TOO_LARGE.test(error.message))
     return new OutOfMemoryError(`not enough GPU memory for ${what}: ${firstLine(error)}`);
   return new Error(`${label}: ${error.message}`);

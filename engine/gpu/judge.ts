@@ -9,10 +9,10 @@ import { getKernel, KernelRefused } from './kernel.js';
 import { encode, type Launch, makeLaunch } from './launch.js';
 import { createStorage, freeStorage, hostValues, Reader } from './memory.js';
 
-/** What is read as a variance, a scale or a count, and so is above 0. */
+/** Bindings that must be positive: variances, scales and counts. */
 const POSITIVE = /variance|rstd|second|corrections|scale|inverse|good|total/;
 
-/** A trial on a device: its buffers and launches, or why it could not be set up. */
+/** A trial on a device: its buffers and launches. */
 interface Prepared {
   readonly trial: Trial;
   readonly buffers: ReadonlyMap<Tensor, GPUBuffer>;
@@ -22,9 +22,9 @@ interface Prepared {
 }
 
 /**
- * For each trial what is wrong with it, or undefined where its results are right.
+ * Runs trials. For each, what is wrong with it, or undefined if its results are right.
  *
- * @throws Error when the device fails or has no room, which says nothing about a kernel
+ * @throws Error when the device fails or runs out of memory, which says nothing about a kernel
  */
 export async function judge(gpu: Gpu, trials: readonly Trial[]): Promise<(string | undefined)[]> {
   const settled = await Promise.allSettled(trials.map((trial, i) => prepare(gpu, trial, i)));
@@ -44,7 +44,7 @@ export async function judge(gpu: Gpu, trials: readonly Trial[]): Promise<(string
   }
 }
 
-/** Runs what is prepared, with one wait for all of it, and says what is wrong with each. */
+/** Runs prepared trials with one wait for all of them, and finds what is wrong with each. */
 async function compare(
   gpu: Gpu,
   reader: Reader,
@@ -88,7 +88,7 @@ async function prepare(gpu: Gpu, trial: Trial, seed: number): Promise<Prepared> 
         gpu.device.queue.writeBuffer(buffer, 0, host as GPUAllowSharedBufferSource);
         values.set(tensor, Float64Array.from(hostValues(tensor, host.buffer as ArrayBuffer)));
       } else {
-        // What is not written stays NaN, in float32 and in float16.
+        // NaN in float32 and in float16: shows what a kernel does not write.
         gpu.device.queue.writeBuffer(buffer, 0, new Uint32Array(buffer.size / 4).fill(0x7fff7fff));
       }
     }

@@ -1,4 +1,4 @@
-/** WGSL -> compute pipeline, with a cache, so that one text is compiled once a device; and what is bound to it. */
+/** WGSL -> compute pipeline. A cache per device compiles each text once. */
 
 import type { Dispatch } from '../graph/dispatch.js';
 import { boundUniforms, type KernelSource, kernelKey } from '../kernels/kernelSource.js';
@@ -31,7 +31,7 @@ function layoutFor(gpu: Gpu, source: KernelSource): GPUBindGroupLayout {
   if (!layout) {
     const entries = types.map((type, binding) => ({
       binding,
-      // The number, as the constant's global exists only where the platform defines it.
+      // As a number: not every platform defines the global GPUShaderStage.
       visibility: 4 /* GPUShaderStage.COMPUTE */,
       buffer: { type },
     }));
@@ -41,7 +41,7 @@ function layoutFor(gpu: Gpu, source: KernelSource): GPUBindGroupLayout {
   return layout;
 }
 
-/** Pipelines that were asked for on this device so far. */
+/** The number of pipelines requested on this device so far. */
 export const pipelineCount = (gpu: Gpu): number => cacheOf(gpu).kernels.size;
 
 /** The pipeline for a kernel, compiled at most once a device. Rejects with the compiler's messages. */
@@ -56,7 +56,7 @@ export function getKernel(gpu: Gpu, source: KernelSource): Promise<Kernel> {
   return kernel;
 }
 
-/** The uniform buffer of a launch, where it reads one: launches with the same values share it. */
+/** The uniform buffer of a launch, if it reads one. Launches with the same values share it. */
 export function uniformBuffer(gpu: Gpu, dispatch: Dispatch): GPUBuffer | undefined {
   const uniforms = boundUniforms(dispatch, gpu.capabilities);
   if (!uniforms) return undefined;
@@ -75,7 +75,7 @@ export function uniformBuffer(gpu: Gpu, dispatch: Dispatch): GPUBuffer | undefin
   return buffer;
 }
 
-/** A float32 as the word that stores it. */
+/** The bits of a float32. */
 const bitsOf = (value: number): number => new Uint32Array(Float32Array.of(value).buffer)[0]!;
 
 /** Binds buffers to a kernel, in the order of its bindings: tensors, uniforms, and what a test adds. */
@@ -92,13 +92,13 @@ export const bindBuffers = (
     })),
   });
 
-/** A kernel that the device does not take: its compiler's messages. */
+/** A kernel that does not compile; the message has the compiler's messages. */
 export class KernelRefused extends Error {}
 
 async function build(gpu: Gpu, source: KernelSource): Promise<Kernel> {
   const { device } = gpu;
   const layout = layoutFor(gpu, source);
-  // What is wrong with a text is this kernel's failure, not one of the device.
+  // A faulty shader is an error of this kernel, not of the device.
   device.pushErrorScope('validation');
   const module = device.createShaderModule({ label: source.name, code: source.code });
   const making = device.createComputePipelineAsync({

@@ -1,7 +1,7 @@
 /**
- * No kernel runs on a GPU before it gave right results there. Each kernel that a plan needs is tried once at a small odd size
- * (trial.ts), on random values and against float64; the verdict is remembered for the adapter, its driver and the kernel's text.
- * Where several kernels do the same work the next one takes the place of one that is wrong. What has no other is an error.
+ * Kernels are checked before they run on a GPU: each kernel of a plan is tried once at a small odd size with random values and
+ * compared with float64 (judge.ts). Verdicts are stored per adapter, driver and shader text. A wrong kernel is replaced by the
+ * next candidate that does the same work; if there is none, that is an error.
  */
 import { shaderSources } from '../../shaders/generated.js';
 import { UserError } from '../errors.js';
@@ -14,16 +14,16 @@ import { pipelineCount } from './kernel.js';
 import { operationTrials } from './operationTrials.js';
 import type { Schedule } from './schedule.js';
 
-/** Verdicts that outlive a process, by the hash of a kernel's text: '' for a right one, else what is wrong with it. */
+/** Stored verdicts by the hash of a kernel's text: '' if it is right, otherwise what is wrong with it. */
 export interface VerdictStore {
   get(hash: string): string | undefined;
   /** Called once for all verdicts of a check. */
   set(verdicts: Readonly<Record<string, string>>): void;
 }
 
-/** How checks report. */
+/** Options of `KernelChecks`. */
 export interface KernelChecksOptions {
-  /** Told about kernels that are refused. */
+  /** Called for each kernel that is refused. */
   readonly onNote?: (note: string) => void;
 }
 
@@ -38,17 +38,17 @@ interface PickTrial {
   readonly trial: Trial;
 }
 
-/** Which kernels of a device are right: known from this process, from the store, or tried now. */
+/** Knows which kernels are right on a device: from this process, from the store, or by trying them. */
 export class KernelChecks {
   /** By the id of a kernel. */
   private readonly verdicts = new Map<string, string>();
-  /** Ids that the store knows nothing of. */
+  /** Ids without a stored verdict. */
   private readonly unknown = new Set<string>();
   private readonly picks = new Map<string, PickTrial>();
-  /** Kernels that ran without a trial, as none is known for them; a test sees to it that no stage has any. */
+  /** Kernels that ran without a trial because there is none. A test ensures that no training step has any. */
   readonly untried = new Set<string>();
   private operations: ReadonlyMap<string, Trial> | undefined;
-  /** Kernels that were tried in this process, and the milliseconds that this took, compilation included. */
+  /** How many kernels were tried in this process, and how long that took, including compilation. */
   tried = 0;
   milliseconds = 0;
 
@@ -62,14 +62,13 @@ export class KernelChecks {
   readonly choose: Choose = (tunable) =>
     tunable.candidates.find((candidate) => !this.faultOf(tunable, candidate))?.name;
 
-  /** What is wrong with the kernel of a candidate, as far as it is known here or from an earlier process. */
+  /** What is known to be wrong with the kernel of a candidate. */
   faultOf(tunable: Tunable, candidate: Candidate): string | undefined {
     return this.verdictOf(this.trialOf(tunable, candidate)) || undefined;
   }
 
   /**
-   * Tries what a schedule runs for the first time. False where a candidate turned out to be wrong, so that another has to be
-   * chosen.
+   * Tries the kernels of a schedule that have no verdict yet. False if a candidate is wrong, so that another must be chosen.
    *
    * @throws UserError when a kernel is wrong and nothing else does its work
    */
@@ -81,7 +80,7 @@ export class KernelChecks {
     }));
     const trials = new Map<string, Trial>();
     for (const { known } of picks) {
-      // Where sizes are in a text, a small one is another kernel.
+      // On CPU adapters sizes are constants, so the small trial may be another kernel.
       if (known.same) trials.set(known.id, known.trial);
       else if (!capabilities.software) this.untried.add(known.id);
     }
@@ -115,7 +114,7 @@ export class KernelChecks {
     return right;
   }
 
-  /** Whether the kernel of a candidate is right; tries it where that is not known. */
+  /** Whether the kernel of a candidate is right; tries it if that is not known. */
   async isRight(tunable: Tunable, candidate: Candidate): Promise<boolean> {
     const known = this.trialOf(tunable, candidate);
     if (this.verdictOf(known) === undefined) await this.run(new Map([[known.id, known.trial]]));
@@ -152,10 +151,10 @@ export class KernelChecks {
   }
 
   /**
-   * The same for kernels that are no operation's.
+   * Checks kernels that belong to no operation.
    *
-   * @param fault tries them on the device: what is wrong, or undefined
-   * @throws UserError when something is
+   * @param fault runs them on the device and returns what is wrong, or undefined
+   * @throws UserError when something is wrong
    */
   async tryOnce(
     what: string,
@@ -176,7 +175,7 @@ export class KernelChecks {
 
   private async run(trials: ReadonlyMap<string, Trial>): Promise<void> {
     const started = performance.now();
-    // A trial of several launches stands for each of their kernels.
+    // A trial of several launches checks each of their kernels.
     const wanted = [...trials].filter(([id]) => !this.verdicts.has(id));
     const hashes = new Map([...new Set(wanted.map(([, trial]) => trial))].map((t) => [t, this.hashOf(t)]));
     const found = new Map([...hashes].map(([trial, hash]) => [trial, this.store.get(hash)]));
@@ -201,9 +200,9 @@ export class KernelChecks {
 }
 
 /**
- * The checks of a device: on a GPU there always are some. Most of a CPU adapter's kernels have their sizes in their texts, so another
- * size is another kernel; there only products are tried, and only where somebody attached checks. The tests run all kernels on
- * CPU adapters. Dawn's null backend computes nothing.
+ * The checks of a device. A GPU always has them. On CPU adapters most kernels have their sizes as constants, so another size is
+ * another kernel; there only matmul and attention are tried, and only if checks are attached, as the tests run all kernels there.
+ * Dawn's null backend computes nothing.
  */
 export function checksOf(gpu: Gpu): KernelChecks | undefined {
   const { software, backend } = gpu.adapter;
@@ -211,20 +210,20 @@ export function checksOf(gpu: Gpu): KernelChecks | undefined {
   return attached.get(gpu);
 }
 
-/** Has plans check their kernels with `checks` from now on, such as ones whose verdicts outlive the process. */
+/** Makes plans on a device use `checks`, for example ones with a verdict store. */
 export const attachChecks = (gpu: Gpu, checks: KernelChecks): void => void attached.set(gpu, checks);
 
-/** By the object, not its device: a test may see one device with several sets of capabilities. */
+/** Keyed by the object, not its device, as tests use one device with different capabilities. */
 const attached = new WeakMap<Gpu, KernelChecks>();
 
-/** What kernels have cost on a device so far: pipelines asked for, trials, and the milliseconds of these with what they compiled. */
+/** Statistics of a device: pipelines requested, kernels tried, and the milliseconds of the trials, including compilation. */
 export const kernelWork = (gpu: Gpu) => ({
   pipelines: pipelineCount(gpu),
   tried: attached.get(gpu)?.tried ?? 0,
   trialMilliseconds: Math.round(attached.get(gpu)?.milliseconds ?? 0),
 });
 
-/** Of the texts that a trial runs: 53 bits (cyrb53). */
+/** A 53-bit hash (cyrb53), base 36. */
 function hashOf(texts: readonly string[]): string {
   const text = texts.join('\n');
   let [a, b] = [0xdeadbeef, 0x41c6ce57];

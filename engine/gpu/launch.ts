@@ -6,18 +6,18 @@ import { boundTensors, workgroupsOf } from '../kernels/kernelSource.js';
 import type { Gpu } from './gpu.js';
 import { bindBuffers, type Kernel, uniformBuffer } from './kernel.js';
 
-/** Ready to be encoded. */
+/** A launch that is ready to be encoded. */
 export interface Launch {
   readonly name: string;
   readonly pipeline: GPUComputePipeline;
   readonly bindGroup: GPUBindGroup;
   readonly workgroups: readonly [number, number, number];
-  /** What it does at the least: multiplications and additions where they matter, and bytes of every tensor that it binds, once. */
+  /** Its work: floating-point operations (for matmul and attention), and the bytes of the tensors that it binds. */
   readonly flops?: number;
   readonly bytes?: number;
 }
 
-/** A dispatch on a device by itself, with a buffer for each of its tensors. */
+/** Makes the launch of a single dispatch. */
 export function makeLaunch(
   gpu: Gpu,
   dispatch: Dispatch,

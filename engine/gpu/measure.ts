@@ -1,4 +1,4 @@
-/** Times of plans: medians of samples that alternate between what is compared, so that all of it meets the same machine. */
+/** Timing: medians of samples that alternate between the things compared, so that all run under the same conditions. */
 
 import type { Gpu } from './gpu.js';
 import { encode, type Launch } from './launch.js';
@@ -21,6 +21,7 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
+/** The median, minimum and maximum of samples. */
 export const summarise = (samples: readonly number[], runs: number): Timing => ({
   median: median(samples),
   min: Math.min(...samples),
@@ -35,23 +36,24 @@ export interface Runner {
   run(count: number): Promise<number>;
 }
 
+/** How often to sample. */
 export interface Repetition {
   /** Samples of each runner. */
   readonly repeats: number;
-  /** A sample repeats a short run until it lasts about this long, so that the wait is small against it. */
+  /** The least duration of a sample: short runs are repeated, so that the wait for the device hardly counts. */
   readonly leastMs: number;
-  /** Most runs a sample. */
+  /** The most runs per sample. */
   readonly mostRuns?: number;
   /** Milliseconds of the same work before each sample that do not count: `warmUpFor`. Default 0. */
   readonly warmMs?: number;
 }
 
-/** Clocks of a GPU that rests rise within some ten milliseconds of load: an H200 rests at 345 MHz. */
+/** An idle GPU raises its clocks within some ten milliseconds of load (an H200 idles at 345 MHz). */
 export const WARM_UP_MS = 30;
-/** A processor's clocks are nobody's to warm up. */
+/** CPU adapters need no warm-up. */
 export const warmUpFor = ({ adapter }: Gpu): number => (adapter.software ? 0 : WARM_UP_MS);
 
-/** Runs it for so long; the milliseconds of one run at the end. */
+/** Runs it for about `milliseconds`, and returns the milliseconds of one run at the end. */
 export async function warmUp(runner: Runner, milliseconds: number): Promise<number> {
   await runner.run(1);
   let one = await runner.run(1);

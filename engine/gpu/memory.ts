@@ -5,13 +5,13 @@ import { fromHalf, toHalf } from '../half.js';
 import type { Gpu } from './gpu.js';
 import { perDevice } from './perDevice.js';
 
-/** STORAGE | COPY_SRC | COPY_DST, as numbers: the constants' globals are not everywhere. */
+/** STORAGE | COPY_SRC | COPY_DST as numbers: not every platform defines the global GPUBufferUsage. */
 const USAGE = 0x80 | 0x4 | 0x8;
 
 /** The buffers of leaves. */
 const buffersOf = perDevice(() => new Map<Tensor, GPUBuffer>());
 
-/** Rounded up, so that vec4 arrays fit. */
+/** Rounded up to a multiple of 16, for vec4 arrays. */
 const storageBytes = (bytes: number): number => Math.max(16, Math.ceil(bytes / 16) * 16);
 
 /** A storage buffer of at least `bytes`. Give it back with `freeStorage`. */
@@ -21,13 +21,14 @@ export function createStorage(gpu: Gpu, bytes: number, label: string): GPUBuffer
   return gpu.device.createBuffer({ label, size, usage: USAGE });
 }
 
+/** Frees a buffer of `createStorage`. */
 export function freeStorage(gpu: Gpu, buffer: GPUBuffer | undefined): void {
   if (!buffer) return;
   gpu.held -= buffer.size;
   buffer.destroy();
 }
 
-/** Of buffers of these sizes, how many bytes the device takes before it refuses one. Nothing stays. */
+/** How many bytes of buffers of these sizes the device can allocate. Frees them again. */
 export async function measureRoom(gpu: Gpu, sizes: Iterable<number>): Promise<number> {
   const made: GPUBuffer[] = [];
   let room = 0;
@@ -46,7 +47,7 @@ export async function measureRoom(gpu: Gpu, sizes: Iterable<number>): Promise<nu
   return room;
 }
 
-/** Those of the leaves that have no buffer on the device yet. */
+/** The leaves that have no buffer on the device yet. */
 export const withoutBuffer = (gpu: Gpu, tensors: Iterable<Tensor>): Tensor[] =>
   [...tensors].filter((leaf) => !buffersOf(gpu).has(leaf));
 
@@ -81,7 +82,7 @@ export function hostValues(tensor: Tensor, bytes: ArrayBuffer): Float32Array {
   return tensor.dtype === 'i32' ? Float32Array.from(new Int32Array(bytes)) : new Float32Array(bytes);
 }
 
-/** Copies the present values of a leaf to another of the same size. Ordered with the steps around it. */
+/** Copies the current values of a leaf to another of the same size. Ordered with the steps around it. */
 export function copyLeaf(gpu: Gpu, from: Tensor, to: Tensor): void {
   if (from.bytes !== to.bytes) throw new Error(`${from} does not fit into ${to}`);
   const encoder = gpu.device.createCommandEncoder();
@@ -130,7 +131,7 @@ export class Reader {
     this.free.set(staging.size, list);
   }
 
-  /** Copies `bytes` of `buffer` as they are when the work queued so far has run. */
+  /** Reads `bytes` of `buffer` after the work queued so far. */
   async read(buffer: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
     return (await this.readTogether([{ buffer, bytes }]))[0]!;
   }
@@ -165,7 +166,7 @@ export class Reader {
   }
 }
 
-/** The present values of a leaf on the device. */
+/** The current values of a leaf on the device. */
 export async function readLeaf(gpu: Gpu, leaf: Tensor): Promise<Float32Array> {
   const reader = new Reader(gpu);
   const bytes = await reader.read(leafBuffer(gpu, leaf), leaf.bytes);

@@ -1,4 +1,4 @@
-/** Trials of kernels that have no alternative: every operation's examples, each node by itself. */
+/** Trials of kernels without alternatives, from the examples of all operations: each node by itself. */
 
 import type { Capabilities } from '../capabilities.js';
 import { everyExample, gradientsOf } from '../examples.js';
@@ -10,16 +10,16 @@ import { kernelId, tensorOf } from '../kernels/kernelSource.js';
 import { largestOf, ULP } from '../kernels/tolerance.js';
 import { Schedule } from './schedule.js';
 
-/** What functions of a few ulps and sums over a row may add up to, relative to the largest result. */
+/** Tolerance for functions accurate to a few ulps and for sums over a row, relative to the largest result. */
 const ROUNDING = 2 ** -16;
 
-/** By the id of each kernel that the examples run on an adapter: a trial that runs it. */
+/** A trial for each kernel that the examples run on an adapter, by the kernel's id. */
 export function operationTrials(capabilities: Capabilities): ReadonlyMap<string, Trial> {
   const trials = new Map<string, Trial>();
   for (const example of everyExample()) {
     const { output, updates } = example;
     const forward = output ? [output] : [];
-    // Kernels store less where no gradient reads it.
+    // Some kernels store more if a gradient reads it.
     for (const outputs of [forward, [...forward, ...gradientsOf(example)]]) {
       const { steps } = new Schedule({ outputs, updates }, capabilities);
       for (const { node, dispatches } of steps) {
@@ -34,7 +34,7 @@ export function operationTrials(capabilities: Capabilities): ReadonlyMap<string,
   return trials;
 }
 
-/** A node of its own: its inputs are random values, whatever made them in its graph. */
+/** The trial of one node; its inputs are random values. */
 function trialOf(node: GraphNode, dispatches: readonly Dispatch[]): Trial {
   return {
     dispatches,
@@ -47,7 +47,7 @@ function trialOf(node: GraphNode, dispatches: readonly Dispatch[]): Trial {
       const specs = node.op.outputs(node.inputs, node.attributes);
       tensors.forEach((tensor, i) => {
         const values = results[i];
-        // Scratch is between launches: what they make of it is compared.
+        // Scratch is internal to the node's launches; only their results are compared.
         if (!values || !written.has(tensor) || specs[i]?.scratch) return;
         const tolerance = largestOf(values) * (ULP[tensor.dtype] + ROUNDING);
         expected.set(tensor, { values, tolerance });

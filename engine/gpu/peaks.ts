@@ -1,4 +1,4 @@
-/** What this adapter reaches when nothing hinders it: the measure for every kernel's share. */
+/** The peak arithmetic and memory throughput of an adapter, to compare kernels with. */
 import { call, type Op } from '../graph/op.js';
 import { constant, type Tensor } from '../graph/tensor.js';
 

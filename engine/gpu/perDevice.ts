@@ -1,8 +1,8 @@
-/** State that belongs to a device, kept by the file that needs it: `Gpu` knows nothing of caches and choices. */
+/** Per-device state that is owned by the file that uses it, such as caches. */
 
 import type { Gpu } from './gpu.js';
 
-/** A function that gives the state of a device, made by `make` when it is asked for first; it goes with the device. */
+/** Returns a function that gives the state of a device; `make` creates it on first use. */
 export function perDevice<T>(make: () => T): (gpu: Gpu) => T {
   const states = new WeakMap<GPUDevice, T>();
   return ({ device }) => {

@@ -97,7 +97,7 @@ export class Plan {
       };
       const groups = new Map<string, GPUBindGroup>();
       const ids = new Map<GPUBuffer, number>();
-      // A node's work, shared out evenly where it has several launches.
+      // A node with several launches shares its work evenly among them.
       const flops = schedule.steps.flatMap(({ node, dispatches }) =>
         dispatches.map(() => (node.op.flops?.(node) ?? 0) / dispatches.length),
       );
@@ -131,7 +131,7 @@ export class Plan {
     const launches = await making.catch(async (error) => {
       freeAll(gpu, slots.values());
       freeStorage(gpu, faults);
-      // What the device refused must not be taken for a leaf's values by another plan.
+      // Another plan must not use the buffers of a failed allocation.
       for (const leaf of missing) release(gpu, leaf);
       throw error instanceof OutOfMemoryError ? await shortage(gpu, schedule, missing, held, error) : error;
     });
@@ -139,8 +139,8 @@ export class Plan {
   }
 
   /**
-   * Queues one step and returns at once. Creates no buffer, bind group or pipeline. The device gets it in submissions of
-   * `gpu.maxSubmitMs` at the most, as far as is known of its times.
+   * Queues one step and returns at once. Creates no buffer, bind group or pipeline. Long steps are split into submissions of
+   * about `gpu.maxSubmitMs`.
    */
   run(): void {
     this.gpu.check();
@@ -154,7 +154,7 @@ export class Plan {
     return (await this.readTogether([tensor]))[0]!;
   }
 
-  /** The same of several, with one copy and one wait for all of them. */
+  /** Values of several tensors, with one copy and one wait. */
   async readTogether(tensors: readonly Tensor[]): Promise<Float32Array[]> {
     const sources = tensors.map((tensor) => ({ buffer: this.readable(tensor), bytes: tensor.bytes }));
     const arrived = this.pieces.reading();
@@ -172,7 +172,7 @@ export class Plan {
     return buffer;
   }
 
-  /** Names of the launches that were outside of a tensor in any run so far; the plan was compiled with `checkBounds`. */
+  /** Names of launches that accessed memory outside of a tensor so far. Needs `checkBounds`. */
   async outside(): Promise<string[]> {
     if (!this.faults) throw new Error('the plan was compiled without checkBounds');
     const bytes = await this.reader.read(this.faults, this.faults.size);
@@ -202,7 +202,7 @@ function freeAll(gpu: Gpu, buffers: Iterable<GPUBuffer>): void {
   for (const buffer of buffers) freeStorage(gpu, buffer);
 }
 
-/** How much was missing: the buffers of the plan, one by one, until the device refuses one. */
+/** Measures how much memory is missing by allocating the plan's buffers one by one. */
 async function shortage(
   gpu: Gpu,
   { slots }: Schedule,
@@ -229,7 +229,7 @@ async function shortage(
   );
 }
 
-/** The schedule with the device's choices, of which none computes something wrong on it. */
+/** The schedule with the device's choice of kernels, all of which passed their checks. */
 async function scheduled(gpu: Gpu, request: PlanRequest, options: CompileOptions): Promise<Schedule> {
   const { capabilities } = gpu;
   const checks = checksOf(gpu);
@@ -244,14 +244,14 @@ async function scheduled(gpu: Gpu, request: PlanRequest, options: CompileOptions
 }
 
 /**
- * Has the pipelines of a request made while something else goes on, the loading of weights for instance: a plan that is
- * compiled later finds them. The request needs no data. What does not compile is reported by that plan.
+ * Starts to compile the pipelines of a request, for example while weights load; a plan compiled later finds them in the cache.
+ * The request needs no data. Errors are reported by that plan.
  */
 export function prefetchPipelines(gpu: Gpu, request: PlanRequest): void {
   prefetch(gpu, new Schedule(request, gpu.capabilities, { choose: deviceChoice(gpu) }));
 }
 
-/** What was found fastest on the device, or else what its checks have put in the place of a shipped choice. */
+/** The tuner's choice if there is one, otherwise the first candidate that is not known to be wrong. */
 function deviceChoice(gpu: Gpu): Choose {
   const checks = checksOf(gpu);
   const tuner = tunerOf(gpu);

@@ -1,16 +1,17 @@
-/** Where the time of a plan goes, kernel by kernel. */
+/** Times the kernels of a plan. */
 
 import type { Gpu } from './gpu.js';
 import { encode, type Launch } from './launch.js';
 import type { Plan } from './plan.js';
 
+/** The time that one kernel takes in a plan. */
 export interface KernelTime {
   /** Shader and entry point. */
   readonly name: string;
   readonly launches: number;
   /** Milliseconds of all its launches in one run. */
   readonly milliseconds: number;
-  /** Floating-point operations of all of them, 0 where they are not what the kernel is about; and bytes of their tensors. */
+  /** Floating-point operations (only matmul and attention count them) and bytes of all launches. */
   readonly flops: number;
   readonly bytes: number;
 }
@@ -19,8 +20,8 @@ export interface KernelTime {
 const MOST_QUERIES = 4096;
 
 /**
- * Times every launch of a plan, in the order of the plan: by the device's own clock, all in one submission after a run that warms
- * up; where it has none, each launch by itself, `repeats` times and waited for. Most time first.
+ * Times every launch of a plan, in order: with timestamps all in one submission, after a warm-up run; without them, each launch by
+ * itself, `repeats` times, waiting for the device. Slowest kernel first.
  */
 export async function profile(gpu: Gpu, plan: Plan, repeats = 4): Promise<KernelTime[]> {
   const times = gpu.capabilities.timestamps

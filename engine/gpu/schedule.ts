@@ -9,7 +9,7 @@ import { isView, memoryOf, recordingOrder } from '../graph/traverse.js';
 import type { Candidate, Choose, Tunable } from '../graph/tunable.js';
 import { type KernelSource, kernelId, kernelKey, kernelSource, tensorOf } from '../kernels/kernelSource.js';
 
-/** What a plan shall compute. */
+/** What a plan computes. */
 export interface PlanRequest {
   /** Tensors to keep after a run, to be read with `read()`. */
   readonly outputs?: readonly Tensor[];
@@ -19,11 +19,11 @@ export interface PlanRequest {
   readonly loss?: Tensor;
 }
 
-/** How a request is turned into launches. */
+/** How a request becomes launches. */
 export interface ScheduleOptions {
-  /** Runs what can be done in one kernel as one (fuse.ts). Default true. */
+  /** Fuses nodes into one kernel where possible (fuse.ts). Default true. */
   readonly fuse?: boolean;
-  /** Chooses between kernels that do the same work. Default: the device's tuning, or each operation's own rule. */
+  /** Chooses between kernels that do the same work. Default: each operation's own rule. */
   readonly choose?: Choose;
   /** Counts accesses outside of tensors, for tests (`Plan.outside`). */
   readonly checkBounds?: boolean;
@@ -43,7 +43,7 @@ export interface PlanDescription {
   readonly workspace: number;
   readonly workspaceUnshared: number;
   readonly outputs: number;
-  /** All of it: what the device must hold. */
+  /** All bytes that the device must hold. */
   readonly total: number;
   /** Largest single buffer; adapters limit the size of a binding. */
   readonly largest: number;
@@ -51,7 +51,7 @@ export interface PlanDescription {
   readonly flops: number;
 }
 
-/** Memory that tensors share whose lifetimes do not meet. A plan has a buffer for each. */
+/** Memory that is shared by tensors with disjoint lifetimes. A plan has a buffer for each slot. */
 export interface Slot {
   readonly bytes: number;
 }
@@ -63,12 +63,12 @@ interface Lifetime {
   readonly to: number;
 }
 
-/** Which nodes run, in which order, and where each tensor lives: everything that needs no device. */
+/** Which nodes run, in which order, and where each tensor lives. */
 export class Schedule {
   readonly nodes: readonly GraphNode[];
   /** The launches of each node that is no view. */
   readonly steps: readonly { readonly node: GraphNode; readonly dispatches: readonly Dispatch[] }[];
-  /** What there was to choose between, and which candidate it is: by the choices' keys. */
+  /** The choices between kernels and the chosen candidates, by the choices' keys. */
   readonly picks = new Map<string, { readonly tunable: Tunable; readonly candidate: Candidate }>();
   readonly dispatches: readonly Dispatch[];
   readonly slots: readonly Slot[];
@@ -76,7 +76,7 @@ export class Schedule {
   readonly leaves = new Set<Tensor>();
   readonly outputs: readonly Tensor[];
   readonly workspaceUnshared: number;
-  /** Bytes of what was computed up to the loss and is read after it. */
+  /** Bytes of tensors computed before the loss and read after it. */
   private readonly saved: number;
 
   constructor(
@@ -107,7 +107,7 @@ export class Schedule {
       const written = new Set(launches.flatMap((d) => Object.values(d.writes).map(tensorOf)));
       for (const tensor of node.outputs)
         if (written.has(tensor)) {
-          // What is read after a run must survive it, and so must have a slot of its own.
+          // An output is read after the run, so it needs a slot of its own.
           const [from, to] = kept.has(tensor) ? [-1, this.nodes.length] : [step, lastUse.get(tensor) ?? step];
           lifetimes.push({ tensor, from, to });
         }
@@ -123,7 +123,7 @@ export class Schedule {
     this.workspaceUnshared = lifetimes.reduce((total, { tensor }) => total + tensor.bytes, 0);
   }
 
-  /** The kernel of each dispatch, written out anew: whole texts, which a schedule that is only looked at does not need. */
+  /** The complete WGSL of each dispatch. Generated on demand, as descriptions do not need it. */
   sources(): KernelSource[] {
     const { capabilities, options } = this;
     if (options.checkBounds) return this.dispatches.map((each) => kernelSource(each, capabilities, true));
@@ -167,7 +167,7 @@ export class Schedule {
       for (const input of node.inputs) {
         const owner = memoryOf(input);
         if (owner.leaf) this.leaves.add(owner);
-        // A view reads nothing itself; whoever reads the view does.
+        // A view does not read memory; its readers do.
         if (!isView(node)) lastUse.set(owner, step);
       }
     });
@@ -198,7 +198,7 @@ export class Schedule {
   }
 }
 
-/** What a plan of `request` will choose between, each choice once. */
+/** The choices between kernels that a plan of `request` has to make. */
 export const choicesOf = (
   request: PlanRequest,
   capabilities: Capabilities,

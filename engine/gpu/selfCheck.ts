@@ -1,6 +1,7 @@
 /** A small calculation with a known result, to tell whether an adapter can be trusted at all. */
 import type { Gpu } from './gpu.js';
 
+/** The result of a self-check. */
 export interface SelfCheck {
   readonly ok: boolean;
   /** Largest error relative to the largest result. */

@@ -1,6 +1,6 @@
 /**
- * Cuts a step into submissions of bounded time: systems with a watchdog reset a device that is busy with a single one for some
- * seconds. Nothing waits for the device; the times are those of reads that are made anyhow.
+ * Splits a step into submissions of bounded time, as watchdogs reset a device that is busy with one submission for seconds.
+ * Never waits for the device: times come from reads that happen anyway.
  */
 import type { Launch } from './launch.js';
 
@@ -15,6 +15,7 @@ const DRIFT = 1.25;
 const slowTime = ({ flops = 0, bytes = 0 }: Launch): number =>
   Math.max(LEAST, flops / SLOW.flops, bytes / SLOW.bytes);
 
+/** Splits the launches of a plan into submissions. */
 export class Pieces {
   private readonly times: readonly number[];
   private readonly total: number;

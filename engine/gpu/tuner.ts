@@ -1,6 +1,6 @@
 /**
- * Timed choices between kernels that do the same work, for who asks for them: where the rules that ship with the project are not
- * the best on an adapter, or at a shape that nobody measured. Only kernels that give right results (kernelChecks.ts) are timed.
+ * Timed choices between kernels that do the same work (`promptkd tune`), for adapters or shapes where the built-in rules are not
+ * the best. Only kernels that pass their checks (kernelChecks.ts) are timed.
  */
 import { UserError } from '../errors.js';
 import type { Tensor } from '../graph/tensor.js';
@@ -14,22 +14,22 @@ import { type Launch, makeLaunch } from './launch.js';
 import { kernelRunner, median, type Runner, runsFor, warmUp, warmUpFor } from './measure.js';
 import { createStorage, freeStorage } from './memory.js';
 
-/** What was found for one choice. */
+/** The result of one choice. */
 export interface TunedChoice {
   readonly name: string;
   /** Milliseconds of a launch of each candidate that was timed, by name; the rule's own choice is the first. */
   readonly milliseconds: Readonly<Record<string, number>>;
 }
 
-/** Where choices outlive a process, by their keys; a store that lost one only costs time. */
+/** Stored choices by their keys. Losing one only costs time. */
 export interface TuningStore {
   get(key: string): TunedChoice | undefined;
   set(key: string, choice: TunedChoice): void;
 }
 
-/** What the tuner may take, and how it reports. */
+/** Limits and callbacks of the tuner. */
 export interface TunerOptions {
-  /** What the tuner may take in all; what is still open then keeps the rule's choice. Default: no limit. */
+  /** Time limit in total. Choices still open then keep the rule's choice. Default: no limit. */
   readonly seconds?: number;
   /** Timed samples of each candidate. Default 5. */
   readonly repeats?: number;
@@ -37,28 +37,28 @@ export interface TunerOptions {
   readonly leastMs?: number;
   /** Called as choices are made, the first time with `done` 0. */
   readonly onProgress?: (done: number, total: number) => void;
-  /** Told once, when the time does not suffice for a choice. */
+  /** Called once, when the time limit is reached. */
   readonly onLate?: () => void;
-  /** Told about kernels that are wrong, and about each choice. */
+  /** Called for wrong kernels and for each choice. */
   readonly onNote?: (note: string) => void;
 }
 
-/** Another kernel has to be faster by this share: smaller differences are noise, and each kernel is a pipeline more. */
+/** Another kernel must be faster by this share: smaller differences are noise, and every kernel is one more pipeline. */
 const WORTH = 0.03;
 
-/** By the object, as `checksOf` (kernelChecks.ts). */
+/** Keyed by the object, as in kernelChecks.ts. */
 const attached = new WeakMap<Gpu, Tuner>();
 
-/** What chooses between kernels on a device by their times; without it, each operation's own rule does. */
+/** The tuner of a device, if one is attached. Without it, the operations' own rules choose. */
 export const tunerOf = (gpu: Gpu): Tuner | undefined => attached.get(gpu);
 
-/** Has plans choose their kernels with `tuner` from now on. */
+/** Makes plans on a device choose kernels with `tuner`. */
 export const attachTuner = (gpu: Gpu, tuner: Tuner): void => void attached.set(gpu, tuner);
 
 /** Times candidates and remembers the fastest. */
 export class Tuner {
   private readonly checks: KernelChecks;
-  /** Milliseconds that are left, and since when they run: only the tuner's own work counts. */
+  /** Milliseconds left, and since when they count: only the tuner's own work does. */
   private left: number;
   private since = 0;
   private wasLate = false;
@@ -72,14 +72,14 @@ export class Tuner {
     this.checks = checksOf(gpu) ?? new KernelChecks(gpu, undefined, options);
   }
 
-  /** A choice counts as long as its kernel is offered and right. */
+  /** The stored choice, if its kernel is still offered and right. */
   readonly choose: Choose = (tunable) => {
     const name = this.store.get(tunable.key)?.name;
     const found = tunable.candidates.find((candidate) => candidate.name === name);
     return found && !this.checks.faultOf(tunable, found) ? name : undefined;
   };
 
-  /** Makes the choices that the store does not know; false where the time did not suffice for all. */
+  /** Makes the choices that are not stored yet; false if the time was not enough for all. */
   async prepare(tunables: readonly Tunable[]): Promise<boolean> {
     const { onProgress, onLate } = this.options;
     const open = tunables.filter((each) => each.candidates.length > 1 && this.choose(each) === undefined);
@@ -100,7 +100,7 @@ export class Tuner {
     }
   }
 
-  /** False where the time is up. Where memory does not suffice to time it, the shipped choice holds. */
+  /** False if the time is up. If memory does not suffice for timing, the rule's choice stays. */
   private async decide(tunable: Tunable): Promise<boolean> {
     const { onNote } = this.options;
     try {
@@ -119,7 +119,7 @@ export class Tuner {
     return performance.now() - this.since >= this.left;
   }
 
-  /** Of the candidates that are right; undefined where the time is up before each of them has a sample. */
+  /** The fastest of the right candidates; undefined if the time is up before each has a sample. */
   private async fastest(tunable: Tunable): Promise<TunedChoice | undefined> {
     const { gpu, options } = this;
     const { repeats = 5, leastMs = 5 } = options;

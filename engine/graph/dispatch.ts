@@ -1,27 +1,27 @@
-/** One launch of a kernel, as operations describe it: which text, which constants, which tensors, how often. */
+/** How operations describe one launch of a kernel: shader, constants, tensors and grid. */
 
 import type { Tensor } from './tensor.js';
 
 /**
- * A constant baked into WGSL: integers become `u32`, booleans `bool`; wrap floats with `float()`. The name of something in
- * the text, such as a function, is put in place of `$CONSTANT`.
+ * A constant baked into WGSL: integers become `u32`, booleans `bool`; wrap floats with `float()`. A `name`, of a WGSL function
+ * for instance, replaces `$CONSTANT` in the text.
  */
 export type Constant = number | boolean | { readonly f32: number } | { readonly name: string };
 /** Marks a constant as `f32` even when its value is whole. */
 export const float = (value: number): { readonly f32: number } => ({ f32: value });
 
-/** Data beside the tensors: `u32`, or `f32` where wrapped with `float()`. */
+/** A value of a uniform buffer: `u32`, or `f32` if wrapped with `float()`. */
 export type Uniform = number | { readonly f32: number };
 
 /**
- * A tensor bound to a kernel: element by element, four at a time along its last axis, or eight float16 values at a time, as the four
- * words that hold them; of those there is no accessor, but a GPU loads them by one instruction.
+ * A tensor bound to a kernel as single elements, as vectors of four along its last axis, or as the four words that hold eight
+ * float16 values. Words have no accessor functions, but a GPU loads them with one instruction.
  */
 export type Operand = Tensor | { readonly tensor: Tensor; readonly as: 'vec4' | 'words' };
 
 /**
- * How many values a kernel takes at a time, and how it binds its tensors: four, where all `extents` are multiples of four.
- * Those are what its indices count: the size of every tensor, or the width of a row where it finds rows.
+ * Whether a kernel reads vectors of four, and how it binds its tensors then: where all `extents` are multiples of four. Those are
+ * the sizes of its tensors, or the width of a row if it indexes by row.
  */
 export function vectors(...extents: readonly number[]): {
   readonly lanes: 1 | 4;
@@ -34,25 +34,25 @@ export function vectors(...extents: readonly number[]): {
 
 type Grid = readonly [number, number, number];
 
-/** The text of a kernel: a file in shaders/ by its base name, and the constants that are baked into it. */
+/** The WGSL of a kernel: a file in shaders/ by its base name, and the constants that are baked into it. */
 export interface Shader {
   readonly shader: string;
-  /** The function that runs, `main` or `element` unless given. */
+  /** The function to run. Default: `main`, or `element` with `elements`. */
   readonly entry?: string;
   readonly constants: Readonly<Record<string, Constant>>;
   /**
-   * Sizes and factors that the text need not know when it is compiled. On a GPU they are read from a uniform buffer, so
-   * launches that differ in them alone share a pipeline; on a CPU adapter they are constants, from which most kernels gain there.
-   * The text writes them like constants, but not in declarations at module scope, lengths of arrays or directives.
+   * Sizes and factors that can be read at run time. On a GPU they come from a uniform buffer, so launches that differ only in
+   * them share a pipeline. On a CPU adapter they are constants, which makes most kernels faster there. WGSL uses them like
+   * constants, but not at module scope, as array lengths or in directives.
    */
   readonly uniforms?: Readonly<Record<string, Uniform>>;
-  /** CPU adapters read them from the buffer too: their compilers gain nothing from constants, and take long for each text. */
+  /** CPU adapters read them from the buffer too: for kernels that gain nothing from constants and take long to compile. */
   readonly uniformOnCpu?: boolean;
 }
 
 /**
- * How often it runs: `workgroups` of an entry point that the file declares itself, or once for each of so many `elements`, if
- * what it declares is a function of an element's index, `fn entry(i: u32)`. Around that kernelSource.ts writes the entry point.
+ * How often it runs: `workgroups` of an entry point in the file, or once for each of `elements` if the file only has a function of
+ * an element's index, `fn entry(i: u32)`; kernelSource.ts then generates the entry point.
  */
 export type Extent = { readonly workgroups: Grid } | { readonly elements: number };
 
@@ -69,7 +69,7 @@ export type Dispatch = Shader &
 
 /** Width of one-dimensional workgroups, unless a kernel says otherwise. */
 export const WORKGROUP = 64;
-/** Workgroups in one dimension of a grid, on every adapter. */
+/** The largest number of workgroups in one dimension of a grid; the same on all adapters. */
 export const MAX_GROUPS = 65535;
 
 /**

@@ -1,8 +1,8 @@
 /**
- * Nodes whose work another node's kernel can do before it stores its result become one node: the sum after a linear layer,
- * say. What is fused away is never written to memory. This works on the list of nodes that a schedule runs; the recorded
- * graph stays as it is, so a model is written, differentiated and checked in plain operations. Which nodes can be fused is
- * a rule of the operations (`absorb` in op.ts).
+ * Kernel fusion: where one kernel can also do the next node's work before it stores its result, such as the sum after a linear
+ * layer, both become one node, and the intermediate result is never written to memory. Only the schedule's list of nodes changes;
+ * the recorded graph stays as it is, so models are written, differentiated and checked in plain operations. The operations
+ * decide what can be fused (`absorb` in op.ts).
  */
 
 import type { GraphNode } from './op.js';
@@ -15,7 +15,7 @@ export function fuse(nodes: readonly GraphNode[], outputs: readonly Tensor[]): G
   for (const node of nodes)
     for (const input of node.inputs) users.set(input, [...(users.get(input) ?? []), node]);
   const kept = new Set(outputs);
-  /** What runs in the place of a recorded node, and which nodes run no more. */
+  /** The fused node that replaces a recorded one, and the nodes that no longer run. */
   const running = new Map<GraphNode, GraphNode>();
   const gone = new Set<GraphNode>();
   /** The running node that writes a tensor. */
@@ -40,7 +40,7 @@ export function fuse(nodes: readonly GraphNode[], outputs: readonly Tensor[]): G
   }
   return nodes.filter((node) => !gone.has(node)).map((node) => running.get(node) ?? node);
 
-  /** The node that makes `tensor`, through views, where nothing else reads it or one of the views. */
+  /** The node that computes `tensor`, behind any views, if nothing else reads it or the views. */
   function chainBefore(tensor: Tensor): { producer: GraphNode; views: GraphNode[] } | undefined {
     const views: GraphNode[] = [];
     for (let at = tensor; ; ) {

@@ -16,17 +16,17 @@ export interface OutputSpec {
   readonly scratch?: boolean;
 }
 
-/** The inputs or the outputs of an operation: a tuple where their number is fixed. */
+/** Inputs or outputs of an operation: a tuple if their number is fixed. */
 export type Tensors = readonly Tensor[];
 /** One `T` for each tensor. */
 type Each<In extends Tensors, T> = { readonly [Index in keyof In]: T };
 
-/** What an operation's kernels may depend on beside its tensors. */
+/** What the kernels of an operation may depend on, besides its tensors. */
 export interface KernelContext<Out extends Tensors = Tensors> {
   readonly capabilities: Capabilities;
-  /** For each output: does anything read it? Kernels may skip the ones that nothing reads. */
+  /** Whether anything reads each output. Kernels may skip outputs that nothing reads. */
   readonly used: Each<Out, boolean>;
-  /** Chooses between kernels that do the same work; without it the first is taken. */
+  /** Chooses between kernels that do the same work. Default: the first. */
   readonly choose?: Choose;
 }
 
@@ -36,12 +36,12 @@ export interface GraphNode<A = unknown, In extends Tensors = Tensors, Out extend
   readonly inputs: In;
   readonly attributes: A;
   readonly outputs: Out;
-  /** Grows with every recorded call: inputs have smaller ones than users. */
+  /** Position in the order of recording: larger than that of every node it depends on. */
   readonly order: number;
 }
 
 /**
- * An operation: everything that the engine has to know of it. `A` is the type of its attributes, `In` and `Out` name its
+ * Everything the engine knows about an operation. `A` is the type of its attributes; `In` and `Out` are tuples that name its
  * inputs and outputs.
  */
 export interface Op<A = unknown, In extends Tensors = Tensors, Out extends Tensors = Tensors> {
@@ -51,9 +51,9 @@ export interface Op<A = unknown, In extends Tensors = Tensors, Out extends Tenso
   /** The launches that compute the outputs. Absent for a view, whose output is its first input's memory. */
   kernels?(node: GraphNode<A, In, Out>, context: KernelContext<Out>): Dispatch[];
   /**
-   * A rule of fuse.ts: the inputs, attributes and outputs of a node of this op that does the work of `node` and of
-   * `consumer`, which alone reads the first output of `node`, as `tail`; undefined where there is none. Such a node is
-   * only ever run: it is not recorded, and has no gradient.
+   * The fusion rule (fuse.ts): the inputs, attributes and outputs of one node of this op that does the work of both `node` and
+   * `consumer`, the only reader of `tail`, the first output of `node`; undefined if they cannot be fused. The fused node is only
+   * run, never recorded or differentiated.
    */
   absorb?(
     node: GraphNode<A, In, Out>,
@@ -64,16 +64,16 @@ export interface Op<A = unknown, In extends Tensors = Tensors, Out extends Tenso
   flops?(node: GraphNode<A, In, Out>): number;
   /**
    * Gradients with respect to the inputs, as graph nodes. `gradients[i]` is that of output i, undefined when it does
-   * not reach the loss, which the only output always does; compute only inputs that are `wanted`.
+   * not reach the loss; a single output always does. Compute only the inputs that are `wanted`.
    */
   gradient?(
     node: GraphNode<A, In, Out>,
     gradients: Out extends readonly [Tensor] ? readonly [Tensor] : Each<Out, Tensor | undefined>,
     wanted: Each<In, boolean>,
   ): (Tensor | undefined)[];
-  /** The same in float64 on the CPU: returns every output; an op with `mutates` returns the new values of those inputs. */
+  /** Computes every output in float64 on the CPU; with `mutates`, the new values of those inputs instead. */
   reference(node: GraphNode<A, In, Out>, inputs: Each<In, Values>): Values[];
-  /** Whether the kernels take float16 inputs; then they use the accessors alone. */
+  /** Whether the kernels take float16 inputs. They must then read them through the generated accessors. */
   readonly half?: boolean;
   /** Indices of inputs that the kernels change in place. Such nodes run after all others. */
   readonly mutates?: readonly number[];

@@ -1,4 +1,4 @@
-/** Evaluates a graph on the CPU in float64 with every operation's reference: the judge of the kernels. */
+/** Evaluates a graph on the CPU in float64 with the operations' references, to check kernels against. */
 
 import { fromHalf } from '../half.js';
 import type { GraphNode } from './op.js';

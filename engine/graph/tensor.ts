@@ -1,12 +1,12 @@
 /**
- * Tensors: a shape, how the values are stored, and for a leaf where they come from. A tensor that an operation computes knows
- * nothing of it: which one it is, op.ts knows (`nodeOf`). Nothing runs until `Plan.compile()` (gpu/plan.ts) makes a plan.
+ * Tensors: shape, data type and, for leaves, the source of the values. The node that computes a tensor is known to op.ts
+ * (`nodeOf`). Calling an operation only records it; nothing runs until a plan is compiled (gpu/plan.ts) and run.
  */
 import { UserError } from '../errors.js';
 
 /**
- * How values are stored: `f16` halves the bytes of what allows it, and kernels calculate in float32 all the same. The last
- * axis of an f16 tensor is a multiple of 4.
+ * How values are stored. `f16` takes half the memory; kernels still calculate in float32. The last axis of an f16 tensor must be
+ * a multiple of 4.
  */
 export type DType = 'f32' | 'f16' | 'i32';
 /** Sizes of the axes, the outermost first; the last axis is contiguous. */
@@ -24,7 +24,7 @@ export type Values = Float64Array;
  */
 export type LeafKind = 'constant' | 'variable' | 'input';
 
-/** Where the values of a tensor come from that no operation computes. */
+/** The source of a tensor that no operation computes. */
 export interface Leaf {
   readonly kind: LeafKind;
   /** Values to upload on first use; absent when they are written with `write()` (memory.ts). */

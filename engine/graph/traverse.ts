@@ -3,8 +3,7 @@ import { type GraphNode, nodeOf } from './op.js';
 import type { Tensor } from './tensor.js';
 
 /**
- * Every node that `tensors` and `nodes` need, in the order in which they were recorded: inputs come before users, and a
- * schedule runs what the program said when it said it.
+ * All nodes that `tensors` and `nodes` depend on, `nodes` included, in the order of recording: inputs come before users.
  */
 export function recordingOrder(tensors: readonly Tensor[], nodes: readonly GraphNode[] = []): GraphNode[] {
   const found = new Set<GraphNode>(nodes);

@@ -1,16 +1,15 @@
 /**
- * Activation functions. What the host has to know of one is its entry in `FUNCTIONS`; what a kernel has to is a pair of WGSL
- * functions in shaders/elementwise/activation_functions.wgsl: the function, and its derivative under `NAME_derivative`. Every
- * kernel that takes an activation finds both by the entry's name, so one that WGSL lacks does not compile.
+ * Activation functions. A new one needs an entry in `FUNCTIONS`, and in shaders/elementwise/activation_functions.wgsl the function
+ * and its derivative, `NAME` and `NAME_derivative`. Kernels call both by name, so a missing one is a compile error.
  */
 import type { Constant } from '../graph/dispatch.js';
 
 interface ActivationFunction {
   /** Name of the WGSL function. */
   readonly wgsl: string;
-  /** In float64, for references. */
+  /** The function in float64. */
   value(x: number): number;
-  /** Its derivative, at most `STEEPEST` in size. */
+  /** Its derivative in float64, of magnitude `STEEPEST` at most. */
   derivative(x: number): number;
 }
 
@@ -57,10 +56,10 @@ const FUNCTIONS = {
 /** The name of an activation function. */
 export type Activation = keyof typeof FUNCTIONS;
 
-/** All of them, for choices, examples and tests. */
+/** The names of all activation functions. */
 export const ACTIVATIONS = Object.keys(FUNCTIONS) as readonly Activation[];
 
-/** What no derivative of an activation exceeds: bounds the rounding errors of a gradient that passes one. */
+/** No derivative exceeds this: it bounds how much an activation's backward pass amplifies rounding errors. */
 export const STEEPEST = 1.13;
 
 /** act(x) in float64, for references. */
@@ -70,7 +69,7 @@ export const activationValue = (x: number, activation: Activation): number => FU
 export const activationDerivative = (x: number, activation: Activation): number =>
   FUNCTIONS[activation].derivative(x);
 
-/** The constant ACTIVATION of a kernel: `$ACTIVATION(x)` calls the function, the identity where there is none. */
+/** The constant ACTIVATION of a kernel, whose `$ACTIVATION(x)` calls the function; the identity if there is none. */
 export const activationConstant = (activation: Activation | undefined): Constant => ({
   name: activation ? FUNCTIONS[activation].wgsl : 'identity',
 });

@@ -25,6 +25,7 @@ export interface KernelSource {
   readonly checked?: boolean;
 }
 
+/** The tensor that is bound. */
 export const tensorOf = (operand: Operand): Tensor => ('tensor' in operand ? operand.tensor : operand);
 
 /** Values of an element of a binding. */

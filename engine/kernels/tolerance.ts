@@ -1,4 +1,4 @@
-/** How far rounding may take a kernel's results from those in float64. */
+/** Bounds on rounding errors, for comparing kernels with float64. */
 
 import type { DType, Values } from '../graph/tensor.js';
 
@@ -11,5 +11,6 @@ export const ULP: Readonly<Record<DType, number>> = { f32: 2 ** -23, f16: 2 ** -
  */
 export const summationError = (depth: number, terms: number): number => (depth + 8) * 2 ** -24 * terms;
 
+/** The largest magnitude among values that are not NaN; 0 if there are none. */
 export const largestOf = (values: Values): number =>
   values.reduce((largest, value) => (Number.isNaN(value) ? largest : Math.max(largest, Math.abs(value))), 0);

@@ -1,4 +1,4 @@
-/** Activation functions, element by element; which ones there are, kernels/activations.ts says. */
+/** Activation functions, element by element. kernels/activations.ts defines them. */
 
 import { type Dispatch, vectors } from '../graph/dispatch.js';
 import { call, type GraphNode, type Op } from '../graph/op.js';
@@ -59,7 +59,7 @@ export const activation = (x: Tensor, kind: Activation): Tensor => call(op, [x],
 export const activationGradient = (preactivation: Tensor, dy: Tensor, kind: Activation): Tensor =>
   call(gradientOp, [preactivation, dy], { kind });
 
-/** If `node` is an `activationGradient` of `dy`: its other input and which activation it is. */
+/** The preactivation and the activation of `node` if it is the `activationGradient` of `dy`, for fusing it into a matmul. */
 export function gradientParts(
   node: GraphNode,
   dy: Tensor,
@@ -68,9 +68,12 @@ export function gradientParts(
   return { preactivation: node.inputs[0]!, activation: (node.attributes as Attributes).kind };
 }
 
+/** x sigmoid(1.702 x), any shape. */
 export const quickGelu = (x: Tensor): Tensor => activation(x, 'quickGelu');
+/** x Phi(x), any shape. */
 export const gelu = (x: Tensor): Tensor => activation(x, 'gelu');
 
+/** Calls for the checks of kernels and shaders. */
 export const activationExamples = examples(() =>
   ACTIVATIONS.flatMap((kind) => [
     example(`activation ${kind}`, [[3, 7]], (x) => activation(x, kind)),

@@ -20,7 +20,7 @@ const op: Op<null, [a: Tensor, b: Tensor], [y: Tensor]> = {
   reference: (_, [a, b]) => [a.map((v, i) => v + b[i % b.length]!)],
 };
 
-/** If `node` adds two float32 tensors of one shape, one of them `term`: the other one. */
+/** The other operand of `node` if it adds `term` to a tensor of the same shape, for fusing the sum into another kernel. */
 export function otherTerm(node: GraphNode, term: Tensor): Tensor | undefined {
   if (node.op !== op) return undefined;
   const [a, b] = node.inputs as [Tensor, Tensor];
@@ -30,6 +30,7 @@ export function otherTerm(node: GraphNode, term: Tensor): Tensor | undefined {
 /** `a + b`; `b`'s shape must equal the last axes of `a`'s. */
 export const add = (a: Tensor, b: Tensor): Tensor => call(op, [a, b], null);
 
+/** Calls for the checks of kernels and shaders. */
 export const addExamples = examples(() => [
   example('add', [[3, 5, 7], [7]], (a, b) => add(a, b)),
   example('add vectors', [[3, 8]], (x) => add(x, frozen(3, 8))),

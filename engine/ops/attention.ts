@@ -122,6 +122,7 @@ export const attentionGradient = (
   options: AttentionOptions,
 ): Tensor => call(gradientOp, [qkv, o, lse, d_o], options);
 
+/** Calls for the checks of kernels and shaders. */
 export const attentionExamples = examples(() => [
   ...[false, true].flatMap((causal) =>
     [1, 9].map((tokens) =>

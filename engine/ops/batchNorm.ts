@@ -1,5 +1,5 @@
 /**
- * Batch normalisation of `[batch, n]` by column, as PyTorch's BatchNorm1d (spec 3.1, 10.4): y = (x - mean) /
+ * Batch normalisation of `[batch, n]` by column, as PyTorch's BatchNorm1d (docs/method.md 3.1): y = (x - mean) /
  * sqrt(variance + epsilon) * gamma + beta. Training normalises with the biased variance of the batch and stores the
  * unbiased one; evaluation uses the stored statistics.
  */
@@ -156,7 +156,7 @@ const gradientOp: Op<
       const shared = batchStatistics ? (dbeta[c]! + xhat[i]! * dgamma[c]!) / batch : 0;
       return gamma[c]! * rstd[c]! * (g - shared);
     });
-    // As the kernel does: nothing where the statistics are those of x.
+    // As the kernel does: the mean of dx over the batch is exactly 0 with batch statistics.
     if (batchStatistics) {
       const rest = new Float64Array(n);
       dx.forEach((value, i) => {
@@ -244,6 +244,7 @@ export const updateRunningStatistics = (
   { momentum = 0.1, count }: { momentum?: number; count: number },
 ): GraphNode => record(runningOp, [runningMean, runningVariance, mean, variance], { momentum, count });
 
+/** Calls for the checks of kernels and shaders. */
 export const batchNormExamples = examples(() => {
   const statistics = [7, 7].map((n) => variable(undefined, [n]));
   const evaluation = example('batchNormEval', [[3, 7], [7], [7]], (x, gamma, beta) =>

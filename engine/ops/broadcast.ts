@@ -1,4 +1,4 @@
-/** Repeats [outer, inner] along a middle axis: the adjoint of a sum. */
+/** Repeats [outer, inner] along a middle axis: the backward pass of a sum. */
 import { call, type Op } from '../graph/op.js';
 import type { Shape, Tensor } from '../graph/tensor.js';
 import { examples, frozen, withoutGradient } from './example.js';
@@ -34,6 +34,7 @@ const op: Op<Attributes, [x: Tensor], [y: Tensor]> = {
 export const broadcastTo = (x: Tensor, shape: Shape, axes: Omit<Attributes, 'shape'>): Tensor =>
   call(op, [x], { outer: axes.outer, reduced: axes.reduced, inner: axes.inner, shape });
 
+/** Calls for the checks of kernels and shaders. */
 export const broadcastExamples = examples(() => [
   withoutGradient('broadcast', broadcastTo(frozen(3, 7), [3, 5, 7], { outer: 3, reduced: 5, inner: 7 })),
 ]);

@@ -28,4 +28,5 @@ const op: Op<{ dtype: DType }, [x: Tensor], [y: Tensor]> = {
 /** `x` stored as `dtype`; itself if it is already. */
 export const cast = (x: Tensor, dtype: DType): Tensor => (x.dtype === dtype ? x : call(op, [x], { dtype }));
 
+/** Calls for the checks of kernels and shaders. */
 export const castExamples = examples(() => [example('cast', [[3, 8]], (x) => cast(cast(x, 'f16'), 'f32'))]);

@@ -10,10 +10,11 @@ const op: Op<null, [x: Tensor], [y: Tensor]> = {
   reference: (_, [x]) => [x],
 };
 
-/** `x` itself, as a place that recomputation starts from: the input of a transformer block, say. */
+/** `x` itself, kept in memory so that recomputation can start from it; typically the input of a transformer block. */
 export const checkpoint = (x: Tensor): Tensor => call(op, [x], null);
 
 /** Whether `x` was made by `checkpoint`. */
 export const isCheckpoint = (x: Tensor): boolean => nodeOf(x)?.op === op;
 
+/** Calls for the checks of kernels and shaders. */
 export const checkpointExamples = examples(() => [example('checkpoint', [[3, 5]], (x) => checkpoint(x))]);

@@ -68,6 +68,7 @@ const gradientOp: Op<null, [logits: Tensor, labels: Tensor, upstream: Tensor], [
 /** `logits` `[batch, classes]`, `labels` int32 `[batch]`, each in 0 .. classes - 1 -> mean loss `[1]`. */
 export const crossEntropy = (logits: Tensor, labels: Tensor): Tensor => call(op, [logits, labels], null);
 
+/** Calls for the checks of kernels and shaders. */
 export const crossEntropyExamples = examples(() => [
   example('crossEntropy', [[3, 11]], (x) => crossEntropy(x, indices([0, 10, 4], [3]))),
 ]);

@@ -1,32 +1,33 @@
 /**
- * Examples: small calls of an operation that every check of kernels and shaders uses. They stand beside the operation, one for
- * each variant that makes another shader, at odd and at vector-friendly sizes. A variant without one is checked nowhere.
+ * Examples: small calls of an operation, defined next to it. The checks of kernels run them, and the shader check compiles them.
+ * There must be one for each variant that generates another shader, at sizes that are multiples of four and sizes that are not:
+ * a variant without an example is not checked.
  */
 
 import type { GraphNode } from '../graph/op.js';
 import { constant, type Shape, type Tensor, variable } from '../graph/tensor.js';
 
-/** One call. */
+/** One recorded call. */
 export interface Example {
   readonly name: string;
-  /** What is computed, where the operation computes something. */
+  /** The result; none for an operation that only changes variables. */
   readonly output?: Tensor;
-  /** Variables that have a gradient, of the output's sum. */
+  /** Variables to differentiate the sum of the output by. */
   readonly parameters: readonly Tensor[];
-  /** What changes variables, where the operation does. */
+  /** Nodes that change variables. */
   readonly updates: readonly GraphNode[];
 }
 
-/** The examples of an operation, under a type of their own: that is how examples.ts finds them among a file's exports. */
+/** The examples of one file. A class, so that examples.ts can tell them from the file's other exports. */
 export class Examples {
-  /** @param record records the calls anew */
+  /** @param record records the calls again, with new tensors */
   constructor(readonly record: () => readonly Example[]) {}
 }
 
-/** The examples that `record` records. */
+/** Defines the examples of a file. */
 export const examples = (record: () => readonly Example[]): Examples => new Examples(record);
 
-/** A call of `build` on variables of these shapes, which have no values. */
+/** An example that calls `build` with variables of these shapes. They have no data. */
 export function example<const Shapes extends readonly Shape[]>(
   name: string,
   shapes: Shapes,
@@ -37,7 +38,7 @@ export function example<const Shapes extends readonly Shape[]>(
   return { name, output, parameters, updates: [] };
 }
 
-/** A call that has no gradient. */
+/** An example of an operation without gradient. */
 export const withoutGradient = (name: string, output: Tensor): Example => ({
   name,
   output,
@@ -45,7 +46,7 @@ export const withoutGradient = (name: string, output: Tensor): Example => ({
   updates: [],
 });
 
-/** Calls that change variables. */
+/** An example of updates. */
 export const updating = (name: string, updates: readonly GraphNode[]): Example => ({
   name,
   parameters: [],
@@ -56,10 +57,10 @@ export const updating = (name: string, updates: readonly GraphNode[]): Example =
 export const indices = (values: readonly number[], shape: Shape): Tensor =>
   constant(Int32Array.from(values), shape, 'indices');
 
-/** A constant without values, which has no gradient. */
+/** A constant without data: an input that needs no gradient. */
 export const frozen = (...shape: number[]): Tensor => constant(undefined, shape, 'frozen');
 
-/** Every pair of flags. */
+/** All pairs of two booleans. */
 export const PAIRS = [
   [false, false],
   [false, true],

@@ -23,4 +23,5 @@ const op: Op<null, [x: Tensor], [y: Tensor]> = {
 /** `e^x`, any shape; for example CLIP's logit scale, which is learned as its logarithm. */
 export const exp = (x: Tensor): Tensor => call(op, [x], null);
 
+/** Calls for the checks of kernels and shaders. */
 export const expExamples = examples(() => [example('exp', [[3, 5]], (x) => exp(x))]);

@@ -1,5 +1,5 @@
 /**
- * y[m] = x[indices[m]], and its adjoint x[n] = sum over the m with indices[m] = n of y[m].
+ * y[m] = x[indices[m]], and its backward pass x[n] = sum over the m with indices[m] = n of y[m].
  * An index outside 0 .. N - 1 means the nearest row inside, in both: hosts check their indices where they matter.
  */
 
@@ -141,7 +141,7 @@ function checkIndices(name: string, rows: Tensor, indices: Tensor): void {
 export const gatherRows = (x: Tensor, indices: Tensor): Tensor => call(gather, [x, indices], null);
 
 /**
- * The adjoint of `gatherRows`: rows of `y` `[M, W]` added into `count` rows of zeros at `indices`, int32 `[M]` ->
+ * The backward pass of `gatherRows`: rows of `y` `[M, W]` added into `count` rows of zeros at `indices`, int32 `[M]` ->
  * `[count, W]`. No gradient rule.
  */
 export const scatterRows = (y: Tensor, indices: Tensor, count: number): Tensor =>
@@ -154,6 +154,7 @@ export function embedding(table: Tensor, tokens: Tensor): Tensor {
   return reshape(gatherRows(table, reshape(tokens, [tokens.size])), [batch, length, table.shape[1]!]);
 }
 
+/** Calls for the checks of kernels and shaders. */
 export const gatherRowsExamples = examples(() => [
   example('gatherRows', [[5, 7]], (x) => gatherRows(x, indices([4, 0, 4], [3]))),
   example('gatherRows by vectors', [[5, 8]], (x) => gatherRows(x, indices([4, 0, 4], [3]))),

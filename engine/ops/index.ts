@@ -1,4 +1,4 @@
-/** Every operation, one a line: a new one is a shader, a file beside these, a test and a line here. */
+/** All operations, one line each. A new operation needs a shader, a file here, a test and a line in this list. */
 
 export * from './activation.js';
 export * from './add.js';

@@ -1,6 +1,6 @@
 /**
  * The distillation loss: KL(softmax(teacher / T) || softmax(student / T)), times T^2, divided by batch * classes (not
- * by the batch alone: spec 3.3).
+ * by the batch alone: docs/method.md 3.3).
  */
 import { UserError } from '../errors.js';
 import { float } from '../graph/dispatch.js';
@@ -8,7 +8,7 @@ import { call, type Op } from '../graph/op.js';
 import { sameShape, type Tensor, type Values } from '../graph/tensor.js';
 import { example, examples, frozen } from './example.js';
 import { multiply } from './multiply.js';
-import { HELD, reading, rowPerWorkgroupOf, sumOf } from './rows.js';
+import { HELD, reductionConstants, rowPerWorkgroupOf, sumOf } from './rows.js';
 import { misfit } from './shape.js';
 import { logSoftmaxRow } from './softmax.js';
 
@@ -42,7 +42,7 @@ const op: Op<
       misfit('klSoftmax', [teacher, student], 'both must be [batch, classes]');
     if (!(temperature > 0))
       throw new UserError(`klSoftmax: temperature ${temperature}`, 'give a temperature above 0');
-    // Outputs 2 and 3 are the gradients for an upstream one of 1; stored only when something reads them.
+    // Outputs 2 and 3 are the gradients for an upstream gradient of 1; stored only when they are read.
     return [
       { shape: [1] },
       { shape: [teacher.shape[0]!], scratch: true },
@@ -58,7 +58,11 @@ const op: Op<
       shader: 'kl_softmax',
       ...rowPerWorkgroupOf(
         teacher,
-        { TEACHER: wantTeacher, STUDENT: wantStudent, ...reading(teacher.shape[1]!, capabilities) },
+        {
+          TEACHER: wantTeacher,
+          STUDENT: wantStudent,
+          ...reductionConstants(teacher.shape[1]!, capabilities),
+        },
         { TEMPERATURE: float(temperature), SCALE: float(temperature ** 2 / teacher.size) },
       ),
       reads: { teacher, student },
@@ -90,7 +94,7 @@ const op: Op<
   },
 };
 
-/** Whether a tensor is known to be a 1: what the gradient of the loss itself begins with. */
+/** Whether a tensor is the constant 1, with which the backward pass starts. */
 const isOne = ({ leaf, size }: Tensor): boolean =>
   leaf?.kind === 'constant' && size === 1 && leaf.data?.[0] === 1;
 
@@ -101,6 +105,7 @@ const isOne = ({ leaf, size }: Tensor): boolean =>
 export const klSoftmax = (teacher: Tensor, student: Tensor, temperature: number): Tensor =>
   call(op, [teacher, student], { temperature });
 
+/** Calls for the checks of kernels and shaders. */
 export const klSoftmaxExamples = examples(() => [
   example(
     'klSoftmax',

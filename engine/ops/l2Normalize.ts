@@ -68,6 +68,7 @@ const gradientOp: Op<null, [x: Tensor, dy: Tensor], [dx: Tensor]> = {
 /** Rows of `x` `[..., width]` scaled to Euclidean length 1. */
 export const l2Normalize = (x: Tensor): Tensor => call(op, [x], null);
 
+/** Calls for the checks of kernels and shaders. */
 export const l2NormalizeExamples = examples(() => [
   example('l2Normalize', [[3, 67]], (x) => l2Normalize(x)),
   ...HELD.map((held) => 4 * (64 * held - 1)).map((width) =>

@@ -5,7 +5,7 @@ import { type DType, sameShape, type Tensor } from '../graph/tensor.js';
 import { add, otherTerm } from './add.js';
 import { cast } from './cast.js';
 import { example, examples, frozen } from './example.js';
-import { HELD, reading, rowPerThread, rowPerWorkgroupOf } from './rows.js';
+import { HELD, reductionConstants, rowPerThread, rowPerWorkgroupOf } from './rows.js';
 import { misfit, rowsOf } from './shape.js';
 
 interface Attributes {
@@ -14,7 +14,7 @@ interface Attributes {
   readonly dtype: DType;
 }
 
-/** A launch over the rows of `x`; `as` binds what has its columns. */
+/** A launch over the rows of `x`; `as` binds tensors of the same width. */
 function launch(
   x: Tensor,
   { capabilities }: KernelContext,
@@ -25,7 +25,8 @@ function launch(
   const { lanes, VECTOR, as } = vectors(width);
   const flags = { ...constants, VECTOR };
   const perThread = rowPerThread(x, capabilities, flags);
-  const rows = perThread ?? rowPerWorkgroupOf(x, { ...flags, ...reading(width / lanes, capabilities) });
+  const rows =
+    perThread ?? rowPerWorkgroupOf(x, { ...flags, ...reductionConstants(width / lanes, capabilities) });
   return {
     common: {
       shader: 'layer_norm',
@@ -99,7 +100,7 @@ const gradientOp: Op<
 > = {
   name: 'layerNormGradient',
   half: true,
-  // The gradient that goes round the LayerNorm: a sixth input.
+  // Fuses the sum with the gradient of the residual connection, as a sixth input.
   absorb: ({ inputs, attributes }, consumer, tail) => {
     const residual = inputs.length === 5 ? otherTerm(consumer, tail) : undefined;
     return residual && { inputs: [...inputs, residual], attributes, outputs: [consumer.outputs[0]!] };
@@ -137,7 +138,7 @@ const gradientOp: Op<
   },
 };
 
-/** Columns and rows of a workgroup that sums over rows: neighbours read neighbours. */
+/** Columns and rows of a workgroup that sums over rows, so that neighbouring threads read neighbouring values. */
 const COLUMNS = 32;
 const LINES = 8;
 
@@ -191,12 +192,13 @@ export const layerNorm = (
   dtype: DType = 'f32',
 ): Tensor => call(op, [x, gamma, beta], { epsilon, dtype });
 
+/** Calls for the checks of kernels and shaders. */
 export const layerNormExamples = examples(() => [
   example('layerNorm', [[3, 67], [67], [67]], (x, gamma, beta) => layerNorm(x, gamma, beta)),
   example('layerNorm in float16', [[3, 8], [8], [8]], (x, gamma, beta) =>
     cast(layerNorm(x, gamma, beta, 1e-5, 'f16'), 'f32'),
   ),
-  // As encoders call it: rows as wide as theirs, frozen gains, and a gradient that goes round it.
+  // As encoders use it: wide rows, frozen parameters, and a residual connection.
   ...HELD.map((held) => 4 * (64 * held - 1)).flatMap((width) =>
     (['f32', 'f16'] as const).flatMap((dtype) => {
       const normal = (x: Tensor) => cast(layerNorm(x, frozen(width), frozen(width), 1e-5, dtype), 'f32');

@@ -76,8 +76,7 @@ const op: Op<Attributes, [x: Tensor, weight: Tensor, ...rest: Tensor[]], Outputs
       rows,
       n,
     ]);
-    // Where a layer's own inputs and weights are float16, for tensor cores, they take its gradient too, which in the residual stream
-    // is float32.
+    // The residual stream's gradient is float32. A layer in float16 may round it, so that the backward pass runs on tensor cores too.
     const rounded = x.dtype === 'f16' && weight.dtype === 'f16';
     return [
       wantX ? reshape(matmul(dPreactivation, weight, { dtype: x.dtype, rounded }), x.shape) : undefined,
@@ -111,6 +110,7 @@ export function linear(
   return record(op, bias ? [x, weight, bias] : [x, weight], { activation, dtype }).outputs[0];
 }
 
+/** Calls for the checks of kernels and shaders. */
 export const linearExamples = examples(() => [
   ...[undefined, ...ACTIVATIONS].flatMap((activation) => [
     example(`linear ${activation}`, [[5, 12], [8, 12], [8]], (x, w, b) => linear(x, w, b, { activation })),

@@ -60,7 +60,7 @@ const op: Op<Attributes, [a: Tensor, b: Tensor, ...preactivation: Tensor[]], [c:
 /**
  * `a` `[..., m, k]` times `b` `[..., k, n]` -> `[..., m, n]`; a transposed operand is stored with its last two axes
  * swapped. Leading axes must be equal. The result is float32 unless `dtype` says f16; sums are float32 in any case.
- * With `rounded`, a kernel for tensor cores may round a float32 operand to float16, which they take alone.
+ * With `rounded`, a float32 operand may be rounded to float16, the only type that tensor cores take.
  */
 export function matmul(
   a: Tensor,
@@ -76,11 +76,12 @@ export function matmul(
   if (a.shape.length < 2 || b.shape.length < 2 || !sameShape(lead, b.shape.slice(0, -2)) || k !== inner)
     misfit('matmul', [a, b], 'the inner sizes and all leading axes must be equal');
   const shape = [...lead, m, n];
-  // Of two operands in float16 there is nothing to round, so such products are all alike.
+  // Without a float32 operand the flag changes nothing; leaving it out keeps one kernel choice for both.
   const rounded = options.rounded && (a.dtype === 'f32' || b.dtype === 'f32') ? true : undefined;
   return call(op, [a, b], { batch: sizeOf(lead), m, n, k, transposeA, transposeB, shape, dtype, rounded });
 }
 
+/** Calls for the checks of kernels and shaders. */
 export const matmulExamples = examples(() =>
   PAIRS.flatMap(([transposeA, transposeB]) => {
     const shapes = (m: number, n: number, k: number) =>

@@ -1,5 +1,5 @@
 /**
- * How far two tensors are apart on average: mean |a - b| (with slope 0 where they are equal), or mean (a - b)².
+ * The mean difference of two tensors: mean |a - b| (with derivative 0 where they are equal), or mean (a - b)².
  */
 
 import { float, WORKGROUP } from '../graph/dispatch.js';
@@ -13,7 +13,7 @@ interface Attributes {
   readonly squared: boolean;
 }
 
-/** Workgroups that share the sum: enough to fill a GPU, few enough for one more workgroup to add up. */
+/** Workgroups that share the sum: enough to fill a GPU, few enough for a single workgroup to finish it. */
 const MAX_GROUPS = 256;
 const groupsOf = (size: number): number => Math.min(MAX_GROUPS, Math.ceil(size / WORKGROUP));
 
@@ -88,6 +88,7 @@ export const l1Mean = (a: Tensor, b: Tensor): Tensor => call(op, [a, b], { squar
 /** mean (a - b)² over all elements: two tensors of one shape -> `[1]`. */
 export const mseMean = (a: Tensor, b: Tensor): Tensor => call(op, [a, b], { squared: true });
 
+/** Calls for the checks of kernels and shaders. */
 export const meanDifferenceExamples = examples(() =>
   [l1Mean, mseMean].flatMap((mean) => [
     example(

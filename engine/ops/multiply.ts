@@ -31,6 +31,7 @@ function factorGradient(products: Tensor, b: Tensor): Tensor {
 /** `a * b` element by element; `b` is a scalar `[1]` or has the last axes of `a`. */
 export const multiply = (a: Tensor, b: Tensor): Tensor => call(op, [a, b], null);
 
+/** Calls for the checks of kernels and shaders. */
 export const multiplyExamples = examples(() => [
   example(
     'multiply',

@@ -1,5 +1,5 @@
 /**
- * A convolution whose stride is its kernel, as a product: images are cut into patches, each one a row.
+ * A convolution whose stride equals its kernel size, as a matmul: images are cut into patches, one row each.
  *   patches[b, gy * g + gx, (c * P + ky) * P + kx] = images[b, c, gy * P + ky, gx * P + kx],  g = R / P
  */
 
@@ -94,7 +94,10 @@ export function extractPatches(images: Tensor, patch: number): Tensor {
   return call(extract, [images], { batch, channels, resolution, patch });
 }
 
-/** The inverse (and adjoint) of `extractPatches`: `[batch, g * g, channels * patch * patch]` -> `[batch, channels, g * patch, g * patch]`. */
+/**
+ * The inverse of `extractPatches`, and its backward pass: `[batch, g * g, channels * patch * patch]` ->
+ * `[batch, channels, g * patch, g * patch]`.
+ */
 export function assemblePatches(patches: Tensor, patch: number): Tensor {
   const [batch, rows, width] = patches.shape as [number, number, number];
   const side = Math.round(Math.sqrt(rows));
@@ -120,6 +123,7 @@ export function patchEmbedding(images: Tensor, weight: Tensor, patch = weight.sh
   return reshape(product, [batch, rows, width]);
 }
 
+/** Calls for the checks of kernels and shaders. */
 export const patchesExamples = examples(() =>
   [4, 3].map((patch) =>
     example(

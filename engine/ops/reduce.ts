@@ -48,6 +48,7 @@ export function sumLast(x: Tensor): Tensor {
   return call(op, [x], { outer: rows, reduced: width, inner: 1, shape });
 }
 
+/** Calls for the checks of kernels and shaders. */
 export const reduceExamples = examples(() => [
   example('sumLast', [[3, 5, 7]], (x) => sumLast(x)),
   example('sumLeading', [[3, 5, 7]], (x) => sumLeading(x, [7])),

@@ -1,4 +1,4 @@
-/** Another shape for the same memory; costs nothing. */
+/** Another shape for the same memory, at no cost. */
 import { call, type Op } from '../graph/op.js';
 import { type Shape, sizeOf, type Tensor } from '../graph/tensor.js';
 import { example, examples } from './example.js';
@@ -17,4 +17,5 @@ const op: Op<{ shape: Shape }, [x: Tensor], [y: Tensor]> = {
 /** `x` with its elements in the same row-major order under `shape`. */
 export const reshape = (x: Tensor, shape: Shape): Tensor => call(op, [x], { shape });
 
+/** Calls for the checks of kernels and shaders. */
 export const reshapeExamples = examples(() => [example('reshape', [[3, 5]], (x) => reshape(x, [5, 3]))]);

@@ -1,4 +1,4 @@
-/** Launches of row-wise kernels: one workgroup a row of the last axis. */
+/** Launches of row-wise kernels, where a row is the last axis: a workgroup per row, or on CPU adapters a thread per row. */
 import type { Capabilities } from '../capabilities.js';
 import {
   type Constant,
@@ -11,10 +11,10 @@ import {
 import type { Tensor } from '../graph/tensor.js';
 import { rowsOf } from './shape.js';
 
-/** Invocations a row: the square of SIDE, as shaders/row_reduction.wgsl reduces in two steps of SIDE terms. */
+/** A workgroup has SIDE² threads, as shaders/rows/row_reduction.wgsl reduces in two steps of SIDE terms. */
 const SIDE = 8;
 
-/** Constants and grid of a kernel that gives each of `rows` rows of `width` elements to a workgroup. */
+/** Constants and grid of a kernel with one workgroup for each of `rows` rows of `width` elements. */
 export function rowPerWorkgroup(
   { rows, width }: { rows: number; width: number },
   constants: Readonly<Record<string, Constant>> = {},
@@ -34,27 +34,30 @@ export const rowPerWorkgroupOf = (
   uniforms?: Readonly<Record<string, Uniform>>,
 ) => rowPerWorkgroup(rowsOf(x.shape), constants, uniforms);
 
-/** Elements (or vectors) of a row that an invocation may keep in registers: up to rows of 4096 elements. */
+/** How many elements (or vectors of four) of a row a thread may hold in registers: enough for rows of 4096 elements. */
 export const HELD = [1, 2, 4, 8, 16] as const;
 const MOST_HELD = 16;
 
 /**
- * Constants of row-wise kernels that choose how a workgroup reduces, and whether it keeps a row of `steps` elements in
- * registers. On CPU adapters it does not, as every load that is written out takes them long to compile.
+ * Constants that choose how a workgroup reduces, and whether it holds a row of `steps` elements in registers. Not on CPU
+ * adapters, where unrolled loads take long to compile.
  */
-export function reading(steps: number, { software, level }: Capabilities): Record<string, Constant> {
-  // A power of two, so that models of several widths share a pipeline; what is beyond a row is skipped.
+export function reductionConstants(
+  steps: number,
+  { software, level }: Capabilities,
+): Record<string, Constant> {
+  // Rounded up to a power of two, so that models of different widths share a pipeline.
   const held = 2 ** Math.ceil(Math.log2(Math.ceil(steps / (SIDE * SIDE))));
   const holds = !software && held <= MOST_HELD;
   return { SUBGROUPS: level !== 'portable', HOLDS: holds, HELD: holds ? held : 0 };
 }
 
-/** Widest row that a CPU adapter still gives to one invocation. */
+/** Widest row that one thread handles on a CPU adapter. */
 const WIDEST_ROW = 1024;
 
 /**
- * For CPU adapters: one invocation has `group` rows (or one), without barriers. Undefined where workgroups are better, or
- * where `x` cannot be read four values at a time. Rows whose width is no multiple of four fill whole vectors together only.
+ * For CPU adapters: each thread handles `group` rows (default 1) without barriers. Undefined where workgroups are faster, or
+ * where `group` rows of `x` are not a multiple of four values long.
  */
 export function rowPerThread(
   x: Tensor,
@@ -72,7 +75,7 @@ export function rowPerThread(
   };
 }
 
-/** Terms from which on a workgroup works on one sum, however many sums there are. */
+/** Sums of at least this many terms get a workgroup each. */
 const MANY_TERMS = 256;
 
 /**

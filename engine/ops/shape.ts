@@ -2,7 +2,11 @@
 import { UserError } from '../errors.js';
 import { type Shape, sizeOf, type Tensor } from '../graph/tensor.js';
 
-/** Throws the error of a shape rule: which operation, which tensors. */
+/**
+ * Refuses inputs that do not fit.
+ *
+ * @throws UserError naming the operation, its tensors and the rule
+ */
 export function misfit(op: string, tensors: readonly (Tensor | undefined)[], rule: string): never {
   const given = tensors.filter(Boolean).map(String).join(', ');
   throw new UserError(`${op}: ${given} do not fit: ${rule}`, 'check the shapes of the tensors given');

@@ -4,7 +4,7 @@ import type { Extent, Operand, Shader } from '../graph/dispatch.js';
 import { call, type Op } from '../graph/op.js';
 import type { Tensor, Values } from '../graph/tensor.js';
 import { example, examples } from './example.js';
-import { reading, rowPerThread, rowPerWorkgroupOf } from './rows.js';
+import { reductionConstants, rowPerThread, rowPerWorkgroupOf } from './rows.js';
 import { rowsOf } from './shape.js';
 
 interface Attributes {
@@ -19,7 +19,7 @@ export function logSoftmaxRow(x: Values, start: number, width: number, temperatu
   return row.map((v) => v - largest - log);
 }
 
-/** A launch over the rows of `x`, and how it binds what has their shape. */
+/** A launch over the rows of `x`, and how to bind tensors of its shape. */
 function launch(
   x: Tensor,
   flags: Readonly<Record<string, boolean>>,
@@ -31,7 +31,7 @@ function launch(
     common: {
       shader: 'softmax',
       entry: perThread ? 'row_per_thread' : 'row_per_workgroup',
-      ...(perThread ?? rowPerWorkgroupOf(x, { ...flags, ...reading(width, capabilities) })),
+      ...(perThread ?? rowPerWorkgroupOf(x, { ...flags, ...reductionConstants(width, capabilities) })),
     },
     as: (tensor) => (perThread ? { tensor, as: 'vec4' } : tensor),
   };
@@ -76,12 +76,13 @@ const gradientOp: Op<Attributes, [y: Tensor, dy: Tensor], [dx: Tensor]> = {
   },
 };
 
-/** exp(x) / sum of exp(x) over the last axis. */
+/** exp(x) / sum(exp(x)) over the last axis. */
 export const softmax = (x: Tensor): Tensor => call(op, [x], { log: false });
 
-/** log of `softmax`, without its underflow. */
+/** log(softmax(x)) over the last axis, without underflow. */
 export const logSoftmax = (x: Tensor): Tensor => call(op, [x], { log: true });
 
+/** Calls for the checks of kernels and shaders. */
 export const softmaxExamples = examples(() => [
   example('softmax', [[3, 67]], (x) => softmax(x)),
   example('logSoftmax', [[3, 67]], (x) => logSoftmax(x)),

@@ -1,7 +1,7 @@
 /**
  * Rows of token sequences x [batch, tokens, width], where n = rows of `rows` [n, width]:
  *   insertTokens   y = [x before at | rows | x from at on]       replaceTokens  y = x with rows at `at` .. at + n - 1
- * and their adjoints
+ * and what their backward passes use
  *   removeTokens   y = x without the rows at .. at + n - 1       zeroTokens     y = x with zeros there
  *   sumTokens      y[i, c] = sum over b of x[b, at + i, c], in the order of the batch
  */
@@ -175,6 +175,7 @@ export const zeroTokens = (x: Tensor, at: number, n: number): Tensor => call(zer
 /** Tokens `at` .. `at + n - 1` of `x` `[batch, tokens, width]` summed over the batch: `[n, width]`. No gradient rule. */
 export const sumTokens = (x: Tensor, at: number, n: number): Tensor => call(sum, [x], { at, n });
 
+/** Calls for the checks of kernels and shaders. */
 export const tokensExamples = examples(() =>
   [8, 7].flatMap((width) => [
     example(

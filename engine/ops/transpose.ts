@@ -45,4 +45,5 @@ const op: Op<null, [x: Tensor], [y: Tensor]> = {
 /** `x` `[..., rows, columns]` -> `[..., columns, rows]`. */
 export const transpose = (x: Tensor): Tensor => call(op, [x], null);
 
+/** Calls for the checks of kernels and shaders. */
 export const transposeExamples = examples(() => [example('transpose', [[2, 3, 5]], (x) => transpose(x))]);

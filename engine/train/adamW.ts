@@ -5,6 +5,7 @@ import { type Tensor, variable } from '../graph/tensor.js';
 import { examples, frozen, updating } from '../ops/example.js';
 import type { Optimiser } from './optim.js';
 
+/** Options of `adamW`. */
 export interface AdamWOptions {
   /** Decay of the average of gradients, default 0.9. */
   readonly beta1?: number;
@@ -134,8 +135,8 @@ const adamWOp: Op<
  *     m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g²
  *     p = p - rate * weightDecay * p - rate * m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon)
  *
- * Both moments and the two corrections `1 - beta^t` live on the device, so that a planned step can be replayed; all of
- * them belong into a checkpoint.
+ * Both moments and the two corrections `1 - beta^t` live on the device, so that a planned step can be replayed; a saved
+ * checkpoint must contain all of them.
  *
  * @param rate the learning rate, shape `[1]`: data, so that a schedule can change it between steps
  */
@@ -168,6 +169,7 @@ export function adamW(
   return { updates, state };
 }
 
+/** Calls for the checks of kernels and shaders. */
 export const adamWExamples = examples(() => {
   const parameters = [[5, 7], [7]].map((shape) => variable(undefined, shape));
   const gradients = [frozen(5, 7), frozen(7)];

@@ -10,10 +10,11 @@ import { recordingOrder } from '../graph/traverse.js';
 import { add } from '../ops/add.js';
 import { isCheckpoint } from '../ops/checkpoint.js';
 
+/** Options of `grad`. */
 export interface GradOptions {
   /**
-   * Computes the forward results that gradients read once more, from the tensors marked with `checkpoint` (ops/checkpoint.ts),
-   * instead of holding all of them in memory: about a third more work for a fraction of the memory.
+   * Activation checkpointing: recomputes the forward results that gradients need from the tensors marked with `checkpoint`
+   * (ops/checkpoint.ts) instead of holding them in memory. Takes about a third more work and a fraction of the memory.
    */
   readonly recompute?: boolean;
 }
@@ -57,8 +58,8 @@ export function grad(loss: Tensor, parameters: readonly Tensor[], options: GradO
 }
 
 /**
- * A function from nodes to copies whose inputs are copies too, down to leaves and checkpoints. Copies are recorded when
- * the backward pass asks for them, so that a plan, which runs nodes in the order of recording, computes them just then.
+ * Maps a node to a copy that depends only on copies, leaves and checkpoints. Copies are recorded when the backward pass asks for
+ * them, so that a plan, which runs nodes in the order of recording, recomputes them at that point.
  */
 function recomputed(): (node: GraphNode) => GraphNode {
   const copies = new Map<GraphNode, GraphNode>();

@@ -1,4 +1,4 @@
-/** Clipping gradients by their common length, as `torch.nn.utils.clip_grad_norm_`. */
+/** Clipping gradients by their global norm, as `torch.nn.utils.clip_grad_norm_`. */
 
 import { float } from '../graph/dispatch.js';
 import { call, type Op } from '../graph/op.js';
@@ -41,7 +41,7 @@ const factorOp: Op<{ readonly largest: number }, [total: Tensor], [y: Tensor]> =
   ],
 };
 
-/** The squared Euclidean length of all gradients as one vector, `[1]`. */
+/** The squared global norm of all gradients, `[1]`. */
 export function squaredNorm(gradients: readonly Tensor[]): Tensor {
   let total: Tensor | undefined;
   for (const gradient of gradients) total = call(squaresOp, total ? [gradient, total] : [gradient], null);
@@ -49,10 +49,11 @@ export function squaredNorm(gradients: readonly Tensor[]): Tensor {
   return total;
 }
 
-/** What gradients are multiplied by, `[1]`, so that their common length is at most `largest`; 1 where it is already. */
+/** The factor, `[1]`, that scales gradients to a global norm of at most `largest`; 1 if it is smaller. */
 export const clipFactor = (gradients: readonly Tensor[], largest: number): Tensor =>
   call(factorOp, [squaredNorm(gradients)], { largest });
 
+/** Calls for the checks of kernels and shaders. */
 export const clipGradientsExamples = examples(() => [
   withoutGradient('clipFactor', clipFactor([frozen(5, 7), frozen(7)], 1)),
 ]);

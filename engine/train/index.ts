@@ -1,4 +1,4 @@
-/** What trains: gradients, optimisers, loss scaling, and looking at what comes of them. */
+/** Training: gradients, optimisers, loss scaling and checks of magnitudes. */
 
 export * from './adamW.js';
 export * from './autograd.js';

@@ -20,6 +20,7 @@ const LARGEST = 2 ** 24;
 /** Good steps after which the scale doubles. */
 const INTERVAL = 200;
 
+/** Gradients under a loss scale, and what belongs to it. */
 export interface ScaledGradients {
   /** Of the loss itself, one a parameter; not finite where the step overflowed. */
   readonly gradients: readonly Tensor[];
@@ -27,7 +28,7 @@ export interface ScaledGradients {
   readonly finite: Tensor;
   /** Changes the scale after the step. */
   readonly update: GraphNode;
-  /** Variables that a checkpoint must keep. */
+  /** Variables that a saved checkpoint must contain. */
   readonly state: readonly Tensor[];
   /** `[1]`: steps since the scale changed; 0 right after a step that changed nothing, and rarely otherwise. */
   readonly goodSteps: Tensor;
@@ -36,7 +37,7 @@ export interface ScaledGradients {
 /**
  * Gradients of `loss` (shape `[1]`) with respect to `parameters`, computed under a scale that adapts.
  *
- * @param judged what of the gradients must be finite: their totals where those of several batches are added up
+ * @param judged the tensors that must be finite; pass the totals when gradients of several batches are accumulated
  */
 export function scaledGrad(
   loss: Tensor,
@@ -74,8 +75,9 @@ const scaleOp: Op<null, [scale: Tensor, inverse: Tensor, good: Tensor, finite: T
   },
 };
 
+/** Calls for the checks of kernels and shaders. */
 export const lossScaleExamples = examples(() =>
-  // Gradients that are checked in vectors or not.
+  // With and without vectors of four.
   [8, 7].map((width) => {
     const x = variable(undefined, [3, width], 'scaled');
     return updating('scaledGrad', [scaledGrad(sum(x), [x]).update]);

@@ -1,4 +1,4 @@
-/** How large the values of tensors are, and whether they are finite: several tensors a launch, so that looking costs little. */
+/** The largest magnitudes of tensors, and whether they are finite: several tensors per launch, so that checking is cheap. */
 
 import { type Dispatch, vectors } from '../graph/dispatch.js';
 import { call, type GraphNode, type Op, record } from '../graph/op.js';
@@ -8,32 +8,32 @@ import { examples, updating } from '../ops/example.js';
 /** `[1]`: 1 where every value of every tensor is finite, else 0. No gradient rule. */
 export const allFinite = (tensors: readonly Tensor[]): Tensor => call(finiteOp, tensors, null);
 
-/** Looks at tensors after whatever changes them. */
+/** A check of tensors after their updates. */
 export interface Watch {
   readonly tensors: readonly Tensor[];
   /** `[n]`: the largest |x| of each tensor when `update` ran last, 0 before; Infinity where a value is infinite or NaN. */
   readonly magnitudes: Tensor;
-  /** Give it to the plan behind the updates of the tensors. */
+  /** The update that looks; list it after those that change the tensors. */
   readonly update: GraphNode;
 }
 
-/** Records a look at float32 tensors; at least one. As an update, since those run in the order in which they were recorded. */
+/** Records a check of at least one float32 tensor. It is an update, as updates run in the order of recording. */
 export function largestMagnitude(tensors: readonly Tensor[]): Watch {
   const magnitudes = variable(new Float32Array(tensors.length), [tensors.length], 'largest magnitudes');
   const update = record(magnitudeOp, [magnitudes, ...tensors], null);
   return { tensors, magnitudes, update };
 }
 
-/** Tensors that one launch looks at: WebGPU promises eight storage buffers, and one holds the results. */
+/** Tensors per launch: WebGPU guarantees eight storage buffers, and one holds the results. */
 const TENSORS = 7;
-/** Values that a workgroup looks at at the least, and workgroups that a launch has at the most: CPU adapters have few cores. */
+/** The fewest values per workgroup, and the most workgroups per launch (CPU adapters have few cores). */
 const LEAST_SHARE = 4096;
 const MOST_GROUPS = { gpu: 256, software: 8 };
 
 const launchesFor = (tensors: number) => Math.ceil(tensors / TENSORS);
 const partsOf = (tensors: readonly Tensor[]) => launchesFor(tensors.length) * TENSORS * MOST_GROUPS.gpu;
 
-/** The launches that look at `inputs`, and the one that joins their results into `y`: one of each tensor, or one flag. */
+/** The launches that check `inputs`, and the one that combines their results in `y`: one value per tensor, or one flag. */
 function launches(
   inputs: readonly Tensor[],
   parts: Tensor,
@@ -49,7 +49,7 @@ function launches(
   );
   const count = launchesFor(inputs.length);
   const check = (_: unknown, launch: number): Dispatch => {
-    // Every launch binds as many tensors, so that one kernel does for all: a missing one is the first again, of size 0.
+    // Every launch binds the same number of tensors, so that all share a kernel: missing ones are the first again, with size 0.
     const own = Array.from({ length: TENSORS }, (_, i) => inputs[launch * TENSORS + i]);
     const sizes = own.map((tensor, i) => [`SIZE_${i}`, (tensor?.size ?? 0) / lanes]);
     return {
@@ -98,6 +98,7 @@ const magnitudeOp: Op<null, [magnitudes: Tensor, ...tensors: Tensor[]], [parts: 
   ],
 };
 
+/** Calls for the checks of kernels and shaders. */
 export const magnitudeExamples = examples(() =>
   [8, 7].map((width) => {
     const tensors = [variable(undefined, [3, width], 'watched')];

@@ -4,6 +4,7 @@ import { type GraphNode, type Op, record } from '../graph/op.js';
 import { scalar, type Tensor, variable } from '../graph/tensor.js';
 import { examples, frozen, updating } from '../ops/example.js';
 
+/** Options of `sgd`. */
 export interface SgdOptions {
   readonly momentum: number;
   readonly weightDecay: number;
@@ -32,14 +33,14 @@ const sgdOp: Op<
   ],
   reference: ({ attributes: { momentum, weightDecay } }, [parameter, velocity, gradient, rate, gate]) => {
     if (gate?.[0] === 0) return [parameter, velocity];
-    // As PyTorch: without decay a parameter that is NaN leaves the momentum alone.
+    // As in PyTorch, a NaN parameter does not reach the momentum without weight decay.
     const decay = (p: number) => (weightDecay === 0 ? 0 : weightDecay * p);
     const next = velocity.map((v, i) => momentum * v + gradient[i]! + decay(parameter[i]!));
     return [parameter.map((p, i) => p - rate[0]! * next[i]!), next];
   },
 };
 
-/** The updates of one optimiser and the state that a checkpoint must keep. */
+/** The updates of one optimiser, and its state, which a saved checkpoint must contain. */
 export interface Optimiser {
   readonly updates: readonly GraphNode[];
   readonly state: readonly Tensor[];
@@ -129,11 +130,11 @@ const clearOp: Op<null, [total: Tensor], []> = {
 /** The update `total = 0`. */
 export const clear = (total: Tensor): GraphNode => record(clearOp, [total], null);
 
-/** Gradients of several batches, added up on the device until an optimiser takes them. */
+/** Gradients of several batches, accumulated on the device until an optimiser uses them. */
 export interface GradientTotals {
   /** Means over the batches since they were cleared, one a parameter. */
   readonly totals: readonly Tensor[];
-  /** After each batch. */
+  /** Updates to run after each batch. */
   readonly adds: readonly GraphNode[];
 }
 
@@ -155,6 +156,7 @@ export function accumulated(
   return { totals, adds: totals.map((total, i) => accumulate(total, gradients[i]!, share)) };
 }
 
+/** Settings of `cosineRate`; epochs count from 1. */
 export interface CosineSchedule {
   readonly rate: number;
   readonly epochs: number;
@@ -165,7 +167,7 @@ export interface CosineSchedule {
 /**
  * Learning rate of `epoch` (counted from 1): constant during the warm-up, then a cosine that starts at its full value
  * in the first epoch after it and is stretched over all epochs, so that it never reaches 0
- * (Dassl's ConstantWarmupScheduler over CosineAnnealingLR; spec 3.5).
+ * (Dassl's ConstantWarmupScheduler over CosineAnnealingLR; docs/method.md 3.5).
  */
 export function cosineRate(
   { rate, epochs, warmupEpochs, warmupRate }: CosineSchedule,
@@ -175,6 +177,7 @@ export function cosineRate(
   return 0.5 * rate * (1 + Math.cos((Math.PI * (epoch - 1 - warmupEpochs)) / epochs));
 }
 
+/** Calls for the checks of kernels and shaders. */
 export const optimExamples = examples(() => {
   const [x, total] = [variable(undefined, [7]), variable(undefined, [7])];
   const options = { momentum: 0.9, weightDecay: 0 };

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import sharp from 'sharp';
 import { type EmojiClass, emojiClipFolder, type IconSet } from '../../cli/demo/emoji.js';
-import { UserError } from '../../engine/errors.js';
+import { UserError } from '../../engine/index.js';
 import type { RgbImage } from '../../models/images/types.js';
 import type { ProgressBar } from '../../models/job.js';
 

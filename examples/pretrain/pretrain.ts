@@ -14,7 +14,7 @@ import { train } from '../../models/runs/train.js';
 
 import { Captions, spoken } from './captions.js';
 import type { Drawing } from './drawings.js';
-import { Judge } from './judge.js';
+import { Evaluator } from './evaluator.js';
 import { initialWeights, stepGraph } from './model.js';
 import { type PairBatch, Pairs } from './pairs.js';
 import { encodeConfig, encodeWeights } from './save.js';
@@ -87,7 +87,7 @@ async function trainIn(
     { onProgress: (done, total) => compiling.update(done / total) },
   );
   const classCaptions = tokenizeClasses(tokenizer, PLAIN_TEMPLATE, classNames, config.text.contextLength);
-  const judge = await Judge.create(gpu, new Weights(named), config, classCaptions);
+  const evaluator = await Evaluator.create(gpu, new Weights(named), config, classCaptions);
   compiling.end();
   const { flops, total } = plan.describe();
   job.note(
@@ -97,7 +97,8 @@ async function trainIn(
 
   const evaluate = async () => {
     const found: Record<string, Accuracy> = {};
-    for (const [name, drawings] of Object.entries(data.held)) found[name] = await judge.accuracy(drawings);
+    for (const [name, drawings] of Object.entries(data.held))
+      found[name] = await evaluator.accuracy(drawings);
     return found;
   };
   const percents = (found: Readonly<Record<string, Accuracy>>) =>
@@ -138,7 +139,7 @@ async function trainIn(
   await folder.write('model.safetensors', await encodeWeights(gpu, named, metadata));
   await folder.write('config.json', encodeConfig(config));
   await folder.write('tokenizer.json', data.tokenizerFile);
-  judge.destroy();
+  evaluator.destroy();
   plan.destroy();
   return found;
 }

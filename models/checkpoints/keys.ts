@@ -5,7 +5,7 @@ import { clipPrefix, type Prefix, prefixNote } from './prefix.js';
 import { mismatch, projectionHead, sameShape } from './projection.js';
 import { type Checkpoint, renamed, type StoredTensor, stacked, transposed } from './tensors.js';
 
-/** Prompts of a checkpoint (spec 1.2): entry 0 enters with the input, entry i at the input of block i. */
+/** Prompts of a checkpoint (docs/method.md 1.2): entry 0 enters with the input, entry i at the input of block i. */
 export interface StoredPrompts {
   /** `[tokens, text width]` each. */
   readonly text: readonly StoredTensor[];
@@ -13,7 +13,7 @@ export interface StoredPrompts {
   readonly vision: readonly StoredTensor[];
 }
 
-/** A checkpoint under OpenAI's names (spec 4.4), checked tensor by tensor. */
+/** A checkpoint under OpenAI's names (docs/method.md 4.4), checked tensor by tensor. */
 export interface CanonicalState {
   /** Whose names the file uses, for people. */
   readonly naming: string;
@@ -135,7 +135,7 @@ function fromTrainer(key: string): Place | undefined {
   return name === undefined ? undefined : clip(tower === 'image' ? `visual.${name}` : name);
 }
 
-/** Spec 4.6; `pre_layrnorm` is spelt so in the files. */
+/** docs/method.md 4.6; `pre_layrnorm` is spelt so in the files. */
 const HUGGING_FACE: Readonly<Record<string, Place>> = {
   logit_scale: clip('logit_scale'),
   'visual_projection.weight': { kind: 'transposed', name: 'visual.proj' },
@@ -254,7 +254,7 @@ function checkState(found: Collector, config: ClipConfig, partial: boolean): voi
   }
 }
 
-/** Prompts in block order; their numbers must run from 0 without a gap (spec 1.2). */
+/** Prompts in block order; their numbers must run from 0 without a gap (docs/method.md 1.2). */
 function collectPrompts(found: Collector, { vision, text }: ClipConfig): StoredPrompts | undefined {
   if (found.prompts.size === 0) return undefined;
   const of = (tower: string, { width, layers }: TowerConfig): StoredTensor[] => {

@@ -26,8 +26,7 @@ export interface ClipCheckpoint {
   /** Whether nothing says which activation it has: neither a config beside it nor its own metadata. */
   readonly activationAssumed: boolean;
   /**
-   * SHA-256 in hex of the file at `path`, or of the hashes of an index and its shards; reads all of them, once. Ask for it before
-   * the weights are loaded and await it behind them.
+   * SHA-256 in hex of the file at `path`, or of the hashes of an index and its shards; reads all of them, once. Call it before the weights are loaded and await it after.
    */
   sha256(): Promise<string>;
   /** "ViT-B/16" and the like when the file is one that OpenAI published; reads all of it, once. */
@@ -35,7 +34,7 @@ export interface ClipCheckpoint {
 }
 
 /**
- * Opens a CLIP checkpoint, told by its content: safetensors (single or sharded), TorchScript archive, PyTorch state
+ * Opens a CLIP checkpoint, recognised by its content: safetensors (single or sharded), TorchScript archive, PyTorch state
  * dict or trainer checkpoint.
  *
  * @param path a file, or a folder that holds one checkpoint
@@ -50,7 +49,7 @@ export async function loadCheckpoint(platform: Platform, path: string): Promise<
   const sha256 = () => {
     if (!hash) {
       hash = hashOf(platform, [file, ...(opened.parts ?? [])]);
-      // Who asked ahead may have met another failure before it awaits this one.
+      // Prevents an unhandled rejection if the caller fails before it awaits this.
       hash.catch(() => undefined);
     }
     return hash;

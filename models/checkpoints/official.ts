@@ -1,4 +1,4 @@
-/** What a user should hear about where a checkpoint comes from. */
+/** Notes about where a checkpoint comes from. */
 import type { Job } from '../job.js';
 import type { ClipCheckpoint } from './load.js';
 

@@ -4,7 +4,7 @@ import { renamed, type StoredTensor } from './tensors.js';
 
 /**
  * The student's head from the entries of `VPT_image_trans.conv1`, a `Sequential` of 1 x 1 convolutions and BatchNorms
- * (spec 3.1): in order they become fc1, bn, fc2 (a third layer bn2, fc3), the convolutions matrices `[out, in]`.
+ * (docs/method.md 3.1): in order they become fc1, bn, fc2 (a third layer bn2, fc3), the convolutions matrices `[out, in]`.
  *
  * @param entries tensors by their names after `conv1.`, such as `0.weight`
  * @param embed length of the student's features, which enter

@@ -7,7 +7,7 @@ import { checkpointOf, readPickled, torchHooks } from './torchObjects.js';
 import { ZipArchive, type ZipEntry } from './zip.js';
 
 /**
- * Opens what PyTorch has written since 1.6, a ZIP of one pickle and raw storages (spec 4.5): TorchScript archives,
+ * Opens what PyTorch has written since 1.6, a ZIP of one pickle and raw storages (docs/method.md 4.5): TorchScript archives,
  * state dicts, and trainer checkpoints with a `state_dict` among optimiser and scheduler objects. Only the pickle is
  * read, and nothing in it is executed.
  *

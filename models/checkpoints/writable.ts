@@ -1,4 +1,4 @@
-/** Tensors on their way into a file: known by shape first, their values one after the other while they are written. */
+/** Tensors to be written: their shapes are known first, their values are read one tensor at a time. */
 import { UserError } from '../../engine/index.js';
 import { firstNotFinite } from './finite.js';
 import { DTYPE_BYTES, elementCount, type StoredTensor } from './tensors.js';
@@ -58,7 +58,7 @@ export async function valuesOf(tensor: WritableTensor): Promise<Uint8Array> {
 }
 
 /**
- * The last guard before a model that is of no use takes the place of a good one.
+ * The last check before a useless model overwrites a good one.
  *
  * @throws UserError naming tensor and index of a float that is infinite or not a number
  */

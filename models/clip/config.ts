@@ -10,7 +10,7 @@ export interface TowerConfig {
   readonly heads: number;
 }
 
-/** The architecture of a CLIP with a ViT image encoder, as spec 4.1 tabulates it. */
+/** The architecture of a CLIP with a ViT image encoder, as docs/method.md 4.1 tabulates it. */
 export interface ClipConfig {
   /** Length of the features that both towers end in. */
   readonly embed: number;
@@ -42,7 +42,7 @@ const HEAD_SIZE = 64;
 const MAX_LAYERS = 256;
 
 /**
- * The architecture that the shapes of a canonical state dict imply (spec 4.4), with the activation and the LayerNorm
+ * The architecture that the shapes of a canonical state dict imply (docs/method.md 4.4), with the activation and the LayerNorm
  * epsilon of its Hugging Face or open_clip config, where there is one; QuickGELU and 1e-5 otherwise.
  *
  * @param checkpoint `tensors` under OpenAI's names
@@ -92,7 +92,7 @@ export function inferConfig(
   return { ...shapes, activation, layerNormEps };
 }
 
-/** Every tensor of a CLIP of this architecture under OpenAI's name, with its shape (spec 4.4). */
+/** Every tensor of a CLIP of this architecture under OpenAI's name, with its shape (docs/method.md 4.4). */
 export function expectedShapes(config: Omit<ClipConfig, 'activation' | 'layerNormEps'>): Map<string, Shape> {
   const { embed, vision, text } = config;
   const shapes = new Map<string, Shape>([

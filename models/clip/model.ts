@@ -1,4 +1,4 @@
-/** A CLIP model on a device: weights uploaded tensor by tensor, what the host needs left in the file until it does. */
+/** A CLIP on a device. Weights are uploaded one by one; those that the host needs stay in the file until they are read. */
 import { constant, type Gpu, release, type Tensor, UserError, variable } from '../../engine/index.js';
 import type { ClipCheckpoint } from '../checkpoints/load.js';
 import type { StoredTensor } from '../checkpoints/tensors.js';

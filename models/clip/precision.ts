@@ -9,7 +9,7 @@ export const weightDtype = (name: string, shape: readonly number[], precision: P
   /resblocks/.test(name) && shape.length === 2 ? precision : 'f32';
 
 /**
- * How what stands between a block's matrices is stored: float16 where there are tensor cores, which take nothing else. Elsewhere
+ * How the activations between a block's matrices are stored: float16 where there are tensor cores, which take nothing else. Elsewhere
  * it stays float32, so that the same kernels give the same bits under both precisions, for a checkpoint of float16 numbers
  * (docs/decisions.md, "What float16 rounds").
  *

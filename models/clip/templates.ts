@@ -1,7 +1,7 @@
 /** Texts that class names are put into. */
 
 /**
- * The 60 templates of PromptSRC's text-diversity loss (spec 1.5): OpenAI's published 80 ImageNet templates
+ * The 60 templates of PromptSRC's text-diversity loss (docs/method.md 1.5): OpenAI's published 80 ImageNet templates
  * (github.com/openai/CLIP, notebooks/Prompt_Engineering_for_ImageNet.ipynb) without the last twenty, with
  * "a photo of a {}." moved to the front.
  */
@@ -73,7 +73,7 @@ export const PLAIN_TEMPLATE = 'a photo of a {}.';
 
 /**
  * Prompts of zero-shot CLIP that say what a data set shows, by its name in datasets/layouts.ts; the others have
- * `PLAIN_TEMPLATE` (spec 6.5; CoOp's trainers/zsclip.py).
+ * `PLAIN_TEMPLATE` (docs/method.md 6.5; CoOp's trainers/zsclip.py).
  */
 const ZERO_SHOT_TEMPLATES: Readonly<Record<string, string>> = {
   OxfordPets: 'a photo of a {}, a type of pet.',

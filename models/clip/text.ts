@@ -1,6 +1,6 @@
 /**
  * CLIP's text encoder, with prompts. Attention is causal and only the row of the end-of-text token is read, so
- * sequences are cut behind the longest one of the class set: the same numbers for a fraction of the work.
+ * sequences are truncated after the longest one of the class set: the same numbers for a fraction of the work.
  */
 import {
   add,
@@ -34,7 +34,7 @@ export interface TokenBatch {
   readonly endRows: Int32Array;
 }
 
-/** Cuts token sequences (each padded to the context length) behind the longest end of text, or at `length`. */
+/** Truncates token sequences (each padded to the context length) after the longest end of text, or to `length`. */
 export function trimTokens(sequences: readonly ArrayLike<number>[], length?: number): TokenBatch {
   const ends = sequences.map(endOfText);
   const longest = length ?? Math.max(...ends) + 1;

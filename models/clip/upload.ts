@@ -1,4 +1,4 @@
-/** Weights on their way from a file to a device. */
+/** Uploads weights from a file to a device. */
 import { type Gpu, type HostData, release, type Tensor, write } from '../../engine/index.js';
 
 /** A weight, and where its values come from. */
@@ -8,9 +8,9 @@ export interface WeightSource {
 }
 
 const MIB = 2 ** 20;
-/** What is read before its turn, as long as it is no more than this: files are read while other weights are converted. */
+/** Bytes read ahead: files are read while other weights are converted. */
 const READ_AHEAD = 32 * MIB;
-/** What the device may hold without having said that it has room: an answer takes a round trip, which no weight should wait for. */
+/** Bytes allocated before the device confirms earlier ones: a confirmation takes a round trip. */
 const UNCONFIRMED = 64 * MIB;
 
 /**
@@ -50,13 +50,13 @@ export async function uploadWeights(
   }
 }
 
-/** Promises with what they are about in bytes, awaited first come, first served. */
+/** A first-in, first-out queue of promises with their sizes in bytes. */
 class Queue<T> {
   private readonly waiting: { readonly bytes: number; readonly promise: Promise<T> }[] = [];
   bytes = 0;
 
   push(bytes: number, promise: Promise<T>): void {
-    // Handled in its turn; until then a failure must not be an unhandled rejection.
+    // Awaited later; until then a failure must not be an unhandled rejection.
     promise.catch(() => undefined);
     this.waiting.push({ bytes, promise });
     this.bytes += bytes;

@@ -1,4 +1,4 @@
-/** CLIP's image encoder, with prompts (spec: OpenAI's VisionTransformer; prompts as in IVLP and PromptSRC). */
+/** CLIP's image encoder, with prompts (docs/method.md 1.2, 4.2). */
 
 import {
   add,

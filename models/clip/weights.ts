@@ -4,7 +4,7 @@ import type { Precision } from './precision.js';
 
 /** The weights of a CLIP by name. */
 export class Weights {
-  /** @param activations how what stands between matrices is stored */
+  /** @param activations dtype of the activations between matrices */
   constructor(
     private readonly tensors: ReadonlyMap<string, Tensor>,
     readonly activations: Precision = 'f32',

@@ -1,4 +1,4 @@
-/** A look at every image file before a run begins: what a night would otherwise come to in its last hour. */
+/** Checks every image file before a run begins, rather than failing hours later. */
 
 import { FORMAT_BYTES, imageFormat } from '../images/imageFormat.js';
 import type { Job } from '../job.js';
@@ -6,9 +6,9 @@ import { type Platform, UnreadableFile } from '../platform.js';
 import type { ImageItem } from './dataset.js';
 import { Skipped } from './skipped.js';
 
-/** Files that are looked at at a time: one after the other would make a network drive slow, all would be too many handles. */
+/** Files checked at a time: one by one is slow on network drives, and all at once exhausts file handles. */
 const AT_ONCE = 64;
-/** From so many on it takes seconds, and a bar shows how far it is. */
+/** From this many on, a progress bar is shown. */
 const MANY = 5000;
 
 /** How many broken images are tolerated. */
@@ -20,8 +20,8 @@ export interface CheckOptions {
 }
 
 /**
- * Leaves out the images that cannot be any: files that are missing, empty, no files at all, or begin as no image does. What
- * only decoding finds, the loader does with the same `skipped`.
+ * Leaves out files that cannot be images: missing, empty, not regular files, or without an image's signature. What only decoding
+ * shows is left to the loader, with the same `skipped`.
  *
  * @throws UserError when more than `maxBroken` of them are broken, or all
  */
@@ -63,5 +63,5 @@ async function faultOf(platform: Platform, path: string): Promise<string | undef
   }
 }
 
-/** Said of a file that begins as no image does. */
+/** The reason for a file without an image's signature. */
 export const NO_IMAGE = 'it is in no known image format';

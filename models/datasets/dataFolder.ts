@@ -3,11 +3,11 @@ import { UserError } from '../../engine/index.js';
 import type { FileEntry, Platform } from '../platform.js';
 
 const IMAGE = /\.(jpe?g|png|webp|gif|bmp|tiff?|avif)$/i;
-/** Files that operating systems leave behind, and our own list of names. */
+/** Files that operating systems create, and the list of class names. */
 const USUAL = /^(thumbs\.db|desktop\.ini|classnames\.txt|readme(\.\w+)?)$/i;
 /** Names that a note gives. */
 const NAMED = 3;
-/** Questions to the file system at a time. */
+/** File-system calls at a time. */
 const AT_ONCE = 64;
 
 /** Whether a file has the name of an image in a format that is read. */
@@ -84,9 +84,9 @@ export class DataFolder {
   }
 
   /**
-   * That no link on the way to any of the files leads out of here. Asks for each folder once, and for the files that are links.
+   * Checks that no link on the way to any of the files leads out of here. Lists each folder once.
    *
-   * @param where says, for messages, where the path of that index stands
+   * @param where for messages: where the path of that index is listed
    */
   async requireAllInside(paths: readonly string[], where: (index: number) => string): Promise<void> {
     if (this.root === undefined) return;
@@ -146,7 +146,7 @@ function isWithin(path: string, root: string): boolean {
   return path.startsWith(root.endsWith(separator) ? root : `${root}${separator}`);
 }
 
-/** Does something with all of a list, a number at a time: all at once would run out of file handles. */
+/** Runs `work` on all items, a limited number at a time, since all at once would exhaust file handles. */
 export async function inParts<T, R>(
   all: readonly T[],
   work: (one: T, index: number) => Promise<R>,

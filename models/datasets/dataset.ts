@@ -1,6 +1,6 @@
 /** What a data set is, and the parts of one. */
 
-/** An image file; `label` is an index into the class names, or -1 when nobody said. */
+/** An image file; `label` is an index into the class names, or -1 if unknown. */
 export interface ImageItem {
   readonly path: string;
   readonly label: number;

@@ -1,4 +1,4 @@
-/** What tells a list of images from another, wherever it lies. */
+/** Identifies a list of images, independent of its location. */
 import type { Platform } from '../platform.js';
 import type { Dataset, ImageItem } from './dataset.js';
 

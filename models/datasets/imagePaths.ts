@@ -7,7 +7,7 @@ import { isPathList, readPathList } from './folder.js';
 
 /**
  * The images at `paths` in the order given; folders stand for the images in them and in their sub-folders, text files for those
- * that they list. What else is in the folders is left out, with a note.
+ * that they list. Other files in the folders are left out, with a note.
  *
  * @throws UserError naming a path that does not exist, is no image, is a folder without images, or leads out of its folder
  */
@@ -39,7 +39,7 @@ export async function findImages(
   return { items, notes };
 }
 
-/** @param chain the folders that this one lies in, and itself, without links: a link back to one would go round for ever */
+/** @param chain the folders that this one lies in, and itself, without links: a link back to one of them would recurse forever */
 async function imagesBelow(data: DataFolder, folder: string, chain: readonly string[]): Promise<string[]> {
   const { platform } = data;
   const files = await data.images(folder, true);

@@ -63,7 +63,7 @@ export class ImageRunner {
   /**
    * Rows of the test transform of every item, in order.
    *
-   * @param skipped bears with broken images; without it the first one is an error
+   * @param skipped collects broken images; without it the first one is an error
    */
   async runAll(job: Job, items: readonly ImageItem[], label: string, skipped?: Skipped): Promise<ImageRows> {
     const loader = new Loader(job.platform, items, {
@@ -71,7 +71,7 @@ export class ImageRunner {
       seed: 0,
       size: this.size,
       augment: false,
-      // Every image is looked at once.
+      // Every image is used once.
       cacheBytes: 0,
       skipped,
     });
@@ -86,7 +86,7 @@ export class ImageRunner {
     return { rows, missing };
   }
 
-  /** Writes the rows of one epoch of `loader` into `rows` by image index, each told to `seen`; returns how many images are done. */
+  /** Writes the rows of one epoch of `loader` into `rows` by image index, calling `seen` for each; returns how many images are done. */
   async fill(
     loader: Loader,
     epoch: number,

@@ -7,7 +7,7 @@ const isAbsolute = (path: string): boolean => /^([/\\]|[A-Za-z]:)/.test(path);
 
 /** How the paths of a list are resolved. */
 export interface ListedPaths {
-  /** The folder that relative paths start at: the data folder, or so many folders below it. */
+  /** The folder that relative paths start at: the data folder, or `below` folders below it. */
   readonly start: string;
   readonly below?: number;
   /** Absolute paths are a person's own choice in a list; a split file that came from elsewhere has no business with them. */

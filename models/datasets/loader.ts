@@ -27,17 +27,17 @@ export interface LoaderOptions {
   readonly dropLast?: boolean;
   /** Bytes of decoded images to keep, default 512 MiB. */
   readonly cacheBytes?: number;
-  /** Crops of an image repeat after this many epochs, so that what a frozen model says of them can be kept. */
+  /** Crops of an image repeat after this many epochs, so that a frozen model's features can be cached. */
   readonly views?: number;
   /** Smallest share of the image that a random crop covers, default 0.08. */
   readonly cropScale?: number;
-  /** Decides the random crops, default `seed`: runs whose seeds differ can so share their crops. */
+  /** Decides the random crops, default `seed`: lets runs with different seeds share their crops. */
   readonly cropSeed?: number;
   /** Batches of an epoch are a multiple of this; what is left over is left out. Default 1. */
   readonly multiple?: number;
   /** Whether batches carry the hashes of their files. */
   readonly hash?: boolean;
-  /** Bears with broken images and is told of them; without it the first one is an error. */
+  /** Collects broken images, which are then tolerated; without it the first one is an error. */
   readonly skipped?: Skipped;
 }
 
@@ -53,12 +53,12 @@ export interface Batch {
   readonly hashes?: readonly string[];
 }
 
-/** Bytes of pixels that wait for the GPU in a batch: what of an image is larger than its part of this is resized by the CPU. */
+/** Bytes of pixels that a batch may upload; a crop beyond its share is resized on the CPU. */
 const SOURCE_BYTES = 256 * 2 ** 20;
-/** Parts within these are worth having: photographs of data sets go to the GPU, and no adapter refuses one. */
+/** Bounds of a crop's share: ordinary photographs go to the GPU, and no adapter refuses the buffer. */
 const [LEAST_PART, LARGEST_PART] = [2 ** 20, 128 * 2 ** 20];
 
-/** Decoded images that a worker should find ready when it is done with one. */
+/** Files to prepare ahead per worker. */
 const AHEAD_PER_WORKER = 2;
 
 /**
@@ -129,7 +129,7 @@ export class Loader {
     }
   }
 
-  /** Begins with the batches that will be asked for next: those of an epoch from index `from` on. */
+  /** Starts preparing the batches that are requested next: those of an epoch from index `from` on. */
   start(epoch: number, from = 0): void {
     const batches: Promise<Batch>[] = [];
     this.fill(batches, this.order(epoch), from, epoch);
@@ -143,11 +143,11 @@ export class Loader {
     await Promise.all(order.slice(used).map((index) => this.read(index, epoch)));
   }
 
-  /** Has the batches from `index` on under way, as many as are wanted ahead. */
+  /** Keeps as many batches in preparation as are wanted ahead, from `index` on. */
   private fill(started: Promise<Batch>[], order: readonly number[], index: number, epoch: number): void {
     while (started.length < this.ahead && index + started.length < this.batchesPerEpoch) {
       const batch = this.load(order, index + started.length, epoch);
-      // Handled when awaited; without this a consumer that stops early would leave an unhandled rejection.
+      // Awaited later; prevents an unhandled rejection if the consumer stops early.
       batch.catch(() => undefined);
       started.push(batch);
     }
@@ -184,7 +184,7 @@ export class Loader {
     };
   }
 
-  /** The batch with something else for what is not in `read`, which gets what is new. */
+  /** The batch with replacements for the images missing from `read`, which are added to it. */
   private async replace(
     order: readonly number[],
     first: number,
@@ -215,12 +215,12 @@ export class Loader {
         return index;
       }
     }
-    // All that can be read is in the batch.
+    // Everything readable is in the batch already.
     if (again !== undefined) return again;
     throw new UserError('no image can be read', 'Check the data set.');
   }
 
-  /** Undefined for a broken image, when those are borne with. */
+  /** Undefined for a broken image, if those are tolerated. */
   private async read(index: number, epoch: number): Promise<PreparedFile | undefined> {
     if (this.broken.has(index)) return undefined;
     try {
@@ -258,11 +258,11 @@ export class Loader {
       hash,
     });
     if (file.decoded && !this.cache.has(index)) this.keep(index, file.decoded);
-    // Without the decoded image, which the batch would hold on to.
+    // Without the decoded image, which the batch would keep in memory.
     return { images, hash: file.hash };
   }
 
-  /** What fits first stays: every image is used once an epoch, so throwing the oldest out would never hit. */
+  /** Nothing is evicted: every image is used once an epoch, so evicting the oldest would never hit. */
   private keep(index: number, image: DecodedFile): void {
     if (image.data.length > this.cacheLeft) this.cacheLeft = 0;
     else {

@@ -1,7 +1,7 @@
-/** Images that cannot be used: which they are, why, and how many of them a run bears with. */
+/** Broken images: which, why, and how many a run tolerates. */
 import { UserError } from '../../engine/errors.js';
 
-/** An image file that is not there, or holds no image that can be read. Its bytes are at fault: trying again would not help. */
+/** An image file that is missing or cannot be decoded. The file is at fault: trying again would not help. */
 export class BrokenImage extends UserError {
   /** @param reason what is wrong, without the path */
   constructor(
@@ -21,17 +21,17 @@ export interface SkippedImage {
   readonly reason: string;
 }
 
-/** Broken images that a message names; a file can hold them all. */
+/** Broken images that a message names. */
 const NAMED = 20;
 
-/** Collects what is broken among a number of images, and ends the work when that is too much of them. */
+/** Collects the broken ones among a number of images, and fails when there are too many. */
 export class Skipped {
   private readonly reasons = new Map<string, string>();
   private images: number;
 
   /**
-   * @param total how many images there are in all, the broken ones among them
-   * @param maxBroken the largest share of them, 0 to 1, that may be broken; that none is left is always an error
+   * @param total number of images, including broken ones
+   * @param maxBroken the largest share, 0 to 1, that may be broken; it is always an error if none is left
    */
   constructor(
     total: number,
@@ -104,7 +104,7 @@ export class Skipped {
       .join('');
   }
 
-  /** Takes over the lines of an earlier `text`, as of a run that is continued. */
+  /** Restores the lines of an earlier `text`, as of a resumed run. */
   restore(text: string): void {
     for (const line of text.split('\n')) {
       const tab = line.indexOf('\t');
@@ -119,8 +119,8 @@ export class Skipped {
   }
 
   /**
-   * The last line of a run: `said`, and the file that names them or, without one, the first of them. Undefined where nothing
-   * is broken.
+   * The last line of a run: `said`, and the file that lists them or, without one, the first of them. Undefined if nothing is
+   * broken.
    *
    * @param file that holds `text`
    */
@@ -138,7 +138,7 @@ export class Skipped {
   }
 }
 
-/** A path as one line: a name may hold anything, also what a terminal obeys. */
+/** A path without control characters, which a name may hold and a terminal obeys. */
 function printable(path: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is replaced
   return path.replace(/[\u0000-\u001f\u007f-\u009f]/g, (character) => {

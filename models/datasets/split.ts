@@ -53,7 +53,7 @@ export function parseSplit(
   return { classNames, train, val, test, notes: tieNotes(classNames) };
 }
 
-/** Published lists have a few equal names (two cranes in ImageNet): said, but no reason to refuse the data set. */
+/** Published lists have a few equal names (two cranes in ImageNet): noted, not refused. */
 export function tieNotes(classNames: readonly string[]): string[] {
   return equalNames(classNames).map(
     ([a, b]) => `classes ${a} and ${b} are both called "${classNames[b]}" and cannot be told apart`,
@@ -92,7 +92,7 @@ export async function loadSplitFile(
     return items.map(({ label }, i) => ({ path: paths[i]!, label }));
   };
   const [train, val, test] = [await resolved('train'), await resolved('val'), await resolved('test')];
-  // One of each tells whether the images were unpacked in the right place; the rest is found out when decoded.
+  // One of each shows whether the images were unpacked in the right place; the others are checked when decoded.
   for (const { path } of [train[0]!, test[0]!])
     if (!(await platform.stat(path)))
       throw new UserError(

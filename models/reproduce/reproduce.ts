@@ -22,8 +22,8 @@ export interface TrialResult {
 }
 
 /**
- * Runs what is not finished yet in `options.out`: an interrupted run goes on after its last epoch and ends with the same
- * bits. Everything that can be known to be wrong beforehand is found before the first run.
+ * Runs what is not finished yet in `options.out`: an interrupted run resumes and ends with the same bits. Mistakes that can
+ * be found beforehand are found before the first run.
  *
  * @throws UserError for unknown or missing data sets, and for settings other than those of an earlier call
  */
@@ -47,9 +47,9 @@ async function runTrial(job: Job, trial: Trial, training: TrainOptions): Promise
   const { platform } = job;
   const { dataset, seed, teacherRun, studentRun } = trial;
   const name = `${dataset}, seed ${seed}`;
-  // Nothing on the device outlives a run: what a run leaves there would add up over a table of thirty.
+  // Frees the device after each run: leaks would add up over a table of thirty.
   const step = async (what: string, work: () => Promise<unknown>) => {
-    // A signal in the last step of a run is heard, and the run finishes.
+    // A signal during the last step lets the run finish first.
     if (job.stop?.requested)
       throw job.stop.stopped(`stopped before ${name}, ${what}; the same command goes on`);
     job.note(`${name}: ${what}`);
@@ -62,7 +62,7 @@ async function runTrial(job: Job, trial: Trial, training: TrainOptions): Promise
   });
   const teacherFile = platform.join(teacherRun, TEACHER_FILE);
   const studentFile = platform.join(studentRun, STUDENT_FILE);
-  // The lock of a process that was killed behind its last write goes.
+  // Removes the lock of a process that was killed after its last write.
   const unlock = async (run: string) => void (await (await platform.lock?.(run))?.());
   if (await platform.stat(teacherFile)) await unlock(teacherRun);
   else
@@ -71,7 +71,7 @@ async function runTrial(job: Job, trial: Trial, training: TrainOptions): Promise
   else
     await step('student', async () => runStudent(job, trial.student, studentRun, await options(studentRun)));
 
-  // What was evaluated is known by its hash, as somebody may have trained a run again.
+  // Evaluations are identified by file hashes, since a run may have been trained again.
   const hashes = {
     teacher: await platform.sha256(teacherFile),
     student: await platform.sha256(studentFile),
@@ -108,7 +108,7 @@ type StoredEvaluation = TrialResult & {
   readonly hashes: { readonly teacher: string; readonly student: string };
 };
 
-/** Undefined where there is none, or where it is damaged: then it is made again. */
+/** Undefined if missing or damaged: then it is made again. */
 async function readEvaluation({ platform, note }: Job, file: string): Promise<StoredEvaluation | undefined> {
   if (!(await platform.stat(file))) return undefined;
   try {

@@ -1,4 +1,4 @@
-/** Means over seeds and over data sets, beside what the paper published (spec 3.9). */
+/** Means over seeds and over data sets, beside what the paper published (docs/method.md 3.9). */
 import { harmonicMean } from '../promptkd/shared/evaluate.js';
 import type { Preset, Setting } from './preset.js';
 import type { TrialResult } from './reproduce.js';

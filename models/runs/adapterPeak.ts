@@ -1,4 +1,4 @@
-/** The most float32 arithmetic that an adapter does in WGSL, measured: what a step's FLOPs are compared with. */
+/** The measured peak of float32 arithmetic in WGSL, which a step's FLOPs are compared with. */
 import { type Gpu, kernelRunner, multiplyAdd, Plan, runsFor, warmUp, warmUpFor } from '../../engine/index.js';
 
 const LEAST_MS = 4;

@@ -1,15 +1,15 @@
-/** What differs between the settings of a run and those that it is continued with. */
+/** Differences between the settings of a run and those that it is resumed with. */
 import { UserError } from '../../engine/index.js';
 
 /** A field of the settings with different values. */
 export interface Difference {
   readonly field: string;
-  /** Undefined where it is not given. */
+  /** Undefined if not given. */
   readonly before: unknown;
   readonly now: unknown;
 }
 
-/** Where things lie, and what does not change what is computed from them. What the paths hold is compared by its hash. */
+/** Paths, and settings that do not affect results. The content at the paths is compared by hash. */
 const MOVABLE = [
   'data',
   'clip',

@@ -1,16 +1,16 @@
 /**
- * The checkpoints of a run: everything that a later process needs to go on and end with the same bits. The last two good ones are kept,
- * so that one that a disk or a crash has spoilt costs minutes and not the run.
+ * The checkpoints of a run: everything that a later process needs to resume it with the same bits. The last two good ones are
+ * kept, so a damaged one costs minutes, not the run.
  *
  *     checkpoints/epoch-0003.safetensors                after the third epoch
  *     checkpoints/epoch-0004-batch-000120.safetensors   within the fourth, after 120 batches
  */
+import * as v from 'valibot';
 import { type Gpu, readLeaf, type Tensor, UserError, write } from '../../engine/index.js';
 import { crc32Of } from '../checkpoints/crc32.js';
 import { encodeSafetensors, openSafetensors } from '../checkpoints/safetensors.js';
 import type { Platform } from '../platform.js';
 import { otherSettings } from './changes.js';
-import type { LineMark } from './lineFile.js';
 import type { RunFolder } from './runFolder.js';
 
 /** Named variables; names must be unique. */
@@ -37,12 +37,17 @@ export const BEGINNING: Position = { epoch: 0, batch: 0, lossSum: 0 };
 /** What a run depends on besides its settings: SHA-256 or the like, by name. */
 export type Inputs = Readonly<Record<string, string>>;
 
-interface Stored extends Position {
-  /** Where `metrics.jsonl` ended. */
-  readonly metrics: LineMark;
-  readonly settings: string;
-  readonly inputs: Inputs;
-}
+const Count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+/** What a checkpoint says of itself: its `Position`, where `metrics.jsonl` ended, and what the run depends on. */
+const StoredSchema = v.object({
+  epoch: Count,
+  batch: Count,
+  lossSum: v.pipe(v.number(), v.finite()),
+  metrics: v.object({ bytes: Count, crc32: Count }),
+  settings: v.string(),
+  inputs: v.record(v.string(), v.string()),
+});
+type Stored = v.InferOutput<typeof StoredSchema>;
 
 const FOLDER = 'checkpoints';
 const KIND = 'promptkd checkpoint';
@@ -60,7 +65,7 @@ export const describePosition = ({ epoch, batch }: Position): string =>
 
 /** Writes and restores the checkpoints of one run. */
 export class Checkpoints {
-  /** Names of those that are known to be good, the older first. */
+  /** Names of checkpoints known to be good, oldest first. */
   private good: string[] = [];
 
   constructor(
@@ -73,10 +78,10 @@ export class Checkpoints {
   ) {}
 
   /**
-   * Fills the variables from the newest checkpoint that is whole, and cuts the run's lines back to where it was written.
+   * Fills the variables from the newest intact checkpoint, and truncates the run's metrics to where it was written.
    *
-   * @returns where the run was then; undefined where there is no checkpoint
-   * @throws UserError when none of those that are there is whole, or when they belong to other settings or inputs
+   * @returns how far the run was; undefined without a checkpoint
+   * @throws UserError when no checkpoint is intact, or they belong to other settings or inputs
    */
   async restore(): Promise<Position | undefined> {
     const names = await this.list();
@@ -106,7 +111,7 @@ export class Checkpoints {
     return undefined;
   }
 
-  /** Writes the variables as they are; then the older ones go, but for the last good one. */
+  /** Writes the variables, then deletes older checkpoints except the last good one. */
   async save(position: Position): Promise<void> {
     const entries = [];
     for (const [name, tensor] of this.state)
@@ -179,24 +184,12 @@ export class Checkpoints {
   }
 }
 
-/** A checkpoint is fine, and of another run: an older one would be no better. */
+/** The checkpoint is intact but belongs to another run, and so would an older one. */
 class OtherRun extends UserError {}
 
 function parseStored(text = ''): Stored | undefined {
-  const count = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
   try {
-    const stored = JSON.parse(text) as Stored;
-    const { epoch, batch, lossSum, metrics, settings, inputs } = stored;
-    const whole =
-      count(epoch) &&
-      count(batch) &&
-      Number.isFinite(lossSum) &&
-      count(metrics?.bytes) &&
-      count(metrics?.crc32) &&
-      typeof settings === 'string' &&
-      typeof inputs === 'object' &&
-      inputs !== null;
-    return whole ? stored : undefined;
+    return v.parse(StoredSchema, JSON.parse(text));
   } catch {
     return undefined;
   }

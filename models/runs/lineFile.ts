@@ -1,11 +1,11 @@
-/** A file of JSON lines that grows while a run goes on, and can be cut back to where a checkpoint was written. */
+/** An append-only file of JSON lines that can be truncated to where a checkpoint was written. */
 import { crc32 } from '../checkpoints/crc32.js';
 import type { Platform } from '../platform.js';
 
 /** A line of `metrics.jsonl`: where in the run it was written, and quantities by name. */
 export type Metrics = Readonly<Record<string, number | string>>;
 
-/** The end of a file at some moment: its size, and the CRC-32 of all bytes up to there. */
+/** The end of a file at some time: its size in bytes, and the CRC-32 of its content. */
 export interface LineMark {
   readonly bytes: number;
   readonly crc32: number;
@@ -18,7 +18,7 @@ export class LineFile {
   private pending: string[] = [];
   private end = START;
 
-  /** @param note told when the file is not what was written */
+  /** @param note called when the file was changed or damaged */
   constructor(
     private readonly platform: Platform,
     private readonly path: string,
@@ -42,7 +42,7 @@ export class LineFile {
     return this.end;
   }
 
-  /** Cuts off what is behind `mark`, which was written after a checkpoint or not to its end. */
+  /** Truncates the file to `mark`: what follows was written after the checkpoint, or incompletely. */
   async rewind(mark = START): Promise<void> {
     this.end = mark;
     if (!(await this.platform.stat(this.path))) {
@@ -62,7 +62,7 @@ export class LineFile {
     if (found.length > kept.length) await this.platform.write(this.path, kept);
   }
 
-  /** Drops lines by what they say: for a file that no checkpoint knows the end of. */
+  /** Keeps the wanted records only: for a file whose end no checkpoint stores. */
   async keep(wanted: (record: Metrics) => boolean): Promise<void> {
     if (!(await this.platform.stat(this.path))) return;
     const kept = parseLines(await this.platform.read(this.path)).filter(wanted);
@@ -71,7 +71,7 @@ export class LineFile {
     this.end = { bytes: bytes.length, crc32: crc32(bytes) };
   }
 
-  /** The records in the file; lines that are none are left out, with a note. */
+  /** The records in the file, without lines that are not JSON objects. */
   async read(): Promise<Metrics[]> {
     if (!(await this.platform.stat(this.path))) return [];
     const bytes = await this.platform.read(this.path);

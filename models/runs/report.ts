@@ -1,5 +1,6 @@
-/** `report.html` of a run: what it lost, how fast it was, what it was told; one page that needs nothing else. */
+/** `report.html` of a run: losses, speed and settings in one self-contained page. */
 
+import { percent } from '../numbers.js';
 import { type ChartData, escapeHtml, lineChart } from './lineChart.js';
 import type { Metrics } from './lineFile.js';
 
@@ -15,7 +16,7 @@ export interface ReportContent {
   readonly adapter: string;
 }
 
-/** What a line of metrics says beside a quantity. */
+/** The fields of a metrics line that are no quantities. */
 const COORDINATES = new Set(['epoch', 'step']);
 const TITLES: Readonly<Record<string, string>> = {
   loss: 'loss',
@@ -78,17 +79,17 @@ export function chartsOf(metrics: readonly Metrics[]): ChartData[] {
   });
 }
 
-/** The file has no checksum, so it may say anything; what is no number is a dash. */
+/** timing.jsonl has no checksum and may hold anything: what is not a number becomes a dash. */
 function timingTable(timing: ReportContent['timing']): string {
   const number = (value: unknown) => (typeof value === 'number' ? value : '–');
-  const percent = (value: unknown) => (typeof value === 'number' ? `${(100 * value).toFixed(1)} %` : '–');
+  const share = (value: unknown) => (typeof value === 'number' ? percent(value, 1) : '–');
   const rows = timing.map((line) => {
     const waits = (line.waits ?? {}) as Readonly<Record<string, unknown>>;
     const cells = [
       ...[line.epoch, line.imagesPerSecond, line.msPerStep, line.gflops].map(number),
-      percent(line.peakShare),
+      share(line.peakShare),
     ];
-    const shares = [waits.gpu, waits.decode, waits.host].map(percent);
+    const shares = [waits.gpu, waits.decode, waits.host].map(share);
     return `<tr>${[...cells, ...shares].map((cell) => `<td>${escapeHtml(String(cell))}</td>`).join('')}</tr>`;
   });
   const heads = ['epoch', 'images/s', 'ms a step', 'GFLOP/s', 'of measured peak', 'GPU', 'images', 'host'];

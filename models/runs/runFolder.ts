@@ -29,7 +29,7 @@ const TIMING = 'timing.jsonl';
 export interface RunOptions {
   /** Continue the run that is there; its settings must be the same. */
   readonly resume?: boolean;
-  /** Told what is peculiar. */
+  /** Receives notes for the user. */
   readonly note?: (line: string) => void;
 }
 
@@ -37,7 +37,7 @@ export interface RunOptions {
 export class RunFolder {
   private readonly metrics: LineFile;
   private readonly timing: LineFile;
-  /** Whether there is something that a later call can go on from or that a person wants to see. */
+  /** Whether the folder holds something to resume from or to keep. */
   private kept: boolean;
 
   private constructor(
@@ -49,7 +49,7 @@ export class RunFolder {
     private readonly note: (line: string) => void,
     private readonly unlock: () => Promise<void>,
     private readonly made: boolean,
-    /** Whether there was a run, to be continued. */
+    /** Whether there was a run, which is resumed. */
     readonly continued: boolean,
   ) {
     this.kept = continued;
@@ -58,7 +58,7 @@ export class RunFolder {
   }
 
   /**
-   * Makes the folder, or takes the run that is there, and keeps other processes out until `close`.
+   * Creates the folder or opens the run in it, and locks it until `close`.
    *
    * @throws UserError when `path` holds a run (or anything else) and `resume` is not set, when another process works there,
    *   when settings differ, or when it cannot be written
@@ -80,19 +80,19 @@ export class RunFolder {
       const made = there === undefined;
       const folder = new RunFolder(platform, path, kind, config, note, unlock, made, held === 'run');
       await platform.removeLeftovers?.(path);
-      // Written even where it is there: it shows that results can be, before anything is computed.
+      // Written even if it exists: fails early when the folder is not writable.
       await folder.write(CONFIG, config);
       if (resume && held !== 'run') note(`${path} holds nothing to continue: the run begins anew`);
       return folder;
     } catch (error) {
       await unlock();
-      // A folder that the lock has made, and nobody has used.
+      // The lock may have created the folder.
       if (there === undefined) await platform.removeEmpty?.(path);
       throw error;
     }
   }
 
-  /** What is in the folder; throws what must not be written over. */
+  /** What the folder holds. Throws `UserError` if something must not be overwritten. */
   private static async examine(
     platform: Platform,
     path: string,
@@ -119,13 +119,13 @@ export class RunFolder {
     return this.platform.join(this.path, ...parts);
   }
 
-  /** What a person types to go on with this run. */
+  /** The command that resumes this run. */
   get continuation(): string {
     const command = COMMANDS[this.kind];
     return `${command === undefined ? '' : `${command} `}--resume --out ${this.path}`;
   }
 
-  /** Settings of a checkpoint that are not those of this run; paths that may change are left out. */
+  /** Differences between a checkpoint's settings and this run's; paths that may change are left out. */
   changes(config: string): Difference[] {
     return differences(readYaml('the settings in a checkpoint', config), parse(this.config) as unknown);
   }
@@ -146,12 +146,12 @@ export class RunFolder {
     return this.metrics.flush();
   }
 
-  /** From now on there is a checkpoint or a result: an error leaves the folder. */
+  /** Marks that there is a checkpoint or result: after an error the folder then stays. */
   keep(): void {
     this.kept = true;
   }
 
-  /** Drops what a continued run will write again: the metrics behind `mark`, and the timing of epochs after `epoch`; or everything. */
+  /** Drops what a resumed run will write again: metrics after `mark` and timing after `epoch`, or everything. */
   async rewind(mark?: LineMark, epoch = 0): Promise<void> {
     await this.metrics.rewind(mark);
     await this.timing.keep((record) => Number(record.epoch) <= epoch);
@@ -167,14 +167,14 @@ export class RunFolder {
     return this.platform.write(this.join(name), data);
   }
 
-  /** Gives the folder to others. After an error a folder without anything to continue goes. */
+  /** Unlocks the folder. After an error, removes one that holds nothing to resume. */
   async close({ failed = false } = {}): Promise<void> {
     const { platform, path } = this;
     try {
       await platform.removeLeftovers?.(path);
       await platform.removeLeftovers?.(this.join('checkpoints'));
       if (failed && !this.kept) {
-        // A checkpoint that could not be flushed may be there. config.yaml goes last: without it, what else stays is no run.
+        // A checkpoint that could not be flushed may exist. config.yaml goes last: without it the rest is no run.
         for (const name of ['checkpoints', METRICS, TIMING, CONFIG]) await platform.remove(this.join(name));
       }
     } catch (error) {
@@ -186,7 +186,7 @@ export class RunFolder {
   }
 }
 
-/** Opens the folder of a run for `work`, and closes it behind it however it ends. */
+/** Opens the folder of a run for `work`, and always closes it. */
 export async function withRunFolder<T>(
   platform: Platform,
   path: string,
@@ -238,7 +238,7 @@ export async function runKind(platform: Platform, path: string): Promise<RunKind
 const MAX_YAML = 2 ** 20;
 
 /**
- * Parses YAML. What is no plain YAML (tags, more aliases than people write) is an error as a mistake in its syntax is.
+ * Parses YAML. Tags and more aliases than people write are errors, like wrong syntax.
  *
  * @throws UserError with file, line and column
  */
@@ -246,7 +246,7 @@ export function readYaml(file: string, text: string): unknown {
   const refused = (problem: string) => new UserError(`${file}: ${readable(problem)}`, 'correct the YAML');
   if (text.length > MAX_YAML) throw refused(`it has ${text.length} characters, too many for settings`);
   try {
-    // Warnings are taken from the document: the library would print them.
+    // Warnings are read from the document, since the library would print them.
     const document = parseDocument(text, { logLevel: 'error' });
     const [problem] = [...document.errors, ...document.warnings];
     if (problem) throw problem;

@@ -1,11 +1,11 @@
-/** JSON files that say themselves whether they are as they were written: `crc32` is the CRC-32 of all other fields. */
+/** JSON files with their own checksum: the field `crc32` is the CRC-32 of all other fields. */
 import { UserError } from '../../engine/errors.js';
 import { crc32 } from '../checkpoints/crc32.js';
 import { isRecord } from '../checkpoints/json.js';
 
 const FIELD = 'crc32';
 
-/** Of the text without white space, so that a file may be indented otherwise. */
+/** Of the text without white space: indentation may differ. */
 function sumOf(fields: object): string {
   return crc32(new TextEncoder().encode(JSON.stringify(fields)))
     .toString(16)

@@ -14,7 +14,7 @@ export class SkippedImages {
     private readonly skipped: Skipped,
   ) {}
 
-  /** Takes over what a run that is continued had found. */
+  /** Restores the list of a resumed run. */
   static async open(platform: Platform, folder: RunFolder, skipped: Skipped): Promise<SkippedImages> {
     const path = folder.join(FILE);
     if (await platform.stat(path)) {
@@ -24,14 +24,14 @@ export class SkippedImages {
     return new SkippedImages(folder, skipped);
   }
 
-  /** Writes the list where it has grown. */
+  /** Writes the list if it has grown. */
   async flush(): Promise<void> {
     if (this.skipped.count === this.written) return;
     this.written = this.skipped.count;
     await this.folder.write(FILE, this.skipped.text());
   }
 
-  /** The last line of a run; undefined where nothing is broken. */
+  /** The last line of a run; undefined if nothing is broken. */
   summary(): string | undefined {
     return this.skipped.summary(this.folder.join(FILE));
   }

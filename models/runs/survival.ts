@@ -1,14 +1,14 @@
-/** What a run does about a device that is lost, and about what it has made when it ends. */
+/** Recovery from a lost device, and freeing of what a run has allocated. */
 import { DeviceLostError } from '../../engine/index.js';
 import type { Job } from '../job.js';
 
-/** Losses of the device that a run takes; a fourth is no accident. */
+/** Device losses that a run survives. */
 const MOST_LOSSES = 3;
 
 /**
  * Runs `attempt` again with a new device when the one in use is lost.
  *
- * @param attempt gets the job with the device of that time, and whether it goes on with what an earlier one has saved
+ * @param attempt receives the job with the current device, and whether it resumes an earlier attempt
  * @throws DeviceLostError when the device is lost again and again; the run can be continued later
  */
 export async function survivingLoss<T>(
@@ -41,10 +41,10 @@ interface Owned {
   destroy(): void;
 }
 
-/** Takes something that must be freed at the end, and gives it back. */
+/** Registers a resource to be freed at the end, and returns it. */
 export type Own = <R extends Owned>(resource: R) => R;
 
-/** Frees what `work` hands to `own`, the last first, however it ends. */
+/** Runs `work`, then frees what it registered, the last first, even after an error. */
 export async function freeing<T>(work: (own: Own) => Promise<T>): Promise<T> {
   const owned: Owned[] = [];
   try {

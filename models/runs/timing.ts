@@ -1,4 +1,5 @@
 /** How fast a training loop is, and what it waited for. */
+import { percent, short } from '../numbers.js';
 
 /** Seconds of a stretch of training by what the loop did in them; they add up to `seconds`. */
 export interface Waits {
@@ -100,14 +101,9 @@ export function timingRecord({ images, steps, seconds, waits }: Timing, { flops,
 /** A timing as a line for people. */
 export function timingLine(timing: Timing, work: Work): string {
   const { imagesPerSecond, msPerStep, gflops, peakShare, waits } = timingRecord(timing, work);
-  const percent = (share: number) => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
   return (
     `${short(imagesPerSecond)} images/s, ${short(msPerStep)} ms a step, ${short(gflops)} GFLOP/s` +
     `${peakShare === undefined ? '' : ` (${percent(peakShare)} of this adapter's measured float32 peak of ${short(work.peak / 1e9)})`}; ` +
     `time: GPU ${percent(waits.gpu)}, images ${percent(waits.decode)}, host ${percent(waits.host)}`
   );
 }
-
-/** Three digits, without an exponent. */
-export const short = (value: number): string =>
-  value >= 100 ? value.toFixed(0) : value.toFixed(value >= 10 ? 1 : 2);

@@ -2,6 +2,7 @@
 import { UserError } from '../../engine/index.js';
 import type { Batch } from '../datasets/loader.js';
 import type { Job } from '../job.js';
+import { short } from '../numbers.js';
 import { adapterPeak } from './adapterPeak.js';
 import {
   BEGINNING,
@@ -12,26 +13,26 @@ import {
   type StateTensors,
 } from './checkpoints.js';
 import type { RunFolder } from './runFolder.js';
-import { addTimings, NO_TIME, StopWatch, short, timingLine, timingRecord, type Work } from './timing.js';
+import { addTimings, NO_TIME, StopWatch, timingLine, timingRecord, type Work } from './timing.js';
 
-/** StepLosses of one batch: the total, and its parts by name. */
+/** Losses of one batch: the total, and its parts by name. */
 export type StepLosses = Readonly<Record<string, number>> & { readonly loss: number };
 
-/** What a step says of itself. */
+/** What is read back after a step. */
 export interface StepResult {
   readonly losses: StepLosses;
   /** What is wrong after the step, as a clause without a full stop: "the projection's fc1.weight is not finite". */
   readonly fault?: string;
 }
 
-/** Where batches come from: `Loader`, or anything whose epochs depend on their number alone. */
+/** A source of batches: `Loader`, or anything whose epochs depend on their number alone. */
 export interface Batches<B> {
   readonly batchesPerEpoch: number;
   /** The batches of an epoch from number `from` on, counted from 0. */
   epoch(epoch: number, from?: number): AsyncIterable<B>;
-  /** Decodes what an epoch leaves out, where that may fail. */
+  /** Decodes the items that an epoch leaves out, if that may fail. */
   decodeLeftOut?(epoch: number): Promise<void>;
-  /** Begins with an epoch that will be asked for next. */
+  /** Starts preparing the epoch that is requested next. */
   start?(epoch: number, from?: number): void;
 }
 
@@ -52,7 +53,7 @@ export interface TrainingLoop<B = Batch> {
   prepare?(batch: B): Promise<void>;
   /** Queues one step and returns without waiting for the device. */
   step(batch: B, epoch: number, rate: number): void;
-  /** Reads what the step queued last says. */
+  /** Reads the results of the last queued step. */
   losses(): Promise<StepResult>;
   /** Awaited when the steps of an epoch have run; what it changes in `state` is kept. `note` shows a text at the bar. */
   endEpoch?(epoch: number, note: (text: string) => void): void | Promise<void>;
@@ -117,13 +118,13 @@ export async function train<B = Batch>(
   return mean;
 }
 
-/** Measured behind the first epoch, not before it: nobody waits for it then, and the device has left its idle clocks. */
+/** Measured after the first epoch: it does not delay the start, and the device has left its idle clocks. */
 const workOf = async ({ gpu }: Job, { flops }: { readonly flops: number }): Promise<Work> => ({
   flops,
   peak: await adapterPeak(gpu),
 });
 
-/** A run on its way. */
+/** The state of a running loop. */
 class Run<B> {
   readonly bar;
   timing = NO_TIME;
@@ -143,8 +144,7 @@ class Run<B> {
   }
 
   /**
-   * The rest of the epoch behind `position`; several steps are always under way, and each one's losses are read while later
-   * ones run.
+   * Trains the rest of the epoch after `position`. Several steps are in flight; each one's losses are read while later ones run.
    *
    * @returns the position at its end, before it counts as an epoch
    */
@@ -183,14 +183,14 @@ class Run<B> {
         }
         const next = await watch.waiting('decode', batches.next());
         if (!next) break;
-        // What prepares a batch beside decoding is work of the device.
+        // Preparation other than decoding is device work.
         if (next.ready) await watch.waiting('gpu', next.ready);
         loop.step(next.batch, epoch, rate);
         watch.step(loop.batch);
         const losses = loop.losses();
         if (this.epochs === 0 && queued === position.batch) this.markFirst(losses);
         queued++;
-        // Awaited in its turn; until then a failure of another wait must not make it an unhandled rejection.
+        // Awaited later; prevents an unhandled rejection if something else fails first.
         losses.catch(() => undefined);
         pending.push(losses);
         if (pending.length >= IN_FLIGHT) await settle();
@@ -207,13 +207,13 @@ class Run<B> {
     return { epoch: position.epoch, batch: step, lossSum };
   }
 
-  /** What comes behind the steps of the last epoch of `position`. */
+  /** Ends the last epoch of `position`: the loop's own work, then a checkpoint. */
   async endEpoch(position: Position): Promise<void> {
     const { loop, bar } = this;
     const { epoch } = position;
     const note = (text: string) =>
       bar.update(epoch * loop.loader.batchesPerEpoch, `epoch ${epoch}/${loop.epochs}  ${text}`);
-    // Nothing is saved yet: the last moment for a broken image to leave nothing behind.
+    // Nothing is saved yet, so a broken image found now leaves no folder behind.
     if (epoch === 1) await loop.loader.decodeLeftOut?.(epoch);
     await loop.endEpoch?.(epoch, note);
     await this.save(position);

@@ -1,6 +1,6 @@
 /**
- * One chip of `npm run check:amd`: compiles every kernel that its adapter would run, one after another. The driver writes each
- * pipeline's statistics to stderr; a line before them there says whose they are.
+ * One chip of `npm run check:amd`: compiles all kernels that its adapter would run, one after the other. The driver writes the
+ * statistics of each pipeline to stderr, and this program writes a line with the kernel's name before them.
  */
 import { writeSync } from 'node:fs';
 import { listKernels } from '../../dist/checks/shaders/adapterKernels.js';
@@ -23,5 +23,5 @@ for (const { label, source } of listKernels(gpu.capabilities)) {
   }
 }
 say({ done: true });
-// Null hardware has nothing to wait for, and is not to be taken down in order.
+// Null hardware has nothing to wait for and does not support an orderly exit.
 process.exit(0);

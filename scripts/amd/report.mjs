@@ -12,10 +12,10 @@ const COLUMNS = {
   cycles: 'cycles',
 };
 
-/** Registers that did not fit, of both kinds. */
+/** Spilled registers of both kinds. */
 export const spillsOf = ({ spilledVgprs = 0, spilledSgprs = 0 }) => spilledVgprs + spilledSgprs;
 
-/** Text in columns: names to the left, numbers to the right. */
+/** Text in columns: names left-aligned, numbers right-aligned. */
 export function table(rows, columns = Object.keys(COLUMNS)) {
   const lines = [
     columns.map((column) => COLUMNS[column]),
@@ -35,7 +35,7 @@ export function table(rows, columns = Object.keys(COLUMNS)) {
     .join('\n');
 }
 
-/** One row for all kernels of a name and a precision, on all chips: of each figure the worst. */
+/** One row per kernel name and precision, with the worst of each figure over all chips. */
 export function worst(rows) {
   const groups = new Map();
   for (const row of rows.filter(({ vgprs }) => vgprs !== undefined)) {

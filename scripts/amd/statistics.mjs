@@ -1,9 +1,9 @@
-/** What Mesa's driver for AMD says of a compiled kernel (`RADV_DEBUG=shaderstats`). */
+/** Parses the statistics of Mesa's driver for AMD (`RADV_DEBUG=shaderstats`). */
 
-/** Begins the lines that compile.mjs puts between the driver's. */
+/** Prefix of the lines that compile.mjs writes between the driver's. */
 export const MARK = '@promptkd ';
 
-/** A field of a row, and what the driver calls it. */
+/** Fields of a row, and their names in the driver's output. */
 const FIELDS = {
   vgprs: 'VGPRs',
   sgprs: 'SGPRs',
@@ -12,14 +12,14 @@ const FIELDS = {
   scratch: 'Scratch size',
   lds: 'LDS size',
   waves: 'Subgroups per SIMD',
-  // An estimate: what a wave keeps the SIMD from doing for others, with eight turns for each loop, nested ones multiplied.
+  // The driver's estimate of how long a wave occupies the SIMD, with eight iterations per loop.
   cycles: 'Inverse Throughput',
   latency: 'Latency',
   instructions: 'Instructions',
   bytes: 'Code size',
 };
 
-/** The statistics in a piece of the driver's output; undefined where there are none. */
+/** The statistics in a piece of the driver's output, or undefined. */
 function parse(text) {
   const said = new Map([...text.matchAll(/^([A-Za-z][\w -]*): (\d+)$/gm)].map(([, name, n]) => [name, +n]));
   if (!said.has('VGPRs')) return undefined;
@@ -27,9 +27,9 @@ function parse(text) {
 }
 
 /**
- * What a run of compile.mjs wrote: the adapter, and a row a kernel with the driver's figures or an `error`.
+ * Parses the output of compile.mjs: the adapter, and one row per kernel with the driver's figures or an `error`.
  *
- * @returns `done` is false where it ended too early
+ * @returns `done` is false if it ended too early
  */
 export function read(output) {
   const rows = [];

@@ -4,6 +4,7 @@ import { measureEncoder } from '../../bench/workloads/encoder.js';
 import { casesFor, FAMILIES, kernelCases } from '../../bench/workloads/kernelCases.js';
 import { fillLeaves } from '../../bench/workloads/kernels.js';
 import { modelNamed } from '../../bench/workloads/models.js';
+import { stepRequests } from '../../bench/workloads/steps.js';
 import { seededValues } from '../../bench/workloads/values.js';
 import { type Gpu, openGpu } from '../../engine/gpu/gpu.js';
 import { releaseAll, write } from '../../engine/gpu/memory.js';
@@ -12,19 +13,18 @@ import { Plan } from '../../engine/gpu/plan.js';
 import { type PlanRequest, Schedule } from '../../engine/gpu/schedule.js';
 import { evaluate } from '../../engine/graph/reference.js';
 import { constant, type Tensor } from '../../engine/graph/tensor.js';
-import { studentRequests } from '../../models/promptkd/shared/shapes.js';
 import { relativeError } from '../helpers/check.js';
 
 const gpu: Gpu = await openGpu();
 afterAll(() => gpu.destroy());
 
-/** Fills every leaf as the bench does, runs the kernels once, and compares with the float64 references. */
+/** Fills all leaves like the bench, runs the kernels once, and compares with the float64 references. */
 async function compare(request: PlanRequest): Promise<number> {
   const feeds = new Map<Tensor, Float32Array>();
   for (const leaf of new Schedule(request, gpu.capabilities).leaves) {
     const scale = leaf.label === 'input' ? 1 : 0.1;
     if (leaf.leaf!.data) continue;
-    // Values that float16 holds exactly, so that storage adds no error of its own.
+    // Values that float16 can represent, so that storage adds no error.
     const values = seededValues(leaf.id, leaf.size, scale).map((v) => Math.round(v * 64) / 64);
     write(gpu, leaf, values);
     feeds.set(leaf, values);
@@ -48,7 +48,7 @@ describe('the kernels that are timed', () => {
     expect([...new Set(kernelCases(SIZES).map(({ family }) => family))].sort()).toEqual([...FAMILIES].sort());
   });
 
-  it.each(kernelCases(SIZES))('compute what they are named for: $family $name', async ({ outputs }) => {
+  it.each(kernelCases(SIZES))('compute what their name says: $family $name', async ({ outputs }) => {
     expect(await compare({ outputs })).toBeLessThan(1e-5);
   });
 
@@ -67,7 +67,7 @@ describe('the kernels that are timed', () => {
     ).toEqual(['layerNormGradient']);
   });
 
-  it('have square products on a real GPU only', () => {
+  it('include square matmuls only on a GPU', () => {
     const named = (software: boolean) =>
       casesFor({ software }, ['f32'], false).filter(({ name }) => name === 'square 4096 x 4096 x 4096')
         .length;
@@ -112,13 +112,13 @@ describe('the encoder', () => {
 describe('the step without fusion', () => {
   it('computes the same loss in more dispatches', async () => {
     const small = modelNamed('emoji-student');
-    const step = studentRequests(small, small, { classes: 5, batch: 2 }).train;
+    const step = stepRequests(small, small, { classes: 5, batch: 2 }).student.train;
     const apart = unfused(step);
     fillLeaves(gpu, step);
     const rate = [...new Schedule(step, gpu.capabilities).leaves].find(
       ({ label }) => label === 'learning rate',
     )!;
-    // Both start from the same values, so nothing is learnt here.
+    // A rate of 0, so that both plans see the same values.
     write(gpu, rate, Float32Array.of(0));
     const together = await Plan.compile(gpu, step);
     const alone = await Plan.compile(gpu, apart, { fuse: false });

@@ -1,4 +1,4 @@
-/** Every measurement runs from end to end, at sizes that take no time. `peers` has a test of its own. */
+/** Every measurement runs from end to end at tiny sizes. `peers` has its own test. */
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ const run = promisify(execFile);
 
 describe('npm run bench', () => {
   it.each(['kernels', 'ladder gemm', 'encoder', 'step', 'host', 'loader', 'distill', 'start'])(
-    '%s prints a table and keeps its rows',
+    '%s prints a table and stores its rows',
     async (command) => {
       const words = command.split(' ');
       const out = join(folder, words[0]!);

@@ -1,4 +1,4 @@
-/** The comparison tables of bench/gpu, and that whatever a stopped step leaves behind makes a whole file. */
+/** The comparison tables of bench/gpu, and that they survive the files of a stopped step. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -26,7 +26,7 @@ describe('a comparison', () => {
     expect(stepTable([ours], others.slice(0, 2))).toBe('');
   });
 
-  it('is of products with the same sizes, layout and storage, and of the same direction of attention', () => {
+  it('is of matmuls with the same sizes, layout and storage, and of attention in the same direction', () => {
     const row = (family: 'gemm-nt' | 'gemm-nn' | 'attention', name: string, median: number) =>
       ({ family, name, dtype: 'f16', flops: 2e9, ...timing(median) }) as const;
     const table = kernelTable(
@@ -50,7 +50,7 @@ describe('a comparison', () => {
     ]);
   });
 
-  it('is of the same encoder, and with what took turns with onnxruntime', () => {
+  it('is of the same encoder, and relative to the run that alternated with onnxruntime', () => {
     const encoder = { model: 'ViT-B/16', batch: 64, activations: 'f32' } as const;
     const name = 'ViT-B/16 encoder, batch 64';
     const table = encoderTable(
@@ -72,7 +72,7 @@ describe('a comparison', () => {
     ]);
   });
 
-  it('goes without a file that is cut off', () => {
+  it('skips a truncated file', () => {
     const folder = temporaryFolder('gpu');
     const put = (name: string, text: string) => writeFileSync(join(folder, name), text);
     put('step-f16.json', JSON.stringify({ rows: [ours] }));

@@ -12,12 +12,12 @@ import { matmul } from '../../engine/ops/matmul.js';
 const gpu = await openGpu();
 afterAll(() => gpu.destroy());
 
-describe('the ladder of the matmul', () => {
-  // What the adapter cannot run is compiled by check:shaders.
+describe('the matmul ladder', () => {
+  // check:shaders compiles what the adapter cannot run.
   const runnable = RUNGS.filter((rung) => runsOn(rung, gpu.capabilities));
 
-  it.each(runnable)('$file computes every result, at an edge too', async (rung) => {
-    // Rows that fill no tile, columns that fill two; matrices have no edges.
+  it.each(runnable)('$file computes all results, edges included', async (rung) => {
+    // Rows that do not fill a tile, columns that fill two; tensor-core kernels only take whole tiles.
     const sizes = rung.level === 'matrix' ? { m: 128, k: 64, n: 128 } : { m: 71, k: 64, n: 128 };
     if (rung.takes) expect(rung.takes(sizes)).toBe(true);
     const { a, b } = inputsOf.gemm(sizes);
@@ -29,7 +29,7 @@ describe('the ladder of the matmul', () => {
     version.destroy();
   });
 
-  it('puts sizes before the text, but behind what must come first', () => {
+  it('puts sizes before the text, but after directives', () => {
     const code = rungCode(RUNGS[0]!, { m: 3, k: 5, n: 7 });
     expect(code).toMatch(
       /^\/\/ C = A B[^@]*const M: u32 = 3u;\nconst K: u32 = 5u;\nconst N: u32 = 7u;\n[^@]*@group/,

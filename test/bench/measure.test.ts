@@ -9,7 +9,7 @@ describe('medians and samples', () => {
     expect(() => median([])).toThrow('no values');
   });
 
-  it('keeps the samples in order beside median and range', () => {
+  it('keeps the samples in order, with median and range', () => {
     expect(summarise([3, 1, 7], 2)).toEqual({ median: 3, min: 1, max: 7, samples: [3, 1, 7], runs: 2 });
   });
 
@@ -19,7 +19,7 @@ describe('medians and samples', () => {
     expect(runsFor(1e-9, { repeats: 5, leastMs: 50, mostRuns: 64 })).toBe(64);
   });
 
-  it('lets everyone take turns, after two runs that do not count', async () => {
+  it('alternates between runners, after two warm-up runs', async () => {
     const calls: string[] = [];
     const runner = (name: string, ms: number): Runner => ({
       run: async (count) => {

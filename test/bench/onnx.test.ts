@@ -41,12 +41,12 @@ const all = (bytes: Uint8Array, number: number) =>
   fields(bytes)
     .filter((f) => f.number === number)
     .map((f) => f.value as Uint8Array);
-/** The first of them. */
+/** The first field with this number. */
 const one = (bytes: Uint8Array, number: number) => all(bytes, number)[0]!;
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
 describe('ONNX models', () => {
-  it('is what onnx.proto says, byte by byte where it is short', () => {
+  it('follow onnx.proto, byte by byte for a short one', () => {
     const model = encodeModel({ nodes: [], initializers: [], inputs: [], outputs: [] });
     // ir_version 10; producer; a graph with its name alone; opset 20 of ONNX, opset 1 of com.microsoft.
     expect([...model]).toEqual([
@@ -58,7 +58,7 @@ describe('ONNX models', () => {
     ]);
   });
 
-  it('holds nodes, attributes, weights and shapes', () => {
+  it('contain nodes, attributes, weights and shapes', () => {
     const graph = one(
       encodeModel({
         nodes: [
@@ -95,7 +95,7 @@ describe('ONNX models', () => {
     expect(dims).toEqual([3, 200]);
   });
 
-  it('ends every case in a probe of 16 values', () => {
+  it('have a probe of 16 values for every case', () => {
     for (const work of QUICK_CASES)
       for (const variant of onnxVariants(work)) {
         const graph = one(caseModel(work, variant).bytes, 7);

@@ -47,7 +47,7 @@ function graphOf(work: PeerCase): Tensor {
   }
 }
 
-describe('what the peers are checked against', () => {
+describe('the reference results for peers', () => {
   const cases: PeerCase[] = [
     { kind: 'gemm', m: 7, k: 5, n: 9 },
     { kind: 'attention', batch: 2, heads: 3, tokens: 5 },
@@ -55,7 +55,7 @@ describe('what the peers are checked against', () => {
     { kind: 'softmax', rows: 5, width: 11 },
     { kind: 'gelu', rows: 4, width: 13 },
   ];
-  it.each(cases)('agrees with the references of the engine: $kind', (work) => {
+  it.each(cases)('agree with the references of the engine: $kind', (work) => {
     const size = resultSize(work);
     const places = placesOf(size);
     expect(places.at(-1)).toBe(size - 1);
@@ -70,21 +70,21 @@ describe('what the peers are checked against', () => {
     ).toBeLessThan(1e-12);
   });
 
-  it('looks at places all over large results, each inside', () => {
+  it('are taken at indices spread over large results', () => {
     const places = placesOf(1576 * 3072);
     expect(new Set(places).size).toBe(128);
     expect(Math.max(...places)).toBe(1576 * 3072 - 1);
     expect(new Set(places.map((at) => at % 3072)).size).toBeGreaterThan(100);
   });
 
-  it('never calls a missing or broken value right', () => {
+  it('never match a missing or broken value', () => {
     expect(relativeError([1, 2], [1, 2])).toBe(0);
     expect(relativeError([1, Number.NaN], [1, 2])).toBe(Number.POSITIVE_INFINITY);
     expect(relativeError([1], [1, 2])).toBe(Number.POSITIVE_INFINITY);
     expect(relativeError([0, 0], [3, 4])).toBe(1);
   });
 
-  it('splits heads', () => {
+  it('split heads', () => {
     // One sequence of two tokens, two heads: [q of both heads | k | v] a token.
     const qkv = Float32Array.from({ length: 2 * 3 * 2 * 64 }, (_, i) => i);
     const keys = partOf(qkv, 2, 1);
@@ -123,14 +123,14 @@ describe('the verdict', () => {
     row('a', 'attention', 'tfjs', 12),
   ];
 
-  it('compares with the fastest peer, in our layout that the peers have too', () => {
+  it('compares with the fastest peer in the same layout', () => {
     expect(fastest(rows.filter((r) => r.case === 'g1'))!.variant).toBe('weight stored [n, k]');
     expect(ratio(rows, 'g1')).toBe(3);
     expect(ratio(rows, 'g2')).toBe(9);
     expect(ratio(rows, 'absent')).toBeUndefined();
   });
 
-  it('measures goals as they are worded', () => {
+  it('measures each goal by its definition', () => {
     const verdicts = judge(rows);
     expect(verdicts.map(({ work, cases }) => [work.split(',')[0], cases])).toEqual([
       ['GEMM', 2],
@@ -139,7 +139,7 @@ describe('the verdict', () => {
     ]);
     expect(verdicts[0]?.reached).toBe(3);
     expect(verdicts[1]?.reached).toBeCloseTo(6, 12);
-    // The unfused tfjs does not count against the goal that names onnxruntime's fused attention.
+    // The goal names onnxruntime's fused attention, so the unfused tfjs does not count.
     expect(verdicts[2]?.reached).toBe(1.9);
     const text = renderPeers(rows);
     expect(text).toContain('| GEMM, least ratio to the best peer | 2 | 2.50x | 4.00x | 3.00x | yes |');

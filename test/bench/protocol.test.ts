@@ -24,7 +24,7 @@ function connected() {
 }
 
 describe('the protocol of the peers', () => {
-  it('pairs answers with questions', async () => {
+  it('matches answers with questions', async () => {
     const { client, end, done } = connected();
     expect(await client.ask({ do: 'describe' })).toEqual({ name: 'tester', versions: { a: '1' } });
     expect(await client.ask({ do: 'variants', work })).toEqual(['plain', 'fused']);
@@ -46,7 +46,7 @@ describe('the protocol of the peers', () => {
     end();
   });
 
-  it('ignores what a library prints, unless it says that something was invalid', async () => {
+  it('ignores the output of libraries, unless it reports invalid use', async () => {
     const sent: (Question & { id: number })[] = [];
     const client = new Client('peer', (line) => void sent.push(JSON.parse(line)));
     const first = client.ask({ do: 'release' });
@@ -60,7 +60,7 @@ describe('the protocol of the peers', () => {
     await expect(second).rejects.toThrow('peer reported: validation: [Invalid CommandBuffer]');
   });
 
-  it('fails every question once the process is gone', async () => {
+  it('fails every question after the process has ended', async () => {
     const client = new Client('peer', () => undefined);
     const waiting = client.ask({ do: 'release' });
     client.line('Segmentation fault');

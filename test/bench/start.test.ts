@@ -1,4 +1,4 @@
-/** What counts as work of the host, and the models that a start is measured with. */
+/** What counts as host work, and the models of `bench start`. */
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { renderStarts } from '../../bench/start/command.js';
@@ -27,7 +27,7 @@ function profileOf(stacks: readonly (readonly [ms: number, ...frames: string[]])
 }
 
 describe('host time', () => {
-  it('is what our functions take with what they call, and garbage collection', () => {
+  it('is the time of our functions with their calls, and garbage collection', () => {
     const own = 'toHalf file:///dist/engine/half.js';
     expect(
       hostMilliseconds(
@@ -41,7 +41,7 @@ describe('host time', () => {
       ),
     ).toBe(31);
   });
-  it('is not what waits', () => {
+  it('excludes waiting', () => {
     expect(
       hostMilliseconds(
         profileOf([
@@ -56,16 +56,16 @@ describe('host time', () => {
   });
 });
 
-it('refuses a model that is not published, and has a vocabulary of the size of those that are', async () => {
+it('refuses unpublished models, and writes a vocabulary of the real size', async () => {
   const folder = temporaryFolder('start');
-  await expect(writeRandomClip(folder, 'ViT-X')).rejects.toThrow('no published model is called ViT-X');
+  await expect(writeRandomClip(folder, 'ViT-X')).rejects.toThrow('ViT-X is not a published model');
   await writeRandomClip(join(folder, 'b'), 'ViT-B/32');
   const tokenizer = await loadTokenizer(nodePlatform, join(folder, 'b'));
   expect(tokenizer.vocabularySize).toBe(49_408);
   expect(tokenizer.encode('a photo of a class 0.').length).toBeGreaterThan(5);
 });
 
-it('prints a row a command and state of the caches', () => {
+it('prints one row per command and cache state', () => {
   const row = { command: 'distill', models: 'a to b', precision: 'f16', until: 'first step done' };
   const measured = {
     seconds: 3.2,

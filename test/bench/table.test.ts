@@ -5,7 +5,7 @@ import { counted, milliseconds, number, percent, perSecond } from '../../cli/ter
 const timing = { median: 2, min: 1.5, max: 12.345, samples: [2, 1.5, 12.345], runs: 4 };
 
 describe('tables of the bench', () => {
-  it('writes Markdown, text to the left and numbers to the right', () => {
+  it('writes Markdown with text left-aligned and numbers right-aligned', () => {
     const text = markdownTable({ head: ['what', 'how', 'ms'], rows: [['a|b', 'x\ny', '1']], text: 2 });
     expect(text).toBe('| what | how | ms |\n|---|---|---:|\n| a\\|b | x y | 1 |\n');
   });

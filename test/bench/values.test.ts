@@ -9,7 +9,7 @@ import {
   seedOf,
 } from '../../bench/workloads/values.js';
 import { toHalf } from '../../engine/half.js';
-import { KNOWN_MODELS } from '../../models/promptkd/shared/shapes.js';
+import { KNOWN_MODELS } from '../../models/clip/knownModels.js';
 
 it('gives the same values for the same seed in every process', () => {
   // As written down when this was made.

@@ -1,4 +1,4 @@
-/** The options of the paper's ablations as whole jobs on a few emoji: run, continue, reload. */
+/** The options of the paper's ablations as complete jobs on a few emoji: run, continue, reload. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -11,6 +11,7 @@ import { sampleFewShot } from '../../models/datasets/fewShot.js';
 import { ImageRunner } from '../../models/datasets/imageRunner.js';
 import { loadDataset } from '../../models/datasets/loadDataset.js';
 import { readClassVectors } from '../../models/promptkd/classVectors/classVectors.js';
+import { classTensor, studentLogits } from '../../models/promptkd/shared/logits.js';
 import { projectionVariables } from '../../models/promptkd/shared/projection.js';
 import {
   parseSettings,
@@ -18,8 +19,8 @@ import {
   TeacherSettingsSchema,
 } from '../../models/promptkd/shared/settings.js';
 import { runTeacher } from '../../models/promptkd/stage1/run.js';
-import { distillationImages, runStudent } from '../../models/promptkd/stage2/run.js';
-import { classTensor, studentLogits } from '../../models/promptkd/stage2/step.js';
+import { runStudent } from '../../models/promptkd/stage2/run.js';
+import { distillationImages } from '../../models/promptkd/stage2/trainingImages.js';
 import { Classifier } from '../../models/promptkd/use/classifier.js';
 import { type ExportOptions, exportRun } from '../../models/promptkd/use/exportRun.js';
 import { TestRandom } from '../helpers/check.js';
@@ -79,7 +80,7 @@ describe('a teacher', () => {
     await expect(exportRun(nodePlatform, at('clip'), at('clip.pt'), { format: 'pytorch' })).rejects.toThrow(
       /clip is plain CLIP and has learned nothing/,
     );
-    // Nothing was trained, so nothing of training is in the settings.
+    // Nothing was trained, so the settings do not mention training.
     const config = readFileSync(at('clip', 'config.yaml'), 'utf8').split('\n');
     expect(config.map((line) => line.split(':')[0]).filter(Boolean)).toEqual([
       'kind',
@@ -100,7 +101,7 @@ describe('a teacher', () => {
     expect(found).not.toEqual(await plain('a photo of a {}.'));
   });
 
-  it('of CoOp has a text context alone, and keeps the last one', async () => {
+  it('of CoOp only has a text context, and keeps that of the last epoch', async () => {
     await teacher('coop', { method: 'coop', textLength: 3 });
     const { tensors, metadata } = await tensorsOf('coop', 'teacher.safetensors');
     expect([...tensors].map(([name, { shape }]) => [name, shape])).toEqual([['text.0', [3, 64]]]);
@@ -133,7 +134,7 @@ describe('full fine-tuning', () => {
       expect(await stored.get(name)!.read(), name).not.toEqual(await original.tensors.get(name)!.read());
     }
 
-    // By another route: a checkpoint with the weights of the training's state, and its head.
+    // The same by another route: a checkpoint with the weights of the training state and its head.
     mkdirSync(at('merged'));
     const merged = await Promise.all(
       [...original.tensors].map(async ([name, tensor]) => ({
@@ -186,10 +187,10 @@ describe('full fine-tuning', () => {
   });
 });
 
-describe('a student of other patches and another resolution than its teacher', () => {
+describe("a student whose patches and resolution differ from its teacher's", () => {
   it('is distilled from crops at both resolutions, and evaluates at its own', async () => {
     const random = new TestRandom(5);
-    // Pixels a patch and an image: 16 of 32, where the teacher has 8 of 48.
+    // Patches of 16 pixels in images of 32, where the teacher has 8 and 48.
     const size = { embed: 5, width: 64, layers: 1, textLayers: 1, patch: 16, resolution: 32 };
     const { file } = randomClip((count, scale = 1) => random.array(count, 1.7 * scale), size);
     mkdirSync(at('coarse'));
@@ -203,14 +204,14 @@ describe('a student of other patches and another resolution than its teacher', (
     });
     const logits = await logitsOf('coarse-run');
     expect(logits).toHaveLength(dataset.test.length * 4);
-    // Distinct images, distinct logits: the images did reach the encoder.
+    // Different images have different logits, so they did reach the encoder.
     expect(new Set(logits).size).toBeGreaterThan(dataset.test.length);
     expect(logits.every(Number.isFinite)).toBe(true);
   });
 });
 
 describe("a student's own text features", () => {
-  it('are stored as its class vectors, and its prompts are all that is trained', async () => {
+  it('are stored as its class vectors, and only its prompts are trained', async () => {
     await student('own', { textFeatures: 'student', kdLoss: 'symmetric-kl', visionDepth: 1 });
     const stored = (await tensorsOf('own', 'student.safetensors')).tensors;
     expect([...stored.keys()]).toEqual(['vision.0']);
@@ -230,14 +231,14 @@ describe("a student's own text features", () => {
     await expect(
       exportRun(nodePlatform, at('own'), at('own.pth.tar'), { format: 'pytorch' }),
     ).rejects.toThrow(/own has no projection/);
-    // One step at the warm-up rate and one at the full one leave a prompted CLIP that still looks like the plain one.
+    // After one step at the warm-up rate and one at the full rate, the prompted CLIP is still similar to the plain one.
     const norm = Math.hypot(...zeroShot);
     expect(Math.hypot(...distilled.map((v, i) => v - zeroShot[i]!)) / norm).toBeLessThan(0.5);
   });
 });
 
 describe('images per class', () => {
-  it('are the few shots of the seed, the same every time', () => {
+  it('are sampled by the seed, the same every time', () => {
     const draw = (imagesPerClass: number, seed: number) =>
       distillationImages(dataset, { imagesPerClass, seed }).map(({ path }) => path);
     expect(draw(0, 1)).toEqual(dataset.train.map(({ path }) => path));
@@ -246,7 +247,7 @@ describe('images per class', () => {
     expect(draw(2, 1)).not.toEqual(draw(2, 2));
     const labels = distillationImages(dataset, { imagesPerClass: 3, seed: 5 }).map(({ label }) => label);
     expect([0, 1, 2, 3].map((c) => labels.filter((label) => label === c).length)).toEqual([3, 3, 3, 3]);
-    // More than there are: all of them.
+    // More than there are means all of them.
     expect(draw(99, 1)).toHaveLength(dataset.train.length);
   });
 

@@ -1,12 +1,12 @@
-/** Every command of docs/ablations.md is one that the command line takes, and does what its row says. */
+/** The command line accepts every command of docs/ablations.md, with the settings that its row describes. */
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { expect, it } from 'vitest';
 import { nodePlatform } from '../../cli/platform/node.js';
 import { addSettingsOptions, readSettings, type SettingsFlags, type Stage } from '../../cli/settings.js';
+import { KNOWN_MODELS } from '../../models/clip/knownModels.js';
 import { resolveStudent, resolveTeacher } from '../../models/promptkd/shared/defaults.js';
 import type { StudentSettings, TeacherSettings } from '../../models/promptkd/shared/settings.js';
-import { KNOWN_MODELS } from '../../models/promptkd/shared/shapes.js';
 
 const doc = readFileSync(new URL('../../docs/ablations.md', import.meta.url), 'utf8');
 
@@ -36,12 +36,12 @@ async function settingsOf([, name, ...flags]: string[]) {
   return { out: options.out, settings };
 }
 
-it('has a command for every row, which the command line takes', async () => {
+it('has a command for every row, which the command line accepts', async () => {
   expect(commands.length).toBeGreaterThan(20);
   const found = new Map<string, object>();
   for (const command of commands) {
     const { out, settings } = await settingsOf(command);
-    // A run folder that is named twice is the same run.
+    // A run folder that is named twice must be the same run.
     if (found.has(out)) expect(settings, out).toEqual(found.get(out));
     found.set(out, settings);
   }

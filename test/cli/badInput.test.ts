@@ -1,4 +1,4 @@
-/** Every mistake in the input gives one message that names the thing and the hint, exit code 2, and leaves nothing. */
+/** Every mistake in the input gives one message that names it, a hint and exit code 2, and leaves no files. */
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -15,7 +15,7 @@ beforeAll(() => drawFewEmoji(data));
 const at = (name: string) => join(folder, name);
 let runs = 0;
 
-/** Runs a command that makes `--out`, and checks what every refusal has in common. */
+/** Runs a command with `--out`, and checks what all refusals have in common. */
 function refused(...args: string[]): string {
   const out = at(`out-${++runs}`);
   const { status, stdout, stderr } = promptkd([...args, '--out', out], folder);
@@ -31,7 +31,7 @@ const teacher = (changes: Record<string, string> = {}): string[] => {
   return ['teacher', ...Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value])];
 };
 
-/** A copy of the teacher's folder whose weights are what `change` makes of the file. */
+/** A copy of the teacher's folder with weights changed by `change`. */
 function damagedClip(name: string, change: (from: string, to: string) => void): string {
   mkdirSync(at(name));
   cpSync(join(emojiTeacher, 'tokenizer.json'), join(at(name), 'tokenizer.json'));
@@ -85,14 +85,14 @@ describe('data', () => {
   it.each([
     ['0', 'in a step'],
     ['1', 'in an earlier pass'],
-  ])('with an image that is none, found %s views', (views) => {
+  ])('with a file that is not an image, found %s views', (views) => {
     const broken = join('train', 'aircraft', 'rocket.png');
     const path = changedData(`broken-${views}`, (copy) => writeFileSync(join(copy, broken), 'not a picture'));
     const settings = teacher({ data: path, views, shots: '0', batch: '8', epochs: '3' });
     expect(refused(...settings)).toContain(join(path, broken));
   });
-  it('with an image that is none, left out of the first epoch', () => {
-    // Seven of eight images fill an epoch; the broken one is the eighth of the first.
+  it('with a file that is not an image, skipped in the first epoch', () => {
+    // Seven of eight images make an epoch; the broken one is the eighth in the first epoch.
     const order = [0, 1, 2, 3, 4, 5, 6, 7];
     Random.of(1, 'order', 1).shuffle(order);
     const files = ['aircraft', 'arrow'].flatMap((name) =>
@@ -131,13 +131,13 @@ describe('settings', () => {
       /unknown\.yaml: unknown field "learningrate"\nhint: .*learningRate/,
     );
   });
-  it('in a file that is no YAML, or of another stage', () => {
+  it('in a file that is not YAML, or of another stage', () => {
     writeFileSync(at('broken.yaml'), 'epochs: [1\n');
     expect(refused(...teacher(), '--config', 'broken.yaml')).toContain('broken.yaml');
     writeFileSync(at('student.yaml'), 'kind: student\nepochs: 1\n');
     expect(refused(...teacher(), '--config', 'student.yaml')).toMatch(/student\.yaml.*student run/);
   });
-  it('that are missing or of another kind', () => {
+  it('that are missing or of the wrong type', () => {
     expect(refused('teacher', '--data', data)).toMatch(/--clip is missing/);
     expect(refused(...teacher({ epochs: 'many' }))).toMatch(/--epochs/);
     expect(refused(...teacher({ classes: 'most' }))).toMatch(/classes/);
@@ -147,7 +147,7 @@ describe('settings', () => {
 
 describe('an output', () => {
   const config = 'kind: teacher\n';
-  it('that already holds a run is left as it is', () => {
+  it('that already holds a run is not changed', () => {
     mkdirSync(at('taken'));
     writeFileSync(join(at('taken'), 'config.yaml'), config);
     const { status, stderr } = promptkd([...teacher(), '--out', 'taken'], folder);
@@ -155,12 +155,12 @@ describe('an output', () => {
     expect(stderr).toMatch(/error: .*taken already holds a run\nhint: .*--resume/);
     expect(readFileSync(join(at('taken'), 'config.yaml'), 'utf8')).toBe(config);
   });
-  it('that is not the demo’s is left as it is by the demo', () => {
+  it('that the demo did not make is not changed by the demo', () => {
     const { status, stderr } = promptkd(['demo', '--out', 'taken'], folder);
     expect({ status }).toEqual({ status: 2 });
     expect(stderr).toMatch(/taken exists and was not made by the demo\nhint: /);
   });
-  it('that is an existing file of class vectors is left as it is', () => {
+  it('that is an existing file of class vectors is not changed', () => {
     writeFileSync(at('vectors'), 'mine');
     const args = ['class-vectors', '--clip', emojiStudent, '--class', 'cat', '--out', 'vectors'];
     const { status, stderr } = promptkd(args, folder);
@@ -172,14 +172,14 @@ describe('an output', () => {
 
 describe('class names', () => {
   const vectors = (...args: string[]) => refused('class-vectors', '--clip', emojiStudent, ...args);
-  it('that are equal, none, or too long', () => {
+  it('that are equal, missing or too long', () => {
     expect(vectors('--class', 'polar bear', 'Polar_Bear')).toMatch(/"polar bear" and "Polar Bear"/);
     writeFileSync(at('empty.txt'), '\n\n');
     expect(vectors('--classes', 'empty.txt')).toMatch(/empty\.txt has no class name/);
     expect(vectors()).toMatch(/class names are missing/);
     expect(vectors('--class', Array(40).fill('zebra').join(' '))).toMatch(/zebra zebra.*context has 32/);
   });
-  it('given twice', () => {
+  it('that are given twice', () => {
     expect(vectors('--class', 'cat', '--data', data)).toMatch(/--class.*--data/);
   });
 });

@@ -14,7 +14,7 @@ describe('promptkd bench', () => {
     expect(stderr.split('hint:')[1]).toContain(hint);
   });
 
-  it('prints every sample for programs', () => {
+  it('prints every sample as JSON', () => {
     const args = ['bench', 'encoder', '--model', 'emoji-student', '--batch', '2', '--repeats', '3', '--json'];
     const { status, stdout, stderr } = promptkd(args);
     expect(status, stderr).toBe(0);

@@ -1,4 +1,4 @@
-/** `predict` and `eval` where some images are broken, and lists of images. */
+/** `predict` and `eval` with broken images and with lists of images. */
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ const folder = temporaryFolder('broken-images');
 const at = (...parts: string[]) => join(folder, ...parts);
 const classNames = fewEmoji().map((emoji) => emoji.class);
 const duck = join('data', 'test', 'bird', 'duck.png');
-/** Broken in ways that only decoding finds, and that a look at the file finds. */
+/** Files that are broken in ways that only decoding finds, or already the file header. */
 const broken = {
   'cut.png': 'its png data are damaged or cut off',
   'text.png': 'it is in no known image format',
@@ -41,7 +41,7 @@ const predict = (...args: string[]) =>
   promptkd(['predict', '--clip', emojiStudent, '--class', ...classNames, ...args], folder);
 const evaluate = (...args: string[]) => promptkd(['eval', '--clip', emojiStudent, ...args], folder);
 
-/** What every refusal has in common. */
+/** Checks what all refusals have in common. */
 function refused({ status, stdout, stderr }: ReturnType<typeof promptkd>, what: RegExp): void {
   expect({ status, stdout }, stderr).toEqual({ status: 2, stdout: '' });
   expect(stderr).toMatch(/^error: .+\nhint: .+\n$/m);
@@ -49,7 +49,7 @@ function refused({ status, stdout, stderr }: ReturnType<typeof promptkd>, what: 
 }
 
 describe('predict', () => {
-  it('says what it sees in the others, and what is wrong with those', () => {
+  it('classifies the good images and says what is wrong with the broken ones', () => {
     const { status, stdout, stderr } = predict('--json', '--', 'mixed', duck);
     expect(status, stderr).toBe(0);
     const found = JSON.parse(stdout) as Predicted[];
@@ -69,7 +69,7 @@ describe('predict', () => {
     expect(table).toMatch(/a\.png.*%/);
   });
 
-  it('ends with an error where nothing can be read, or nothing broken is borne with', () => {
+  it('fails if no image can be read, and with --strict', () => {
     refused(
       predict('--', join('mixed', 'cut.png'), join('mixed', 'text.png')),
       /2 of 2 images are broken, none can/,
@@ -83,7 +83,7 @@ describe('predict', () => {
     expect(predict('--max-broken', '0.5', '--', 'mixed').status).toBe(0);
   });
 
-  it('reads lists, beside images and folders', () => {
+  it('reads lists as well as images and folders', () => {
     writeFileSync(at('list.txt'), `\ufeff# mine\r\nmixed\\a.png\r\n\r\n${at(duck)}\r\n`);
     const { status, stdout, stderr } = predict(
       '--json',
@@ -116,7 +116,7 @@ describe('predict', () => {
     refused(predict('--', 'zero.png'), /zero\.png is a pipe, a socket or a device/);
   });
 
-  it.skipIf(process.platform === 'win32')('takes class names from a pipe of the shell', () => {
+  it.skipIf(process.platform === 'win32')('reads class names from a shell pipe', () => {
     const main = ['predict', '--clip', emojiStudent, '--classes', '/dev/stdin', '--json', '--', duck];
     const script = 'printf "cat\\ndog\\n" | "$@"';
     const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
@@ -131,7 +131,7 @@ describe('predict', () => {
 });
 
 describe('eval', () => {
-  it('counts what can be read, and says how much that is not', () => {
+  it('evaluates the readable images and reports the share of broken ones', () => {
     const whole = JSON.parse(evaluate('--data', 'data', '--json').stdout);
     const { status, stdout, stderr } = evaluate('--data', 'damaged', '--json', '--max-broken', '0.3');
     expect(status, stderr).toBe(0);
@@ -147,7 +147,7 @@ describe('eval', () => {
     );
   });
 
-  it('ends with an error where more are broken than may be', () => {
+  it('fails if more images are broken than allowed', () => {
     refused(evaluate('--data', 'damaged'), /2 of 10 images are broken, more than the share of 0\.1/);
     refused(evaluate('--data', 'damaged', '--strict'), /1 of 10 images is broken, none may be/);
   });

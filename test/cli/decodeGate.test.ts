@@ -1,4 +1,4 @@
-/** How much decoded images take at a time. */
+/** The memory bound on decoded images. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -15,7 +15,7 @@ const at = (name: string) => join(folder, name);
 const KIB = 1024;
 
 describe('DecodeGate', () => {
-  /** Does pieces of work of some sizes at two gates with one counter; tells what was held at most, and what ran together. */
+  /** Runs work of these sizes through two gates with one counter. Returns the peak, and how many ran at the same time. */
   async function run(limit: number, sizes: readonly number[]) {
     const first = new DecodeGate(undefined, limit);
     const second = new DecodeGate(first.memory, limit);
@@ -36,12 +36,12 @@ describe('DecodeGate', () => {
     return { most, left: first.used, together: Math.max(...together), done: together.length };
   }
 
-  it('lets as much pass as there is room for, whichever thread asks', async () => {
+  it('admits as much as there is room for, whichever thread asks', async () => {
     const found = await run(100 * KIB, Array(20).fill(30 * KIB));
     expect(found).toEqual({ most: 90 * KIB, left: 0, together: 3, done: 20 });
   });
 
-  it('lets a larger one pass alone', async () => {
+  it('admits work above the limit alone', async () => {
     const found = await run(
       100 * KIB,
       [10, 500, 10, 10, 700, 10].map((size) => size * KIB),
@@ -50,7 +50,7 @@ describe('DecodeGate', () => {
     expect(await run(100 * KIB, Array(4).fill(101 * KIB))).toMatchObject({ most: 101 * KIB, together: 1 });
   });
 
-  it('gives back what failed work held', async () => {
+  it('releases the memory of failed work', async () => {
     const gate = new DecodeGate(undefined, KIB);
     const failed = gate.hold(KIB, async () => {
       throw new Error('broken');
@@ -62,7 +62,7 @@ describe('DecodeGate', () => {
 });
 
 describe('an image', () => {
-  it('is held for as long as it is used', async () => {
+  it('counts for as long as it is used', async () => {
     await sharp({ create: { width: 1024, height: 512, channels: 3, background: '#123456' } })
       .png()
       .toFile(at('held.png'));
@@ -71,8 +71,8 @@ describe('an image', () => {
     expect(decodeGate.used).toBe(0);
   });
 
-  it('that Pillow refuses for its size is refused before it is decoded', async () => {
-    // 178,956,970 pixels are twice Pillow's MAX_IMAGE_PIXELS: 13,377 x 13,378 are the last that fit, and one line more.
+  it('that is too large for Pillow is refused before it is decoded', async () => {
+    // Twice Pillow's MAX_IMAGE_PIXELS is 178,956,970 pixels: 13,377 x 13,378 just fits, one more line does not.
     const write = (name: string, width: number, height: number) =>
       sharp({ create: { width, height, channels: 3, background: '#123456' } })
         .png()
@@ -89,7 +89,7 @@ describe('an image', () => {
     expect(readPeak().peak - before).toBeLessThan(100e6);
   });
 
-  it('of any length is read, also where it is one pixel high', async () => {
+  it('of any length is read, even one pixel high', async () => {
     for (const [name, width, height] of [
       ['wide.png', 100_000, 1],
       ['tall.png', 1, 100_000],
@@ -101,13 +101,13 @@ describe('an image', () => {
     }
   });
 
-  it.skipIf(!resetPeak())('many large ones at a time take the memory of a few', async () => {
+  it.skipIf(!resetPeak())('takes its turn: many large ones only take the memory of a few', async () => {
     const png = await sharp({ create: { width: 4000, height: 4000, channels: 3, background: '#123456' } })
       .png()
       .toBuffer();
     const paths = Array.from({ length: 24 }, (_, i) => at(`many-${i}.png`));
     for (const path of paths) writeFileSync(path, png);
-    // Warm: the decoder's own memory.
+    // Warm up, to include the decoder's own memory.
     await nodePlatform.useImage!(paths[0]!, false, () => 0);
     resetPeak();
     const before = readPeak().now;
@@ -115,7 +115,7 @@ describe('an image', () => {
       paths.map((path) => nodePlatform.useImage!(path, false, ({ data }) => data.length)),
     );
     expect(sizes).toEqual(Array(24).fill(48e6));
-    // 256 MiB hold five of them, of 24 that would take 1.15 GB; some wait for the collector.
+    // 256 MiB hold five images; all 24 would take 1.15 GB. Some garbage is not collected yet.
     expect(readPeak().peak - before).toBeLessThan(600e6);
   });
 });

@@ -56,7 +56,7 @@ describe('makeEmojiData', () => {
     expect(await pixel('test/another/wide.png', 63, 47)).toEqual(blue);
   });
 
-  it('draws nothing when it is there already', async () => {
+  it('draws nothing if the pictures exist', async () => {
     const file = join(root, 'small', 'classnames.txt');
     const before = statSync(file).mtimeMs;
     await makeEmojiData(join(root, 'small'), { classes, icons, progress: () => expect.fail('drew again') });
@@ -74,7 +74,7 @@ describe('makeEmojiData', () => {
     expect(readdirSync(root)).toEqual(['small']);
   });
 
-  it('keeps its hands off a folder with something else', async () => {
+  it('does not touch a folder with other files', async () => {
     mkdirSync(join(root, 'mine'));
     writeFileSync(join(root, 'mine', 'thesis.txt'), '');
     await expect(makeEmojiData(join(root, 'mine'), { classes, icons })).rejects.toThrow(/mine exists but/);

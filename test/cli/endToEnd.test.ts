@@ -1,4 +1,4 @@
-/** The whole path with tiny settings on a few emoji, through the built command line and through the jobs. */
+/** The whole pipeline with tiny settings on a few emoji, with the built command line and as jobs. */
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -27,7 +27,7 @@ beforeAll(async () => {
       cpSync(join(data, 'train', name, file), at('flat', file));
 });
 
-/** Runs a command that must succeed, in the folder; returns what it prints. */
+/** Runs a command that must succeed, and returns what it prints. */
 function run(...args: string[]): string {
   const { status, stdout, stderr } = promptkd(args, folder);
   expect(status, stderr).toBe(0);
@@ -40,14 +40,14 @@ describe('the command line', () => {
     const teacher = ['teacher', '--clip', emojiTeacher, '--data', 'data', '--config', 'teacher.yaml'];
     expect(run(...teacher, '--epochs', '1', '--out', 'teacher')).toContain('next: promptkd eval teacher');
     const config = readFileSync(at('teacher', 'config.yaml'), 'utf8');
-    // The flag goes before the file; defaults are written out.
+    // The flag overrides the file, and defaults are written too.
     expect(config).toMatch(/^epochs: 1$/m);
     expect(config).toMatch(/^momentum: 0\.9$/m);
     expect(existsSync(at('teacher', 'teacher.safetensors'))).toBe(true);
 
     writeFileSync(at('names.txt'), `${classNames.join('\n')}\n`);
     run('class-vectors', '--teacher', 'teacher', '--classes', 'names.txt', '--out', 'vectors.safetensors');
-    // Unlabelled: a flat folder has no class names of its own.
+    // A flat folder is unlabelled, so it has no class names.
     const stage2 = ['--class-vectors', 'vectors.safetensors', '--epochs', '1', '--batch', '4'];
     run(
       'distill',
@@ -97,7 +97,7 @@ describe('the command line', () => {
 
 describe('a run that is interrupted', () => {
   const bytes = (run: string, file: string) => readFileSync(at(run, file)).toString('hex');
-  /** Throws when a label's progress gets past `after`. */
+  /** Throws when the progress of `label` exceeds `after`. */
   const interrupted = (label: string, after: number) =>
     testJob((current, done) => {
       if (current.startsWith(label) && done > after) throw new Error('interrupted');
@@ -110,7 +110,7 @@ describe('a run that is interrupted', () => {
 
   it('ends with the same bits in stage 1', async () => {
     await runTeacher(await testJob(), teacherSettings, at('whole-teacher'));
-    // Two steps an epoch: stops in the middle of the second.
+    // An epoch has two steps; this stops within the second epoch.
     await expect(
       runTeacher(await interrupted('stage 1', 2), teacherSettings, at('resumed-teacher')),
     ).rejects.toThrow('interrupted');
@@ -120,7 +120,7 @@ describe('a run that is interrupted', () => {
       expect(bytes('resumed-teacher', file), file).toBe(bytes('whole-teacher', file));
   });
 
-  it('ends with the same bits in stage 2, with new crops and with kept ones', async () => {
+  it('ends with the same bits in stage 2, with new and with fixed crops', async () => {
     for (const views of [0, 2]) {
       const settings = parseSettings(
         StudentSettingsSchema,
@@ -146,7 +146,7 @@ describe('a run that is interrupted', () => {
     }
   });
 
-  it('continues with --resume alone, from the settings in its folder', () => {
+  it('continues with --resume alone, with the settings in its folder', () => {
     const settings = [
       '--clip',
       emojiTeacher,

@@ -1,4 +1,4 @@
-/** `promptkd export`, and its files and the authors' checkpoints in the other commands. */
+/** `promptkd export`, and the use of its files and of the authors' checkpoints in other commands. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -33,7 +33,7 @@ function refused(...args: string[]): string {
 }
 
 describe('exported files', () => {
-  it('give the accuracies of their runs', () => {
+  it('have the accuracies of their runs', () => {
     expect(run('export', 'student', '--format', 'pytorch', '--out', 'student.pth.tar')).toMatch(
       /^wrote the student to student\.pth\.tar: \d+ tensors, \d+\.\d MiB\n$/,
     );
@@ -53,7 +53,7 @@ describe('exported files', () => {
     expect(ofFile).toEqual(JSON.parse(run('predict', 'student', image, '--json')));
   });
 
-  it('and checkpoints of the authors teach students', async () => {
+  it('and checkpoints of the authors serve as teachers', async () => {
     const teacher = ['--teacher', 'teacher.pth.tar', '--teacher-clip', emojiTeacher];
     run('class-vectors', ...teacher, '--data', 'data', '--out', 'file.safetensors');
     run('class-vectors', '--teacher', 'teacher', '--data', 'data', '--out', 'run.safetensors');
@@ -80,7 +80,7 @@ describe('exported files', () => {
 
 describe('an export', () => {
   const pytorch = ['export', 'student', '--format', 'pytorch'];
-  it('replaces nothing unless forced', () => {
+  it('does not replace a file without --force', () => {
     writeFileSync(at('mine'), 'mine');
     expect(refused(...pytorch, '--out', 'mine')).toContain('--force');
     expect(readFileSync(at('mine'), 'utf8')).toBe('mine');
@@ -89,7 +89,7 @@ describe('an export', () => {
     expect(refused(...pytorch, '--out', 'data', '--force')).toContain('is a folder');
   });
 
-  it('says what is wrong and leaves nothing', () => {
+  it('says what is wrong and leaves no file', () => {
     const before = readdirSync(folder);
     expect(refused('export', 'student', '--out', 'x')).toContain('--format');
     expect(refused('export', 'student', '--format', 'onnx', '--out', 'x')).toContain('pytorch, safetensors');

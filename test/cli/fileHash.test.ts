@@ -1,4 +1,4 @@
-/** Hashes of large files: taken in a thread, kept, and never those of another content. */
+/** Hashes of large files: computed in a thread, cached, and never those of other content. */
 import { createHash } from 'node:crypto';
 import {
   mkdirSync,
@@ -18,7 +18,7 @@ import { temporaryFolder } from '../helpers/files.js';
 import { judgeFileFlips } from '../helpers/flips.js';
 
 const root = temporaryFolder('file-hash');
-/** The thread runs the compiled file, as users have it. */
+/** The compiled thread, as users run it. */
 const script = fileURLToPath(new URL('../../dist/cli/platform/hashWorker.js', import.meta.url));
 const hashOf = (text: string) => createHash('sha256').update(text).digest('hex');
 
@@ -26,7 +26,7 @@ function place(name: string) {
   const folder = join(root, name, 'hashes');
   const file = join(root, name, 'model.bin');
   mkdirSync(join(root, name));
-  /** As if an hour had passed since the file was written. */
+  /** Pretends that the file was written an hour ago. */
   const later: HashOptions = { folder, large: 1, script, now: () => Date.now() + 3_600_000 };
   const kept = () => {
     try {
@@ -38,28 +38,28 @@ function place(name: string) {
   return { file, folder, later, kept };
 }
 
-it('keeps the hash of a large file, and reads it no more', async () => {
+it('caches the hash of a large file and does not read it again', async () => {
   const { file, later, kept } = place('kept');
   writeFileSync(file, 'weights');
   expect(await keptHash(file, later)).toBe(hashOf('weights'));
   const [entry] = kept();
-  // What is kept is what is answered: the file is not read.
+  // A changed cache entry is returned, so the file is not read.
   const fields = openSealedJson(entry!, readFileSync(entry!, 'utf8'));
   writeFileSync(entry!, sealJson({ ...fields, sha256: hashOf('not read') }));
   expect(await keptHash(file, later)).toBe(hashOf('not read'));
 });
 
-it('never answers what a flipped bit has made of a kept hash', async () => {
+it('never returns a cached hash with a flipped bit', async () => {
   const { file, later, kept } = place('flipped');
   writeFileSync(file, 'weights');
   await keptHash(file, later);
-  // Without a thread for each of them.
+  // Without a thread for each case, which would be slow.
   const again = () => keptHash(file, { ...later, script: join(root, 'none.js') });
   const { silent, crashed } = await judgeFileFlips(kept()[0]!, again, { count: 300 });
   expect([silent, crashed]).toEqual([[], []]);
 });
 
-it('keeps none of a small file, nor of one that has just been written', async () => {
+it('does not cache the hash of a small file, or of one that was just written', async () => {
   const { file, later, kept } = place('not kept');
   writeFileSync(file, 'weights');
   expect(await keptHash(file, { ...later, large: 100 })).toBe(hashOf('weights'));
@@ -67,7 +67,7 @@ it('keeps none of a small file, nor of one that has just been written', async ()
   expect(kept()).toEqual([]);
 });
 
-it('takes it anew when the content changes, also at the same size, place and time', async () => {
+it('hashes again if the content changes, even with the same size, path and time', async () => {
   const { file, later } = place('changed');
   writeFileSync(file, 'weights');
   const { atime, mtime } = statSync(file);
@@ -80,7 +80,7 @@ it('takes it anew when the content changes, also at the same size, place and tim
   expect(await keptHash(file, later)).toBe(hashOf('replaced'));
 });
 
-it('does without what it finds in the cache, and without a cache', async () => {
+it('ignores a damaged cache, and works without one', async () => {
   const { file, folder, later, kept } = place('damaged');
   writeFileSync(file, 'weights');
   await keptHash(file, later);
@@ -92,7 +92,7 @@ it('does without what it finds in the cache, and without a cache', async () => {
   expect(await keptHash(file, { ...later, folder: join(folder, 'a file') })).toBe(hashOf('weights'));
 });
 
-it('hashes by itself where there is no compiled thread, and fails as the file does', async () => {
+it('hashes in the main thread without a compiled one, and fails like the file', async () => {
   const { file, later, kept } = place('alone');
   writeFileSync(file, 'weights');
   expect(await keptHash(file, { ...later, script: join(root, 'none.js') })).toBe(hashOf('weights'));

@@ -1,4 +1,4 @@
-/** Which files of a repository are fetched. */
+/** Which files of a repository are downloaded. */
 import { describe, expect, it } from 'vitest';
 import { chooseFiles } from '../../cli/hub/choose.js';
 import { UserError } from '../../engine/errors.js';
@@ -21,7 +21,7 @@ describe('the files of a repository', () => {
     ).toEqual(['config.json', 'tokenizer.json', 'model.safetensors']);
   });
 
-  it('are shards with their index where there is no single file', () => {
+  it('are shards with their index if there is no single file', () => {
     const shards = ['model-00001-of-00002.safetensors', 'model-00002-of-00002.safetensors'];
     const index = 'model.safetensors.index.json';
     expect(choose(...shards, index, 'tokenizer.json', 'pytorch_model.bin')).toEqual([
@@ -35,13 +35,13 @@ describe('the files of a repository', () => {
     ]);
   });
 
-  it('are the shards of PyTorch where there are no others', () => {
+  it('are PyTorch shards if there are no others', () => {
     const shards = ['pytorch_model-00001-of-00002.bin', 'pytorch_model-00002-of-00002.bin'];
     const index = 'pytorch_model.bin.index.json';
     expect(choose(...shards, index, 'tokenizer.json')).toEqual(['tokenizer.json', index, ...shards]);
   });
 
-  it('are open_clip or PyTorch where there is no safetensors of Hugging Face', () => {
+  it('are those of open_clip or PyTorch without a safetensors file of Hugging Face', () => {
     const both = ['open_clip_config.json', 'tokenizer.json'];
     expect(choose(...both, 'open_clip_pytorch_model.bin', 'open_clip_model.safetensors')).toEqual([
       ...both,
@@ -55,6 +55,6 @@ describe('the files of a repository', () => {
 
   it('must be those of a CLIP', () => {
     expect(() => choose('tokenizer.json', 'config.json')).toThrow(UserError);
-    expect(() => choose('model.safetensors', 'spiece.model')).toThrow(/no tokenizer/);
+    expect(() => choose('model.safetensors', 'spiece.model')).toThrow(/no supported tokenizer/);
   });
 });

@@ -17,7 +17,7 @@ import { temporaryFolder } from '../helpers/files.js';
 
 const folder = temporaryFolder('image-pool');
 const data = join(folder, 'data');
-/** Workers are started from the compiled file, as users have it. */
+/** The compiled worker, as users run it. */
 const script = fileURLToPath(new URL('../../dist/cli/platform/imageWorker.js', import.meta.url));
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 let items: readonly ImageItem[];
@@ -55,8 +55,8 @@ describe('workers', () => {
       expect(await batches(makeLoader(workers, items, options)), `${workers} workers`).toEqual(alone);
   });
 
-  it('put the same images in the place of broken ones, and name the same', async () => {
-    // What only decoding finds: cut in the middle.
+  it('replace broken images by the same ones, and report the same', async () => {
+    // Truncated in the middle, which only decoding finds.
     const whole = readFileSync(items[0]!.path);
     const broken = [1, 2, 3].map((n) => join(folder, `cut-${n}.png`));
     for (const path of broken) writeFileSync(path, whole.subarray(0, whole.length >> 1));
@@ -78,7 +78,7 @@ describe('workers', () => {
     }
   });
 
-  it('hand over plain buffers of their own, never shared ones', async () => {
+  it('return plain buffers, never shared ones', async () => {
     for (const { images } of await batches(makeLoader(2)))
       for (const { source, table } of images) {
         expect(source.buffer).toBeInstanceOf(ArrayBuffer);
@@ -88,7 +88,7 @@ describe('workers', () => {
       }
   });
 
-  it('name a file that is no image, with the hint', async () => {
+  it('name a file that is not an image, with a hint', async () => {
     const path = join(folder, 'broken.png');
     writeFileSync(path, 'not a picture');
     const message = async (workers: number) => {
@@ -102,7 +102,7 @@ describe('workers', () => {
     expect(await message(2)).toEqual(expected);
   });
 
-  it('are as many as help', () => {
+  it('are as many as are useful', () => {
     expect([1, 2, 3, 8, 64].map((cores) => defaultWorkers(false, cores))).toEqual([1, 1, 2, 4, 4]);
   });
 });
@@ -113,7 +113,7 @@ describe('a command with workers', () => {
     ...['--vision-depth', '1', '--text-depth', '1', '--out', out, ...more],
   ];
 
-  it('ends by itself, with the numbers of one without', () => {
+  it('ends by itself, with the same numbers as without workers', () => {
     const metrics = (workers: string) => {
       const out = join(folder, `run-${workers}`);
       const { status, stderr } = promptkd(teacher(out, '--epochs', '1', '--workers', workers), folder);
@@ -132,11 +132,11 @@ describe('a command with workers', () => {
     for (let waited = 0; !existsSync(join(out, 'metrics.jsonl')) && waited < 1200; waited++)
       await new Promise((resolve) => setTimeout(resolve, 100));
     child.kill('SIGINT');
-    // The number where the command had started itself again for the embedded adapter.
+    // The exit code differs if the command was relaunched for the embedded adapter.
     expect(['SIGINT', 130]).toContain(await ended);
   });
 
-  it('refuses a number of workers that is none', () => {
+  it('refuses an invalid number of workers', () => {
     const { status, stderr } = promptkd(teacher(join(folder, 'none'), '--workers', 'many'), folder);
     expect(status).toBe(2);
     expect(stderr).toContain('--workers');

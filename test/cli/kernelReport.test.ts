@@ -1,12 +1,19 @@
 /** `DEBUG=2` and `DEBUG=3`: the table of kernels, and that observing a run changes nothing in it. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { formatKernels, KernelReport } from '../../cli/debug/kernelReport.js';
 import { debugLevel } from '../../cli/debug/level.js';
+import { emojiClipFolder } from '../../cli/demo/emoji.js';
 import { observerOf } from '../../engine/gpu/observer.js';
 import { Plan } from '../../engine/gpu/plan.js';
 import { matmul } from '../../engine/ops/matmul.js';
 import { sum } from '../../engine/ops/reduce.js';
 import { TestRandom, testGpu, withCapabilities } from '../helpers/check.js';
+import { promptkdAsync } from '../helpers/cli.js';
+import { temporaryFolder } from '../helpers/files.js';
+
+const folder = temporaryFolder('kernels');
 
 const RUNS = 3;
 
@@ -69,6 +76,21 @@ describe('KernelReport', () => {
     expect(kernels).toHaveLength(2);
     expect(text.match(/@compute/g)?.length).toBeGreaterThanOrEqual(2);
   });
+});
+
+it('follows a command with DEBUG=2, and does not change its result', async () => {
+  const vectors = (name: string, env: Record<string, string>) =>
+    promptkdAsync(
+      ['class-vectors', '--clip', join(emojiClipFolder(), 'student'), '--class', 'cat', 'dog', '--out', name],
+      { cwd: folder, env },
+    );
+  const plain = await vectors('plain', { DEBUG: '' });
+  expect(plain, plain.stderr).toMatchObject({ status: 0, stderr: expect.not.stringContaining('kernels of') });
+  const { status, stdout, stderr } = await vectors('observed', { DEBUG: '2' });
+  expect(status, stderr).toBe(0);
+  expect(stdout).not.toContain('kernel');
+  expect(stderr).toMatch(/kernels of this run .*\n.*\n.* launches .* ms .* GFLOP\/s .* GB\/s/);
+  expect(readFileSync(join(folder, 'observed'))).toEqual(readFileSync(join(folder, 'plain')));
 });
 
 it('formats rates from the totals of a kernel', () => {

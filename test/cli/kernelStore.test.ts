@@ -36,18 +36,18 @@ const open = () => {
   return new KernelStore(path, about, (note) => notes.push(note));
 };
 
-describe('the file of what is known of kernels', () => {
+describe('the kernel store', () => {
   it('is named by adapter and driver', () => {
     expect(path).toMatch(/promptkd[/\\]kernels[/\\]some-gpu-tm-3-[0-9a-f]{8}\.json$/);
     const other = kernelFile({ ...summary, driver: 'driver 2' }, 'matrix', { XDG_CACHE_HOME: folder });
     expect(other).not.toBe(path);
   });
 
-  it('is another one at another level, whose kernels are fewer', () => {
+  it('is a different file at another level, which has other kernels', () => {
     expect(kernelFile(summary, 'portable', { XDG_CACHE_HOME: folder })).not.toBe(path);
   });
 
-  it('keeps verdicts and choices from one process to the next, and leaves nothing else', () => {
+  it('keeps verdicts and choices from one process to the next, in one file', () => {
     const store = open();
     expect(store.verdicts.get('abc')).toBeUndefined();
     store.verdicts.set({ abc: '', def: 'its results differ' });
@@ -60,7 +60,7 @@ describe('the file of what is known of kernels', () => {
     expect(notes).toEqual([]);
   });
 
-  it('drops choices and keeps verdicts when asked to forget', () => {
+  it('deletes choices but keeps verdicts', () => {
     const store = open();
     store.verdicts.set({ abc: '' });
     store.choices.set('matmul NN', choice);
@@ -68,7 +68,7 @@ describe('the file of what is known of kernels', () => {
     expect([open().verdicts.get('abc'), open().choices.get('matmul NN')]).toEqual(['', undefined]);
   });
 
-  it('keeps what another process has found out meanwhile', () => {
+  it('keeps entries that another process added meanwhile', () => {
     const [one, other] = [open(), open()];
     one.verdicts.set({ abc: '' });
     other.choices.set('matmul NN', choice);
@@ -80,7 +80,7 @@ describe('the file of what is known of kernels', () => {
     expect(open().choices.get('matmul NN')).toBeUndefined();
   });
 
-  it('forgets what was found out with another version of the kernels or of their compiler, without a word', () => {
+  it('silently drops results of another version of the kernels or their compiler', () => {
     open().verdicts.set({ abc: '' });
     const stored = JSON.parse(readFileSync(path, 'utf8'));
     expect(stored.version).toMatch(/^webgpu \d+\.\d+\.\d+, kernels [0-9a-z]{8,11}$/);
@@ -89,7 +89,7 @@ describe('the file of what is known of kernels', () => {
     expect(notes).toEqual([]);
   });
 
-  it('takes nothing from a file with a flipped bit', async () => {
+  it('uses nothing from a file with a flipped bit', async () => {
     open().verdicts.set({ abc: '', def: 'its results differ' });
     open().choices.set('matmul NN', choice);
     const read = async () => {
@@ -117,7 +117,7 @@ describe('the file of what is known of kernels', () => {
     }
   });
 
-  it('goes on without a cache that cannot be written, with one note', () => {
+  it('works without a writable cache, after one note', () => {
     writeFileSync(join(folder, 'promptkd'), 'a file where the folder should be');
     const store = open();
     store.verdicts.set({ a: '' });

@@ -21,7 +21,7 @@ const locked = async () => {
   return { out, release: await lockFolder(out) };
 };
 
-it('keeps a second owner out, names the first, and lets go', async () => {
+it('keeps a second owner out, names the first, and can be released', async () => {
   const { out, release } = await locked();
   const error = await lockFolder(out).catch((e: unknown) => e);
   expect(error).toBeInstanceOf(UserError);
@@ -33,7 +33,7 @@ it('keeps a second owner out, names the first, and lets go', async () => {
   await (await lockFolder(out))();
 });
 
-it('takes over from a process that is gone, and from one whose number another has now', async () => {
+it('takes over from a process that has ended, even if its id is reused', async () => {
   const child = spawn(process.execPath, ['-e', '']);
   await new Promise((resolve) => child.on('close', resolve));
   const { out, release } = await locked();
@@ -46,14 +46,14 @@ it('takes over from a process that is gone, and from one whose number another ha
   }
 });
 
-it('takes a damaged lock for a dead one', async () => {
+it('treats a damaged lock as a dead one', async () => {
   const { out, release } = await locked();
   await release();
   writeFileSync(join(out, '.lock'), '{"pid": 1');
   await (await lockFolder(out))();
 });
 
-it('goes by the heartbeat of an owner on another machine', async () => {
+it('checks the heartbeat of an owner on another machine', async () => {
   const { out, release } = await locked();
   await release();
   write(out, { host: 'elsewhere' }, 60_000);
@@ -64,7 +64,7 @@ it('goes by the heartbeat of an owner on another machine', async () => {
   await (await lockFolder(out))();
 });
 
-it('has one owner however many ask at once, also for the lock of a dead one', async () => {
+it('has one owner however many processes ask at once, even after a dead one', async () => {
   const { out, release } = await locked();
   await release();
   for (let round = 0; round < 20; round++) {
@@ -78,7 +78,7 @@ it('has one owner however many ask at once, also for the lock of a dead one', as
   expect(readdirSync(out)).toEqual([]);
 });
 
-it('does not wait for ever on a process that was killed while it took over', async () => {
+it('does not wait forever for a process that was killed while taking over', async () => {
   const { out, release } = await locked();
   await release();
   write(out, { pid: 2 ** 22 + 1 });

@@ -1,4 +1,4 @@
-/** `pull` from a server that lies: the true files or a UserError, nothing outside, nothing that looks finished. */
+/** `pull` from a lying server: the true files or a UserError, no file outside, no incomplete file that looks complete. */
 
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -24,7 +24,7 @@ beforeAll(async () => {
 });
 afterAll(() => hub.close());
 
-/** Each lie twice: into an empty folder, and into one where an earlier command has left a part. */
+/** Each lie twice: into an empty folder, and into one with a partial download. */
 const seeds = Array.from({ length: 2 * Object.keys(LIES).length }, (_, seed) => seed);
 
 describe('a hub that lies', () => {
@@ -47,7 +47,7 @@ describe('a hub that lies', () => {
       if (refused || error !== undefined) expect(error).toBeInstanceOf(UserError);
       if (error instanceof UserError) {
         expect(error.hint).not.toBe('');
-        // Nothing of the server's own, such as colours or new lines for a terminal.
+        // No text from the server, such as terminal colours or new lines.
         expect(error.message).toMatch(/^[\x20-\x7e]{1,400}$/);
       }
       expect(hub.leaked).toEqual([]);

@@ -1,4 +1,4 @@
-/** The built command line as a process of its own: exit codes, and that it ends at all. */
+/** The built command line as a separate process: exit codes, and that it ends. */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -31,7 +31,9 @@ describe('promptkd', () => {
     (...args) => {
       const { status, stderr } = promptkd(...args);
       expect(status).toBe(2);
-      expect(stderr).toMatch(/^error: .*\nhint: .*\n$/);
+      const help = args[0] === 'doctor' ? 'promptkd doctor --help' : 'promptkd --help';
+      expect(stderr).toMatch(/^error: .*\n/);
+      expect(stderr).toMatch(new RegExp(`\nhint: run ${help}\n$`));
     },
   );
 });

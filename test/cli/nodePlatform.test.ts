@@ -45,7 +45,7 @@ describe('files', () => {
     ]);
   });
 
-  it('takes a link for what it points to, and for nothing of use where that is missing', async () => {
+  it('follows links, and reports broken ones as other', async () => {
     await platform.makeFolder(at('links/folder'));
     await platform.write(at('links/file'), '');
     for (const target of ['folder', 'file', 'nothing'])
@@ -61,7 +61,7 @@ describe('files', () => {
     await expect(platform.realPath(at('links/to nothing'))).rejects.toThrow(/to nothing does not exist/);
   });
 
-  it.skipIf(process.platform === 'win32')('refuses what is no file before opening it', async () => {
+  it.skipIf(process.platform === 'win32')('refuses what is not a file before opening it', async () => {
     await platform.makeFolder(at('odd'));
     execFileSync('mkfifo', [at('odd/pipe')]);
     symlinkSync('/dev/zero', at('odd/device'));
@@ -72,7 +72,7 @@ describe('files', () => {
       'pipe: other',
       'socket: other',
     ]);
-    // A pipe that nobody writes into, or a device without an end: reading them would never come back.
+    // Reading a pipe without a writer, or a device without an end, would never return.
     for (const [name, what] of Object.entries({
       pipe: 'pipe',
       device: 'device',
@@ -95,7 +95,7 @@ describe('files', () => {
     server.close();
   });
 
-  it('reads texts as editors and shells write them', async () => {
+  it('reads texts in the encodings of editors and shells', async () => {
     const bytes = (text: string, encoding: BufferEncoding) => Buffer.from(`\ufeff${text}`, encoding);
     writeFileSync(at('utf8.txt'), bytes('Füchse', 'utf8'));
     writeFileSync(at('utf16.txt'), bytes('Füchse', 'utf16le'));
@@ -166,7 +166,7 @@ describe('decodeImage', () => {
     expect([...(await platform.decodeImage(at('rgb16.png'))).data]).toEqual([0, 0, 1, 1, 2, 255]);
   });
 
-  it('clips 16-bit grey also where a shade of it is marked transparent', async () => {
+  it('clips 16-bit grey also if one shade is transparent', async () => {
     // 3 x 1 shades 1, 300 and 40000 of PNG colour type 0, the second one transparent (chunk tRNS).
     const chunk = (type: string, data: number[]) => {
       const body = Buffer.from([...Buffer.from(type, 'latin1'), ...data]);
@@ -188,7 +188,7 @@ describe('decodeImage', () => {
     expect([...data]).toEqual([1, 1, 1, 255, 255, 255, 255, 255, 255]);
   });
 
-  it('shows transparent pixels of a GIF in their palette colour, and the canvas around its frame', async () => {
+  it('gives transparent pixels of a GIF their palette colour, and fills the canvas around its frame', async () => {
     const palette = [
       [10, 20, 30],
       [40, 50, 60],
@@ -216,7 +216,7 @@ describe('decodeImage', () => {
     expect(await decode(transparent)).toEqual(shown([2, 2, 2, 2, 2, 1]));
   });
 
-  it('turns a TIFF as its tag says, as Pillow does with no other format', async () => {
+  it('applies the orientation of a TIFF, like Pillow, but of no other format', async () => {
     await source().tiff({ compression: 'none' }).withMetadata({ orientation: 6 }).toFile(at('turned.tif'));
     const image = await platform.decodeImage(at('turned.tif'));
     expect([image.width, image.height]).toEqual([2, 3]);
@@ -239,7 +239,7 @@ describe('decodeImage', () => {
     };
     const line = (row: number) =>
       [0, 1, 2].flatMap((x) => [...rgb.subarray((row * 3 + x) * 3, (row * 3 + x) * 3 + 3)].reverse());
-    // Rows end on four bytes.
+    // Rows are padded to four bytes.
     writeFileSync(
       at('24.bmp'),
       Uint8Array.from([...header(24, 2, []), ...line(1), 0, 0, 0, ...line(0), 0, 0, 0]),
@@ -283,7 +283,7 @@ describeWithShared('goldens/preprocess', 'decodeImage against Pillow', () => {
       expect([image.width, image.height, image.data.length]).toEqual([width, height, golden.length]);
       let sum = 0;
       for (let i = 0; i < golden.length; i++) sum += Math.abs(image.data[i]! - golden[i]!);
-      // Lossy formats may differ by the decoder's rounding; the others may not differ at all.
+      // Lossy formats may differ by the decoder's rounding, others not at all.
       if (/png$/.test(file)) expect(sum).toBe(0);
       else expect(sum / golden.length).toBeLessThan(1);
     });

@@ -1,4 +1,4 @@
-/** Results arrive wholly, or the command fails; what goes wrong with stderr does not matter. */
+/** Results are written completely, or the command fails; errors of stderr do not matter. */
 import { spawnSync } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -22,7 +22,7 @@ function run(args: readonly string[], { out = 'pipe', err = 'pipe' }: { out?: st
     encoding: 'utf8',
   });
   for (const fd of opened) if (typeof fd === 'number') closeSync(fd);
-  // Of this machine's Vulkan drivers, not of ours.
+  // Warnings of this machine's Vulkan drivers, not ours.
   return { status, stdout, stderr: stderr?.replace(/^(Warning|adapter): .*\n/gm, '') };
 }
 const sh = (line: string, ...args: string[]) =>
@@ -43,14 +43,14 @@ describe.runIf(existsSync(full))('on a full disk', () => {
     expect({ status, stderr }).toEqual({ status: 1, stderr: NO_ROOM });
   });
 
-  it('predict fails so too', async () => {
+  it('predict fails in the same way', async () => {
     const data = await drawFewEmoji(join(folder, 'data'), fewEmoji({ classes: 2, train: 1, test: 1 }));
     const predict = [main, 'predict', '--clip', emojiStudent, '--json', '--class', 'cat', 'dog', '--', data];
     const { status, stderr } = run(predict, { out: full });
     expect({ status, stderr: stderr.slice(-NO_ROOM.length) }).toEqual({ status: 1, stderr: NO_ROOM });
   });
 
-  it('ends no command that has only its errors there', () => {
+  it('does not end a command whose stderr is there', () => {
     expect(run([main, 'doctor', '--json'], { err: full })).toMatchObject({
       status: 0,
       stdout: expect.stringMatching(/^\{[\s\S]*\}\n$/),
@@ -66,7 +66,7 @@ describe('what is printed', () => {
      await printed();
      process.exit(0);`;
 
-  it('arrives wholly in a file and in a pipe, in order, before the command ends', () => {
+  it('is written completely to a file and to a pipe, in order, before the command ends', () => {
     const text = Array.from({ length: 20_000 }, (_, i) => `${String(i).padStart(99)}\n`).join('');
     const script = ['--input-type=module', '-e', long(20_000)];
     const piped = spawnSync(process.execPath, script, { encoding: 'utf8', maxBuffer: 2 ** 24 });
@@ -77,7 +77,7 @@ describe('what is printed', () => {
     expect(readFileSync(path, 'utf8') === text).toBe(true);
   });
 
-  it.runIf(process.platform !== 'win32')('is cut where a file may not grow, and the command says so', () => {
+  it.runIf(process.platform !== 'win32')('is an error if the file may not grow', () => {
     const { status, stderr } = sh('ulimit -f 1; "$1" "$2" distill --help > small.txt');
     expect(stderr).toMatch(
       /^error: the output cannot be written: the file may not grow further\nhint: .+\n$/,
@@ -94,9 +94,9 @@ describe('what is printed', () => {
     expect(stderr).toBe('');
   });
 
-  it.runIf(process.platform !== 'win32')('does not depend on anybody hearing of errors', () => {
+  it.runIf(process.platform !== 'win32')('does not depend on a reader of stderr', () => {
     expect(sh('"$1" "$2" doctor --json 2>&-')).toMatchObject({ status: 0 });
-    // A reader of stderr who is gone before anything is said.
+    // The reader of stderr ends before anything is written.
     const { stdout } = sh('"$1" "$2" doctor --json 2> >(exec true) | cat; echo $PIPESTATUS');
     expect(stdout).toMatch(/^\{[\s\S]*\}\n0\n$/);
   });

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createProgress, type Output, seconds } from '../../cli/terminal/progress.js';
 import { formatAccuracies } from '../../cli/terminal/table.js';
 
-/** A stream that keeps what is written. */
+/** A stream that records what is written. */
 function capture(isTTY: boolean) {
   const lines: string[] = [];
   const stream = new Writable({
@@ -28,7 +28,7 @@ describe('progress in a log', () => {
       bar.update(i, `loss ${i}`);
     }
     expect(lines).toHaveLength(1);
-    // Nobody calls update any more: it says so all the same.
+    // It prints even if nobody calls update.
     vi.advanceTimersByTime(60_000);
     expect(lines.length).toBeGreaterThanOrEqual(1 + 6);
     bar.update(40);
@@ -40,7 +40,7 @@ describe('progress in a log', () => {
     expect(lines).toHaveLength(ended);
   });
 
-  it('stays silent about a bar that was closed', () => {
+  it('prints nothing about a closed bar', () => {
     vi.useFakeTimers();
     const { lines, output } = capture(false);
     const progress = createProgress(output);

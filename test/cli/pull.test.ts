@@ -1,4 +1,4 @@
-/** `promptkd pull` against a server on this machine that answers, and fails, as the hub does. */
+/** `promptkd pull` against a local server that answers and fails like the Hub. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -35,7 +35,7 @@ const fresh = () => `model-${++runs}`;
 const read = (out: string, name = 'model.safetensors') => readFileSync(join(folder, out, name));
 const partOf = (out: string) => readdirSync(join(folder, out)).filter((name) => name.endsWith('.part'));
 
-/** A pull that must fail as a mistake in the input does. */
+/** A pull that must fail with a user error; returns the message. */
 async function refused(out: string, args: string[] = [], env: Record<string, string> = {}): Promise<string> {
   const { status, stderr, stdout } = await pull(out, args, env);
   expect({ status, stdout }, stderr).toEqual({ status: 2, stdout: '' });
@@ -58,7 +58,7 @@ describe('a pull', () => {
     expect(read('name', 'tokenizer.json').equals(tokenizer)).toBe(true);
   });
 
-  it('finds what is there already, in a list of several pages', async () => {
+  it('skips files that exist, with a list of several pages', async () => {
     const out = fresh();
     hub.reset({ pages: true });
     expect((await pull(out)).status).toBe(0);
@@ -84,7 +84,7 @@ describe('a pull', () => {
     const out = fresh();
     hub.reset({ cut: { after: 100_000, times: 1 } });
     mkdirSync(join(folder, out));
-    // What an earlier command would have left.
+    // What an interrupted command would have left.
     const sha = (await import('node:crypto')).createHash('sha256').update(weights).digest('hex');
     writeFileSync(
       join(folder, out, `model.safetensors.${sha.slice(0, 12)}.part`),
@@ -104,7 +104,7 @@ describe('a pull', () => {
     expect(read(out).equals(weights)).toBe(true);
   });
 
-  it('reads a gated model with a token, which other servers never see', async () => {
+  it('reads a gated model with a token, which it never sends to other servers', async () => {
     const out = fresh();
     hub.reset({ gated: true });
     const { status, stderr } = await pull(out, [], { HF_TOKEN: hub.token });
@@ -114,7 +114,7 @@ describe('a pull', () => {
 });
 
 describe('a pull that fails', () => {
-  it('keeps nothing whose checksum is wrong', async () => {
+  it('keeps no file with a wrong checksum', async () => {
     const out = fresh();
     const other = Buffer.from(weights);
     other.writeUInt8(other.readUInt8(500_000) ^ 1, 500_000);
@@ -122,12 +122,12 @@ describe('a pull that fails', () => {
     const message = await refused(out);
     expect(message).toContain('model.safetensors: the checksum');
     expect(partOf(out)).toEqual([]);
-    // The small files before it were right.
+    // The small files before it were correct.
     hub.reset();
     expect((await pull(out)).status).toBe(0);
   });
 
-  it('keeps the beginning when the connection never holds, for the next command', async () => {
+  it('keeps a partial file for the next command if the connection keeps breaking', async () => {
     const out = fresh();
     mkdirSync(join(folder, out));
     const repository = new HubRepository('owner/name', { revision: 'main', endpoint: hub.endpoint });
@@ -147,7 +147,7 @@ describe('a pull that fails', () => {
     expect(read(out).equals(weights)).toBe(true);
   });
 
-  it('says who refuses', async () => {
+  it('says which server denies access', async () => {
     hub.reset({ gated: true });
     expect(await refused(fresh())).toMatch(/denies access to owner\/name \(401\)(.|\n)+HF_TOKEN/);
     hub.reset({ status: 404 });
@@ -164,7 +164,7 @@ describe('a pull that fails', () => {
     expect({ status, stderr }).toMatchObject({ status: 2, stderr: expect.stringContaining('OWNER/NAME') });
   });
 
-  it('leaves another file in its place, unless forced', async () => {
+  it('does not replace a different file without --force', async () => {
     const out = fresh();
     mkdirSync(join(folder, out));
     writeFileSync(join(folder, out, 'tokenizer.json'), 'mine');

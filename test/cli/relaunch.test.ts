@@ -41,17 +41,17 @@ describe('embeddedReason', () => {
     expect(await embeddedReason(machine(change))).toBe(reason);
   });
 
-  it('does not open Dawn where no driver is installed', async () => {
+  it('does not open Dawn if no driver is installed', async () => {
     const hasAdapter = () => Promise.reject(new Error('opened'));
     expect(await embeddedReason(machine({ state: 'no driver', hasAdapter }))).toBeDefined();
   });
 
-  it('obeys a wish: swiftshader even beside a real adapter, and never in place of another', async () => {
+  it('follows --adapter: swiftshader even if there is a GPU, and never instead of another adapter', async () => {
     expect(await embeddedReason(machine(), 'SwiftShader')).toMatch(/chosen by --adapter/);
     expect(await embeddedReason(machine({ usable: false }), 'lavapipe')).toBeUndefined();
   });
 
-  it('never starts a second time, nor on other systems', async () => {
+  it('never relaunches twice, or on other systems', async () => {
     const bare = { state: 'no loader' } as const;
     expect(await embeddedReason(machine({ ...bare, env: { [MARKER]: 'reason' } }))).toBeUndefined();
     expect(await embeddedReason(machine({ ...bare, platform: 'darwin', arch: 'arm64' }))).toBeUndefined();
@@ -77,7 +77,7 @@ describe.runIf(linux)('ensureSwiftShader', () => {
   });
   afterEach(() => rmSync(home, { recursive: true, force: true }));
 
-  it('unpacks the three files once, also when two processes come at the same time', async () => {
+  it('unpacks the three files once, even if two processes start at the same time', async () => {
     const env = { XDG_CACHE_HOME: home };
     const [folder, other] = await Promise.all([ensureSwiftShader(env), ensureSwiftShader(env)]);
     expect(other).toBe(folder);
@@ -93,7 +93,7 @@ describe.runIf(linux)('ensureSwiftShader', () => {
     expect(statSync(join(folder, 'libvulkan.so.1')).uid).toBe(process.getuid?.());
   });
 
-  it('uses ~/.cache where XDG_CACHE_HOME is not set', async () => {
+  it('uses ~/.cache if XDG_CACHE_HOME is not set', async () => {
     expect(await ensureSwiftShader({ HOME: home })).toMatch(join(home, '.cache', 'promptkd', 'swiftshader-'));
   });
 
@@ -121,7 +121,7 @@ describe.runIf(linux)('ensureSwiftShader', () => {
     });
   });
 
-  it('gives an environment that can be handed to any process', async () => {
+  it('returns an environment for any process', async () => {
     mkdirSync(join(home, 'x'));
     const env = await adapterEnvironment(
       undefined,
@@ -144,7 +144,7 @@ describe('runAgain', () => {
   }
   const waitForEver = "setInterval(() => {}, 1e6); console.log('ready', process.pid);";
 
-  it('gives the exit code', async () => {
+  it('returns the exit code', async () => {
     const [code] = await once(parent('process.exit(7)'), 'exit');
     expect(code).toBe(7);
   });
@@ -160,7 +160,7 @@ describe('runAgain', () => {
     expect(code).toBe(expected);
   });
 
-  it('takes the other process along when this one is killed', async () => {
+  it('ends the other process when this one is killed', async () => {
     const follow = `import { MARKER, relaunchIfNeeded } from '${relaunch}';
       process.env[MARKER] = 'test'; await relaunchIfNeeded(undefined);`;
     const outer = parent(`${follow}${waitForEver}`);

@@ -27,7 +27,7 @@ describe('report', () => {
     expect({ code, text }).toEqual({ code: 2, text: 'error: a.png is no image\nhint: remove it\n' });
   });
 
-  it('gives code 1 to a failure of ours, and its stack only with DEBUG', () => {
+  it('gives code 1 for an internal failure, and prints its stack only with DEBUG', () => {
     expect(run(new Error('broken'))).toEqual({
       code: 1,
       text: 'error: broken\nhint: set DEBUG=1 to print the stack\n',
@@ -35,7 +35,7 @@ describe('report', () => {
     expect(run(new Error('broken'), { DEBUG: '1' }).text).toContain('report.test');
   });
 
-  it('takes anything that was thrown', () => {
+  it('accepts anything that was thrown', () => {
     expect(run('words')).toMatchObject({ code: 1, text: expect.stringMatching(/^error: words\n/) });
     expect(run(undefined).code).toBe(1);
   });
@@ -49,7 +49,7 @@ describe('report', () => {
     expect(text.split('\n')[0]).toMatch(message);
   });
 
-  it('gives code 0 to --help and --version, and 2 to no command at all', () => {
+  it('gives code 0 for --help and --version, and 2 without a command', () => {
     expect(run(usageError('--help'))).toEqual({ code: 0, text: '' });
     expect(run(usageError('--version'))).toEqual({ code: 0, text: '' });
     expect(run(usageError())).toEqual({ code: 2, text: '' });

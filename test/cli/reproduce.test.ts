@@ -1,4 +1,4 @@
-/** Experiments with tiny settings: on a few emoji in a known data set's folders, and on real ones where they are. */
+/** Experiments with tiny settings: on a few emoji in the folders of a known data set, and on real data sets if available. */
 import {
   cpSync,
   existsSync,
@@ -24,7 +24,7 @@ import { describeWithShared, sharedFolder } from '../helpers/shared.js';
 const folder = temporaryFolder('reproduce');
 const at = (...parts: string[]) => join(folder, ...parts);
 
-/** A known data set cut down to its first classes: all of them would take minutes on a software adapter. */
+/** The first classes of a known data set; all classes would take minutes on a software adapter. */
 function fewClasses(name: string, file: string, classes: number): string {
   const from = join(sharedFolder, 'data', name);
   const to = at('few', basename(name));
@@ -36,7 +36,7 @@ function fewClasses(name: string, file: string, classes: number): string {
   return to;
 }
 
-/** A job on the test adapter that collects what it does; `stopAt` interrupts it when a label has got so far. */
+/** A job on the test adapter that records its notes; `stopAt` interrupts it when a label's progress gets that far. */
 async function makeJob(stopAt?: readonly [label: string, done: number]) {
   const labels: string[] = [];
   const notes: string[] = [];
@@ -88,7 +88,7 @@ beforeAll(async () => {
 });
 
 describe('an experiment', () => {
-  it('goes on where it was interrupted, and does nothing that is done', async () => {
+  it('continues where it was interrupted, and does not repeat finished runs', async () => {
     const wanted = { datasets: ['EuroSAT'], seeds: [1], ...(await options('base-to-novel', 'whole')) };
     const { job, notes } = await makeJob();
     const whole = await reproduce(job, wanted);
@@ -102,7 +102,7 @@ describe('an experiment', () => {
     expect(whole[0]!.student.images).toEqual({ base: 4, novel: 4 });
 
     const parted = { ...wanted, out: at('parted') };
-    // Four steps an epoch: in the middle of the second one.
+    // An epoch has four steps; this stops within the second epoch.
     const stopped = await makeJob(['stage 2', 5]);
     await expect(reproduce(stopped.job, parted)).rejects.toThrow('interrupted');
     const again = await makeJob();
@@ -123,7 +123,7 @@ describe('an experiment', () => {
     );
   });
 
-  it('keeps the epoch that the test set chooses, also across an interruption', async () => {
+  it('keeps the epoch that is best on the test set, also across an interruption', async () => {
     const select = { epochs: 3, select: 'reference' };
     const wanted = {
       datasets: ['EuroSAT'],
@@ -145,11 +145,11 @@ describe('an experiment', () => {
     expect(notes).toContain(
       `kept epoch ${first.epoch}, the best on base classes of the test set: ${most.toFixed(1)} %`,
     );
-    // Evaluated from the file that was written.
+    // Evaluated from the written file.
     expect(result!.student.base).toBe(most);
   });
 
-  it('across data sets tunes one teacher a seed, on all classes of the source', async () => {
+  it('across data sets tunes one teacher per seed, on all classes of the source', async () => {
     const wanted = {
       datasets: ['caltech101', 'eurosat'],
       seeds: [1],
@@ -163,7 +163,7 @@ describe('an experiment', () => {
     expect(existsSync(at('cross', 'Caltech101', 'seed-1', 'teacher'))).toBe(false);
     const config = readFileSync(at('cross', 'EuroSAT', 'seed-1', 'teacher', 'config.yaml'), 'utf8');
     expect(config).toMatch(/^classes: all$/m);
-    // The same images and classes under both names: the same student.
+    // Both names stand for the same images and classes, so the student is the same.
     expect(results[0]!.student).toEqual(results[1]!.student);
   });
 
@@ -184,7 +184,7 @@ describe('an experiment', () => {
 });
 
 describe('a class name that is too long', () => {
-  it('is named before stage 1 trains, also of a novel class', async () => {
+  it('is reported before stage 1 trains, even for a novel class', async () => {
     mkdirSync(at('long'), { recursive: true });
     const long = `a creature ${'very '.repeat(30)}long`;
     const emoji = [...fewEmoji({ classes: 3, train: 2, test: 1 })];
@@ -213,7 +213,7 @@ describeWithShared('data/eurosat-mini', 'real images', () => {
   it('of Caltech101 go through teacher, distill and eval', () => {
     const classes = 8;
     const data = fewClasses('caltech101-mini/caltech-101', 'split_zhou_Caltech101.json', classes);
-    // Its images are behind a link.
+    // Its image folder is a link.
     const preset = ['--preset', 'base-to-novel', '--data', data, '--allow-outside'];
     run('teacher', ...preset, '--clip', emojiTeacher, ...small, '--out', 'c-t');
     const flags = ['--epochs', '1', '--batch', '8', '--vision-depth', '1', '--select', 'val'];

@@ -8,7 +8,7 @@ import { temporaryFolder } from '../helpers/files.js';
 
 const folder = temporaryFolder('settings');
 
-/** What a command line gives. */
+/** The settings that a command line gives. */
 async function settings(stage: 'teacher' | 'student', ...args: string[]) {
   const command = addSettingsOptions(new Command('test').exitOverride(), stage);
   command.configureOutput({ writeErr: () => {}, outputError: () => {} });
@@ -30,7 +30,7 @@ describe('settings', () => {
     });
   });
 
-  it('take every field as a flag, before the file', async () => {
+  it('can all be flags, which override the file', async () => {
     const file = join(folder, 'a.yaml');
     writeFileSync(file, 'epochs: 3\nkdWeight: 200\ndata: images\nkind: student\n');
     const flags = [
@@ -47,7 +47,7 @@ describe('settings', () => {
     ];
     const found = await settings('student', ...flags);
     expect(found).toMatchObject({ epochs: 3, kdWeight: 100, data: 'images', warmupLearningRate: 0.1 });
-    // As in the file, then the rest.
+    // In the order of the file, then the rest.
     expect(Object.keys(found).slice(0, 3)).toEqual(['epochs', 'kdWeight', 'data']);
   });
 
@@ -65,7 +65,7 @@ describe('settings', () => {
     ).rejects.toThrow(message);
   });
 
-  it('say how many broken images are borne with, and whether links may lead out', async () => {
+  it('include the share of broken images and links out of the data folder', async () => {
     const found = (...args: string[]) => settings('teacher', '--clip', 'c', '--data', 'd', ...args);
     expect(await found()).toMatchObject({ maxBroken: 0.1, allowOutside: false });
     expect(await found('--max-broken', '0.3', '--allow-outside')).toMatchObject({

@@ -13,7 +13,7 @@ const folder = temporaryFolder('stop');
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 beforeAll(async () => void (await drawFewEmoji(join(folder, 'data'))));
 
-/** A process, and all that it says on both streams. */
+/** A process, and everything that it prints on both streams. */
 class Watched {
   text = '';
   readonly ended: Promise<number | NodeJS.Signals>;
@@ -35,7 +35,7 @@ class Watched {
   }
 }
 
-/** A loop as that of a run, without a device; BUSY keeps it from looking whether it was asked to stop. */
+/** A loop like that of a run, without a device. With BUSY it never checks whether it should stop. */
 const loop = (before = '') => `
   import { createStop, keepNohup } from '${new URL('../../dist/cli/terminal/stop.js', import.meta.url).href}';
   import { report } from '${new URL('../../dist/cli/terminal/report.js', import.meta.url).href}';
@@ -69,7 +69,7 @@ describe('a loop that listens', () => {
     expect(run.text).toMatch(/stopping after this step; a second \S+ ends at once\nkept: continue\n/);
   });
 
-  it('takes a signal that comes twice at once for one, and ends on a later one', async () => {
+  it('counts two signals in a row as one, and ends on a later one', async () => {
     const run = script(loop(), { BUSY: '1' });
     await run.says(/training/);
     run.child.kill('SIGINT');
@@ -81,15 +81,15 @@ describe('a loop that listens', () => {
     expect(await run.ended).toBe('SIGINT');
   });
 
-  it('ends at once before and after it listens, also where it is busy', async () => {
+  it('ends at once before and after it listens, even if it is busy', async () => {
     const run = script(loop("stop.begin(); stop.end(); console.log('busy'); for (;;);"));
     await run.says(/busy/);
     run.child.kill('SIGINT');
     expect(await run.ended).toBe('SIGINT');
   });
 
-  it.runIf(existsSync('/dev/null'))('goes on after a hang-up under nohup', async () => {
-    // What nohup puts in the place of a terminal.
+  it.runIf(existsSync('/dev/null'))('continues after a hang-up under nohup', async () => {
+    // What nohup gives as stdin instead of a terminal.
     const run = script(loop(), {}, openSync('/dev/null', 'w'));
     await run.says(/training/);
     run.child.kill('SIGHUP');
@@ -110,7 +110,7 @@ describe('promptkd teacher', () => {
   it.each([
     ['SIGINT', 130],
     ['SIGTERM', 143],
-  ] as const)('keeps what it has done on %s and says how to go on', async (signal, code) => {
+  ] as const)('keeps its work on %s and says how to continue', async (signal, code) => {
     const run = new Watched(
       spawn(process.execPath, [main, ...teacher(signal, '--epochs', '400')], { cwd: folder }),
     );
@@ -128,7 +128,7 @@ describe('promptkd teacher', () => {
   });
 });
 
-/** `script` of util-linux runs a command on a terminal of its own and gives its exit code. */
+/** `script` of util-linux runs a command on its own terminal and returns its exit code. */
 const terminal = spawnSync('script', ['-qec', 'exit 7', '/dev/null'], { stdio: 'ignore' }).status === 7;
 
 describe.runIf(terminal)('on a terminal', () => {

@@ -16,7 +16,7 @@ const tune = (...args: string[]) =>
   promptkdAsync(['tune', ...args], { env: { XDG_CACHE_HOME: join(folder, 'cache') } });
 
 describe('promptkd tune', () => {
-  it('times within its bound, keeps what it found, shows it, writes it to a file and forgets it', async () => {
+  it('times kernels within its limit, stores, shows, exports and deletes the choices', async () => {
     const file = join(folder, 'found.json');
     const timed = await tune(...SIZES, '--seconds', '20', '--out', file);
     expect(timed.status, timed.stderr).toBe(0);
@@ -44,7 +44,7 @@ describe('promptkd tune', () => {
     expect(stderr.split('hint:')[1]).toContain(hint);
   });
 
-  it('says when a file cannot be written', async () => {
+  it('reports a file that cannot be written', async () => {
     const file = join(folder, 'nowhere', 'found.json');
     const { status, stderr } = await tune('--show', '--out', file);
     expect(status, stderr).toBe(2);

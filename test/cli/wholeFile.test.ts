@@ -1,4 +1,4 @@
-/** Files are there whole or not at all: whatever fails at whichever call, what was there stays and nothing is left beside it. */
+/** Writes are atomic: whichever call fails, the old file stays and no temporary file is left. */
 import {
   existsSync,
   mkdirSync,
@@ -45,7 +45,7 @@ describe.each(['write', 'append'] as const)('%s', (how) => {
     const error = await act(path).catch((thrown) => thrown);
     expect(error).toBeInstanceOf(OutputError);
     expect(error.message).toMatch(`${path} cannot be written: ${fault}`);
-    // Only the flush of the folder comes behind the renaming.
+    // Only the flush of the folder comes after the rename.
     const expected = call !== 'syncFolder' ? 'old\n' : how === 'write' ? 'new\n' : 'old\nnew\n';
     expect(readFileSync(path, 'utf8')).toBe(expected);
     expect(readdirSync(folder)).toEqual(['file.txt']);
@@ -56,7 +56,7 @@ describe.each(['write', 'append'] as const)('%s', (how) => {
   });
 });
 
-it('goes on where the disk takes a part of the bytes, and fails where it takes none or loses some', async () => {
+it('continues after partial writes, and fails if the disk accepts no bytes or loses some', async () => {
   const path = join(root, 'short.bin');
   const counts = fail('write', 'short').counts;
   await platform.write(path, 'a long text');
@@ -66,7 +66,7 @@ it('goes on where the disk takes a part of the bytes, and fails where it takes n
   fail('write', 'nothing', 1);
   await expect(platform.write(path, 'other')).rejects.toThrow('the disk accepted 0 of 5 bytes');
   faults!.restore();
-  // Says that it has taken what it has not.
+  // A disk that claims to have written what it has not.
   faults = injectFaults(() => undefined);
   const { files } = await import('../../cli/platform/files.js');
   const { create } = files;
@@ -79,7 +79,7 @@ it('goes on where the disk takes a part of the bytes, and fails where it takes n
   expect(readdirSync(root).filter((name) => name.startsWith('short'))).toEqual(['short.bin']);
 });
 
-it('flushes file and folder, new parents too', async () => {
+it('flushes the file, its folder and new parents', async () => {
   const synced: string[] = [];
   faults = injectFaults((call, _, path) => {
     if (call === 'sync') synced.push('file');
@@ -99,7 +99,7 @@ it('flushes file and folder, new parents too', async () => {
   ]);
 });
 
-it('overwrites what earlier pieces have written', async () => {
+it('lets patches overwrite earlier pieces', async () => {
   const path = join(root, 'patched');
   await platform.write(path, pieces(bytes('....'), bytes('tail'), { at: 1, bytes: bytes('ab') }, bytes('!')));
   expect(readFileSync(path, 'utf8')).toBe('.ab.tail!');
@@ -109,7 +109,7 @@ it('overwrites what earlier pieces have written', async () => {
   expect(readFileSync(path, 'utf8')).toBe('.ab.tail!');
 });
 
-it('lets through what its source throws', async () => {
+it('passes on errors of its source', async () => {
   const source = async function* (error: Error): AsyncGenerator<Uint8Array> {
     yield bytes('x');
     throw error;
@@ -119,7 +119,7 @@ it('lets through what its source throws', async () => {
   expect(readdirSync(root).filter((name) => name.startsWith('source'))).toEqual([]);
 });
 
-it('writes where a link leads, and takes the place of nothing but files', async () => {
+it('follows links, and only replaces files', async () => {
   mkdirSync(join(root, 'elsewhere'));
   writeFileSync(join(root, 'elsewhere/file'), 'old');
   symlinkSync(join(root, 'elsewhere/file'), join(root, 'link'));
@@ -133,7 +133,7 @@ it('writes where a link leads, and takes the place of nothing but files', async 
   await expect(platform.write(root, 'x')).rejects.toThrow('cannot be written: it is a folder');
 });
 
-it('removes what killed processes left, and only that', async () => {
+it('removes the leftovers of killed processes, and nothing else', async () => {
   const folder = join(root, 'leftovers');
   const names = ['a.tmp', 'a.0123456789ab.tmp', 'x.bin.ffffffffffff.tmp', 'a.0123456789ab.tmpx', 'tmp'];
   mkdirSync(join(folder, 'deeper'), { recursive: true });

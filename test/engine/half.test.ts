@@ -215,7 +215,7 @@ for (const [way, capabilities] of ways)
       }
     });
 
-    it('gatherRows and its adjoint', async () => {
+    it('gatherRows and its backward pass', async () => {
       const indices = constant(Int32Array.of(3, 0, 3, 99), [4], 'indices');
       await checkForward([gatherRows(halves([5, 12]), indices)], { tolerance: 1e-7, capabilities });
       await checkForward([scatterRows(halves([4, 12]), indices, 6)], { tolerance: ROUNDED, capabilities });

@@ -1,6 +1,6 @@
 /** A GPU that is only described: with tensor cores for float16, as activations and memory depend on them. */
 import type { Capabilities } from '../../engine/capabilities.js';
-import { PORTABLE } from '../../models/promptkd/shared/shapes.js';
+import { PORTABLE } from '../../engine/capabilities.js';
 
 export const TENSOR_CORES: Capabilities = {
   ...PORTABLE,

@@ -9,10 +9,13 @@ import { recordingOrder } from '../../engine/graph/traverse.js';
 import { loadCheckpoint } from '../../models/checkpoints/load.js';
 import { type ClipModel, loadModel } from '../../models/clip/model.js';
 import type { Precision } from '../../models/clip/precision.js';
+import { classTensor } from '../../models/promptkd/shared/logits.js';
 import { initialProjection, projectionVariables } from '../../models/promptkd/shared/projection.js';
 import { promptVariables } from '../../models/promptkd/shared/prompts.js';
-import { TeacherStep } from '../../models/promptkd/stage1/step.js';
-import { StudentStep } from '../../models/promptkd/stage2/step.js';
+import { type StepGraph, TrainingStep } from '../../models/promptkd/shared/trainingStep.js';
+import { classInputs } from '../../models/promptkd/stage1/classInputs.js';
+import { teacherGraph } from '../../models/promptkd/stage1/step.js';
+import { studentGraph } from '../../models/promptkd/stage2/step.js';
 import { Random } from '../../models/random.js';
 import type { StepResult } from '../../models/runs/train.js';
 import { TestRandom } from './check.js';
@@ -78,19 +81,17 @@ export async function tinyStudent(
   const random = new TestRandom(4);
   const projection = projectionVariables(initialProjection(EMBED, EMBED, Random.of(1)), EMBED, EMBED);
   const prompts = [0, 1].map((i) => random.variable([2, 64], `vision.${i}`, 0.2));
-  const step = await StudentStep.create(
-    gpu,
+  const graph = studentGraph(
     model,
     { prompts, projection },
-    { vectors: unit(random, CLASSES, EMBED), count: CLASSES, embed: EMBED },
+    classTensor({ vectors: unit(random, CLASSES, EMBED), count: CLASSES, embed: EMBED }),
     { logitScale: 9 },
-    { ...DESCENT, accumulate, temperature: 1, weight: 20 },
+    { ...DESCENT, accumulate, temperature: 1, kdWeight: 20 },
   );
-  const { images, teacherInput } = step.graph;
-  return tinyStep(gpu, model, step, [step.graph.loss], (rate) => {
+  const { images, teacherInput } = graph;
+  return tinyStep(gpu, model, graph, () => {
     write(gpu, images, random.array(images.size, 2));
     write(gpu, teacherInput, unit(random, BATCH, EMBED));
-    return () => step.run(rate);
   });
 }
 
@@ -111,41 +112,33 @@ export async function tinyTeacher(
   );
   const weights = { textWeight: 25, imageWeight: 10 };
   const frozen = random.array(CLASSES * EMBED);
-  const step = await TeacherStep.create(gpu, model, prompts, sequences, frozen, {
-    ...DESCENT,
-    accumulate,
-    ...weights,
-  });
+  const classes = await classInputs(model, sequences, frozen);
+  const graph = teacherGraph(model, prompts, classes, { ...DESCENT, accumulate, ...weights });
   const labels = Int32Array.from({ length: BATCH }, (_, i) => i % CLASSES);
-  return tinyStep(gpu, model, step, Object.values(step.graph.losses), (rate) => {
-    write(gpu, step.graph.images, random.array(step.graph.images.size, 2));
-    return () => step.run(labels, rate);
+  return tinyStep(gpu, model, graph, () => {
+    write(gpu, graph.images, random.array(graph.images.size, 2));
+    write(gpu, graph.labels, labels);
   });
 }
 
-async function tinyStep(
-  gpu: Gpu,
-  model: ClipModel,
-  step: StudentStep | TeacherStep,
-  losses: readonly Tensor[],
-  prepare: (rate: number) => () => void,
-): Promise<TinyStep> {
-  const { graph } = step;
+async function tinyStep(gpu: Gpu, model: ClipModel, graph: StepGraph, feed: () => void): Promise<TinyStep> {
+  const step = await TrainingStep.compile(gpu, graph);
+  const losses = [graph.loss, ...Object.values(graph.parts)];
   const nodes = recordingOrder(losses, [...graph.updates, ...(graph.finish ?? [])]);
   const all = new Set(nodes.flatMap(({ inputs }) => inputs.filter(({ leaf }) => leaf !== undefined)));
   const leaves = [...all].filter(({ dtype }) => dtype !== 'i32');
-  prepare(0);
+  feed();
   const start: (readonly [Tensor, Float32Array])[] = [];
   for (const leaf of leaves) start.push([leaf, await readLeaf(gpu, leaf)]);
   return {
     run: async (rate = 0.01, poison) => {
-      const go = prepare(rate);
+      feed();
       if (poison) {
         const values = await readLeaf(gpu, poison.leaf);
         values[poison.index] = poison.value;
         write(gpu, poison.leaf, values);
       }
-      go();
+      step.run(rate);
       return step.readLosses();
     },
     leaves,

@@ -9,6 +9,7 @@ import { encodeSafetensors, type TensorToWrite } from '../../models/checkpoints/
 import { encodeImages } from '../../models/clip/vision.js';
 import { meanOverTemplates, normalizeRows } from '../../models/promptkd/classVectors/classVectors.js';
 import { argmax, baseCount } from '../../models/promptkd/shared/evaluate.js';
+import { studentLogits } from '../../models/promptkd/shared/logits.js';
 import {
   initialProjection,
   PROJECTION_PARAMETERS,
@@ -17,7 +18,7 @@ import {
 import { promptVariables } from '../../models/promptkd/shared/prompts.js';
 import { gaussianWeights } from '../../models/promptkd/stage1/promptAverage.js';
 import { teacherGraph } from '../../models/promptkd/stage1/step.js';
-import { studentGraph, studentLogits } from '../../models/promptkd/stage2/step.js';
+import { studentGraph } from '../../models/promptkd/stage2/step.js';
 import { Random } from '../../models/random.js';
 import { CONTEXT, randomClip, textFeatures, textInputs, VOCABULARY } from './randomClip.js';
 
@@ -147,7 +148,7 @@ export function writeTrainingCase(folder: string, shape: CaseShape): string {
     saveInts(`given.stage1.labels.${s}`, [batch], labels);
     const found = train(
       first.optimiser.updates,
-      [...Object.values(first.losses), ...first.gradients],
+      [first.loss, ...Object.values(first.parts), ...first.gradients],
       [
         [first.images, images(`given.stage1.images.${s}`, batch)],
         [first.labels, labels],
@@ -162,7 +163,10 @@ export function writeTrainingCase(folder: string, shape: CaseShape): string {
       first.parameters.forEach((p, i) => {
         for (let k = 0; k < p.size; k++) averaged[i]![k]! += weights[(s - 1) / 2]! * p.leaf!.data![k]!;
       });
-    const parts = Object.entries(first.losses).map(([name, tensor]) => [name, found.get(tensor)![0]!]);
+    const parts = Object.entries({ total: first.loss, ...first.parts }).map(([name, tensor]) => [
+      name,
+      found.get(tensor)![0]!,
+    ]);
     return { ...Object.fromEntries(parts), lr };
   });
   first.parameters.forEach((p, i) => {
@@ -189,7 +193,7 @@ export function writeTrainingCase(folder: string, shape: CaseShape): string {
     variables,
     classLeaf,
     { model: teacher, prompts: tuned.vision },
-    { ...options, temperature, weight: stage2.kd_weight },
+    { ...options, temperature, kdWeight: stage2.kd_weight },
   );
   const losses2 = Array.from({ length: stage2.steps }, (_, s) => {
     const lr = rateOf(stage2, s);

@@ -33,7 +33,7 @@ import { transpose } from '../../engine/ops/transpose.js';
 import { grad } from '../../engine/train/autograd.js';
 import { TestRandom, testGpu } from '../helpers/check.js';
 
-const RUNS = Number(process.env.PROMPTKD_FUZZ_RUNS ?? 6);
+const RUNS = Number(process.env.PROMPTKD_FUZZ_RUNS ?? 8);
 const SEED = Number(process.env.PROMPTKD_FUZZ_SEED ?? 42);
 
 /** 1, primes, and the edges of vectors and tiles with their neighbours. */

@@ -123,7 +123,7 @@ function build(work: PeerCase): Prepared {
     case 'floor':
       return { inputs: [np.array(inputsOf.floor(), { shape: [1, 16] })], f: (x) => np.add(x, 1) };
     case 'encoder':
-      throw new Error('not written for jax-js');
+      throw new Error('not implemented for jax-js');
   }
 }
 
@@ -136,7 +136,7 @@ function runOnce(): Value[] {
   return Array.isArray(made) ? made : [made];
 }
 
-/** Execution is lazy, and what is disposed before it began never runs: so every run's results are held until all are done. */
+/** Execution is lazy, and work whose results are disposed before it starts never runs. So all results are kept to the end. */
 async function runAll(count: number): Promise<void> {
   for (const result of results) result.dispose();
   const all: Value[][] = [];
@@ -146,7 +146,7 @@ async function runAll(count: number): Promise<void> {
   for (const result of all.flat()) result.dispose();
 }
 
-/** dW of weights that are stored `[inputs, outputs]` lies transposed. */
+/** Weights are stored `[inputs, outputs]`, so dW is transposed. */
 const placeIn = (at: number) =>
   work!.kind === 'training' ? (at % work!.width) * work!.width + Math.floor(at / work!.width) : at;
 

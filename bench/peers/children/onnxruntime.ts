@@ -1,4 +1,4 @@
-/** What onnxruntime's two packages have in common: a session for a case, timed runs that fetch the probe alone. */
+/** What onnxruntime's two packages share: a session per case, and timed runs that fetch only the probe. */
 
 import { headMajorIndex, type PeerCase } from '../cases.js';
 import { type CaseModel, caseModel, onnxVariants, PROBE } from '../onnxModels.js';
@@ -7,6 +7,7 @@ import { type Description, serve } from '../protocol.js';
 interface OrtTensor {
   readonly data: Float32Array;
 }
+/** The part of a session that is used. */
 export interface OrtSession {
   run(
     feeds: Readonly<Record<string, OrtTensor>>,
@@ -14,7 +15,7 @@ export interface OrtSession {
   ): Promise<Readonly<Record<string, OrtTensor>>>;
   release(): Promise<void>;
 }
-/** The part of onnxruntime's interface that is used; both packages have it. */
+/** The part of onnxruntime's interface that is used. */
 export interface Ort {
   readonly InferenceSession: {
     create(model: Uint8Array, options: Readonly<Record<string, unknown>>): Promise<OrtSession>;
@@ -26,9 +27,9 @@ interface Runtime {
   readonly ort: Ort;
   readonly describe: () => Promise<Description>;
   readonly options: Readonly<Record<string, unknown>>;
-  /** Waits for a promise as every process here does. */
+  /** Waits for a GPU promise. */
   readonly wait: <T>(promise: Promise<T>) => Promise<T>;
-  /** Releasing a session makes the next one unusable. */
+  /** Never release a session, because that makes the next one unusable. */
   readonly keepSessions?: boolean;
 }
 
@@ -37,6 +38,7 @@ interface Prepared {
   readonly feeds: Readonly<Record<string, OrtTensor>>;
 }
 
+/** Answers the questions of the bench with onnxruntime. */
 export async function serveOrt({
   ort,
   describe,

@@ -1,4 +1,4 @@
-/** onnxruntime-node, with its own WebGPU (`webgpu`) or on the processor (`cpu`). Its runs block until they are done. */
+/** onnxruntime-node, with its own WebGPU (`webgpu`) or on the CPU (`cpu`). Its runs block until they are done. */
 import { importPeer, peerVersion } from '../install.js';
 import { type Ort, serveOrt } from './onnxruntime.js';
 
@@ -9,7 +9,7 @@ await serveOrt({
   wait: (promise) => promise,
   options: {
     executionProviders: [{ name: provider }],
-    // An operation that WebGPU lacks must be an error here: on the processor it would be timed as if it were WebGPU's.
+    // An operation that WebGPU lacks must be an error, or its time on the CPU would count as WebGPU's.
     ...(provider === 'webgpu' && { extra: { session: { disable_cpu_ep_fallback: '1' } } }),
   },
   describe: async () => ({

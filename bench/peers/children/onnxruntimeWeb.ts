@@ -10,7 +10,7 @@ interface OrtWeb extends Ort {
 
 await provideGpu(process.argv[2]);
 copySharedWrites();
-// The package's entry for Node has no WebGPU, so the file for browsers is named.
+// The package's entry for Node has no WebGPU, so import the file for browsers.
 const ort = await importPeer<OrtWeb>('onnxruntime-web', 'dist/ort.webgpu.mjs');
 ort.env.wasm.numThreads = 1;
 await serveOrt({

@@ -1,4 +1,4 @@
-/** This project, as one of the processes that are compared. */
+/** This project, as one of the compared processes. */
 
 import { attachKernels } from '../../../cli/device/kernelStore.js';
 import type { Level } from '../../../engine/capabilities.js';
@@ -15,8 +15,8 @@ import { linear } from '../../../engine/ops/linear.js';
 import { matmul } from '../../../engine/ops/matmul.js';
 import { softmax } from '../../../engine/ops/softmax.js';
 import { grad } from '../../../engine/train/autograd.js';
+import { KNOWN_MODELS } from '../../../models/clip/knownModels.js';
 import { encodeImages } from '../../../models/clip/vision.js';
-import { KNOWN_MODELS } from '../../../models/promptkd/shared/shapes.js';
 import { packageVersion } from '../../environment.js';
 import { randomModel } from '../../workloads/randomModel.js';
 import { EPSILON, inputsOf, type PeerCase, transpose } from '../cases.js';

@@ -21,7 +21,7 @@ interface Tensor {
 }
 interface Backend {
   readonly device?: GPUDevice;
-  /** What is recorded and not submitted yet; null after a submission of its own. */
+  /** Commands that are not submitted yet; null after tfjs has submitted them itself. */
   readonly commandEncoder: GPUCommandEncoder | null;
   endComputePassEncoder(): void;
   submitQueue(): void;
@@ -131,7 +131,7 @@ function build(work: PeerCase): Prepared {
       return one([x], () => tf.add(x, 1));
     }
     case 'encoder':
-      throw new Error('not written for tfjs');
+      throw new Error('not implemented for tfjs');
   }
 }
 
@@ -144,7 +144,7 @@ function runOnce(): void {
   results = tf.tidy(() => prepared!.run().map((tensor) => tf.keep(tensor)));
 }
 
-/** Waits for everything queued. Without ending the pass first, the submission would be invalid and nothing would run. */
+/** Waits for everything queued. The pass must be ended first, or the submission would be invalid and nothing would run. */
 async function settle(): Promise<void> {
   if (backend.commandEncoder) {
     backend.endComputePassEncoder();
@@ -153,7 +153,7 @@ async function settle(): Promise<void> {
   await withNaps(backend.device!.queue.onSubmittedWorkDone());
 }
 
-/** Row-major `[rows, columns]` results of others lie transposed here: dW of weights that are stored `[inputs, outputs]`. */
+/** The index of a result here. Weights are stored `[inputs, outputs]`, so dW is transposed; attention is head-major. */
 function placeIn(at: number): number {
   if (work!.kind === 'attention') return headMajorIndex(at, work!.batch, work!.heads, work!.tokens);
   if (work!.kind !== 'training') return at;

@@ -1,11 +1,11 @@
-/** Class vectors: the tuned teacher's text features, computed once and kept in a file of their own (spec 2). */
-import { UserError } from '../../../engine/errors.js';
+/** Class vectors: the tuned teacher's text features, computed once and kept in a file of their own (docs/method.md 2). */
+import { UserError } from '../../../engine/index.js';
 import { parseLimitedJson } from '../../checkpoints/json.js';
 import { openByContent } from '../../checkpoints/load.js';
 import { encodeSafetensors } from '../../checkpoints/safetensors.js';
 import { readable } from '../../fileErrors.js';
 import type { Platform } from '../../platform.js';
-import type { ClassMatrix } from '../stage2/step.js';
+import type { ClassEmbeddings } from '../shared/logits.js';
 
 /** Rows of `values` `[n, width]` divided by their L2 norm, in float64 inside. */
 export function normalizeRows(values: Float32Array, width: number): Float32Array {
@@ -29,7 +29,7 @@ export function meanOverTemplates(features: Float32Array, templates: number, wid
 }
 
 /** Class vectors with what made them. */
-export interface ClassVectors extends ClassMatrix {
+export interface ClassVectors extends ClassEmbeddings {
   /** In row order. */
   readonly classNames: readonly string[];
   /** With `{}` where the class name goes. */
@@ -90,6 +90,33 @@ export async function readClassVectors(platform: Platform, path: string): Promis
     ...(metadata.teacher_sha256 && { teacherHash: metadata.teacher_sha256 }),
     logitScale,
   };
+}
+
+/**
+ * The rows of the wanted classes, in their order.
+ *
+ * @throws UserError naming a class that `file` has no vector for
+ */
+export function pickClasses(
+  vectors: ClassVectors,
+  wanted: readonly string[] | undefined,
+  file: string,
+): ClassVectors {
+  if (!wanted) return vectors;
+  const rows = wanted.map((name) => {
+    const row = vectors.classNames.indexOf(name);
+    if (row < 0)
+      throw new UserError(
+        `${file} has no vector for the class "${name}"`,
+        'make class vectors for these classes with: promptkd class-vectors',
+      );
+    return vectors.vectors.subarray(row * vectors.embed, (row + 1) * vectors.embed);
+  });
+  const picked = new Float32Array(rows.length * vectors.embed);
+  rows.forEach((row, i) => {
+    picked.set(row, i * vectors.embed);
+  });
+  return { ...vectors, vectors: picked, count: wanted.length, classNames: wanted };
 }
 
 /** A list of names as JSON; undefined for anything else. */

@@ -1,13 +1,14 @@
 /** Whose text features a student's images are compared with in stage 2. */
-import { UserError } from '../../../engine/errors.js';
+import { UserError } from '../../../engine/index.js';
 import type { ClipCheckpoint } from '../../checkpoints/load.js';
 import { loadModel } from '../../clip/model.js';
 import { PLAIN_TEMPLATE } from '../../clip/templates.js';
 import type { Dataset } from '../../datasets/dataset.js';
 import type { Job } from '../../job.js';
-import { makeClassVectors, type Teacher } from '../files/loadTeacher.js';
 import type { StudentSettings } from '../shared/settings.js';
+import type { Teacher } from '../shared/teacher.js';
 import { type ClassVectors, readClassVectors } from './classVectors.js';
+import { makeClassVectors } from './makeClassVectors.js';
 
 /** The teacher's class vectors: the stored ones that the settings name, or new ones for the classes of the data set. */
 export async function teacherClasses(

@@ -1,5 +1,5 @@
 /** A student ready to use, of a run folder, an exported file or a checkpoint of the authors' code. */
-import { UserError } from '../../../engine/errors.js';
+import { UserError } from '../../../engine/index.js';
 import { type ClipCheckpoint, loadCheckpoint } from '../../checkpoints/load.js';
 import { noteNames } from '../../checkpoints/official.js';
 import { type ClipModel, loadModel } from '../../clip/model.js';
@@ -7,12 +7,13 @@ import type { Job } from '../../job.js';
 import type { Platform } from '../../platform.js';
 import { readRunConfig } from '../../runs/runFolder.js';
 import { type ClassVectors, readClassVectors } from '../classVectors/classVectors.js';
+import type { StudentVariables } from '../shared/logits.js';
 import { projectionShapes, projectionVariables } from '../shared/projection.js';
 import { promptVariables, requireFitting } from '../shared/prompts.js';
-import type { StudentVariables } from '../stage2/step.js';
 import { isFile, openModelFile } from './modelFile.js';
 import { CLASS_VECTORS_FILE, readStudent, readStudentFile, type StoredStudent } from './studentFile.js';
 
+/** A student on the device, with the classes that it knows. */
 export interface Student {
   readonly model: ClipModel;
   readonly variables: StudentVariables;

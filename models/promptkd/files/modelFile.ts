@@ -1,5 +1,5 @@
 /** Teachers and students that come as one file: our own exports, and what the authors' code saves. */
-import { UserError } from '../../../engine/errors.js';
+import { UserError } from '../../../engine/index.js';
 import { type ClipCheckpoint, loadCheckpoint, openByContent } from '../../checkpoints/load.js';
 import type { Platform } from '../../platform.js';
 import { MERGED_KIND, STUDENT_KIND } from './studentFile.js';

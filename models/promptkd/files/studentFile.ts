@@ -1,16 +1,18 @@
 /** The file of a distilled student: vision prompts, the projection head, and weights where they were tuned too. */
-import { UserError } from '../../../engine/errors.js';
+import { UserError } from '../../../engine/index.js';
 import { encodeSafetensors, openSafetensors, type TensorToWrite } from '../../checkpoints/safetensors.js';
 import type { Checkpoint, StoredTensor } from '../../checkpoints/tensors.js';
 import type { Platform } from '../../platform.js';
 import { layersOf, type ProjectionValues, projectionShapes } from '../shared/projection.js';
 import { readPrompts } from '../shared/prompts.js';
 
-/** Names of the files in a run folder. */
+/** The student's file in a run folder. */
 export const STUDENT_FILE = 'student.safetensors';
+/** The class vectors that belong to it. */
 export const CLASS_VECTORS_FILE = 'class-vectors.safetensors';
-/** `kind` in the metadata of a run's student, and of a self-contained one with its image encoder. */
+/** `kind` in the metadata of a run's student. */
 export const STUDENT_KIND = 'promptkd student';
+/** `kind` of a self-contained student with its image encoder. */
 export const MERGED_KIND = 'promptkd merged student';
 const PROJECTION = 'projection.';
 
@@ -27,16 +29,19 @@ interface StudentParts {
   readonly clipHash: string;
 }
 
+/** A student as training leaves it. */
 export interface StudentToStore extends StudentParts {
   /** Weights of the image encoder that training has changed. */
   readonly weights?: readonly Omit<TensorToWrite, 'dtype'>[];
 }
 
+/** A student as a file has it. */
 export interface StoredStudent extends StudentParts {
   /** The same by name, not yet read. */
   readonly weights: ReadonlyMap<string, StoredTensor>;
 }
 
+/** The student as a safetensors file: prompts, projection and tuned weights, float32. */
 export function encodeStudent(student: StudentToStore): Uint8Array {
   const { prompts, projection, weights = [], width, inputs, outputs } = student;
   const shapes = projectionShapes(inputs, outputs, layersOf(projection));

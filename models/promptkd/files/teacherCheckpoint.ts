@@ -2,20 +2,22 @@
  * Teachers as the authors' PromptSRC and IVLP save them: both whole towers, whose weights differ a little from OpenAI's
  * (their averaging over epochs rounds in float16), the prompts, and neither token embeddings nor a tokenizer.
  */
-import { UserError } from '../../../engine/errors.js';
+import { UserError } from '../../../engine/index.js';
 import { type ClipCheckpoint, loadCheckpoint } from '../../checkpoints/load.js';
 import { noteNames } from '../../checkpoints/official.js';
 import { loadModel } from '../../clip/model.js';
 import type { Job } from '../../job.js';
+import { contextWords } from '../shared/contextWords.js';
 import { openTokenizer } from '../shared/openTokenizer.js';
 import { promptVariables } from '../shared/prompts.js';
-import { contextWords } from '../stage1/run.js';
-import type { Teacher, Towers } from './loadTeacher.js';
+import { shapeOfTeacher, type Teacher, type Towers } from '../shared/teacher.js';
 
 /** The words that the published teachers start from; their checkpoints do not say. */
 const CONTEXT_INIT = 'a photo of a';
 
 /**
+ * Uploads such a teacher.
+ *
  * @param clip the CLIP that the teacher was tuned from: a folder with its checkpoint and tokenizer
  * @throws UserError when `clip` is missing or of another architecture
  */
@@ -34,15 +36,15 @@ export async function loadTeacherCheckpoint(
   const donor = await loadCheckpoint(platform, clip);
   requireSameClip(checkpoint, donor);
   for (const each of [checkpoint, donor]) noteNames(job, each);
-  const { prompts, config, metadata } = checkpoint;
+  const { prompts = { text: [], vision: [] }, config, metadata } = checkpoint;
   const tokenizer = await openTokenizer(platform, { clip });
-  const length = prompts!.text[0]?.shape[0] ?? 0;
-  const template = metadata.template ?? contextWords(tokenizer, CONTEXT_INIT, length).template;
+  const shape = shapeOfTeacher(config, prompts);
+  const template = metadata.template ?? contextWords(tokenizer, CONTEXT_INIT, shape.text.length).template;
   const values = async (tower: 'text' | 'vision') =>
-    Promise.all(prompts![tower].map((tensor) => tensor.read()));
+    Promise.all(prompts[tower].map((tensor) => tensor.read()));
   const tokenTable = donor.tensors.get('token_embedding.weight')!;
   const hashing = [donor.sha256(), checkpoint.sha256()] as const;
-  towers.onConfig?.(config);
+  towers.onShape?.(shape);
   const model = await loadModel(job.gpu, checkpoint, { precision: job.precision, ...towers });
   return {
     model: { ...model, tokenTable },

@@ -1,5 +1,5 @@
 /** The file of a tuned teacher: its prompts and what they belong to. */
-import { UserError } from '../../../engine/errors.js';
+import { UserError } from '../../../engine/index.js';
 import { encodeSafetensors, openSafetensors } from '../../checkpoints/safetensors.js';
 import type { Checkpoint } from '../../checkpoints/tensors.js';
 import type { ClipConfig } from '../../clip/config.js';
@@ -12,6 +12,7 @@ export const TEACHER_FILE = 'teacher.safetensors';
 /** `kind` in its metadata. */
 export const TEACHER_KIND = 'promptkd teacher';
 
+/** What the prompts belong to. */
 export interface TeacherOrigin {
   /** Class prompt with `{}` where the name goes. */
   readonly template: string;
@@ -22,12 +23,14 @@ export interface TeacherOrigin {
   readonly clipHash: string;
 }
 
+/** A teacher as a file has it. */
 export interface StoredTeacher extends TeacherOrigin {
   readonly prompts: PromptValues;
   /** SHA-256 of this file. */
   readonly hash: string;
 }
 
+/** The prompts as a safetensors file, `[length, width]` a tensor, float32. */
 export function encodeTeacher(values: PromptValues, config: ClipConfig, origin: TeacherOrigin): Uint8Array {
   const entries = (['text', 'vision'] as const).flatMap((tower) =>
     values[tower].map((data, i) => {

@@ -1,5 +1,5 @@
 /**
- * The names under which the authors' code saves teachers and students (spec 1.2, 3.10): the way back of
+ * The names under which the authors' code saves teachers and students (docs/method.md 1.2, 3.10): the way back of
  * `checkpoints/keys.ts`.
  */
 

@@ -1,11 +1,23 @@
 /** Settings whose defaults depend on the method and on the model, and settings that contradict each other. */
-import { UserError } from '../../../engine/errors.js';
-import type { CosineSchedule } from '../../../engine/train/optim.js';
+import * as v from 'valibot';
+import type { CosineSchedule } from '../../../engine/index.js';
+import { UserError } from '../../../engine/index.js';
 import type { ClipConfig } from '../../clip/config.js';
-import type { DistillationLoss, StudentSettings, TeacherSettings } from './settings.js';
+import { lossNames, lossOf } from './losses.js';
+import { PROJECTION_LAYERS } from './projection.js';
+import { checkPromptShape } from './prompts.js';
+import {
+  parseSettings,
+  type StudentSettings,
+  StudentSettingsSchema,
+  type TeacherMethod,
+  type TeacherSettings,
+  TeacherSettingsSchema,
+  type WithoutFiles,
+} from './settings.js';
 
 /** The paper's prompt depth; models with fewer blocks take all of theirs. */
-export const DEFAULT_DEPTH = 9;
+const DEFAULT_DEPTH = 9;
 
 interface MethodDefaults {
   readonly textDepth: number;
@@ -28,8 +40,8 @@ const PROMPTSRC: MethodDefaults = {
   epochs: 20,
 };
 
-/** What the authors of the methods train with (spec 1.1); `clip` trains nothing. */
-export const METHOD_DEFAULTS: Readonly<Record<'promptsrc' | 'ivlp' | 'coop', MethodDefaults>> = {
+/** What the authors of the methods train with (docs/method.md 1.1); `clip` trains nothing. */
+export const METHOD_DEFAULTS: Readonly<Record<Exclude<TeacherMethod, 'clip'>, MethodDefaults>> = {
   promptsrc: PROMPTSRC,
   ivlp: PROMPTSRC,
   coop: {
@@ -46,7 +58,8 @@ export const METHOD_DEFAULTS: Readonly<Record<'promptsrc' | 'ivlp' | 'coop', Met
 /** The batch size of stage 2 that the paper's learning rate is for. */
 export const PAPER_BATCH = 8;
 
-interface RateSettings {
+/** What of the settings decides the learning rate. */
+export interface RateSettings {
   readonly learningRate: number;
   readonly epochs: number;
   readonly warmupEpochs: number;
@@ -58,7 +71,7 @@ interface RateSettings {
 
 /**
  * The optimiser's settings as a schedule. With `scaleLr` the rate grows with the images of an update, as PromptKD's authors
- * advise: 0.005 for 8, 0.08 for 128, 0.16 for 256 (spec 3.4). The warm-up rate stays.
+ * advise: 0.005 for 8, 0.08 for 128, 0.16 for 256 (docs/method.md 3.4). The warm-up rate stays.
  *
  * @param base images of an update that `learningRate` is meant for
  */
@@ -77,26 +90,33 @@ export function methodDefault(field: string): string | undefined {
   return `${promptsrc[field as keyof MethodDefaults]}; coop: ${coop[field as keyof MethodDefaults] || 'none'}`;
 }
 
-/** Settings of stage 1 with every default filled in. */
-export type ResolvedTeacher = TeacherSettings &
-  MethodDefaults & { readonly method: keyof typeof METHOD_DEFAULTS; readonly averageMean: number };
+/** A method that trains something. */
+export type TuningMethod = keyof typeof METHOD_DEFAULTS;
 
-/** @throws UserError when the settings contradict each other */
-export function resolveTeacher(
-  given: TeacherSettings & { method: keyof typeof METHOD_DEFAULTS },
-  { text, vision }: ClipConfig,
-): ResolvedTeacher {
-  const defaults = METHOD_DEFAULTS[given.method];
-  const words = given.contextInit?.split(' ').filter(Boolean).length;
+/** Settings of stage 1 with every default filled in. */
+export type ResolvedTeacher<S = WithoutFiles<TeacherSettings>> = S &
+  MethodDefaults & { readonly method: TuningMethod; readonly averageMean: number };
+
+/**
+ * Stage 1's settings for this CLIP.
+ *
+ * @throws UserError when the settings contradict each other or do not fit the CLIP
+ */
+export function resolveTeacher<S extends WithoutFiles<TeacherSettings>>(
+  requested: S & { readonly method: TuningMethod },
+  config: ClipConfig,
+): ResolvedTeacher<S> {
+  const defaults = METHOD_DEFAULTS[requested.method];
+  const words = requested.contextInit?.split(' ').filter(Boolean).length;
   const settings = {
-    ...given,
-    textDepth: given.textDepth ?? Math.min(defaults.textDepth, text.layers),
-    visionDepth: given.visionDepth ?? Math.min(defaults.visionDepth, vision.layers),
-    textLength: given.textLength ?? ((given.method === 'coop' && words) || defaults.textLength),
-    contextInit: given.contextInit ?? defaults.contextInit,
-    learningRate: given.learningRate ?? defaults.learningRate,
-    batch: given.batch ?? defaults.batch,
-    epochs: given.epochs ?? defaults.epochs,
+    ...requested,
+    textDepth: requested.textDepth ?? Math.min(defaults.textDepth, config.text.layers),
+    visionDepth: requested.visionDepth ?? Math.min(defaults.visionDepth, config.vision.layers),
+    textLength: requested.textLength ?? ((requested.method === 'coop' && words) || defaults.textLength),
+    contextInit: requested.contextInit ?? defaults.contextInit,
+    learningRate: requested.learningRate ?? defaults.learningRate,
+    batch: requested.batch ?? defaults.batch,
+    epochs: requested.epochs ?? defaults.epochs,
   };
   if (settings.method === 'coop' && (settings.textDepth !== 1 || settings.visionDepth !== 0))
     throw new UserError(
@@ -108,36 +128,34 @@ export function resolveTeacher(
       `the method ${settings.method} makes its own template`,
       'leave the template out, or set contextInit',
     );
-  return { ...settings, averageMean: given.averageMean ?? Math.round(0.75 * settings.epochs) };
+  checkPromptShape(settings, config);
+  return { ...settings, averageMean: requested.averageMean ?? Math.round(0.75 * settings.epochs) };
 }
 
-/**
- * Default weight of the distillation loss. Those of the features start with gradients of the size that KL has at its
- * weight and 1000 classes (docs/ablations.md).
- */
-const KD_WEIGHTS: Readonly<Record<DistillationLoss, number>> = {
-  kl: 1000,
-  'symmetric-kl': 1000,
-  l1: 1000,
-  mse: 10_000,
-};
-
 /** Settings of stage 2 with every default filled in. */
-export type ResolvedStudent = StudentSettings & {
+export type ResolvedStudent<S = WithoutFiles<StudentSettings>> = S & {
   readonly visionDepth: number;
   readonly projectionLayers: number;
   readonly kdWeight: number;
 };
 
-/** @throws UserError when the settings contradict each other */
-export function resolveStudent(given: StudentSettings, { vision }: ClipConfig): ResolvedStudent {
-  const { train, textFeatures, kdLoss, batch } = given;
+/**
+ * Stage 2's settings for this student.
+ *
+ * @throws UserError when the settings contradict each other or do not fit the CLIP
+ */
+export function resolveStudent<S extends WithoutFiles<StudentSettings>>(
+  requested: S,
+  config: ClipConfig,
+): ResolvedStudent<S> {
+  const { train, textFeatures, kdLoss, batch } = requested;
   const prompted = train === 'prompts';
+  const { compares, weight } = lossOf(kdLoss);
   const settings = {
-    ...given,
-    visionDepth: given.visionDepth ?? (prompted ? Math.min(DEFAULT_DEPTH, vision.layers) : 0),
-    projectionLayers: given.projectionLayers ?? (textFeatures === 'teacher' ? 2 : 0),
-    kdWeight: given.kdWeight ?? KD_WEIGHTS[kdLoss],
+    ...requested,
+    visionDepth: requested.visionDepth ?? (prompted ? Math.min(DEFAULT_DEPTH, config.vision.layers) : 0),
+    projectionLayers: requested.projectionLayers ?? (textFeatures === 'teacher' ? PROJECTION_LAYERS : 0),
+    kdWeight: requested.kdWeight ?? weight,
   };
   const { visionDepth, projectionLayers } = settings;
   if (batch < 2 && projectionLayers > 1)
@@ -155,17 +173,38 @@ export function resolveStudent(given: StudentSettings, { vision }: ClipConfig): 
       'there is nothing to train: no prompts and no projection',
       'set visionDepth or projectionLayers, or set train to all',
     );
-  if (textFeatures === 'student' && (kdLoss === 'l1' || kdLoss === 'mse'))
+  if (textFeatures === 'student' && compares === 'features')
     throw new UserError(
       `kdLoss ${kdLoss} compares features with the teacher's, whose space the student's own text features do not share`,
-      'set kdLoss to kl, or textFeatures to teacher',
+      `set kdLoss to ${lossNames('logits').join(' or ')}, or textFeatures to teacher`,
     );
+  checkPromptShape({ ...settings, textDepth: 0, textLength: 0 }, config);
   return settings;
 }
 
+/** Stage 1's settings with every default, for plans of a CLIP whose files are not named. */
+export const defaultTeacher = (
+  config: ClipConfig,
+  requested: Partial<WithoutFiles<TeacherSettings>> & { readonly method?: TuningMethod } = {},
+): ResolvedTeacher => {
+  const schema = v.partial(TeacherSettingsSchema, ['clip', 'data']);
+  const { method = 'promptsrc', ...settings } = parseSettings(schema, requested, 'the settings');
+  return resolveTeacher({ ...settings, method: method as TuningMethod }, config);
+};
+
+/** The same of stage 2. */
+export const defaultStudent = (
+  config: ClipConfig,
+  requested: Partial<WithoutFiles<StudentSettings>> = {},
+): ResolvedStudent =>
+  resolveStudent(
+    parseSettings(v.partial(StudentSettingsSchema, ['clip', 'data', 'teacher']), requested, 'the settings'),
+    config,
+  );
+
 /** @throws UserError when a student without a projection cannot be compared with the class vectors */
 export function checkEmbeddings(
-  { projectionLayers }: ResolvedStudent,
+  { projectionLayers }: Pick<ResolvedStudent, 'projectionLayers'>,
   student: number,
   classes: number,
 ): void {

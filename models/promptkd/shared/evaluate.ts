@@ -1,4 +1,4 @@
-/** Accuracy on base, novel and all classes (spec 3.9). */
+/** Accuracy on base, novel and all classes (docs/method.md 3.9). */
 
 /** Index of the largest of `row[from..to)`, relative to `from`; the lowest where several are equal. */
 export function argmax(row: ArrayLike<number>, from = 0, to = row.length): number {

@@ -1,8 +1,7 @@
 /** What to do about a step that does not fit into the device's memory. */
 
-import type { Capabilities } from '../../../engine/capabilities.js';
-import { OutOfMemoryError } from '../../../engine/errors.js';
-import { type PlanRequest, Schedule } from '../../../engine/gpu/schedule.js';
+import type { Capabilities } from '../../../engine/index.js';
+import { OutOfMemoryError, type PlanRequest, Schedule } from '../../../engine/index.js';
 
 /**
  * An error of a step's compilation; one of memory with the largest batch that fits in what the device took, found without it.

@@ -1,19 +1,34 @@
 /** Image features of a frozen encoder for a few fixed crops of each image, computed once and kept. */
-
-import type { Tensor } from '../../../engine/graph/tensor.js';
-import { l2Normalize } from '../../../engine/ops/l2Normalize.js';
+import type { Tensor } from '../../../engine/index.js';
 import type { ClipModel } from '../../clip/model.js';
-import { encodeImages } from '../../clip/vision.js';
 import type { ImageItem } from '../../datasets/dataset.js';
 import { ImageRunner } from '../../datasets/imageRunner.js';
 import { Loader } from '../../datasets/loader.js';
 import type { Skipped } from '../../datasets/skipped.js';
 import type { Job } from '../../job.js';
+import { unitFeatures } from './logits.js';
 
-/** Unit features by view and image. */
-export class ViewFeatures {
+/** Images of one run of the encoder. */
+const BATCH = 16;
+
+/** Which crops, as the training loader draws them. */
+export interface FixedCropOptions {
+  readonly seed: number;
+  readonly cropSeed?: number;
+  /** Crops of each image. */
+  readonly views: number;
+  readonly cropScale: number;
+  /** Of the progress bar. */
+  readonly label: string;
+  /** The training loader's, which finds the same images broken and puts the same ones in their place. */
+  readonly skipped?: Skipped;
+}
+
+/** Unit features by crop and image. */
+export class FixedCrops {
   private constructor(
-    private readonly rows: readonly Float32Array[],
+    /** Features of all images, by crop. */
+    private readonly crops: readonly Float32Array[],
     private readonly width: number,
   ) {}
 
@@ -23,21 +38,11 @@ export class ViewFeatures {
     model: ClipModel,
     prompts: readonly Tensor[],
     items: readonly ImageItem[],
-    options: {
-      readonly seed: number;
-      readonly cropSeed?: number;
-      readonly views: number;
-      readonly cropScale: number;
-      readonly batch: number;
-      readonly label: string;
-      /** The training loader's, which finds the same images broken and puts the same ones in their place. */
-      readonly skipped?: Skipped;
-    },
-  ): Promise<ViewFeatures> {
-    const { seed, cropSeed, views, cropScale, label, skipped } = options;
-    const batch = Math.min(options.batch, items.length);
+    { seed, cropSeed, views, cropScale, label, skipped }: FixedCropOptions,
+  ): Promise<FixedCrops> {
+    const batch = Math.min(BATCH, items.length);
     const runner = await ImageRunner.create(job.gpu, model.config.vision.resolution, batch, (images) =>
-      l2Normalize(encodeImages(model.weights, model.config, images, prompts)),
+      unitFeatures(model, prompts, images),
     );
     const loader = new Loader(job.platform, items, {
       batch,
@@ -51,26 +56,23 @@ export class ViewFeatures {
       skipped,
     });
     const bar = job.begin(label, items.length * views);
-    const rows: Float32Array[] = [];
+    const crops = Array.from({ length: views }, () => new Float32Array(items.length * runner.width));
     try {
       let done = 0;
-      for (let view = 0; view < views; view++) {
-        rows.push(new Float32Array(items.length * runner.width));
-        done = await runner.fill(loader, view, rows[view]!, done, bar);
-      }
+      for (const [view, rows] of crops.entries()) done = await runner.fill(loader, view, rows, done, bar);
     } finally {
       bar.end();
       runner.destroy();
     }
-    return new ViewFeatures(rows, runner.width);
+    return new FixedCrops(crops, runner.width);
   }
 
   /** Features of a batch of epoch `epoch`, `[indices, embed]`. */
   batch(epoch: number, indices: readonly number[]): Float32Array {
-    const view = this.rows[epoch % this.rows.length]!;
+    const rows = this.crops[epoch % this.crops.length]!;
     const batch = new Float32Array(indices.length * this.width);
     indices.forEach((index, i) => {
-      batch.set(view.subarray(index * this.width, (index + 1) * this.width), i * this.width);
+      batch.set(rows.subarray(index * this.width, (index + 1) * this.width), i * this.width);
     });
     return batch;
   }

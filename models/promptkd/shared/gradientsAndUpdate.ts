@@ -1,32 +1,44 @@
-/** The gradients of a stage's loss and the step of its optimiser. */
+/** The gradients of a stage's loss, the step of its optimiser, and the check of what that leaves behind. */
 
-import type { GraphNode } from '../../../engine/graph/op.js';
-import type { Tensor } from '../../../engine/graph/tensor.js';
-import { type GradOptions, grad } from '../../../engine/train/autograd.js';
-import { scaledGrad } from '../../../engine/train/lossScale.js';
+import type { GraphNode, Tensor } from '../../../engine/index.js';
 import {
   accumulated,
   clear,
   type GradientTotals,
+  type GradOptions,
+  grad,
   type Optimiser,
   type SgdOptions,
+  scaledGrad,
   sgd,
-} from '../../../engine/train/optim.js';
+} from '../../../engine/index.js';
+import { type Health, recordHealth } from './health.js';
 
-export interface DescentOptions extends GradOptions, SgdOptions {
+/** How gradients are computed and applied. */
+export interface GradientOptions extends GradOptions, SgdOptions {
   /** Batches whose gradients are averaged before one update (default 1). */
   readonly accumulate?: number;
 }
 
-export interface Descent {
-  /** Of one batch. */
+/** BatchNorm's running statistics, and what changes them with every batch. */
+export interface Statistics {
+  readonly tensors: readonly Tensor[];
+  readonly updates: readonly GraphNode[];
+}
+
+/** What a step learns, and how. */
+export interface GradientsAndUpdate {
+  readonly parameters: readonly Tensor[];
+  /** Of one batch, in the order of `parameters`. */
   readonly gradients: readonly Tensor[];
-  /** `updates` run after every batch. */
   readonly optimiser: Optimiser;
+  /** Everything that a batch changes, and the check of it. */
+  readonly updates: readonly GraphNode[];
   /** What runs after the last batch of an update; absent where every batch is one. */
   readonly finish?: readonly GraphNode[];
-  /** Under a loss scale: see `ScaledGradients.goodSteps`. */
-  readonly goodSteps?: Tensor;
+  /** Batches of one update. */
+  readonly accumulate: number;
+  readonly health: Health;
 }
 
 /**
@@ -34,13 +46,14 @@ export interface Descent {
  *
  * @param half whether gradients may pass through float16: then the loss is scaled (engine/train/lossScale.ts)
  */
-export function descend(
+export function gradientsAndUpdate(
   loss: Tensor,
   parameters: readonly Tensor[],
   rate: Tensor,
-  options: DescentOptions,
+  options: GradientOptions,
   half: boolean,
-): Descent {
+  statistics: Statistics = { tensors: [], updates: [] },
+): GradientsAndUpdate {
   const { accumulate = 1 } = options;
   let sums: GradientTotals | undefined;
   const total = (gradients: readonly Tensor[]): readonly Tensor[] => {
@@ -51,11 +64,18 @@ export function descend(
   const scaled = half ? scaledGrad(loss, parameters, options, total) : undefined;
   const gradients = scaled?.gradients ?? grad(loss, parameters, options);
   if (!scaled) total(gradients);
-  const descent = sgd(parameters, sums?.totals ?? gradients, rate, options, scaled?.finite);
-  const updates = [...descent.updates, ...(scaled ? [scaled.update] : [])];
-  const state = [...descent.state, ...(scaled?.state ?? [])];
-  const goodSteps = scaled?.goodSteps;
-  if (!sums) return { gradients, optimiser: { updates, state }, goodSteps };
-  const finish = [...updates, ...sums.totals.map(clear)];
-  return { gradients, optimiser: { updates: sums.adds, state }, finish, goodSteps };
+  const step = sgd(parameters, sums?.totals ?? gradients, rate, options, scaled?.finite);
+  const stepped = [...step.updates, ...(scaled ? [scaled.update] : [])];
+  const finish = sums && [...stepped, ...sums.totals.map(clear)];
+  // After everything that it looks at.
+  const health = recordHealth(parameters, statistics.tensors, sums !== undefined, scaled?.goodSteps);
+  const optimiser = {
+    updates: sums?.adds ?? stepped,
+    state: [...step.state, ...(scaled?.state ?? [])],
+  };
+  return {
+    ...{ parameters, gradients, optimiser, accumulate, health },
+    updates: [...optimiser.updates, ...statistics.updates, ...health.updates],
+    finish: finish && [...finish, ...health.finish],
+  };
 }

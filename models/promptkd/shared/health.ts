@@ -3,9 +3,8 @@
  * beside the losses, and told in words. Comparisons and maxima may swallow a NaN, so the loss alone does not tell.
  */
 
-import type { GraphNode } from '../../../engine/graph/op.js';
-import type { Tensor } from '../../../engine/graph/tensor.js';
-import { largestMagnitude, type Watch } from '../../../engine/train/magnitude.js';
+import type { GraphNode, Tensor } from '../../../engine/index.js';
+import { largestMagnitude, type Watch } from '../../../engine/index.js';
 import type { StepLosses } from '../../runs/train.js';
 
 /**
@@ -49,7 +48,7 @@ export function recordHealth(
   return { updates: updates(batch), finish: updates(late), watches: [...batch, ...late], goodSteps };
 }
 
-/** Judges one step after another of a run. */
+/** Checks one step after another of a run. */
 export class HealthReader {
   private skipped = 0;
 
@@ -62,7 +61,7 @@ export class HealthReader {
   }
 
   /**
-   * What is wrong, if anything is. Steps must be judged in their order.
+   * What is wrong, if anything is. Steps must be checked in their order.
    *
    * @param values of `tensors`
    * @param updated whether an update of the parameters has just run

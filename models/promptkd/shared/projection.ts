@@ -1,19 +1,27 @@
 /**
- * The student's projection head into the space of the class vectors (spec 3.1): 1 to 3 Linear layers, with BatchNorm and
+ * The student's projection head into the space of the class vectors (docs/method.md 3.1): 1 to 3 Linear layers, with BatchNorm and
  * ReLU behind all but the last; 0 layers are no head at all. The paper's has two: fc1, bn, ReLU, fc2.
  */
 
-import type { GraphNode } from '../../../engine/graph/op.js';
-import { type Shape, type Tensor, variable } from '../../../engine/graph/tensor.js';
-import { activation } from '../../../engine/ops/activation.js';
-import { batchNorm, batchNormEval, updateRunningStatistics } from '../../../engine/ops/batchNorm.js';
-import { linear } from '../../../engine/ops/linear.js';
+import type { GraphNode } from '../../../engine/index.js';
+import {
+  activation,
+  batchNorm,
+  batchNormEval,
+  linear,
+  type Shape,
+  type Tensor,
+  updateRunningStatistics,
+  variable,
+} from '../../../engine/index.js';
 import type { Random } from '../../random.js';
 
+/** Layers of the paper's head. */
 export const PROJECTION_LAYERS = 2;
 
 /** By the names of `projectionShapes`. */
 export type ProjectionValues = Readonly<Record<string, Float32Array>>;
+/** The head on the device, by the same names. */
 export type Projection = Readonly<Record<string, Tensor>>;
 
 /** The name of the BatchNorm behind layer `layer`, counted from 1. */
@@ -74,12 +82,35 @@ export function initialProjection(
   return Object.fromEntries(shapes.map((entry) => [entry[0], valuesOf(entry)]));
 }
 
-/** The head as variables on the device. */
-export function projectionVariables(values: ProjectionValues, inputs: number, outputs: number): Projection {
-  const shapes = Object.entries(projectionShapes(inputs, outputs, layersOf(values)));
-  return Object.fromEntries(
-    shapes.map(([name, shape]) => [name, variable(values[name], shape, `projection.${name}`)]),
+/** The head as variables on the device: with values, or by its shapes alone. */
+export const projectionLeaves = (
+  inputs: number,
+  outputs: number,
+  layers: number,
+  values?: ProjectionValues,
+): Projection =>
+  Object.fromEntries(
+    Object.entries(projectionShapes(inputs, outputs, layers)).map(([name, shape]) => [
+      name,
+      variable(values?.[name], shape, `projection.${name}`),
+    ]),
   );
+
+/** The head with those values as variables on the device. */
+export const projectionVariables = (values: ProjectionValues, inputs: number, outputs: number): Projection =>
+  projectionLeaves(inputs, outputs, layersOf(values), values);
+
+/** What of a head is trained, and BatchNorm's running statistics, each in the order of files. */
+export function projectionTensors(head: Projection): {
+  readonly parameters: readonly Tensor[];
+  readonly statistics: readonly Tensor[];
+} {
+  const layers = layersOf(head);
+  const named = (names: readonly string[]) => names.map((name) => head[name]!);
+  return {
+    parameters: named(projectionParameters(layers)),
+    statistics: named(projectionStatistics(layers)),
+  };
 }
 
 /** `features` through every layer of the head; `normalise` is its BatchNorm, by name. */

@@ -1,6 +1,5 @@
-/** Learned prompts of both towers: how many, where, and how they start (IVLP's design; spec 1.2). */
-import { UserError } from '../../../engine/errors.js';
-import { type Tensor, variable } from '../../../engine/graph/tensor.js';
+/** Learned prompts of both towers: how many, where, and how they start (IVLP's design; docs/method.md 1.2). */
+import { type Tensor, UserError, variable } from '../../../engine/index.js';
 import type { Checkpoint } from '../../checkpoints/tensors.js';
 import type { ClipConfig } from '../../clip/config.js';
 import { readable } from '../../fileErrors.js';
@@ -18,6 +17,7 @@ export interface PromptValues {
   readonly vision: readonly Float32Array[];
 }
 
+/** How many prompts both towers have, and of how many tokens. */
 export interface PromptShape {
   /** Number of blocks with prompts; 0 means none in that tower. */
   readonly textDepth: number;
@@ -114,3 +114,19 @@ export function promptVariables(values: PromptValues, config: ClipConfig): Promp
     });
   return { text: make('text'), vision: make('vision') };
 }
+
+/** How many blocks of a tower have prompts, and of how many tokens. */
+export interface PromptSize {
+  readonly depth: number;
+  readonly length: number;
+}
+
+/** The prompts of one tower by their shapes alone. */
+export const shapeOnlyPrompts = (
+  tower: 'text' | 'vision',
+  { depth, length }: PromptSize,
+  config: ClipConfig,
+): Tensor[] =>
+  Array.from({ length: depth }, (_, i) =>
+    variable(undefined, [length, config[tower].width], `${tower}.${i}`),
+  );

@@ -1,7 +1,8 @@
 /** Settings of both stages: every hyper-parameter, with the paper's value as its default. */
 import * as v from 'valibot';
-import { UserError } from '../../../engine/errors.js';
+import { UserError } from '../../../engine/index.js';
 import { readable } from '../../fileErrors.js';
+import { DEFAULT_LOSS, lossNames } from './losses.js';
 
 const count = (least: number) => v.pipe(v.number(), v.integer(), v.minValue(least));
 const positive = v.pipe(v.number(), v.gtValue(0));
@@ -25,7 +26,7 @@ const common = {
   cropSeed: v.optional(count(0)),
   /** Batches whose gradients are averaged before one update of what is trained. */
   accumulate: v.optional(count(1), 1),
-  /** Multiply the learning rate with the images of an update over the paper's batch size (spec 3.4). */
+  /** Multiply the learning rate with the images of an update over the paper's batch size (docs/method.md 3.4). */
   scaleLr: v.optional(v.boolean(), false),
   warmupEpochs: v.optional(count(0), 1),
   warmupLearningRate: v.optional(positive, 1e-5),
@@ -44,8 +45,9 @@ const common = {
   cropScale: v.optional(v.pipe(v.number(), v.gtValue(0), v.maxValue(1)), 0.08),
 };
 
-/** How stage 1 tunes; `clip` does not, and makes plain zero-shot CLIP the teacher (spec 1.1, 6.5). */
+/** How stage 1 tunes; `clip` does not, and makes plain zero-shot CLIP the teacher (docs/method.md 1.1, 6.5). */
 export const TEACHER_METHODS = ['promptsrc', 'ivlp', 'coop', 'clip'] as const;
+/** A method of stage 1. */
 export type TeacherMethod = (typeof TEACHER_METHODS)[number];
 
 /** The defaults of what is optional here depend on the method and the model: see `defaults.ts`. */
@@ -73,12 +75,10 @@ export const TeacherSettingsSchema = v.strictObject({
   averageMean: v.optional(v.number()),
   averageDeviation: v.optional(positive, 1),
 });
+/** Settings of stage 1. */
 export type TeacherSettings = v.InferOutput<typeof TeacherSettingsSchema>;
 
-/** What of the teacher the student imitates: its logits, or its unit image features (paper, Table 4). */
-export const DISTILLATION_LOSSES = ['kl', 'symmetric-kl', 'l1', 'mse'] as const;
-export type DistillationLoss = (typeof DISTILLATION_LOSSES)[number];
-
+/** Settings of stage 2. */
 export const StudentSettingsSchema = v.strictObject({
   ...common,
   /** Run folder of stage 1, or a teacher checkpoint of the authors' code. */
@@ -104,16 +104,26 @@ export const StudentSettingsSchema = v.strictObject({
   textFeatures: v.optional(v.picklist(['teacher', 'student']), 'teacher'),
   /** Prompt of the student's own text features, with `{}` where the class name goes; default "a photo of a {}.". */
   template: v.optional(template),
-  kdLoss: v.optional(v.picklist(DISTILLATION_LOSSES), 'kl'),
+  /** What of the teacher the student imitates (paper, Table 4). */
+  kdLoss: v.optional(v.picklist(lossNames()), DEFAULT_LOSS),
   temperature: v.optional(positive, 1),
-  /** Weight of the distillation loss; the paper's script: 1000, or 200 for Aircraft, Flowers and DTD. Default for mse: 10000. */
+  /** Weight of the distillation loss; the paper's script: 1000, or 200 for Aircraft, Flowers and DTD. Default: the loss's own. */
   kdWeight: v.optional(positive),
   /** The epoch to keep: the last, the best on the validation split, or (the reference's way) the best on the test set. */
   select: v.optional(v.picklist(['last', 'val', 'reference']), 'last'),
   /** Classes whose images decide between epochs: base in base-to-novel, all in cross-dataset. */
   selectClasses: v.optional(v.picklist(['base', 'all']), 'base'),
 });
+/** Settings of stage 2. */
 export type StudentSettings = v.InferOutput<typeof StudentSettingsSchema>;
+
+/** Settings of a run that is planned, whose data may not be there yet. */
+export type PlannedSettings<S extends { readonly data: string }> = Omit<S, 'data'> & {
+  readonly data?: string;
+};
+
+/** Settings without the files that they name: enough for a plan of a known architecture. */
+export type WithoutFiles<S> = Omit<S, 'clip' | 'data' | 'teacher'>;
 
 /**
  * Checks settings and fills in defaults.

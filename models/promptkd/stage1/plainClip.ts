@@ -9,20 +9,20 @@ import { encodeTeacher, TEACHER_FILE } from '../files/teacherFile.js';
 import { openTokenizer } from '../shared/openTokenizer.js';
 import type { TeacherSettings } from '../shared/settings.js';
 
-/** Writes the folder with the prompt that suits the data set (spec 6.5). */
+/** Writes the folder with the prompt that suits the data set (docs/method.md 6.5). */
 export async function runPlainTeacher(
   job: Job,
-  given: TeacherSettings,
+  requested: TeacherSettings,
   out: string,
   options: RunOptions,
 ): Promise<void> {
   const { platform } = job;
-  const checkpoint = await loadCheckpoint(platform, given.clip);
+  const checkpoint = await loadCheckpoint(platform, requested.clip);
   noteNames(job, checkpoint);
   // Used first when class vectors are made; what is missing is better said now.
-  await openTokenizer(platform, given);
-  const { name } = await loadDataset(platform, given.data, given);
-  const { method, clip, tokenizer, data, dataset, template = zeroShotTemplate(name) } = given;
+  await openTokenizer(platform, requested);
+  const { name } = await loadDataset(platform, requested.data, requested);
+  const { method, clip, tokenizer, data, dataset, template = zeroShotTemplate(name) } = requested;
   const settings = { method, clip, tokenizer, data, dataset, template };
   const origin = { template, classNames: [], clip, clipHash: await checkpoint.sha256() };
   await withRunFolder(platform, out, 'teacher', settings, options, (folder) =>

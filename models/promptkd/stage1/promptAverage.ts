@@ -1,9 +1,7 @@
-/** Gaussian averaging of the prompts over epochs (PromptSRC's GPA; spec 1.4). */
-import type { Gpu } from '../../../engine/gpu/gpu.js';
-import { readLeaf, write } from '../../../engine/gpu/memory.js';
-import { Plan } from '../../../engine/gpu/plan.js';
-import { input, type Tensor, variable } from '../../../engine/graph/tensor.js';
-import { accumulate } from '../../../engine/train/optim.js';
+/** Gaussian averaging of the prompts over epochs (PromptSRC's GPA; docs/method.md 1.4). */
+import type { Gpu } from '../../../engine/index.js';
+import { accumulate, input, Plan, readLeaf, type Tensor, variable, write } from '../../../engine/index.js';
+import type { ResolvedTeacher } from '../shared/defaults.js';
 
 /** Weights of epochs 1..`epochs`: a Gaussian in the epoch, normalised to sum 1 in float64. */
 export function gaussianWeights(epochs: number, mean: number, deviation: number): number[] {
@@ -14,26 +12,34 @@ export function gaussianWeights(epochs: number, mean: number, deviation: number)
   return density.map((value) => value / total);
 }
 
-/** A weighted running sum of parameters, kept beside the training and not part of it. */
+/** The parameters at the ends of epochs, averaged on the device beside the training. */
 export class PromptAverage {
   private constructor(
     private readonly gpu: Gpu,
+    /** By epoch, from the first. */
+    private readonly weights: readonly number[],
     private readonly weight: Tensor,
     /** One sum a parameter, in order. */
     readonly sums: readonly Tensor[],
     private readonly plan: Plan,
   ) {}
 
-  static async create(gpu: Gpu, parameters: readonly Tensor[]): Promise<PromptAverage> {
+  /** An average that is 0 until the first epoch ends. */
+  static async create(
+    gpu: Gpu,
+    parameters: readonly Tensor[],
+    { epochs, averageMean, averageDeviation }: ResolvedTeacher,
+  ): Promise<PromptAverage> {
     const weight = input([1], 'epoch weight');
     const sums = parameters.map((p) => variable(new Float32Array(p.size), p.shape, `${p.label}.average`));
     const updates = sums.map((sum, i) => accumulate(sum, parameters[i]!, weight));
-    return new PromptAverage(gpu, weight, sums, await Plan.compile(gpu, { updates }));
+    const weights = gaussianWeights(epochs, averageMean, averageDeviation);
+    return new PromptAverage(gpu, weights, weight, sums, await Plan.compile(gpu, { updates }));
   }
 
-  /** Adds `weight` times the present parameters; called once after each epoch. */
-  add(weight: number): void {
-    write(this.gpu, this.weight, Float32Array.of(weight));
+  /** Adds the present parameters by the weight of `epoch`, counted from 1; called once after each epoch. */
+  endEpoch(epoch: number): void {
+    write(this.gpu, this.weight, Float32Array.of(this.weights[epoch - 1]!));
     this.plan.run();
   }
 
@@ -42,6 +48,7 @@ export class PromptAverage {
     return Promise.all(this.sums.map((sum) => readLeaf(this.gpu, sum)));
   }
 
+  /** Frees the plan. */
   destroy(): void {
     this.plan.destroy();
   }

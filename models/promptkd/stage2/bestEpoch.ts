@@ -1,8 +1,15 @@
-/** Keeps the best epoch of stage 2 where the settings ask for one (spec 3.9); the default is the last. */
-import { UserError } from '../../../engine/errors.js';
-import type { Gpu } from '../../../engine/gpu/gpu.js';
-import { copyLeaf, readLeaf, release, write } from '../../../engine/gpu/memory.js';
-import { type Tensor, variable } from '../../../engine/graph/tensor.js';
+/** Keeps the best epoch of stage 2 where the settings ask for one (docs/method.md 3.9); the default is the last. */
+
+import type { Gpu } from '../../../engine/index.js';
+import {
+  copyLeaf,
+  readLeaf,
+  release,
+  type Tensor,
+  UserError,
+  variable,
+  write,
+} from '../../../engine/index.js';
 import type { Dataset, ImageItem } from '../../datasets/dataset.js';
 import { ImageRunner } from '../../datasets/imageRunner.js';
 import type { Skipped } from '../../datasets/skipped.js';
@@ -66,6 +73,7 @@ export function countCorrect(
   ).length;
 }
 
+/** The best epoch so far by accuracy, kept on the device. */
 export class BestEpoch {
   /** Right answers and number of the best epoch; on the device with the rest, so that a saved state has it too. */
   private readonly record = variable(Float32Array.of(-1, 0), [2], 'best.record');

@@ -1,14 +1,13 @@
 /** The teacher's image features from a cache on disk (`--teacher-cache`); its vision tower is loaded when one is missing. */
-import type { Gpu } from '../../../engine/gpu/gpu.js';
-import { l2Normalize } from '../../../engine/ops/l2Normalize.js';
+import type { Gpu } from '../../../engine/index.js';
 import { loadModel } from '../../clip/model.js';
-import { encodeImages } from '../../clip/vision.js';
 import { ImageRunner } from '../../datasets/imageRunner.js';
 import type { Batch } from '../../datasets/loader.js';
 import { PREPROCESSING } from '../../images/preparedImage.js';
 import type { Crop } from '../../images/types.js';
 import type { Job } from '../../job.js';
-import type { Teacher } from '../files/loadTeacher.js';
+import { unitFeatures } from '../shared/logits.js';
+import type { Teacher } from '../shared/teacher.js';
 import { FeatureCache } from './featureCache.js';
 
 /** A file's content and what is cut out of it. */
@@ -17,6 +16,7 @@ const keyOf = (hash: string, { left, top, width, height, flip }: Crop): string =
 
 const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(bytes < 1e6 ? 3 : 1)} MB`;
 
+/** The teacher's unit features of batches, from the cache or computed and kept there. */
 export class CachedTeacher {
   private readonly features = new WeakMap<Batch, Float32Array>();
   private runner: Promise<ImageRunner> | undefined;
@@ -32,15 +32,20 @@ export class CachedTeacher {
   ) {}
 
   /**
+   * Opens the cache of what this teacher's features depend on.
+   *
    * @param teacher its vision tower need not be loaded
-   * @param folder `true`: in the user's cache folder
-   * @param crops that the run will look at in all, for the estimate
+   * @param options `teacherCache`: the cache's folder, or (true) the user's; `crops` that the run will look at in all, for the
+   *   estimate
    */
   static async open(
     job: Job,
     teacher: Teacher,
-    folder: string | true,
-    { batch, crops }: { readonly batch: number; readonly crops: number },
+    {
+      teacherCache: folder,
+      batch,
+      crops,
+    }: { readonly teacherCache?: string | boolean; readonly batch: number; readonly crops: number },
   ): Promise<CachedTeacher> {
     const { platform } = job;
     const { config } = teacher.model;
@@ -54,7 +59,8 @@ export class CachedTeacher {
       preprocessing: PREPROCESSING,
       decoder: platform.imageDecoder ?? 'unknown',
     };
-    const root = folder === true ? platform.join(platform.cacheFolder ?? '.', 'teacher-features') : folder;
+    const root =
+      typeof folder === 'string' ? folder : platform.join(platform.cacheFolder ?? '.', 'teacher-features');
     const cache = await FeatureCache.open(platform, root, owner, config.embed, job.note);
     // A key has some 60 bytes beside the features.
     const most = crops * (2 * config.embed + 60);
@@ -90,6 +96,7 @@ export class CachedTeacher {
     return this.features.get(batch)!;
   }
 
+  /** Writes what is not on disk yet. */
   flush(): Promise<void> {
     return this.cache.flush();
   }
@@ -103,6 +110,7 @@ export class CachedTeacher {
     );
   }
 
+  /** Frees the plan and the vision tower, where they were needed. */
   destroy(): void {
     const free = (runner: ImageRunner | undefined) => {
       runner?.destroy();
@@ -117,7 +125,7 @@ export class CachedTeacher {
     const model = await loadModel(gpu, teacher.model.checkpoint, { text: false, precision: job.precision });
     this.release = model.release;
     return ImageRunner.create(gpu, model.config.vision.resolution, this.batch, (images) =>
-      l2Normalize(encodeImages(model.weights, model.config, images, teacher.prompts.vision)),
+      unitFeatures(model, teacher.prompts.vision, images),
     );
   }
 }

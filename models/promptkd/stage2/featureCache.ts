@@ -10,8 +10,7 @@
  * In memory are the keys, and rows that are not written yet: a row is read when it is asked for.
  */
 
-import { UserError } from '../../../engine/errors.js';
-import { fromHalf, toHalf } from '../../../engine/half.js';
+import { fromHalf, toHalf, UserError } from '../../../engine/index.js';
 import { crc32Of } from '../../checkpoints/crc32.js';
 import { encodeSafetensors, openSafetensors } from '../../checkpoints/safetensors.js';
 import type { Platform } from '../../platform.js';
@@ -36,6 +35,7 @@ interface Place {
   readonly row: number;
 }
 
+/** The features of one owner: rows of `width` numbers by key, float16 on disk. */
 export class FeatureCache {
   private readonly places = new Map<string, Place>();
   private readonly fresh = new Map<string, Uint16Array>();

@@ -1,16 +1,16 @@
 /** What a step of stage 2 sees of the teacher. */
-import { leafBuffer, write } from '../../../engine/gpu/memory.js';
+import { leafBuffer, write } from '../../../engine/index.js';
 import type { ImageItem } from '../../datasets/dataset.js';
 import type { Batch } from '../../datasets/loader.js';
 import type { Skipped } from '../../datasets/skipped.js';
 import { GpuPreprocessor } from '../../images/gpuPreprocess.js';
 import type { Job } from '../../job.js';
-import type { Teacher } from '../files/loadTeacher.js';
-import { ViewFeatures } from '../shared/fixedCrops.js';
+import { FixedCrops } from '../shared/fixedCrops.js';
+import type { Teacher } from '../shared/teacher.js';
 import { CachedTeacher } from './cachedTeacher.js';
-import type { StudentStep, TeacherSource } from './step.js';
+import { type StudentGraph, type TeacherSource, teacherFeatureOrigin } from './step.js';
 
-interface SupplySettings {
+interface FeatureSettings {
   readonly batch: number;
   readonly views: number;
   readonly seed: number;
@@ -25,14 +25,14 @@ interface SupplySettings {
   readonly skipped?: Skipped;
 }
 
-/** Feeds the step with the teacher's view of each batch. */
-export interface TeacherSupply {
+/** Gives the step what it needs of the teacher for each batch. */
+export interface TeacherFeatureSource {
   readonly source: TeacherSource;
   /** What the loader of the student's images must prepare for the teacher. */
   readonly needs: { readonly otherSize?: number; readonly hash?: boolean };
-  /** What a batch needs before `fill`. */
+  /** What a batch needs before `feed`. */
   prepare?(batch: Batch): Promise<void>;
-  fill(step: StudentStep, batch: Batch, epoch: number): void;
+  feed(graph: StudentGraph, batch: Batch, epoch: number): void;
   /** Writes what was computed and is worth keeping. */
   flush?(): Promise<void>;
   /** Says at the end what is worth saying. */
@@ -44,32 +44,37 @@ export interface TeacherSupply {
  * Its image encoder in the step itself; or features kept from an earlier pass over fixed views, or from earlier runs in a
  * cache on disk, with which the step does without the encoder.
  */
-export async function openTeacherSupply(
+export async function openTeacherFeatures(
   job: Job,
   teacher: Teacher,
   items: readonly ImageItem[],
-  settings: SupplySettings,
-): Promise<TeacherSupply> {
+  settings: FeatureSettings,
+): Promise<TeacherFeatureSource> {
   const { resolution } = teacher.model.config.vision;
   const otherSize = resolution === settings.size ? {} : { otherSize: resolution };
-  if (settings.teacherCache) return fromCache(job, teacher, settings.teacherCache, settings, otherSize);
-  if (settings.views > 0) return fromViews(job, teacher, items, settings);
-  return fromStep(job, teacher, settings, otherSize);
+  switch (teacherFeatureOrigin(settings)) {
+    case 'cache':
+      return fromCache(job, teacher, settings, otherSize);
+    case 'crops':
+      return fromCrops(job, teacher, items, settings);
+    case 'step':
+      return fromStep(job, teacher, settings, otherSize);
+  }
 }
 
 async function fromStep(
   { gpu }: Job,
   { model, prompts }: Teacher,
-  { batch }: SupplySettings,
-  needs: TeacherSupply['needs'],
-): Promise<TeacherSupply> {
+  { batch }: FeatureSettings,
+  needs: TeacherFeatureSource['needs'],
+): Promise<TeacherFeatureSource> {
   const size = model.config.vision.resolution;
   const preprocessor = needs.otherSize && (await GpuPreprocessor.create(gpu, { size, batch }));
   return {
     source: { model, prompts: prompts.vision },
     needs,
     // The same boxes at the teacher's own resolution, where that is another.
-    fill: ({ graph }, { otherImages }) => {
+    feed: (graph, { otherImages }) => {
       if (preprocessor) preprocessor.submit(otherImages!, leafBuffer(gpu, graph.teacherInput));
     },
     destroy: () => {
@@ -78,39 +83,37 @@ async function fromStep(
   };
 }
 
-async function fromViews(
+async function fromCrops(
   job: Job,
   { model, prompts }: Teacher,
   items: readonly ImageItem[],
-  settings: SupplySettings,
-): Promise<TeacherSupply> {
-  const views = await ViewFeatures.compute(job, model, prompts.vision, items, {
+  settings: FeatureSettings,
+): Promise<TeacherFeatureSource> {
+  const crops = await FixedCrops.compute(job, model, prompts.vision, items, {
     ...settings,
-    batch: 16,
     label: "the teacher's image features",
   });
   return {
     source: { logitScale: model.logitScale },
     needs: {},
-    fill: ({ graph }, { indices }, epoch) => write(job.gpu, graph.teacherInput, views.batch(epoch, indices)),
+    feed: (graph, { indices }, epoch) => write(job.gpu, graph.teacherInput, crops.batch(epoch, indices)),
     destroy: () => {},
   };
 }
 
-/** Also with fixed views: a crop that comes again is found, whoever computed it. */
+/** Also with fixed crops: one that comes again is found, whoever computed it. */
 async function fromCache(
   job: Job,
   teacher: Teacher,
-  folder: string | true,
-  settings: SupplySettings,
-  otherSize: TeacherSupply['needs'],
-): Promise<TeacherSupply> {
-  const cached = await CachedTeacher.open(job, teacher, folder, settings);
+  settings: FeatureSettings,
+  otherSize: TeacherFeatureSource['needs'],
+): Promise<TeacherFeatureSource> {
+  const cached = await CachedTeacher.open(job, teacher, settings);
   return {
     source: { logitScale: teacher.model.logitScale },
     needs: { ...otherSize, hash: true },
     prepare: (batch) => cached.prepare(batch),
-    fill: ({ graph }, batch) => write(job.gpu, graph.teacherInput, cached.of(batch)),
+    feed: (graph, batch) => write(job.gpu, graph.teacherInput, cached.of(batch)),
     flush: () => cached.flush(),
     summary: () => cached.summary(),
     destroy: () => cached.destroy(),

@@ -1,22 +1,27 @@
 /** A trained run, an exported one, or plain CLIP, as something that classifies image files. */
-import { UserError } from '../../../engine/errors.js';
-import type { Tensor } from '../../../engine/graph/tensor.js';
+
+import type { Tensor } from '../../../engine/index.js';
+import { UserError } from '../../../engine/index.js';
 import type { Dataset, ImageItem } from '../../datasets/dataset.js';
 import { type ImageRows, ImageRunner } from '../../datasets/imageRunner.js';
 import type { Skipped } from '../../datasets/skipped.js';
 import type { Job } from '../../job.js';
 import type { Platform } from '../../platform.js';
 import { runKind } from '../../runs/runFolder.js';
-import type { ClassVectors } from '../classVectors/classVectors.js';
+import { pickClasses } from '../classVectors/classVectors.js';
+import { makeClassVectors } from '../classVectors/makeClassVectors.js';
+import { loadPlainClip } from '../files/loadPlainClip.js';
 import { loadStudent } from '../files/loadStudent.js';
-import { loadPlainClip, loadTeacher, makeClassVectors, type Teacher } from '../files/loadTeacher.js';
+import { loadTeacher } from '../files/loadTeacher.js';
 import { isFile, openModelFile } from '../files/modelFile.js';
 import { type Accuracy, accuracy } from '../shared/evaluate.js';
-import { classTensor, clipLogits, studentLogits } from '../stage2/step.js';
+import { classTensor, clipLogits, studentLogits } from '../shared/logits.js';
+import type { Teacher } from '../shared/teacher.js';
 
 /** Images of one run of the graph. */
 const BATCH = 16;
 
+/** What a run may need beside its folder. */
 export interface RunOptions {
   /** File of class vectors to use instead of the student's own; checkpoints of the authors' code have none. */
   readonly classVectors?: string;
@@ -27,6 +32,7 @@ export interface RunOptions {
 const kindOf = async (platform: Platform, path: string) =>
   (await isFile(platform, path)) ? (await openModelFile(platform, path)).kind : runKind(platform, path);
 
+/** Classifies image files into its classes. */
 export class Classifier {
   private constructor(
     /** In the order of the logits. */
@@ -113,31 +119,9 @@ export class Classifier {
     );
   }
 
+  /** Frees the plan and the weights. */
   destroy(): void {
     this.runner.destroy();
     this.release();
   }
-}
-
-/** The rows of the wanted classes, in their order. @throws UserError naming a class that `file` has no vector for */
-export function pickClasses(
-  vectors: ClassVectors,
-  wanted: readonly string[] | undefined,
-  file: string,
-): ClassVectors {
-  if (!wanted) return vectors;
-  const rows = wanted.map((name) => {
-    const row = vectors.classNames.indexOf(name);
-    if (row < 0)
-      throw new UserError(
-        `${file} has no vector for the class "${name}"`,
-        'make class vectors for these classes with: promptkd class-vectors',
-      );
-    return vectors.vectors.subarray(row * vectors.embed, (row + 1) * vectors.embed);
-  });
-  const picked = new Float32Array(rows.length * vectors.embed);
-  rows.forEach((row, i) => {
-    picked.set(row, i * vectors.embed);
-  });
-  return { ...vectors, vectors: picked, count: wanted.length, classNames: wanted };
 }

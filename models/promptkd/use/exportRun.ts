@@ -1,5 +1,5 @@
 /** Writes a finished run as one file for others: the authors' PyTorch code, or whoever reads safetensors. */
-import { UserError } from '../../../engine/errors.js';
+import { UserError } from '../../../engine/index.js';
 import { type ClipCheckpoint, loadCheckpoint } from '../../checkpoints/load.js';
 import { pytorchCheckpoint } from '../../checkpoints/pytorchWriter.js';
 import { openSafetensors, streamSafetensors } from '../../checkpoints/safetensors.js';
@@ -13,6 +13,7 @@ import { CLASS_VECTORS_FILE, MERGED_KIND, openStudentFile, STUDENT_FILE } from '
 import { openTeacherFile, TEACHER_FILE } from '../files/teacherFile.js';
 import { projectionKey, promptKey, trainerKey } from '../files/trainerKeys.js';
 
+/** What kind of file is written. */
 export interface ExportOptions {
   readonly format: 'pytorch' | 'safetensors';
   /** safetensors: the frozen image encoder too, so that the file needs nothing else. PyTorch files always have it. */
@@ -22,6 +23,7 @@ export interface ExportOptions {
   readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
 }
 
+/** What was written. */
 export interface Exported {
   readonly kind: RunKind;
   readonly tensors: number;

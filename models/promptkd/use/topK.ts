@@ -1,5 +1,6 @@
 /** The most likely classes of an image. */
 
+/** A class that an image may be of. */
 export interface Prediction {
   readonly className: string;
   /** Softmax of the logits, in 0..1. */

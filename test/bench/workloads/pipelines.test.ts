@@ -1,18 +1,25 @@
 import { describe, expect, it } from 'vitest';
 import { modelNamed } from '../../../bench/workloads/models.js';
 import { countPipelines, DESCRIBED } from '../../../bench/workloads/pipelines.js';
+import { stepRequests } from '../../../bench/workloads/steps.js';
 import type { Capabilities } from '../../../engine/capabilities.js';
 import { operationTrials } from '../../../engine/gpu/operationTrials.js';
 import { type PlanRequest, Schedule } from '../../../engine/gpu/schedule.js';
 import { kernelId } from '../../../engine/kernels/kernelSource.js';
-import { studentRequests, teacherRequest, textRequest } from '../../../models/promptkd/shared/shapes.js';
+import { defaultTeacher } from '../../../models/promptkd/shared/defaults.js';
+import { frozenTextRequest } from '../../../models/promptkd/stage1/plan.js';
 
 /** Both stages at the shapes of real models. */
 function requestsOf(capabilities: Capabilities, precision: 'f16' | 'f32'): PlanRequest[] {
   const [large, small] = [modelNamed('ViT-L/14'), modelNamed('ViT-B/16')];
-  const shape = { classes: 100, batch: 8, precision, capabilities };
-  const { train, evaluate } = studentRequests(large, small, shape);
-  return [textRequest(large, shape), teacherRequest(large, shape), train, evaluate];
+  const { teacher, student } = stepRequests(
+    large,
+    small,
+    { classes: 100, batch: 8, precision },
+    capabilities,
+  );
+  const text = frozenTextRequest(large, defaultTeacher(large, { precision }), { classes: 100, capabilities });
+  return [text, teacher, student.train, student.evaluate];
 }
 
 describe('the pipelines of a command', () => {

@@ -7,7 +7,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import type { Capabilities } from '../../../engine/capabilities.js';
+import { type Capabilities, PORTABLE } from '../../../engine/capabilities.js';
 import { everyExample, gradientsOf } from '../../../engine/examples.js';
 import { peakGraphs } from '../../../engine/gpu/peaks.js';
 import { Schedule } from '../../../engine/gpu/schedule.js';
@@ -17,7 +17,6 @@ import type { AttentionLaunch } from '../../../engine/kernels/attention/launch.j
 import { type KernelSource, kernelSource } from '../../../engine/kernels/kernelSource.js';
 import { matmulCandidates } from '../../../engine/kernels/matmul/candidates.js';
 import type { Epilogue } from '../../../engine/kernels/matmul/launch.js';
-import { PORTABLE } from '../../../models/promptkd/shared/shapes.js';
 import { shaderSources } from '../../../shaders/generated.js';
 
 const FOLDER = fileURLToPath(new URL('snapshots', import.meta.url));

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { readLeaf, write } from '../../../engine/gpu/memory.js';
 import { Plan } from '../../../engine/gpu/plan.js';
 import { evaluate } from '../../../engine/graph/reference.js';
-import { constant, input, variable } from '../../../engine/graph/tensor.js';
+import { constant, input, type Tensor, variable } from '../../../engine/graph/tensor.js';
 import { cast } from '../../../engine/ops/cast.js';
 import { multiply } from '../../../engine/ops/multiply.js';
 import { sum } from '../../../engine/ops/reduce.js';
@@ -120,6 +120,55 @@ describe('scaledGrad', () => {
     expect(await scale()).toBe(1024);
     expect((await readLeaf(gpu, state[1]!))[0]).toBe(1 / 1024);
     plan.destroy();
+  });
+
+  it.each([
+    // Scale and good steps before a step, whether its gradients are finite, and both after it.
+    [1024, 0, true, 1024, 1],
+    [1024, 7, false, 512, 0],
+    [2, 0, false, 1, 0],
+    [1, 199, false, 1, 0],
+    [1024, 198, true, 1024, 199],
+    [1024, 199, true, 2048, 0],
+    [2 ** 23, 199, true, 2 ** 24, 0],
+    [2 ** 24, 199, true, 2 ** 24, 0],
+  ])('goes from a scale of %d after %d good steps, by one with finite gradients: %s', async (...numbers) => {
+    const [scale, steps, fits, nextScale, nextSteps] = numbers;
+    const gpu = await testGpu();
+    const x = variable(Float32Array.of(1), [1], 'x');
+    const factor = input([1], 'factor');
+    const { finite, update, state, goodSteps } = scaledGrad(multiply(x, factor), [x]);
+    expect(state.map(({ shape }) => shape)).toEqual([[1], [1], [1]]);
+    expect(state[2]).toBe(goodSteps);
+    const before = [scale, 1 / scale, steps];
+    const expected = [nextScale, 1 / nextScale, nextSteps];
+    const feeds = new Map<Tensor, ArrayLike<number>>(state.map((leaf, i) => [leaf, [before[i]!]]));
+    feeds.set(factor, [fits ? 1 : Number.POSITIVE_INFINITY]);
+    const found = evaluate([finite], feeds, [update]);
+    expect(found.get(finite)![0]).toBe(Number(fits));
+    expect(state.map((leaf) => [...found.get(leaf)!])).toEqual(expected.map((value) => [value]));
+
+    const plan = await Plan.compile(gpu, { outputs: [finite], updates: [update] });
+    for (const [leaf, values] of feeds) write(gpu, leaf, Float32Array.from(values));
+    plan.run();
+    for (const [i, leaf] of state.entries()) expect([...(await readLeaf(gpu, leaf))]).toEqual([expected[i]]);
+    plan.destroy();
+  });
+
+  it('starts with a scale of 1024, its inverse and no good steps', () => {
+    const x = variable(Float32Array.of(1), [1], 'x');
+    const { state, finite, gradients } = scaledGrad(multiply(x, x), [x]);
+    expect(state.map(({ leaf }) => [...leaf!.data!])).toEqual([[1024], [1 / 1024], [0]]);
+    expect(finite.shape).toEqual([1]);
+    expect(gradients.map(({ shape }) => shape)).toEqual([[1]]);
+  });
+
+  it('judges what it is told to, such as totals of several batches', () => {
+    const x = variable(Float32Array.of(2), [1], 'x');
+    const total = variable(Float32Array.of(Number.POSITIVE_INFINITY), [1], 'total');
+    const { finite } = scaledGrad(multiply(x, x), [x], {}, () => [total]);
+    expect(evaluate([finite]).get(finite)![0]).toBe(0);
+    expect(evaluate([finite], new Map([[total, [3]]])).get(finite)![0]).toBe(1);
   });
 
   it('follows its reference', async () => {

@@ -1,9 +1,23 @@
 import { describe, expect, it } from 'vitest';
+import type { Capabilities } from '../../../engine/capabilities.js';
 import { write } from '../../../engine/gpu/memory.js';
 import { Plan } from '../../../engine/gpu/plan.js';
-import { input } from '../../../engine/graph/tensor.js';
+import { Schedule } from '../../../engine/gpu/schedule.js';
+import { evaluate } from '../../../engine/graph/reference.js';
+import { input, variable } from '../../../engine/graph/tensor.js';
+import { tensorOf, workgroupsOf } from '../../../engine/kernels/kernelSource.js';
 import { allFinite, largestMagnitude } from '../../../engine/train/magnitude.js';
 import { checkForward, TestRandom, testGpu, withCapabilities } from '../../helpers/check.js';
+
+const PORTABLE: Capabilities = {
+  f16: false,
+  subgroups: false,
+  subgroupMatrix: [],
+  workgroupMemory: 32768,
+  timestamps: false,
+  software: false,
+  level: 'portable',
+};
 
 const checkBounds = process.env.PROMPTKD_CHECK_BOUNDS === '1';
 
@@ -42,6 +56,43 @@ describe('largestMagnitude', () => {
     plan.destroy();
   });
 
+  it('is 0 of each tensor before it has looked, and by the reference Infinity where a value is NaN', () => {
+    const leaves = [[1, -3, 2], [Number.NaN, 5], [Number.NEGATIVE_INFINITY], [-0, 0]].map((values) =>
+      variable(Float32Array.from(values), [values.length], 'x'),
+    );
+    const { tensors, magnitudes, update } = largestMagnitude(leaves);
+    expect(tensors).toEqual(leaves);
+    expect([magnitudes.shape, [...magnitudes.leaf!.data!]]).toEqual([[4], [0, 0, 0, 0]]);
+    const found = evaluate([], new Map(), [update]).get(magnitudes)!;
+    expect([...found]).toEqual([3, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, 0]);
+  });
+
+  it.each([
+    // Sizes, kind of adapter, and the workgroups of each launch that looks: 4096 values each, as many as the adapter has use for.
+    [[12289, 3], false, [4]],
+    [[4096], false, [1]],
+    [[4100, 1], true, [2]],
+    [[40_004], true, [8]],
+    [[4 * 4096 * 300], false, [256]],
+    [Array<number>(9).fill(8192), false, [2, 2]],
+  ])('shares out %j (software: %s)', (sizes, software, groups) => {
+    const leaves = sizes.map((size) => variable(undefined, [size], 'x'));
+    const vector = sizes.every((size) => size % 4 === 0);
+    for (const [request, places] of [
+      [{ updates: [largestMagnitude(leaves).update] }, sizes.length],
+      [{ outputs: [allFinite(leaves)] }, 1],
+    ] as const) {
+      const { dispatches } = new Schedule(request, { ...PORTABLE, software });
+      const workgroups = dispatches.map((dispatch) => workgroupsOf(dispatch, { software })[0]);
+      expect(workgroups).toEqual([...groups, places]);
+      const looks = dispatches.slice(0, -1);
+      expect(looks.map(({ constants }) => constants.VECTOR)).toEqual(groups.map(() => vector));
+      // What the launches write fits: seven results for each of their workgroups.
+      const parts = tensorOf(looks[0]!.writes.parts!);
+      expect(parts.size).toBeGreaterThanOrEqual(7 * groups.reduce((sum, count) => sum + count, 0));
+    }
+  });
+
   it('follows its reference', async () => {
     const random = new TestRandom(5);
     const leaves = [7, 5, 300].map((size) => random.variable([size]));
@@ -62,5 +113,19 @@ describe('largestMagnitude', () => {
       expect(found, bits.toString(16)).toEqual([Number.POSITIVE_INFINITY, 0]);
     }
     plan.destroy();
+  });
+});
+
+describe('allFinite', () => {
+  it('is 0 by the reference if any value of any tensor is not finite', () => {
+    const leaf = (...values: number[]) => variable(Float32Array.from(values), [values.length], 'x');
+    const judged = (...leaves: ReturnType<typeof leaf>[]) => {
+      const finite = allFinite(leaves);
+      expect(finite.shape).toEqual([1]);
+      return [...evaluate([finite]).get(finite)!];
+    };
+    expect(judged(leaf(1, 2), leaf(3))).toEqual([1]);
+    expect(judged(leaf(1, Number.NaN), leaf(3))).toEqual([0]);
+    expect(judged(leaf(1, 2), leaf(Number.POSITIVE_INFINITY, 3))).toEqual([0]);
   });
 });

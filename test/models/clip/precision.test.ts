@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Capabilities } from '../../../engine/capabilities.js';
+import { PORTABLE } from '../../../engine/capabilities.js';
 import { activationDtype } from '../../../models/clip/precision.js';
-import { PORTABLE } from '../../../models/promptkd/shared/shapes.js';
 import { TENSOR_CORES } from '../../helpers/tensorCores.js';
 
 const single = TENSOR_CORES.subgroupMatrix.map((config) => ({ ...config, componentType: 'f32' as const }));

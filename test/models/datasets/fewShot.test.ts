@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { ImageItem } from '../../../models/datasets/dataset.js';
 import { sampleFewShot } from '../../../models/datasets/fewShot.js';
 import { parseSplit } from '../../../models/datasets/split.js';
-import { trainingPart } from '../../../models/promptkd/stage1/run.js';
+import { trainingPart } from '../../../models/promptkd/stage1/trainingPart.js';
 import { describeWithShared, sharedFolder } from '../../helpers/shared.js';
 
 /** Made by test/fixtures/fewshot.py with Python 3.11. */

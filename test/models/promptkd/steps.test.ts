@@ -8,9 +8,11 @@ import type { Precision } from '../../../models/clip/precision.js';
 import { GpuPreprocessor } from '../../../models/images/gpuPreprocess.js';
 import { prepareImage } from '../../../models/images/preparedImage.js';
 import { sampleTrainCrop } from '../../../models/images/preprocess.js';
+import { classTensor } from '../../../models/promptkd/shared/logits.js';
 import { initialProjection, projectionVariables } from '../../../models/promptkd/shared/projection.js';
 import { initialPrompts, promptVariables } from '../../../models/promptkd/shared/prompts.js';
-import { StudentStep } from '../../../models/promptkd/stage2/step.js';
+import { TrainingStep } from '../../../models/promptkd/shared/trainingStep.js';
+import { type StudentGraph, studentGraph } from '../../../models/promptkd/stage2/step.js';
 import { Random } from '../../../models/random.js';
 import { relativeError, TestRandom, testGpu, withCapabilities } from '../../helpers/check.js';
 import { countCreations, NOTHING } from '../../helpers/creations.js';
@@ -27,26 +29,26 @@ async function loadStudent(gpu: Gpu, precision: Precision): Promise<ClipModel> {
 }
 
 /** A step of the bundled student against features that are given, from the same start each time. */
-function stepOf(gpu: Gpu, model: ClipModel, choose?: Choose): Promise<StudentStep> {
+function stepOf(gpu: Gpu, model: ClipModel, choose?: Choose): Promise<TrainingStep<StudentGraph>> {
   const { config } = model;
   const random = Random.of(1);
   const shape = { textDepth: 0, textLength: 0, visionDepth: 2, visionLength: 4 };
   const outputs = 96;
   const prompts = promptVariables(initialPrompts(shape, config, random), config).vision;
   const head = initialProjection(config.embed, outputs, random);
-  return StudentStep.create(
-    gpu,
+  const vectors = new TestRandom(1).array(CLASSES * outputs, 0.1);
+  const graph = studentGraph(
     model,
     { prompts, projection: projectionVariables(head, config.embed, outputs) },
-    { vectors: new TestRandom(1).array(CLASSES * outputs, 0.1), count: CLASSES, embed: outputs },
+    classTensor({ vectors, count: CLASSES, embed: outputs }),
     { logitScale: 20 },
-    { batch: BATCH, momentum: 0.9, weightDecay: 5e-4, temperature: 1, weight: 1000 },
-    { inspect: true, choose },
+    { batch: BATCH, momentum: 0.9, weightDecay: 5e-4, temperature: 1, kdWeight: 1000 },
   );
+  return TrainingStep.compile(gpu, graph, { inspect: true, choose });
 }
 
 /** Runs the step on random images and features, the same each time. */
-function runOn(gpu: Gpu, step: StudentStep, rate: number): void {
+function runOn(gpu: Gpu, step: TrainingStep<StudentGraph>, rate: number): void {
   const values = new TestRandom(2);
   const { images, teacherInput } = step.graph;
   write(gpu, images, values.array(images.size, 2));
@@ -66,14 +68,14 @@ describe('a step of stage 2', () => {
     const head = initialProjection(config.embed, teacher.config.embed, random);
     const projection = projectionVariables(head, config.embed, teacher.config.embed);
     const classes = { vectors: new TestRandom(1).array(CLASSES * 96), count: CLASSES, embed: 96 };
-    const step = await StudentStep.create(
-      gpu,
+    const graph = studentGraph(
       student,
       { prompts, projection },
-      classes,
+      classTensor(classes),
       { model: teacher, prompts: [] },
-      { batch: BATCH, momentum: 0.9, weightDecay: 5e-4, temperature: 1, weight: 1000 },
+      { batch: BATCH, momentum: 0.9, weightDecay: 5e-4, temperature: 1, kdWeight: 1000 },
     );
+    const step = await TrainingStep.compile(gpu, graph);
     const preprocessor = await GpuPreprocessor.create(gpu, { size: 48, batch: BATCH });
     const run = async () => {
       const images = Array.from({ length: BATCH }, () => {
@@ -117,7 +119,7 @@ describe('a step of stage 2', () => {
     it('has the same loss and gradients on subgroup matrices as without them', async () => {
       const gpu = withCapabilities(own, { software: false });
       const model = await loadStudent(gpu, 'f16');
-      const run = async (step: StudentStep) => {
+      const run = async (step: TrainingStep<StudentGraph>) => {
         runOn(gpu, step, 0);
         const { loss, gradients } = step.graph;
         const results = [await step.plan.read(loss)];

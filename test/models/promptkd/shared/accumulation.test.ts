@@ -1,18 +1,16 @@
 /** N batches of b with accumulated gradients are one batch of N x b, for both stages, where no BatchNorm is in between. */
 import { describe, expect, it } from 'vitest';
 import { readLeaf, write } from '../../../../engine/gpu/memory.js';
-import { Plan } from '../../../../engine/gpu/plan.js';
-import type { GraphNode } from '../../../../engine/graph/op.js';
 import { evaluate } from '../../../../engine/graph/reference.js';
 import { constant, input, type Tensor, variable } from '../../../../engine/graph/tensor.js';
 import { cast } from '../../../../engine/ops/cast.js';
 import { multiply } from '../../../../engine/ops/multiply.js';
 import { sum } from '../../../../engine/ops/reduce.js';
 import { schedule } from '../../../../models/promptkd/shared/defaults.js';
-import { descend } from '../../../../models/promptkd/shared/gradientsAndUpdate.js';
+import { gradientsAndUpdate } from '../../../../models/promptkd/shared/gradientsAndUpdate.js';
 import { initialProjection, projectionVariables } from '../../../../models/promptkd/shared/projection.js';
 import { promptVariables } from '../../../../models/promptkd/shared/prompts.js';
-import { UpdatePlan } from '../../../../models/promptkd/shared/updatePlan.js';
+import { type StepGraph, TrainingStep } from '../../../../models/promptkd/shared/trainingStep.js';
 import { teacherGraph } from '../../../../models/promptkd/stage1/step.js';
 import { studentGraph } from '../../../../models/promptkd/stage2/step.js';
 import { Random } from '../../../../models/random.js';
@@ -25,15 +23,6 @@ const PIXELS = 3 * 8 * 8;
 const size = { embed: 5, width: 64, layers: 2, textLayers: 1, patch: 4, resolution: 8 };
 const sgdOptions = { momentum: 0.9, weightDecay: 5e-3 };
 
-/** What both graphs have that these tests use. */
-interface Graph {
-  readonly rate: Tensor;
-  readonly parameters: readonly Tensor[];
-  readonly gradients: readonly Tensor[];
-  readonly optimiser: { readonly updates: readonly GraphNode[]; readonly state: readonly Tensor[] };
-  readonly finish?: readonly GraphNode[];
-}
-
 /** Inputs by what they are; row after row. */
 type Rows = ReadonlyMap<string, { readonly width: number; readonly values: Float32Array | Int32Array }>;
 
@@ -42,7 +31,7 @@ function clip(seed: number) {
   return { random, model: randomClip((count, scale = 1) => random.array(count, 1.7 * scale), size) };
 }
 
-function teacher(batch: number, accumulate: number): Graph & { inputs: Record<string, Tensor> } {
+function teacher(batch: number, accumulate: number): StepGraph & { inputs: Record<string, Tensor> } {
   const { random, model } = clip(1);
   const sequences = Array.from({ length: CLASSES }, (_, i) =>
     Int32Array.of(VOCABULARY - 2, 3 + i, 5, 7, 9, VOCABULARY - 1, ...Array(10).fill(0)),
@@ -61,7 +50,7 @@ function teacher(batch: number, accumulate: number): Graph & { inputs: Record<st
   return { ...graph, inputs: { images: graph.images, labels: graph.labels } };
 }
 
-function student(batch: number, accumulate: number): Graph & { inputs: Record<string, Tensor> } {
+function student(batch: number, accumulate: number): StepGraph & { inputs: Record<string, Tensor> } {
   const { random, model } = clip(2);
   const variables = {
     prompts: [random.variable([2, 64], 'vision.0', 0.2)],
@@ -74,7 +63,7 @@ function student(batch: number, accumulate: number): Graph & { inputs: Record<st
     classes,
     { logitScale: 9 },
     {
-      ...{ batch, accumulate, ...sgdOptions, temperature: 1, weight: 20 },
+      ...{ batch, accumulate, ...sgdOptions, temperature: 1, kdWeight: 20 },
     },
   );
   return { ...graph, inputs: { images: graph.images, features: graph.teacherInput } };
@@ -125,21 +114,17 @@ describe.each([
 
     const gpu = await testGpu();
     const graph = make(BATCH, TIMES);
-    const updates = graph.optimiser.updates;
-    const plan = await Plan.compile(gpu, { updates }, { poison: true });
-    const update = await UpdatePlan.compile(gpu, graph.finish, { accumulate: TIMES });
+    const step = await TrainingStep.compile(gpu, graph, { poison: true });
     const count = countCreations(gpu);
     for (let batch = 0; batch < UPDATES * TIMES; batch++) {
       for (const [leaf, values] of rowsOf(rows, batch * BATCH, BATCH, graph.inputs)) write(gpu, leaf, values);
-      write(gpu, graph.rate, RATE);
-      plan.run();
-      update.afterBatch();
+      step.run(RATE[0]!);
       // Nothing moves before the last batch of an update.
       if (batch === TIMES - 2)
         for (const leaf of graph.parameters) expect(await readLeaf(gpu, leaf)).toEqual(leaf.leaf!.data);
     }
     expect(count().pipelines + count().bindGroups).toBe(NOTHING.pipelines + NOTHING.bindGroups);
-    const pairs = (of: (g: Graph) => readonly Tensor[]) =>
+    const pairs = (of: (g: StepGraph) => readonly Tensor[]) =>
       of(graph).map((leaf, i) => [leaf, of(large)[i]!] as const);
     for (const [leaf, reference] of [...pairs((g) => g.parameters), ...pairs((g) => g.optimiser.state)]) {
       const moved = relativeError(expected.get(reference)!, reference.leaf!.data as Float32Array);
@@ -148,8 +133,7 @@ describe.each([
         2e-4,
       );
     }
-    plan.destroy();
-    update.destroy();
+    step.destroy();
   });
 });
 
@@ -162,22 +146,19 @@ describe('accumulated float16 gradients', () => {
     // The gradient passes the cast in float16, times the scale of 1024.
     const loss = multiply(sum(cast(cast(x, 'f16'), 'f32')), factor);
     const options = { momentum: 0, weightDecay: 0, accumulate: 2 };
-    const { optimiser, finish } = descend(loss, [x], rate, options, true);
-    const plan = await Plan.compile(gpu, { outputs: [loss], updates: optimiser.updates });
-    const update = await UpdatePlan.compile(gpu, finish, options);
-    write(gpu, rate, Float32Array.of(0.25));
+    const updates = gradientsAndUpdate(loss, [x], rate, options, true);
+    const graph = { images: factor, rate, loss, parts: {}, inspected: [], ...updates };
+    const step = await TrainingStep.compile(gpu, graph);
     const batch = (value: number) => {
       write(gpu, factor, Float32Array.of(value));
-      plan.run();
-      update.afterBatch();
+      step.run(0.25);
     };
     for (const value of [1, 1e5]) batch(value);
     expect([...(await readLeaf(gpu, x))]).toEqual([1, -1, 0.5, 2]);
     // The mean gradient (1 + 3) / 2 of every element, times the rate.
     for (const value of [1, 3]) batch(value);
     expect([...(await readLeaf(gpu, x))]).toEqual([0.5, -1.5, 0, 1.5]);
-    plan.destroy();
-    update.destroy();
+    step.destroy();
   });
 });
 

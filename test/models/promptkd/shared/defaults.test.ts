@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { KNOWN_MODELS } from '../../../../models/clip/knownModels.js';
 import {
   checkEmbeddings,
   methodDefault,
@@ -10,7 +11,6 @@ import {
   StudentSettingsSchema,
   TeacherSettingsSchema,
 } from '../../../../models/promptkd/shared/settings.js';
-import { KNOWN_MODELS } from '../../../../models/promptkd/shared/shapes.js';
 
 const { 'ViT-B/16': small, 'ViT-L/14': large } = KNOWN_MODELS;
 

@@ -3,21 +3,20 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { nodePlatform } from '../../../../cli/platform/node.js';
-import { l2Normalize } from '../../../../engine/ops/l2Normalize.js';
 import { loadCheckpoint } from '../../../../models/checkpoints/load.js';
 import { loadModel } from '../../../../models/clip/model.js';
-import { encodeImages } from '../../../../models/clip/vision.js';
 import type { ImageItem } from '../../../../models/datasets/dataset.js';
 import { ImageRunner } from '../../../../models/datasets/imageRunner.js';
 import { loadDataset } from '../../../../models/datasets/loadDataset.js';
 import { Loader } from '../../../../models/datasets/loader.js';
 import { Skipped } from '../../../../models/datasets/skipped.js';
-import { ViewFeatures } from '../../../../models/promptkd/shared/fixedCrops.js';
+import { FixedCrops } from '../../../../models/promptkd/shared/fixedCrops.js';
+import { unitFeatures } from '../../../../models/promptkd/shared/logits.js';
 import { drawFewEmoji, emojiStudent, fewEmoji } from '../../../helpers/emojiData.js';
 import { temporaryFolder } from '../../../helpers/files.js';
 import { testJob } from '../../../helpers/job.js';
 
-const folder = temporaryFolder('view-features');
+const folder = temporaryFolder('fixed-crops');
 let items: ImageItem[];
 let broken: string[];
 beforeAll(async () => {
@@ -32,28 +31,25 @@ beforeAll(async () => {
   items = train;
 });
 
-describe('ViewFeatures', () => {
+describe('FixedCrops', () => {
   it('has the features of every batch, also of what stands in for broken images', async () => {
     const job = await testJob();
     const { gpu, platform } = job;
     const model = await loadModel(gpu, await loadCheckpoint(platform, emojiStudent), { text: false });
     const skipped = new Skipped(items.length, 0.5);
     const options = { seed: 3, views: 2, cropScale: 0.3, skipped };
-    const views = await ViewFeatures.compute(job, model, [], items, {
+    const crops = await FixedCrops.compute(job, model, [], items, {
       ...options,
-      batch: 4,
       label: 'features',
     });
     expect(skipped.list().map(({ path }) => path)).toEqual([...broken].sort());
 
     const size = model.config.vision.resolution;
-    const runner = await ImageRunner.create(gpu, size, 3, (images) =>
-      l2Normalize(encodeImages(model.weights, model.config, images, [])),
-    );
+    const runner = await ImageRunner.create(gpu, size, 3, (images) => unitFeatures(model, [], images));
     const loader = new Loader(platform, items, { ...options, batch: 3, size, augment: true });
     for (const epoch of [1, 2, 3])
       for await (const { images, indices } of loader.epoch(epoch)) {
-        const kept = views.batch(epoch, indices);
+        const kept = crops.batch(epoch, indices);
         const direct = await runner.run(images);
         expect(kept.length).toBe(direct.length);
         kept.forEach((value, i) => {

@@ -1,9 +1,8 @@
 /** The losses of stage 1's methods, on a CLIP of two blocks. */
-
 import { describe, expect, it } from 'vitest';
 import { nodeOf } from '../../../../engine/graph/op.js';
 import { evaluate } from '../../../../engine/graph/reference.js';
-import { constant, type Tensor } from '../../../../engine/graph/tensor.js';
+import { constant } from '../../../../engine/graph/tensor.js';
 import { teacherGraph } from '../../../../models/promptkd/stage1/step.js';
 import { TestRandom } from '../../../helpers/check.js';
 import { randomClip, textInputs } from '../../../helpers/randomClip.js';
@@ -36,10 +35,10 @@ describe('the loss of stage 1', () => {
     const prompts = { text, vision };
     const ivlp = teacherGraph(clip, prompts, classes, { ...options, method: 'ivlp' });
     const source = teacherGraph(clip, prompts, { ...classes, frozenText }, options);
-    expect(Object.keys(ivlp.losses)).toEqual(['total', 'ce']);
+    expect(Object.keys(ivlp.parts)).toEqual(['ce']);
     expect(ivlp.parameters).toEqual([...text, ...vision]);
     const losses = (graph: typeof ivlp) => {
-      const leaves = Object.values(graph.losses) as Tensor[];
+      const leaves = [graph.loss, ...Object.values(graph.parts)];
       const feeds = new Map([
         [graph.images, images],
         [graph.labels, labels],
@@ -64,7 +63,7 @@ describe('the loss of stage 1', () => {
     const prompts = { text: text.slice(0, 1), vision: [] };
     const computed = teacherGraph(clip, prompts, classes, { ...options, method: 'coop' });
     expect(computed.parameters).toEqual([text[0]]);
-    const given = teacherGraph(clip, prompts, classes, { ...options, method: 'coop', frozenImages: 'given' });
+    const given = teacherGraph(clip, prompts, classes, { ...options, method: 'coop', views: 1 });
     // Unit rows, and cross-entropy of their cosines with the classes in loops.
     const features = random.array(BATCH * size.embed);
     for (let b = 0; b < BATCH; b++) {
@@ -75,25 +74,25 @@ describe('the loss of stage 1', () => {
       [given.frozenFeatures!, features],
       [given.labels, labels],
     ]);
-    const found = evaluate([given.losses.total, given.gradients[0]!], feeds);
+    const found = evaluate([given.loss, given.gradients[0]!], feeds);
     expect(Math.hypot(...found.get(given.gradients[0]!)!)).toBeGreaterThan(1e-3);
     const withImages = evaluate(
-      [computed.losses.total],
+      [computed.loss],
       new Map([
         [computed.images, images],
         [computed.labels, labels],
       ]),
     );
-    expect(withImages.get(computed.losses.total)![0]).not.toBe(found.get(given.losses.total)![0]);
+    expect(withImages.get(computed.loss)![0]).not.toBe(found.get(given.loss)![0]);
 
-    const cross = nodeOf(given.losses.ce)!.inputs[0]!;
+    const cross = nodeOf(given.parts.ce)!.inputs[0]!;
     const logits = evaluate([cross], feeds).get(cross)!;
     let expected = 0;
     for (let b = 0; b < BATCH; b++) {
       const [p, q] = [logits[2 * b]!, logits[2 * b + 1]!];
       expected += Math.log(Math.exp(p) + Math.exp(q)) - (labels[b] === 0 ? p : q);
     }
-    expect(found.get(given.losses.total)![0]).toBeCloseTo(expected / BATCH, 9);
+    expect(found.get(given.loss)![0]).toBeCloseTo(expected / BATCH, 9);
   });
 
   it('asks for the frozen text features of promptsrc', () => {

@@ -7,22 +7,24 @@ import { constant, type Tensor, variable } from '../../../../engine/graph/tensor
 import { grad } from '../../../../engine/train/autograd.js';
 import type { ClipGraph } from '../../../../models/clip/model.js';
 import { Weights } from '../../../../models/clip/weights.js';
-import { initialProjection, projectionVariables } from '../../../../models/promptkd/shared/projection.js';
-import { DISTILLATION_LOSSES, type DistillationLoss } from '../../../../models/promptkd/shared/settings.js';
 import {
   clipLogits,
-  distillationLoss,
-  type StudentGraph,
   type StudentVariables,
-  studentGraph,
   studentLogits,
-} from '../../../../models/promptkd/stage2/step.js';
+} from '../../../../models/promptkd/shared/logits.js';
+import {
+  type DistillationLoss,
+  distillationLoss,
+  lossNames,
+} from '../../../../models/promptkd/shared/losses.js';
+import { initialProjection, projectionVariables } from '../../../../models/promptkd/shared/projection.js';
+import { type StudentGraph, studentGraph } from '../../../../models/promptkd/stage2/step.js';
 import { Random } from '../../../../models/random.js';
 import { relativeError, TestRandom, testGpu } from '../../../helpers/check.js';
 import { randomClip } from '../../../helpers/randomClip.js';
 
 const [BATCH, CLASSES, TEACHER_EMBED] = [4, 3, 6];
-const options = { batch: BATCH, momentum: 0.9, weightDecay: 5e-4, temperature: 2, weight: 10 };
+const options = { batch: BATCH, momentum: 0.9, weightDecay: 5e-4, temperature: 2, kdWeight: 10 };
 
 const studentSize = { embed: 5, width: 64, layers: 2, textLayers: 1, patch: 4, resolution: 8 };
 /** Another resolution, patch, width and embedding. */
@@ -118,7 +120,7 @@ describe('distillationLoss', () => {
 });
 
 describe('a step of stage 2', () => {
-  it.each(DISTILLATION_LOSSES)('has the right gradients of prompts and head with %s', async (kdLoss) => {
+  it.each(lossNames())('has the right gradients of prompts and head with %s', async (kdLoss) => {
     const { graph, feeds } = makeStep({ kdLoss, prompts: 2, layers: 1 });
     await checkStepGradients(graph, feeds, 6);
   });

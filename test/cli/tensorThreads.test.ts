@@ -1,10 +1,10 @@
-/** Float32 weights rounded by threads: the same bits, and the same mistakes as without. */
+/** Float32 weights rounded by threads: the same bits and the same errors as without threads. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
-import { readHalvesInThread } from '../../cli/platform/halves.js';
 import { nodePlatform } from '../../cli/platform/node.js';
+import { readHalvesInThread, readSummedInThread } from '../../cli/platform/tensorThreads.js';
 import { toHalf } from '../../engine/half.js';
 import { encodeSafetensors, openSafetensors } from '../../models/checkpoints/safetensors.js';
 import type { Platform } from '../../models/platform.js';
@@ -12,20 +12,22 @@ import { TestRandom } from '../helpers/check.js';
 import { temporaryFolder } from '../helpers/files.js';
 
 const folder = temporaryFolder('halves');
-/** Threads run the compiled file, as users have it. */
-const script = fileURLToPath(new URL('../../dist/cli/platform/halfWorker.js', import.meta.url));
+/** The compiled worker, as users run it. */
+const script = fileURLToPath(new URL('../../dist/cli/platform/tensorWorker.js', import.meta.url));
 const platform: Platform = {
   ...nodePlatform,
-  readHalves: (path, offset, count, sum) => readHalvesInThread({ path, offset, count, sum }, script),
+  readHalves: (path, offset, count, sum = false) =>
+    readHalvesInThread({ path, offset, length: 4 * count }, sum, script),
+  readSummed: (path, offset, length) => readSummedInThread({ path, offset, length }, script),
 };
 const random = new TestRandom(3);
 const path = join(folder, 'model.safetensors');
-const large = random.array(40_000);
+const large = random.array(90_000);
 const small = random.array(12, 1e-5);
 writeFileSync(
   path,
   encodeSafetensors([
-    { name: 'large', dtype: 'F32', shape: [200, 200], data: large },
+    { name: 'large', dtype: 'F32', shape: [300, 300], data: large },
     { name: 'small', dtype: 'F32', shape: [3, 4], data: small },
     { name: 'none', dtype: 'F32', shape: [0, 4], data: new Float32Array(0) },
     { name: 'too large', dtype: 'F32', shape: [2], data: Float32Array.of(3, -1e6) },
@@ -38,7 +40,7 @@ it.each<[string, Platform]>([
   ['without them', nodePlatform],
 ])('rounds as the library of numbers does, %s', async (_, { ...platform }) => {
   const { tensors } = await openSafetensors(platform, path);
-  // Several at once, and a small one behind a large one, whose memory a thread uses again.
+  // Several at once, with a small tensor after a large one whose memory is reused.
   const read = await Promise.all(
     ['large', 'small', 'large', 'none', 'half'].map((name) => tensors.get(name)!.readHalf()),
   );
@@ -48,8 +50,20 @@ it.each<[string, Platform]>([
   );
 });
 
-it('says what is wrong with a file in the words of any other reader', async () => {
-  await expect(readHalvesInThread({ path, offset: 0, count: 2 ** 20 }, script)).rejects.toThrow(
+it('reads and sums float32 in threads, with the same result as without', async () => {
+  const [threaded, plain] = await Promise.all([platform, nodePlatform].map((p) => openSafetensors(p, path)));
+  expect(await threaded!.tensors.get('large')!.read()).toEqual(large);
+  expect(await plain!.tensors.get('large')!.read()).toEqual(large);
+  await expect(readSummedInThread({ path, offset: 0, length: 2 ** 22 }, script)).rejects.toThrow(
+    'ends too early',
+  );
+  await expect(nodePlatform.readSummed!(path, 0, 2 ** 22)).rejects.toThrow(
+    /model\.safetensors cannot be read/,
+  );
+});
+
+it('reports a bad file like any other reader', async () => {
+  await expect(readHalvesInThread({ path, offset: 0, length: 2 ** 22 }, false, script)).rejects.toThrow(
     'ends too early',
   );
   await expect(nodePlatform.readHalves!(path, 0, 2 ** 20)).rejects.toThrow(
@@ -71,11 +85,12 @@ it.each<[string, Platform]>([
 ])('notices a flipped bit, %s', async (_, platform) => {
   const bytes = readFileSync(path);
   const damaged = join(folder, 'damaged.safetensors');
-  // In the last of the large values, which lie behind the small ones.
+  // In the last large value; large tensors follow the small ones.
   const at = bytes.indexOf(Buffer.from(large.slice(-1).buffer));
   bytes[at]! ^= 1;
   writeFileSync(damaged, bytes);
   const { tensors } = await openSafetensors(platform, damaged);
-  await expect(tensors.get('large')!.readHalf()).rejects.toThrow('the checksum of tensor "large" is wrong');
+  for (const read of ['readHalf', 'read'] as const)
+    await expect(tensors.get('large')![read]()).rejects.toThrow('the checksum of tensor "large" is wrong');
   expect(await tensors.get('small')!.readHalf()).toEqual(toHalf(small));
 });

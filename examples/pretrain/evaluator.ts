@@ -13,7 +13,8 @@ import { imageFeatures, textFeatures } from './model.js';
 /** Images of one run of the graph. */
 const BATCH = 64;
 
-export class Judge {
+/** Measures accuracy with the weights as they are. */
+export class Evaluator {
   private constructor(
     private readonly runner: ImageRunner,
     private readonly classes: number,
@@ -29,7 +30,7 @@ export class Judge {
         { transposeB: true },
       ),
     );
-    return new Judge(runner, count);
+    return new Evaluator(runner, count);
   }
 
   /** Accuracy on drawings that have a class, under the test transform. */

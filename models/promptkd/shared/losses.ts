@@ -1,0 +1,100 @@
+/**
+ * The distillation losses of stage 2 (paper, Table 4). An entry here is all that a loss is: settings, defaults, checks, `--help` and
+ * the step read it.
+ */
+import { add, klSoftmax, l1Mean, mseMean, multiply, scalar, type Tensor } from '../../../engine/index.js';
+
+/** What of the two models a loss compares: logits `[batch, classes]`, or unit image features `[batch, embed]`. */
+export type Compared = 'logits' | 'features';
+
+interface LossEntry {
+  readonly compares: Compared;
+  /** Default weight. Those of features start with gradients as large as KL's at 1000 classes (docs/ablations.md). */
+  readonly weight: number;
+  /** For `--help`. */
+  readonly help: string;
+  /** How far the student is from the teacher, `[1]`. */
+  readonly distance: (teacher: Tensor, student: Tensor, temperature: number) => Tensor;
+}
+
+/** `T² * sum over b, c of p (log p - log r) / (B * C)`, with p and r the softmax of `teacher / T` and `student / T`. */
+const kl = (teacher: Tensor, student: Tensor, temperature: number): Tensor =>
+  klSoftmax(teacher, student, temperature);
+
+/** Every loss by the name that `kdLoss` takes. */
+export const DISTILLATION_LOSSES = {
+  kl: {
+    compares: 'logits',
+    weight: 1000,
+    help: "KL divergence from the teacher's probabilities",
+    distance: kl,
+  },
+  'symmetric-kl': {
+    compares: 'logits',
+    weight: 1000,
+    help: 'the mean of both KL divergences',
+    distance: (p, r, temperature) => multiply(add(kl(p, r, temperature), kl(r, p, temperature)), scalar(0.5)),
+  },
+  l1: {
+    compares: 'features',
+    weight: 1000,
+    help: 'mean absolute difference',
+    distance: (v, u) => l1Mean(u, v),
+  },
+  mse: {
+    compares: 'features',
+    weight: 10_000,
+    help: 'mean squared difference',
+    distance: (v, u) => mseMean(u, v),
+  },
+} as const satisfies Readonly<Record<string, LossEntry>>;
+
+/** The name of a distillation loss. */
+export type DistillationLoss = keyof typeof DISTILLATION_LOSSES;
+
+/** The loss where none is chosen, the paper's. */
+export const DEFAULT_LOSS: DistillationLoss = 'kl';
+
+const entries = () => Object.entries(DISTILLATION_LOSSES) as [DistillationLoss, LossEntry][];
+
+/** All names, or those of losses that compare `compared`. */
+export const lossNames = (compared?: Compared): DistillationLoss[] =>
+  entries()
+    .filter(([, { compares }]) => compared === undefined || compares === compared)
+    .map(([name]) => name);
+
+/** The loss called `name`. */
+export const lossOf = (name: DistillationLoss): LossEntry => DISTILLATION_LOSSES[name];
+
+/** What each loss is, for `--help`. */
+export function lossHelp(): string {
+  const described = (compared: Compared) =>
+    lossNames(compared)
+      .map((name) => `${name} (${lossOf(name).help})`)
+      .join(', ');
+  return `${described('logits')} on logits; ${described('features')} on unit image features`;
+}
+
+/** The default weights in words: the usual one, then the losses that have another. */
+export function lossWeightHelp(): string {
+  const { weight: usual } = lossOf(DEFAULT_LOSS);
+  const others = entries().filter(([, { weight }]) => weight !== usual);
+  return [String(usual), ...others.map(([name, { weight }]) => `${name}: ${weight}`)].join('; ');
+}
+
+/** What of a model's step losses compare. */
+export interface Comparable {
+  readonly features: Tensor;
+  readonly logits: Tensor;
+}
+
+/** How far the student is from the teacher by the loss called `name`, `[1]`. */
+export function distillationLoss(
+  name: DistillationLoss,
+  teacher: Comparable,
+  student: Comparable,
+  temperature: number,
+): Tensor {
+  const { compares, distance } = lossOf(name);
+  return distance(teacher[compares], student[compares], temperature);
+}

@@ -1,0 +1,35 @@
+/**
+ * Which tests must notice a fault in which source file. A file's own tests lie at the same place under test/; here is what else
+ * belongs to it, and what is run on the whole when no file is named.
+ */
+import { existsSync } from 'node:fs';
+
+/** Sources of `npm run mutate` without arguments, with tests beside those of the mirrored tree. */
+export const TARGETS = {
+  'engine/train/autograd.ts': [],
+  'engine/train/optim.ts': [],
+  'engine/train/adamW.ts': [],
+  'engine/train/clipGradients.ts': ['test/engine/train/adamW.test.ts'],
+  'engine/train/lossScale.ts': [],
+  'engine/train/magnitude.ts': [],
+  'engine/graph/traverse.ts': [],
+  'engine/graph/fuse.ts': ['test/engine/graph/fuseRules.test.ts', 'test/properties/graphs.test.ts'],
+  'engine/gpu/schedule.ts': [],
+  'engine/gpu/plan.ts': ['test/properties/graphs.test.ts'],
+  'models/promptkd/shared/defaults.ts': [],
+  'models/promptkd/shared/fixedCrops.ts': [],
+  'models/promptkd/shared/gradientsAndUpdate.ts': [],
+  'models/promptkd/shared/projection.ts': [],
+  'models/promptkd/shared/prompts.ts': [],
+  'models/promptkd/shared/updatePlan.ts': [],
+  'models/promptkd/stage1/promptAverage.ts': [],
+  'models/promptkd/stage1/step.ts': [],
+  'models/promptkd/stage2/step.ts': [],
+  'models/promptkd/stage2/teacherFeatures.ts': [],
+};
+
+/** @returns {string[]} the test files of a source file */
+export function testsOf(source) {
+  const mirrored = `test/${source.replace(/\.ts$/, '.test.ts')}`;
+  return [mirrored, ...(TARGETS[source] ?? [])].filter((file) => existsSync(file));
+}
