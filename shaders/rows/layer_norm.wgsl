@@ -191,7 +191,7 @@ fn row_per_workgroup(
 //#endif
 
 //#if GRADIENT
-// Stores a part of dx, with the gradient that goes round the LayerNorm.
+// Stores a part of dx, with the gradient that bypasses the normalisation.
 fn finish_gradient(at: u32, value: Columns) {
   //#if RESIDUAL
   store_dx(at, value + load_residual(at));
