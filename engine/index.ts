@@ -54,6 +54,7 @@ export { type LaunchObserver, observe, observerOf, submit } from './gpu/observer
 export { multiplyAdd, peakGraphs } from './gpu/peaks.js';
 export { type CompileOptions, Plan, prefetchPipelines } from './gpu/plan.js';
 export { type KernelTime, profile } from './gpu/profile.js';
+export { RunTimes } from './gpu/runTimes.js';
 export {
   choicesOf,
   type PlanDescription,
@@ -90,7 +91,7 @@ export type { Candidate, Choose, Expected, Trial, Tunable } from './graph/tunabl
 export { fromHalf, type RoundedHalves, roundHalves, toHalf } from './half.js';
 export { ACTIVATIONS, type Activation } from './kernels/activations.js';
 export { HEAD_WIDTH } from './kernels/attention/launch.js';
-export { type KernelSource, kernelSource, shaderKernel } from './kernels/kernelSource.js';
+export { type KernelSource, kernelKey, kernelSource, shaderKernel } from './kernels/kernelSource.js';
 export { hasFloat16TensorCores } from './kernels/matmul/tensorCore.js';
 export * from './ops/index.js';
 export * from './train/index.js';

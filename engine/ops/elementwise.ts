@@ -1,4 +1,4 @@
-/** Launches of shaders/elementwise.wgsl. */
+/** Launches of shaders/elementwise/elementwise.wgsl. */
 import { type Dispatch, vectors } from '../graph/dispatch.js';
 import type { Tensor } from '../graph/tensor.js';
 
