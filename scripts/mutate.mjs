@@ -1,39 +1,42 @@
 /**
  * `npm run mutate [-- FILE…]`: Stryker changes one thing at a time in each source file and runs the tests of that file
- * (scripts/mutation/targets.mjs). What no test notices is printed. Reports go to reports/mutation/; docs/mutation.md has the
- * results. It takes about a second for each mutant, and runs on the adapter that `PROMPTKD_ADAPTER` names, lavapipe unless given.
+ * (scripts/mutation/targets.mjs). It prints what no test noticed, and a table of all files that have a report.
+ *
+ *     npm run mutate                              every file of targets.mjs
+ *     npm run mutate -- engine/train/optim.ts     one file
+ *     npm run mutate -- --table                   the table of the reports that are there
+ *
+ * Reports go to reports/mutation/. A mutant takes about a second of processor time, and all of them half an hour. The tests run
+ * on the adapter that `PROMPTKD_ADAPTER` names, lavapipe unless given; it must be one that a process of Node can open by itself.
  */
 import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Stryker } from '@stryker-mutator/core';
 import { TARGETS, testsOf } from './mutation/targets.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 process.env.PROMPTKD_ADAPTER ??= 'lavapipe';
-execFileSync(process.execPath, ['scripts/embed-shaders.mjs']);
 
-const named = process.argv.slice(2);
-const COLUMNS = ['Killed', 'Timeout', 'Survived', 'NoCoverage', 'RuntimeError', 'Ignored'];
-const rows = [];
-for (const source of named.length > 0 ? named : Object.keys(TARGETS)) {
-  const tests = testsOf(source);
-  if (tests.length === 0) throw new Error(`${source} has no tests: see scripts/mutation/targets.mjs`);
-  const mutants = await mutate(source, tests);
-  for (const { status, location, mutatorName, replacement } of mutants)
-    if (status !== 'Killed' && status !== 'Timeout' && status !== 'Ignored')
-      console.log(
-        `${status} ${source}:${location.start.line}:${location.start.column} ${mutatorName}: ${oneLine(replacement)}`,
-      );
-  rows.push(rowOf(source, mutants));
+const args = process.argv.slice(2);
+const all = Object.keys(TARGETS);
+const named = args.filter((arg) => !arg.startsWith('--'));
+if (!args.includes('--table')) {
+  execFileSync(process.execPath, ['scripts/embed-shaders.mjs']);
+  for (const source of named.length > 0 ? named : all) await mutate(source);
 }
-if (rows.length > 1) rows.push(totalOf(rows));
-console.table(Object.fromEntries(rows.map(({ source, ...row }) => [source, row])));
+const table = tableOf(
+  [...new Set([...all, ...named])].filter((source) => existsSync(reportOf(source, 'json'))),
+);
+console.log(table);
+writeFileSync('reports/mutation/table.md', table);
 
 /** Runs every mutant of one file. */
-function mutate(source, tests) {
+async function mutate(source) {
+  const tests = testsOf(source);
+  if (tests.length === 0) throw new Error(`${source} has no tests: see scripts/mutation/targets.mjs`);
   process.env.MUTATION_TESTS = tests.join(',');
-  const report = `reports/mutation/${source.replaceAll('/', '.').replace(/\.ts$/, '')}`;
-  return new Stryker({
+  await new Stryker({
     mutate: [source],
     testRunner: 'vitest',
     plugins: [
@@ -46,31 +49,55 @@ function mutate(source, tests) {
     concurrency: Number(process.env.MUTATION_WORKERS ?? 2),
     // A mutant may loop forever, or wait for a device that it has lost.
     timeoutMS: 20_000,
+    dryRunTimeoutMinutes: 20,
     ignorePatterns: ['dist', 'bench/gpu/kit', 'docs', 'reports', 'runs'],
     reporters: ['json', 'html', process.stdout.isTTY ? 'progress' : 'progress-append-only'],
-    jsonReporter: { fileName: `${report}.json` },
-    htmlReporter: { fileName: `${report}.html` },
+    jsonReporter: { fileName: reportOf(source, 'json') },
+    htmlReporter: { fileName: reportOf(source, 'html') },
     // TypeScript 7 has no API for Stryker to read it with, and vitest does not need it.
     tsconfigFile: 'none',
     logLevel: 'warn',
   }).runMutationTest();
+  for (const { status, location, mutatorName, replacement } of mutantsOf(source))
+    if (!['Killed', 'Timeout', 'Ignored'].includes(status))
+      console.log(`${source}:${location.start.line} ${status} ${mutatorName}: ${oneLine(replacement)}`);
 }
 
-function rowOf(source, mutants) {
-  const count = (status) => mutants.filter((mutant) => mutant.status === status).length;
-  const counts = Object.fromEntries(COLUMNS.map((status) => [status, count(status)]));
-  return { source, Mutants: mutants.length - counts.Ignored, ...counts, ...scoreOf(counts) };
+function reportOf(source, extension) {
+  return `reports/mutation/${source.replaceAll('/', '.').replace(/\.ts$/, '')}.${extension}`;
 }
 
-function totalOf(parts) {
-  const sum = (column) => parts.reduce((total, row) => total + row[column], 0);
-  const counts = Object.fromEntries(COLUMNS.map((column) => [column, sum(column)]));
-  return { source: 'all', Mutants: sum('Mutants'), ...counts, ...scoreOf(counts) };
+function mutantsOf(source) {
+  return Object.values(JSON.parse(readFileSync(reportOf(source, 'json'), 'utf8')).files)[0].mutants;
 }
 
-function scoreOf({ Killed, Timeout, Survived, NoCoverage }) {
-  const found = Killed + Timeout;
-  return { Score: `${((100 * found) / (found + Survived + NoCoverage)).toFixed(1)} %` };
+/** In Markdown, with a line for the sum. Mutants that are ignored do not count. */
+function tableOf(sources) {
+  const counts = sources.map((source) => {
+    const mutants = mutantsOf(source);
+    const count = (...statuses) => mutants.filter(({ status }) => statuses.includes(status)).length;
+    const date = statSync(reportOf(source, 'json')).mtime.toISOString().slice(0, 10);
+    return {
+      killed: count('Killed'),
+      timeout: count('Timeout'),
+      survived: count('Survived', 'NoCoverage'),
+      date,
+    };
+  });
+  const sum = (name) => counts.reduce((total, row) => total + row[name], 0);
+  const line = (file, { killed, timeout, survived, date }) => {
+    const found = killed + timeout;
+    const score = found + survived === 0 ? '' : `${((100 * found) / (found + survived)).toFixed(1)} %`;
+    return `| ${[file, found + survived, killed, timeout, survived, score, date].join(' | ')} |`;
+  };
+  const total = { killed: sum('killed'), timeout: sum('timeout'), survived: sum('survived'), date: '' };
+  return [
+    '| file | mutants | killed | timed out | survived | score | measured |',
+    '| --- | ---: | ---: | ---: | ---: | ---: | --- |',
+    ...sources.map((source, i) => line(`\`${source}\``, counts[i])),
+    line('all of these', total),
+    '',
+  ].join('\n');
 }
 
 function oneLine(text) {

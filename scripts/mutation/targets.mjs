@@ -4,6 +4,8 @@
  */
 import { existsSync } from 'node:fs';
 
+const DISTILLATION = 'test/models/promptkd/stage2/distillation.test.ts';
+
 /** Sources of `npm run mutate` without arguments, with tests beside those of the mirrored tree. */
 export const TARGETS = {
   'engine/train/autograd.ts': [],
@@ -15,13 +17,15 @@ export const TARGETS = {
   'engine/graph/traverse.ts': [],
   'engine/graph/fuse.ts': ['test/engine/graph/fuseRules.test.ts', 'test/properties/graphs.test.ts'],
   'engine/gpu/schedule.ts': [],
-  'engine/gpu/plan.ts': ['test/properties/graphs.test.ts'],
+  'engine/gpu/plan.ts': ['test/engine/gpu/planBuffers.test.ts', 'test/engine/gpu/outOfMemory.test.ts'],
   'models/promptkd/shared/defaults.ts': [],
   'models/promptkd/shared/fixedCrops.ts': [],
   'models/promptkd/shared/gradientsAndUpdate.ts': [],
+  'models/promptkd/shared/logits.ts': ['test/models/promptkd/stage2/step.test.ts', DISTILLATION],
+  'models/promptkd/shared/losses.ts': ['test/models/promptkd/stage2/step.test.ts', DISTILLATION],
   'models/promptkd/shared/projection.ts': [],
   'models/promptkd/shared/prompts.ts': [],
-  'models/promptkd/shared/updatePlan.ts': [],
+  'models/promptkd/shared/trainingStep.ts': [],
   'models/promptkd/stage1/promptAverage.ts': [],
   'models/promptkd/stage1/step.ts': [],
   'models/promptkd/stage2/step.ts': [],

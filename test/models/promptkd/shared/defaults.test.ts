@@ -2,9 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { KNOWN_MODELS } from '../../../../models/clip/knownModels.js';
 import {
   checkEmbeddings,
+  defaultStudent,
+  defaultTeacher,
   methodDefault,
   resolveStudent,
   resolveTeacher,
+  schedule,
 } from '../../../../models/promptkd/shared/defaults.js';
 import {
   parseSettings,
@@ -104,5 +107,87 @@ describe('the defaults of stage 2', () => {
     expect(() => checkEmbeddings(student({ projectionLayers: 0 }), 512, 768)).toThrow(/length 512 .* 768/);
     checkEmbeddings(student({ projectionLayers: 0 }), 512, 512);
     checkEmbeddings(student({ projectionLayers: 1 }), 512, 768);
+  });
+});
+
+describe('defaults and limits', () => {
+  /** A CLIP of three and two blocks. */
+  const tiny = { ...small, vision: { ...small.vision, layers: 3 }, text: { ...small.text, layers: 2 } };
+
+  it('of depths are those of the CLIP where it has fewer blocks, and depths beyond them are refused', () => {
+    expect(defaultTeacher(tiny)).toMatchObject({ method: 'promptsrc', textDepth: 2, visionDepth: 3 });
+    expect(defaultTeacher(tiny, { method: 'coop' })).toMatchObject({ textDepth: 1, visionDepth: 0 });
+    expect(defaultStudent(tiny)).toMatchObject({ visionDepth: 3, projectionLayers: 2, kdWeight: 1000 });
+    expect(() => defaultTeacher(tiny, { textDepth: 3 })).toThrow(/text prompt depth 3/);
+    expect(() => defaultTeacher(tiny, { visionDepth: 4 })).toThrow(/vision prompt depth 4/);
+    expect(() => defaultStudent(tiny, { visionDepth: 4 })).toThrow(/vision prompt depth 4/);
+    expect(defaultStudent(tiny, { visionDepth: 1 }).visionDepth).toBe(1);
+  });
+
+  it('of stage 1 give way to what is set', () => {
+    const set = {
+      textDepth: 5,
+      visionDepth: 3,
+      textLength: 7,
+      contextInit: 'an image of',
+      learningRate: 0.1,
+      batch: 3,
+      epochs: 11,
+      averageMean: 2,
+    };
+    expect(teacher(set)).toMatchObject(set);
+    expect(teacher({ ...set, method: 'ivlp' })).toMatchObject(set);
+    // Three quarters of the epochs, rounded.
+    expect(teacher({ epochs: 11 }).averageMean).toBe(8);
+    expect(teacher({ contextInit: 'an  image of ' }).textLength).toBe(4);
+    expect(teacher({ method: 'coop', contextInit: 'an  image of ' }).textLength).toBe(3);
+    expect(teacher({ method: 'coop', contextInit: '' }).textLength).toBe(16);
+    expect(() => teacher({ method: 'coop', textDepth: 1, visionDepth: 0 })).not.toThrow();
+  });
+
+  it('of a method are told for the fields that depend on it alone', () => {
+    const fields = ['epochs', 'batch', 'learningRate', 'textLength', 'contextInit'];
+    expect(fields.map(methodDefault)).toEqual([
+      '20; coop: 50',
+      '8; coop: 32',
+      '0.005; coop: 0.002',
+      '4; coop: 16',
+      'a photo of a; coop: none',
+    ]);
+    for (const field of ['textDepth', 'visionDepth', 'averageMean'])
+      expect(methodDefault(field)).toBeUndefined();
+  });
+
+  it('of the schedule scale its rate alone', () => {
+    const settings = {
+      learningRate: 0.01,
+      epochs: 7,
+      warmupEpochs: 2,
+      warmupLearningRate: 1e-4,
+      batch: 6,
+      accumulate: 4,
+      scaleLr: true,
+    };
+    const rest = { epochs: 7, warmupEpochs: 2, warmupRate: 1e-4 };
+    expect(schedule(settings, 8)).toEqual({ ...rest, rate: 0.03 });
+    expect(schedule({ ...settings, scaleLr: false }, 8)).toEqual({ ...rest, rate: 0.01 });
+  });
+
+  it('take a batch of one where no BatchNorm is, and what trains nothing but the weights', () => {
+    expect(student({ batch: 1, projectionLayers: 1 }).projectionLayers).toBe(1);
+    expect(student({ batch: 1, textFeatures: 'student' }).projectionLayers).toBe(0);
+    expect(student({ batch: 2 }).projectionLayers).toBe(2);
+    expect(student({ train: 'all', projectionLayers: 0 })).toMatchObject({
+      visionDepth: 0,
+      projectionLayers: 0,
+    });
+    expect(student({ visionDepth: 0 })).toMatchObject({ visionDepth: 0, projectionLayers: 2 });
+    expect(student({ visionDepth: 2, projectionLayers: 0 })).toMatchObject({
+      visionDepth: 2,
+      projectionLayers: 0,
+    });
+    expect(student({ train: 'projection', visionDepth: 0 }).visionDepth).toBe(0);
+    expect(() => student({ textFeatures: 'student', kdLoss: 'mse' })).toThrow(/kdLoss mse compares features/);
+    expect(student({ textFeatures: 'student', kdLoss: 'symmetric-kl' }).kdWeight).toBe(1000);
   });
 });
