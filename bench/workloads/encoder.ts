@@ -10,6 +10,7 @@ import { shapeOnlyModel } from '../../models/clip/shapeOnly.js';
 import { encodeImages } from '../../models/clip/vision.js';
 import { fillLeaves } from './kernels.js';
 
+/** What an image encoder took. */
 export interface EncoderRow {
   readonly model: string;
   readonly batch: number;
@@ -51,13 +52,13 @@ export async function measureEncoder(
   );
   const rows = plans.map((plan, i) => {
     const { flops, dispatches, total } = plan.describe();
-    const { dtype, weights, batch } = cases[i];
+    const { dtype, weights, batch } = cases[i]!;
     return {
       model,
       batch,
       dtype,
       activations: weights.activations,
-      timing: timings[i],
+      timing: timings[i]!,
       flops,
       dispatches,
       bytes: total,

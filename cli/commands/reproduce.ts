@@ -3,11 +3,11 @@ import { type Command, Option } from 'commander';
 import { reproduce } from '../../models/reproduce/reproduce.js';
 import { summarize } from '../../models/reproduce/summary.js';
 import { addJobOptions, type JobFlags, withJob } from '../device/job.js';
+import type { Field } from '../options/fields.js';
 import { loadPreset, presetHelp, presetNames } from '../options/presets.js';
 import { nodePlatform } from '../platform/node.js';
 import {
   checkpointOption,
-  type Field,
   fieldsOf,
   parseNumber,
   readSettingsFile,

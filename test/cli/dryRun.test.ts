@@ -3,8 +3,9 @@ import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } fro
 import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { dryRun, planStep } from '../../cli/dryRun.js';
+import type { Field } from '../../cli/options/fields.js';
 import { nodePlatform } from '../../cli/platform/node.js';
-import { type Field, fieldsOf, type Stage } from '../../cli/settings.js';
+import { fieldsOf, type Stage } from '../../cli/settings.js';
 import { emojiStudent, emojiTeacher } from '../helpers/emojiData.js';
 import { temporaryFolder } from '../helpers/files.js';
 import { makeStudentRun, makeTeacherRun } from '../helpers/studentRun.js';
@@ -224,6 +225,7 @@ describe('--dry-run', () => {
     [{ dryRun: 10 }, /--clip is missing/],
     [{ dryRun: 10, clip: 'ViT-L/14', method: 'clip' }, /trains nothing/],
     [{ dryRun: 10, clip: 'ViT-L/14', textDepth: 60 }, /prompt depth 60/],
+    [{ dryRun: 10, clip: 'ViT-L/14', textLength: 74 }, /74 prompt tokens leave no room/],
     [{ dryRun: 10, clip: 'ViT-X' }, /ViT-X/],
   ] as const)('says what is wrong with %j', async (flags, message) => {
     await expect(dryRun(nodePlatform, 'teacher', flags)).rejects.toThrow(message);
