@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { expect, test } from 'vitest';
 import { UserError } from '../../engine/errors.js';
-import { type Next, numbers } from '../properties/mutations.js';
+import { type Next, numbers } from '../properties/choices.js';
 import { readPeak, resetPeak } from './peakMemory.js';
 
 export const ROUNDS = Number(process.env.FUZZ_ROUNDS ?? 200);

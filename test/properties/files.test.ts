@@ -32,9 +32,10 @@ import { type FuzzKind, fuzzTest } from '../helpers/fuzz.js';
 import { unsealed } from '../helpers/safetensors.js';
 import { TINY_CONFIG, tensorOf } from '../models/checkpoints/fixtures.js';
 import { memoryPlatform } from '../models/checkpoints/memoryPlatform.js';
+import type { Next } from './choices.js';
 import { mutateJson } from './mutateJson.js';
 import { mutateLines, mutateYaml } from './mutateText.js';
-import { mutateBytes, type Next, withHeader } from './mutations.js';
+import { mutateBytes, withHeader } from './mutations.js';
 
 type Input = Uint8Array | string;
 const PATH = 'f';

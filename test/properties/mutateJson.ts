@@ -1,5 +1,5 @@
 /** JSON damaged as JSON: it mostly still parses. */
-import { type Next, pick } from './mutations.js';
+import { type Next, pick } from './choices.js';
 
 const HOSTILE: readonly (() => unknown)[] = [
   () => null,

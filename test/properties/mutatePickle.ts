@@ -1,6 +1,6 @@
 /** Archives whose pickle is damaged opcode by opcode, with right checksums and sizes around it. */
 import { writeZip } from '../models/checkpoints/torchFixtures.js';
-import { type Next, pick } from './mutations.js';
+import { type Next, pick } from './choices.js';
 
 /** Opcodes and short runs of them: each may come once, or very often. */
 const OPCODES = [

@@ -1,5 +1,5 @@
 /** Lines of a text file damaged, and what is written into such files by mistake or on purpose. */
-import { type Next, pick } from './mutations.js';
+import { type Next, pick } from './choices.js';
 
 const COMMON: readonly (() => string)[] = [
   () => '',

@@ -1,5 +1,5 @@
 /** Archives with single fields of their directory changed, and entries doubled, exchanged or laid over one another. */
-import { type Next, pick } from './mutations.js';
+import { type Next, pick } from './choices.js';
 
 /** Offset and width of the fields of an entry in the central directory. */
 const FIELDS = [

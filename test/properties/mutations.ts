@@ -10,25 +10,10 @@ import {
   writeTorchScript,
   writeZip,
 } from '../models/checkpoints/torchFixtures.js';
+import { type Next, pick } from './choices.js';
 import { mutateJson } from './mutateJson.js';
 import { mutatePickle } from './mutatePickle.js';
 import { mutateDirectory } from './mutateZip.js';
-
-/** Whole numbers 0 .. limit - 1. */
-export type Next = (limit: number) => number;
-
-/** From a seed (mulberry32). */
-export function numbers(seed: number): Next {
-  let state = seed;
-  return (limit) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % limit;
-  };
-}
-
-export const pick = <T>(next: Next, choices: readonly T[]): T => choices[next(choices.length)]!;
 
 /** Files by path, and the path to load. */
 export interface Damaged {
