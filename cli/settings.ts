@@ -242,7 +242,9 @@ function inOrderOf<T extends object>(order: readonly string[], settings: T): T {
 }
 
 /** `learningRate` -> `learning-rate`. */
-const kebab = (field: string): string => field.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+/** A setting's name as its flag has it. */
+export const kebab = (field: string): string =>
+  field.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
 /** Whether a field of a schema is a number, with or without a default. */
 function isNumber(entries: Readonly<Record<string, unknown>>, field: string): boolean {
