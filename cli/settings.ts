@@ -192,7 +192,9 @@ function inOrderOf<T extends object>(order: readonly string[], settings: T): T {
 }
 
 /** `learningRate` -> `learning-rate`. */
-const kebab = (field: string): string => field.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+/** A setting's name as its flag has it. */
+export const kebab = (field: string): string =>
+  field.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
 /** Whether a run can do without a field, or has a default for it. */
 const isOptional = (stage: Stage, field: Field): boolean =>

@@ -1,7 +1,7 @@
 /** `promptkd export`: writes a finished run to one file, for the authors' code or to be used by itself. */
 import { type Command, Option } from 'commander';
 import { UserError } from '../../engine/errors.js';
-import { type ExportOptions, exportRun } from '../../models/promptkd/use/exportRun.js';
+import { EXPORT_FORMATS, type ExportOptions, exportRun } from '../../models/promptkd/use/exportRun.js';
 import { nodePlatform } from '../platform/node.js';
 import { addHelp, type HelpText } from '../terminal/help.js';
 import { print } from '../terminal/output.js';
@@ -21,12 +21,16 @@ const HELP: HelpText = {
       safetensors:
         'what was trained, and for a student the class vectors with their names; with --merged also the image encoder, so ' +
         'that eval and predict need no other file',
+      onnx:
+        'a student as one graph for onnxruntime and others (operator set 17): normalised images [n, 3, size, size] to logits ' +
+        '[n, classes]; class names, size, mean and deviation are in its metadata',
     },
     'Frozen weights keep the precision of their checkpoint; --half stores their matrices as float16.',
   ],
   examples: [
     'promptkd export runs/pets --format pytorch --out model-best.pth.tar',
     'promptkd export runs/pets --format safetensors --merged --half --out pets.safetensors',
+    'promptkd export runs/pets --format onnx --out pets.onnx',
   ],
   next: ['promptkd predict pets.safetensors photos/cat.jpg'],
 };
@@ -35,13 +39,9 @@ const HELP: HelpText = {
 export function register(program: Command): void {
   const command = program
     .command('export')
-    .description('write a finished run to one file: PyTorch checkpoint or safetensors')
+    .description('write a finished run to one file: PyTorch checkpoint, safetensors or ONNX')
     .argument('<run>', 'run folder of a teacher or student')
-    .addOption(
-      new Option('--format <format>', 'file format')
-        .choices(['pytorch', 'safetensors'])
-        .makeOptionMandatory(),
-    )
+    .addOption(new Option('--format <format>', 'file format').choices(EXPORT_FORMATS).makeOptionMandatory())
     .option('--merged', "safetensors: include the student's image encoder")
     .option('--half', 'store frozen matrices as float16')
     .requiredOption('--out <file>', 'file to write')

@@ -11,6 +11,7 @@ import { runStudent } from '../promptkd/stage2/run.js';
 import { Classifier } from '../promptkd/use/classifier.js';
 import { openSealedJson, sealJson } from '../runs/sealedJson.js';
 import type { TrainOptions } from '../runs/train.js';
+import { trialsOf } from './shard.js';
 import { claimFolder, planTrials, type ReproduceOptions, type Trial } from './trials.js';
 
 /** Accuracies of one data set and seed. */
@@ -33,7 +34,8 @@ export async function reproduce(
   training: TrainOptions = {},
 ): Promise<TrialResult[]> {
   const { platform } = job;
-  const trials = await planTrials(platform, options);
+  const all = await planTrials(platform, options);
+  const trials = options.shard ? trialsOf(all, options.shard) : all;
   for (const settings of distinct(trials.flatMap(({ teacher, student }) => [teacher, student])))
     for (const note of (await loadDataset(platform, settings.data, settings)).notes ?? [])
       job.note(`${settings.dataset}: ${note}`);

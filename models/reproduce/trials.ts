@@ -12,6 +12,7 @@ import {
 } from '../promptkd/shared/settings.js';
 import { readYaml } from '../runs/runFolder.js';
 import { type Fields, type Preset, presetFields } from './preset.js';
+import type { Shard } from './shard.js';
 
 /** What to reproduce, and where its data and models are. */
 export interface ReproduceOptions {
@@ -26,6 +27,8 @@ export interface ReproduceOptions {
   readonly out: string;
   /** Cross-dataset: what the teacher is tuned on, in place of the preset's. */
   readonly source?: string;
+  /** The share of the trials to run (default: all of them). */
+  readonly shard?: Shard;
   /** Settings in place of the preset's, for every data set. */
   readonly teacher?: Fields;
   readonly student?: Fields;
@@ -45,8 +48,18 @@ export interface Trial {
   readonly evaluation: string;
 }
 
+/** The name in `LAYOUTS` of a data set, in whatever spelling. @throws UserError listing the known ones */
+export async function canonicalName(platform: Platform, name: string): Promise<string> {
+  const known = await knownName(platform, '', name);
+  if (known !== undefined) return known;
+  throw new UserError(
+    `there is no data set called "${name}"`,
+    `known ones: ${LAYOUTS.map((layout) => layout.name).join(', ')}`,
+  );
+}
+
 /** The file in `out` that says what its runs were trained with. */
-const PLAN = 'reproduce.yaml';
+export const PLAN = 'reproduce.yaml';
 
 /**
  * The trials in the order in which they are run: data set by data set, seed by seed.
@@ -58,15 +71,7 @@ const PLAN = 'reproduce.yaml';
  */
 export async function planTrials(platform: Platform, options: ReproduceOptions): Promise<Trial[]> {
   const { preset, data, out } = options;
-  const canonical = async (name: string) => {
-    const known = await knownName(platform, data, name);
-    if (known === undefined)
-      throw new UserError(
-        `there is no data set called "${name}"`,
-        `known ones: ${LAYOUTS.map((layout) => layout.name).join(', ')}`,
-      );
-    return known;
-  };
+  const canonical = (name: string) => canonicalName(platform, name);
   const datasets = [...new Set(await Promise.all(options.datasets.map(canonical)))];
   const isCross = preset.setting === 'cross-dataset';
   const source = isCross ? await canonical(options.source ?? preset.source!) : undefined;
@@ -134,15 +139,10 @@ export async function claimFolder(platform: Platform, options: ReproduceOptions)
   const others = there ? (await platform.list(out)).filter(({ name }) => name !== PLAN) : [];
   // A plan alone is of an attempt that failed before its first epoch.
   if (others.length > 0 && (await platform.stat(file))) {
-    const [before, now] = [flatten(readYaml(file, await platform.readText(file))), flatten(plan)];
-    const names = [...new Set([...before.keys(), ...now.keys()])];
-    const different = names.filter((name) => before.get(name) !== now.get(name));
+    const different = differentSettings(readYaml(file, await platform.readText(file)), plan);
     if (different.length === 0) return;
-    const [first] = different.map(
-      (name) => `${name} is ${before.get(name) ?? 'not given'} there and ${now.get(name) ?? 'not given'} now`,
-    );
     throw new UserError(
-      `the reproduction in ${out} has other settings: ${first}${different.length > 1 ? `, and ${different.length - 1} more` : ''}`,
+      `the reproduction in ${out} has other settings: ${different[0]}${different.length > 1 ? `, and ${different.length - 1} more` : ''}`,
       'give the same settings to continue it, or another folder',
     );
   }
@@ -152,6 +152,17 @@ export async function claimFolder(platform: Platform, options: ReproduceOptions)
       'give a folder that does not exist yet',
     );
   await platform.write(file, stringify(plan));
+}
+
+/** What differs between two plans, in words: "teacher.epochs is 20 there and 5 now". */
+export function differentSettings(there: unknown, now: unknown): string[] {
+  const [before, after] = [flatten(there), flatten(now)];
+  return [...new Set([...before.keys(), ...after.keys()])]
+    .filter((name) => before.get(name) !== after.get(name))
+    .map(
+      (name) =>
+        `${name} is ${before.get(name) ?? 'not given'} there and ${after.get(name) ?? 'not given'} now`,
+    );
 }
 
 /** Leaves of a tree of settings by their dotted path, as text. */

@@ -1,23 +1,14 @@
 /** Experiments with tiny settings: on a few emoji in the folders of a known data set, and on real data sets if available. */
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { loadPreset } from '../../cli/options/presets.js';
 import { nodePlatform } from '../../cli/platform/node.js';
-import { loadDataset } from '../../models/datasets/loadDataset.js';
 import type { Job } from '../../models/job.js';
 import { reproduce } from '../../models/reproduce/reproduce.js';
 import { testGpu } from '../helpers/check.js';
 import { promptkd } from '../helpers/cli.js';
-import { drawFewEmoji, emojiStudent, emojiTeacher, fewEmoji } from '../helpers/emojiData.js';
+import { drawFewEmoji, drawKnownEmoji, emojiStudent, emojiTeacher, fewEmoji } from '../helpers/emojiData.js';
 import { temporaryFolder } from '../helpers/files.js';
 import { describeWithShared, sharedFolder } from '../helpers/shared.js';
 
@@ -55,23 +46,6 @@ async function makeJob(stopAt?: readonly [label: string, done: number]) {
   return { job, labels, notes };
 }
 
-/** Emoji in EuroSAT's folders, and in those of Caltech101: `ROOT/<folder>/<images>/train/<class>/...`. */
-async function drawKnown(root: string): Promise<string> {
-  const emoji = fewEmoji({ classes: 4, train: 4, test: 2 });
-  const data = await loadDataset(nodePlatform, await drawFewEmoji(at('drawn'), emoji));
-  const rows = (items: { path: string; label: number }[]) =>
-    items.map(({ path, label }) => [path.slice(at('drawn').length + 1), label, data.classNames[label]]);
-  const split = { train: rows(data.train), val: rows(data.test), test: rows(data.test) };
-  for (const [name, images] of [
-    ['eurosat/split_zhou_EuroSAT.json', 'eurosat/2750'],
-    ['caltech-101/split_zhou_Caltech101.json', 'caltech-101/101_ObjectCategories'],
-  ]) {
-    cpSync(at('drawn'), join(root, images!), { recursive: true });
-    writeFileSync(join(root, name!), JSON.stringify(split));
-  }
-  return root;
-}
-
 const tiny = { epochs: 2, batch: 4, visionDepth: 1 };
 const options = async (setting: string, out: string, student: object = {}) => ({
   preset: await loadPreset(nodePlatform, setting),
@@ -84,7 +58,7 @@ const options = async (setting: string, out: string, student: object = {}) => ({
 });
 
 beforeAll(async () => {
-  await drawKnown(at('root'));
+  await drawKnownEmoji(at('root'));
 });
 
 describe('an experiment', () => {

@@ -4,10 +4,11 @@ import { fileURLToPath } from 'node:url';
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
 /** Runs the built command line as a user would, in `cwd`. */
-export function promptkd(args: readonly string[], cwd?: string) {
+export function promptkd(args: readonly string[], cwd?: string, env: Readonly<Record<string, string>> = {}) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {
     encoding: 'utf8',
     timeout: 240_000,
+    env: { ...process.env, ...env },
     ...(cwd && { cwd }),
   });
   return { status, stdout, stderr };

@@ -8,14 +8,24 @@ import { byteCount, type WritableTensor, writable, writableInteger } from '../..
 import type { ClipConfig } from '../../clip/config.js';
 import type { Platform, WrittenPiece } from '../../platform.js';
 import { type RunKind, readRunConfig, runKind } from '../../runs/runFolder.js';
-import { classVectorMetadata } from '../classVectors/classVectors.js';
-import { CLASS_VECTORS_FILE, MERGED_KIND, openStudentFile, STUDENT_FILE } from '../files/studentFile.js';
+import { classVectorMetadata, readClassVectors } from '../classVectors/classVectors.js';
+import {
+  CLASS_VECTORS_FILE,
+  MERGED_KIND,
+  openStudentFile,
+  readStudent,
+  STUDENT_FILE,
+} from '../files/studentFile.js';
 import { openTeacherFile, TEACHER_FILE } from '../files/teacherFile.js';
 import { projectionKey, promptKey, trainerKey } from '../files/trainerKeys.js';
+import { encodeOnnx } from './exportOnnx.js';
+
+/** Kinds of files that a run is exported as. */
+export const EXPORT_FORMATS = ['pytorch', 'safetensors', 'onnx'] as const;
 
 /** What kind of file is written. */
 export interface ExportOptions {
-  readonly format: 'pytorch' | 'safetensors';
+  readonly format: (typeof EXPORT_FORMATS)[number];
   /** safetensors: the frozen image encoder too, so that the file needs nothing else. PyTorch files always have it. */
   readonly merged?: boolean;
   /** Frozen matrices as float16; what was learned stays float32. Otherwise everything stays as it is stored. */
@@ -44,6 +54,7 @@ export async function exportRun(
 ): Promise<Exported> {
   const kind = (await runKind(platform, run)) ?? 'student';
   const config = await readRunConfig(platform, run, kind);
+  if (options.format === 'onnx') return exportOnnx(platform, run, out, kind, String(config.clip), options);
   const whole = options.format === 'pytorch' || options.merged === true;
   if (options.half && !whole)
     throw new UserError(
@@ -91,6 +102,42 @@ async function openLearned(platform: Platform, run: string, kind: RunKind): Prom
   return kind === 'teacher' ? openTeacherFile(platform, path, run) : openStudentFile(platform, path, run);
 }
 
+/** The CLIP that a run was made with. @throws UserError when it is another one now */
+async function openClip(platform: Platform, run: string, clip: string, expected: string | undefined) {
+  const checkpoint = await loadCheckpoint(platform, clip);
+  const hash = await checkpoint.sha256();
+  if (hash !== expected)
+    throw new UserError(
+      `${checkpoint.path} is not the checkpoint that ${run} was made with: its SHA-256 differs`,
+      'restore that checkpoint',
+    );
+  return { checkpoint, hash };
+}
+
+async function exportOnnx(
+  platform: Platform,
+  run: string,
+  out: string,
+  kind: RunKind,
+  clip: string,
+  { half, onProgress }: ExportOptions,
+): Promise<Exported> {
+  if (kind === 'teacher')
+    throw new UserError(
+      `${run} is a teacher, and ONNX files are for students`,
+      'export it with --format pytorch or safetensors',
+    );
+  const student = await readStudent(platform, run);
+  const classes = await readClassVectors(platform, platform.join(run, CLASS_VECTORS_FILE));
+  const { checkpoint } = await openClip(platform, run, clip, student.clipHash);
+  const { bytes, tensors } = await encodeOnnx(student, checkpoint, classes, {
+    half,
+    onProgress: (share) => onProgress?.(share, 1),
+  });
+  await platform.write(out, bytes);
+  return { kind, tensors, bytes: bytes.length };
+}
+
 /** Frozen towers and what was learned, under the authors' names. */
 async function wholeModel(
   platform: Platform,
@@ -100,13 +147,7 @@ async function wholeModel(
   kind: RunKind,
   options: ExportOptions,
 ): Promise<{ tensors: WritableTensor[]; metadata: Record<string, string> }> {
-  const checkpoint = await loadCheckpoint(platform, clip);
-  const hash = await checkpoint.sha256();
-  if (hash !== learned.metadata.clip_sha256)
-    throw new UserError(
-      `${checkpoint.path} is not the checkpoint that ${run} was made with: its SHA-256 differs`,
-      'restore that checkpoint',
-    );
+  const { checkpoint, hash } = await openClip(platform, run, clip, learned.metadata.clip_sha256);
   // Full fine-tuning has learned the image encoder itself.
   const tuned = new Set([...learned.tensors.keys()].map(trainerKey));
   const tensors = [
