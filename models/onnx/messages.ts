@@ -4,8 +4,9 @@
  */
 import protobuf from 'protobufjs/light.js';
 
-/** IR version 8 and operator set 17: the first with LayerNormalization, read by runtimes from 2022 on. */
+/** IR version 8, with operator set 17: the first with LayerNormalization, read by runtimes from 2022 on. */
 export const IR_VERSION = 8;
+/** Of the default domain. */
 export const OPERATOR_SET = 17;
 
 /** Values of `TensorProto.DataType`. */
