@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Capabilities } from '../../../engine/capabilities.js';
+import { PORTABLE } from '../../../engine/capabilities.js';
 import { choicesOf, type PlanRequest, Schedule, type ScheduleOptions } from '../../../engine/gpu/schedule.js';
 
 import { type GraphNode, nodeOf } from '../../../engine/graph/op.js';
@@ -21,16 +21,6 @@ import { sum } from '../../../engine/ops/reduce.js';
 import { reshape } from '../../../engine/ops/reshape.js';
 import { grad } from '../../../engine/train/autograd.js';
 import { accumulate, sgd } from '../../../engine/train/optim.js';
-
-const PORTABLE: Capabilities = {
-  f16: false,
-  subgroups: false,
-  subgroupMatrix: [],
-  workgroupMemory: 32768,
-  timestamps: false,
-  software: false,
-  level: 'portable',
-};
 
 const schedule = (request: PlanRequest, options?: ScheduleOptions) =>
   new Schedule(request, PORTABLE, options);

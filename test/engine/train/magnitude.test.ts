@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Capabilities } from '../../../engine/capabilities.js';
+import { PORTABLE } from '../../../engine/capabilities.js';
 import { write } from '../../../engine/gpu/memory.js';
 import { Plan } from '../../../engine/gpu/plan.js';
 import { Schedule } from '../../../engine/gpu/schedule.js';
@@ -8,16 +8,6 @@ import { input, variable } from '../../../engine/graph/tensor.js';
 import { tensorOf, workgroupsOf } from '../../../engine/kernels/kernelSource.js';
 import { allFinite, largestMagnitude } from '../../../engine/train/magnitude.js';
 import { checkForward, TestRandom, testGpu, withCapabilities } from '../../helpers/check.js';
-
-const PORTABLE: Capabilities = {
-  f16: false,
-  subgroups: false,
-  subgroupMatrix: [],
-  workgroupMemory: 32768,
-  timestamps: false,
-  software: false,
-  level: 'portable',
-};
 
 const checkBounds = process.env.PROMPTKD_CHECK_BOUNDS === '1';
 
