@@ -36,6 +36,7 @@ const SLOW = [
   'test/models/promptkd/shared/health.test.ts',
   'test/models/promptkd/stage2/distillation.test.ts',
   'test/models/promptkd/stage2/teacherCache.test.ts',
+  'test/models/promptkd/wiring.test.ts',
 ];
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
