@@ -56,9 +56,9 @@ export class Classifier {
   ): Promise<Classifier> {
     const classes = await makeClassVectors(job, teacher, classNames);
     const { model, prompts } = teacher;
-    const matrix = classTensor(classes);
+    const embeddings = classTensor(classes);
     const runner = await ImageRunner.create(job.gpu, model.config.vision.resolution, BATCH, (images) =>
-      clipLogits(model, prompts.vision, matrix, images),
+      clipLogits(model, prompts.vision, embeddings, images),
     );
     return new Classifier(classNames, runner, model.release);
   }
@@ -84,8 +84,8 @@ export class Classifier {
     }
     const { model, variables, classes: all } = await loadStudent(job, run, classVectors);
     const classes = pickClasses(all, classNames, classVectors ?? run);
-    const matrix = classTensor(classes);
-    const build = (images: Tensor) => studentLogits(model, variables, matrix, images);
+    const embeddings = classTensor(classes);
+    const build = (images: Tensor) => studentLogits(model, variables, embeddings, images);
     const runner = await ImageRunner.create(job.gpu, model.config.vision.resolution, BATCH, build);
     return new Classifier(classes.classNames, runner, model.release);
   }
