@@ -81,7 +81,7 @@ function format({ plan, classes, precision }: DryRun): string {
     ],
   );
   return (
-    `${table}${(plan.flops / 1e9).toFixed(1)} GFLOP a step with ${classes} classes in ${plan.dispatches} dispatches; ` +
+    `${table}${(plan.flops / 1e9).toFixed(1)} GFLOP per step with ${classes} classes in ${plan.dispatches} dispatches; ` +
     `largest buffer ${mebibytes(plan.largest)}\n`
   );
 }

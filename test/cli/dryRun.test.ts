@@ -158,7 +158,7 @@ describe('--dry-run', () => {
   it('takes published models by name and the number of classes, and prints bytes by kind and FLOPs', async () => {
     const text = await dryRun(nodePlatform, 'student', { ...published, dryRun: 1000 });
     expect(text).toMatch(/saved activations\D+[\d.]+ MiB/);
-    expect(text).toMatch(/1\d{3}\.\d GFLOP a step with 1000 classes/);
+    expect(text).toMatch(/1\d{3}\.\d GFLOP per step with 1000 classes/);
     const long = await dryRun(nodePlatform, 'student', { ...published, dryRun: 1000, visionLength: 500 });
     expect(long).not.toBe(text);
   });

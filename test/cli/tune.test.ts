@@ -22,7 +22,7 @@ describe('promptkd tune', () => {
     expect(timed.status, timed.stderr).toBe(0);
     const found = JSON.parse(readFileSync(file, 'utf8')) as StoredKernels;
     const [key, choice] = Object.entries(found.choices)[0]!;
-    expect(key).toMatch(/^product /);
+    expect(key).toMatch(/^matmul /);
     expect(Object.keys(choice.milliseconds)).toContain(choice.name);
     expect(timed.stdout).toContain(key);
     expect(Object.keys(found.verdicts).length).toBeGreaterThan(0);
