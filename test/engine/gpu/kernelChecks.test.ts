@@ -5,7 +5,7 @@ import { judge } from '../../../engine/gpu/judge.js';
 import { attachChecks, checksOf, KernelChecks, type VerdictStore } from '../../../engine/gpu/kernelChecks.js';
 import { operationTrials } from '../../../engine/gpu/operationTrials.js';
 import { Plan } from '../../../engine/gpu/plan.js';
-import { choicesOf, Schedule } from '../../../engine/gpu/schedule.js';
+import { choicesOf } from '../../../engine/gpu/schedule.js';
 import type { Dispatch } from '../../../engine/graph/dispatch.js';
 import { evaluate } from '../../../engine/graph/reference.js';
 import { type DType, input } from '../../../engine/graph/tensor.js';
@@ -294,12 +294,5 @@ describe('a plan on a device with checks', () => {
     gpu.device.destroy();
     await expect(Plan.compile(gpu, { outputs: [graph()] })).rejects.toThrow(/lost|destroyed/);
     expect(kept).toEqual({});
-  });
-
-  it('has the same pipeline for products that differ in sizes alone', async () => {
-    const capabilities = { ...own, ...GPU, level: 'portable' } as Capabilities;
-    const random = new TestRandom(4);
-    const products = [64, 96, 128].map((m) => matmul(random.variable([m, 64]), random.variable([64, 64])));
-    expect(new Schedule({ outputs: products }, capabilities).describe().kernels).toBe(1);
   });
 });
