@@ -51,7 +51,7 @@ export function canonicalState(checkpoint: Checkpoint): CanonicalState {
     if (entries.some(([key]) => mark.test(key)))
       throw found.fail(
         `its image encoder is ${what}`,
-        "Give a CLIP with OpenAI's ViT (B/32, B/16, L/14 and the like).",
+        "give a CLIP with OpenAI's ViT (B/32, B/16, L/14 and the like)",
       );
   for (const [key, tensor] of entries) found.add(key, tensor, naming.rename(key));
   found.finish();
@@ -74,12 +74,12 @@ function prefixOf({ tensors }: Checkpoint, found: Collector): Prefix {
   try {
     return clipPrefix([...tensors.keys()]);
   } catch (error) {
-    throw found.fail((error as Error).message, 'Save the weights of one CLIP alone, with its own names.');
+    throw found.fail((error as Error).message, 'save the weights of one CLIP alone, with its own names');
   }
 }
 
 const WHOLE_CLIP =
-  'Give the checkpoint of a whole CLIP: OpenAI, Hugging Face, open_clip, PromptSRC, IVLP or PromptKD.';
+  'give the checkpoint of a whole CLIP: OpenAI, Hugging Face, open_clip, PromptSRC, IVLP or PromptKD';
 
 /** Image encoders that CLIPs of OpenAI and open_clip may have in place of the ViT. */
 const OTHER_ENCODERS = [

@@ -86,7 +86,7 @@ const OFFICIAL: Readonly<Record<string, string>> = {
 /** Opens any checkpoint by its content, without asking whether it is a CLIP. */
 export async function openByContent(platform: Platform, file: string): Promise<Checkpoint> {
   const size = (await platform.stat(file))?.size ?? 0;
-  if (size === 0) throw new UserError(`${file} is empty`, 'Copy or download it again.');
+  if (size === 0) throw new UserError(`${file} is empty`, 'copy or download it again');
   const head = await platform.read(file, 0, Math.min(size, 64));
   const text = String.fromCharCode(...head);
   if (text.startsWith('PK\x03\x04')) return openPyTorch(platform, file);
@@ -97,12 +97,12 @@ export async function openByContent(platform: Platform, file: string): Promise<C
     throw fileError(
       file,
       'it is a Git LFS pointer, not the file itself',
-      'Fetch the real file: git lfs pull.',
+      'fetch the real file: git lfs pull',
     );
   const problem = /^\s*</.test(text)
     ? 'it is a web page, not a checkpoint'
     : 'it is neither safetensors nor a PyTorch checkpoint';
-  throw fileError(file, problem, 'Check the path, or copy or download the file again.');
+  throw fileError(file, problem, 'check the path, or copy or download the file again');
 }
 
 /** What Hugging Face and open_clip call a model's weights, the best first; beside them may lie optimiser states and the like. */
@@ -118,7 +118,7 @@ const CHECKPOINT_NAME = /\.(safetensors|pt|pth|bin|tar)$|\.pth\.tar-\d+$/;
 
 async function findFile(platform: Platform, path: string): Promise<string> {
   const found = await platform.stat(path);
-  if (!found) throw new UserError(`${path} does not exist`, 'Check the path of the checkpoint.');
+  if (!found) throw new UserError(`${path} does not exist`, 'check the path of the checkpoint');
   if (found.kind !== 'folder') return path;
   const files = (await platform.list(path)).filter(({ kind }) => kind === 'file');
   const usual = USUAL_NAMES.find((name) => files.some((file) => file.name === name));
@@ -129,11 +129,11 @@ async function findFile(platform: Platform, path: string): Promise<string> {
   if (candidates.length === 0)
     throw new UserError(
       `the folder ${path} holds no checkpoint`,
-      'Put model.safetensors, a .pt, .pth or .pth.tar file there, or give the file itself.',
+      'put model.safetensors, a .pt, .pth or .pth.tar file there, or give the file itself',
     );
   throw new UserError(
     `the folder ${path} holds ${candidates.length} checkpoints: ${candidates.slice(0, 5).join(', ')}`,
-    'Give the path of the one you mean.',
+    'give the path of the one you mean',
   );
 }
 
@@ -155,10 +155,10 @@ async function readConfig(platform: Platform, file: string): Promise<ModelConfig
     if (found.size > MAX_CONFIG)
       throw new UserError(
         `${path} has ${found.size} bytes, too many for a config`,
-        'Copy or download it again.',
+        'copy or download it again',
       );
     const json = parseLimitedJson(await platform.readText(path), (problem) =>
-      fileError(path, `it ${problem}`, 'Copy or download it again.'),
+      fileError(path, `it ${problem}`, 'copy or download it again'),
     );
     // A `config.json` of anything else than a CLIP says nothing about these weights.
     if (isRecord(json) && Object.hasOwn(json, field)) return json;

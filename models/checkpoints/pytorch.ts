@@ -18,7 +18,7 @@ export async function openPyTorch(platform: Platform, path: string): Promise<Che
   const folder = findFolder(zip);
   const order = zip.entries.get(`${folder}byteorder`);
   if (order && order.size < 16 && new TextDecoder().decode(await zip.read(order)) === 'big')
-    throw fileError(path, 'it was written on a big-endian machine', 'Save it again as safetensors.');
+    throw fileError(path, 'it was written on a big-endian machine', 'save it again as safetensors');
   const pickle = await readPickle(zip, zip.entries.get(`${folder}data.pkl`)!);
   const root = readPickled(path, 'its data.pkl', () => unpickle(pickle, torchHooks()));
   const entryOf = (key: string) => zip.entries.get(`${folder}data/${key}`);

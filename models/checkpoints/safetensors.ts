@@ -47,7 +47,7 @@ export async function openSafetensors(platform: Platform, path: string): Promise
   const tensors = new Map<string, StoredTensor>();
   for (const entry of entries) {
     const { name, dtype, shape, begin, end } = entry;
-    const fail = (problem: string, hint = 'Check that this is the file you meant.'): never => {
+    const fail = (problem: string, hint = 'check that this is the file you meant'): never => {
       throw fileError(path, `tensor "${name}" ${problem}`, hint);
     };
     const extent = { path, name, at: start + begin, length: end - begin };
@@ -99,7 +99,7 @@ function parseEntry(path: string, name: string, value: unknown): HeaderEntry {
     throw fileError(
       path,
       `tensor "${name}" has the dtype ${JSON.stringify(dtype)}, which is not supported`,
-      `Save it as one of ${Object.keys(DTYPE_BYTES).join(', ')}.`,
+      `save it as one of ${Object.keys(DTYPE_BYTES).join(', ')}`,
     );
   if (!isSizes(shape)) throw bad(`has the shape ${JSON.stringify(shape)}`);
   const [begin, end] = isSizes(offsets) && offsets.length === 2 ? offsets : [];
@@ -152,7 +152,7 @@ export function encodeSafetensors(
     if (data.length !== elementCount(shape))
       throw new UserError(
         `tensor "${name}" has ${data.length} values for the shape [${shape}]`,
-        'Fix one of them.',
+        'fix one of them',
       );
   const values = sorted.map((tensor) => {
     const bytes = rawBytes(tensor);
@@ -213,7 +213,7 @@ function encodeHeader(
   let at = 0;
   const names = new Set<string>(['__metadata__']);
   for (const { name, dtype, shape } of tensors) {
-    if (names.has(name)) throw new UserError(`two tensors are named "${name}"`, 'Give each its own name.');
+    if (names.has(name)) throw new UserError(`two tensors are named "${name}"`, 'give each its own name');
     names.add(name);
     const end = at + elementCount(shape) * DTYPE_BYTES[dtype];
     fields.push(pair(name, { dtype, shape, data_offsets: [at, end] }));

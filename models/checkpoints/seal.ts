@@ -24,6 +24,7 @@ const REMAINS = /^crc32:|^.{0,7}[0-9a-f]{8} [0-9a-f]{8}/;
 /** Another program's entry of that name. */
 const FOREIGN = /^[a-z][\w-]*:(?!.*[0-9a-f]{8} [0-9a-f]{8})|^[0-9a-f]{16,128}$/i;
 
+/** The CRC-32 checksums of a file. */
 export interface Seal {
   readonly header: number;
   /** In the order of the file. */

@@ -7,7 +7,7 @@ import { crc32Of, crc32OfRange } from './crc32.js';
 import { isHeaderWhole, readSeal, type Seal } from './seal.js';
 
 const CHANGED =
-  'It is not as it was written: copy it again, or make it again. A program that rewrites it must leave the checksum out of its metadata.';
+  'it is not as it was written: copy it again, or make it again; a program that rewrites it must leave the checksum out of its metadata';
 
 /** Of a file of ours that is not as it was written. */
 export function changed(path: string, problem: string): UserError {

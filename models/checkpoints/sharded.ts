@@ -31,7 +31,7 @@ export async function openShards(
     if (/\.json$/i.test(file)) throw fileError(path, `tensor "${name}" lies in ${file}, which is no shard`);
     if (!shards.has(file)) {
       if ((await platform.stat(shardPath))?.kind !== 'file')
-        throw fileError(path, `its shard ${file} is missing`, `Put ${readable(file)} beside the index.`);
+        throw fileError(path, `its shard ${file} is missing`, `put ${readable(file)} beside the index`);
       shards.set(file, await open(shardPath));
     }
     const tensor = shards.get(file)!.tensors.get(name);

@@ -68,7 +68,7 @@ export interface TensorSource {
 }
 
 const LARGEST_HALF = 65_504;
-const NOT_FINITE = 'Copy or download the file again; if it was trained here, train again.';
+const NOT_FINITE = 'copy or download the file again; if it was trained here, train again';
 
 /** Makes a `StoredTensor` of raw bytes. */
 export function storedTensor(source: TensorSource): StoredTensor {

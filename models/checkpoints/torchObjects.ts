@@ -144,7 +144,7 @@ function findTensors(path: string, root: unknown): Found {
     throw fileError(
       path,
       `it holds ${root instanceof PickleObject ? `a ${root.type.name}` : 'no dictionary'}, not a state dict`,
-      'Save the weights with torch.save(model.state_dict(), file).',
+      'save the weights with torch.save(model.state_dict(), file)',
     );
   const inner = root.get('state_dict');
   return {

@@ -70,6 +70,6 @@ export function refuseNotFinite(
   if (index !== undefined)
     throw new UserError(
       `tensor "${tensor.name}" is not written: its value at index ${index} is not finite`,
-      'Train again with a lower learning rate, or use the last checkpoint before.',
+      'train again with a lower learning rate, or use the last checkpoint before',
     );
 }

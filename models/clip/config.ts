@@ -54,7 +54,7 @@ export function inferConfig(
   },
 ): ClipConfig {
   const { path, tensors } = checkpoint;
-  const fail: Fail = (problem, hint = 'Give a checkpoint of a whole CLIP with a ViT image encoder.') =>
+  const fail: Fail = (problem, hint = 'give a checkpoint of a whole CLIP with a ViT image encoder') =>
     fileError(path, problem, hint);
   const shape = <S extends Shape>(name: string, rank: S['length']): S => {
     const found = tensors.get(name)?.shape;
@@ -162,7 +162,7 @@ function readModelConfig(
     if (typeof said === 'number' && actual !== 0 && said !== actual)
       throw fail(
         `its config says ${field} = ${said} but the weights have ${actual}`,
-        'Use the config that belongs to these weights.',
+        'use the config that belongs to these weights',
       );
   }
   if (fieldOf(config, 'model_cfg'))
@@ -178,12 +178,12 @@ function readModelConfig(
   const activations = both('hidden_act').map((name) => activationNamed(name, fail));
   const epsilons = both('layer_norm_eps');
   if (new Set(activations).size > 1 || new Set(epsilons).size > 1)
-    throw fail('its two towers differ in hidden_act or layer_norm_eps', 'Such a CLIP is not supported.');
+    throw fail('its two towers differ in hidden_act or layer_norm_eps', 'such a CLIP is not supported');
   const layerNormEps = epsilons[0] ?? 1e-5;
   if (typeof layerNormEps !== 'number' || !(layerNormEps > 0 && layerNormEps < 1))
     throw fail(
       `its config says layer_norm_eps = ${JSON.stringify(layerNormEps)}`,
-      'Give a small positive number.',
+      'give a small positive number',
     );
   return { activation: activations[0] ?? 'quickGelu', layerNormEps };
 }
@@ -191,10 +191,7 @@ function readModelConfig(
 function activationNamed(name: unknown, fail: Fail): Activation {
   if (name === 'quick_gelu' || name === 'quickGelu') return 'quickGelu';
   if (name === 'gelu') return 'gelu';
-  throw fail(
-    `the activation ${JSON.stringify(name)} is not supported`,
-    'Use a CLIP with quick_gelu or gelu.',
-  );
+  throw fail(`the activation ${JSON.stringify(name)} is not supported`, 'use a CLIP with quick_gelu or gelu');
 }
 
 /**
@@ -206,7 +203,7 @@ function checkEndOfText(config: ModelConfigJson, { text }: Shapes, fail: Fail): 
   if (typeof eos === 'number' && eos !== 2 && text.vocabulary > 0 && eos !== text.vocabulary - 1)
     throw fail(
       `its config says eos_token_id = ${eos}, which is not the last of its ${text.vocabulary} tokens`,
-      'Such a CLIP is not supported: end of text must be the highest token.',
+      'such a CLIP is not supported: end of text must be the highest token',
     );
 }
 

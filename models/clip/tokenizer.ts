@@ -26,7 +26,7 @@ function tooLong(text: string, tokens: string, contextLength: number): UserError
   const start = text.length > 200 ? `${text.slice(0, 200)}...` : text;
   return new UserError(
     `the text ${JSON.stringify(start)} has ${tokens} tokens with start and end, but the context has ${contextLength}`,
-    'Shorten the text or the class name.',
+    'shorten the text or the class name',
   );
 }
 

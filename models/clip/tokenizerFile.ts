@@ -58,7 +58,7 @@ async function findTokenizer(platform: Platform, path: string): Promise<string> 
   }
   throw new UserError(
     `no tokenizer in ${path}`,
-    "Put the model's tokenizer.json or OpenAI's bpe_simple_vocab_16e6.txt.gz there.",
+    "put the model's tokenizer.json or OpenAI's bpe_simple_vocab_16e6.txt.gz there",
   );
 }
 

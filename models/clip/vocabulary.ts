@@ -39,4 +39,4 @@ export function byteSymbols(word: string): string[] {
 
 /** The error for a vocabulary that is not CLIP's kind. */
 export const vocabularyError = (file: string, problem: string): UserError =>
-  fileError(file, problem, "Use the tokenizer file that came with the model, or CLIP's own.");
+  fileError(file, problem, "use the tokenizer file that came with the model, or CLIP's own");

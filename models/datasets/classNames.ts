@@ -25,14 +25,14 @@ export function equalNames(names: readonly string[]): [number, number][] {
 /** @throws UserError when two names are equal in a prompt or one is empty; `where` says whose names they are */
 export function requireDistinct(names: readonly string[], where: string): void {
   const empty = names.findIndex((name) => promptName(name) === '');
-  if (empty >= 0) throw new UserError(`${where}: class ${empty} has no name`, 'Give every class a name.');
+  if (empty >= 0) throw new UserError(`${where}: class ${empty} has no name`, 'give every class a name');
   const [pair] = equalNames(names);
   if (pair)
     throw new UserError(
       readable(
         `${where}: two classes have the same name in a prompt, "${names[pair[0]]}" and "${names[pair[1]]}"`,
       ),
-      'Rename one of them, or put their images together.',
+      'rename one of them, or put their images together',
     );
 }
 

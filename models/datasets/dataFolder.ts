@@ -79,7 +79,7 @@ export class DataFolder {
     if (!isWithin(await this.platform.realPath(path), this.root))
       throw new UserError(
         `${where}${path} is a link that leads out of ${this.path}`,
-        'Copy what it leads to into the data folder, or allow it with --allow-outside.',
+        'copy what it leads to into the data folder, or allow it with --allow-outside',
       );
   }
 
@@ -126,10 +126,10 @@ export class DataFolder {
     if (kind === 'folder')
       return new UserError(
         `${path} is a folder with the name of an image`,
-        'Rename it, or move it out of the data set.',
+        'rename it, or move it out of the data set',
       );
     const what = link ? 'a link that leads to no file' : 'a pipe, a socket or a device';
-    return new UserError(`${path} is ${what}`, 'Remove it from the data set.');
+    return new UserError(`${path} is ${what}`, 'remove it from the data set');
   }
 }
 

@@ -23,11 +23,11 @@ export async function loadClassFolders(
   { holdOut = 0, allowOutside }: DatasetOptions,
 ): Promise<Dataset> {
   if (!(holdOut >= 0 && holdOut < 1))
-    throw new UserError(`the share held out for testing is ${holdOut}`, 'Give a number from 0 to below 1.');
+    throw new UserError(`the share held out for testing is ${holdOut}`, 'give a number from 0 to below 1');
   const data = await DataFolder.open(platform, path, allowOutside);
   const split = (await isFolder(platform, platform.join(path, 'train'))) ? 'train' : undefined;
   if (!split && (await isFolder(platform, platform.join(path, 'test'))))
-    throw new UserError(`${path} has a test folder but no train folder`, 'Add train/<class>/ with images.');
+    throw new UserError(`${path} has a test folder but no train folder`, 'add train/<class>/ with images');
   const trainFolder = split ? platform.join(path, split) : path;
   const testFolder = platform.join(path, 'test');
   const hasTest = split !== undefined && (await isFolder(platform, testFolder));
@@ -37,19 +37,19 @@ export async function loadClassFolders(
   if (!split && (await platform.list(path)).some(({ name, kind }) => kind !== 'folder' && isImageName(name)))
     throw new UserError(
       `${path} holds images beside class folders`,
-      'Put every image in the folder of its class.',
+      'put every image in the folder of its class',
     );
   if (folders.length === 0)
     throw new UserError(
       `${trainFolder} has no class folders`,
-      'Put the images of each class in a folder of its name.',
+      'put the images of each class in a folder of its name',
     );
   const testFolders = hasTest ? await data.folders(testFolder) : [];
   const stray = testFolders.find((name) => !folders.includes(name));
   if (stray !== undefined)
     throw new UserError(
       `${platform.join(testFolder, stray)} has no counterpart in ${trainFolder}`,
-      'Rename one of them, or add training images of that class.',
+      'rename one of them, or add training images of that class',
     );
   const classes = await orderClasses(platform, path, folders);
 
@@ -82,11 +82,11 @@ async function orderClasses(platform: Platform, path: string, folders: string[])
     if (missing)
       throw new UserError(
         `${list} names "${missing.folder}", which is no folder`,
-        'Correct the line or add the folder.',
+        'correct the line or add the folder',
       );
     const unnamed = folders.find((folder) => !classes.some((named) => named.folder === folder));
     if (unnamed !== undefined)
-      throw new UserError(`the class folder "${unnamed}" is not in ${list}`, 'Add a line for it.');
+      throw new UserError(`the class folder "${unnamed}" is not in ${list}`, 'add a line for it');
   }
   requireDistinct(
     classes.map(({ name }) => name),
@@ -102,12 +102,12 @@ async function requireImages(data: DataFolder, folder: string, least: number): P
       (await data.platform.list(folder)).length === 0
         ? `the class folder ${folder} is empty`
         : `the class folder ${folder} holds no images`,
-      'Add images (PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF) or remove it.',
+      'add images (PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF) or remove it',
     );
   if (images.length < least)
     throw new UserError(
       `the class folder ${folder} has only one image`,
-      `Add images (at least ${least}) or remove the class.`,
+      `add images (at least ${least}) or remove the class`,
     );
   return images;
 }
@@ -123,7 +123,7 @@ export async function loadFlatFolder(
   if (images.length === 0)
     throw new UserError(
       `${path} holds no images`,
-      'Give a folder of images (PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF) or of class folders.',
+      'give a folder of images (PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF) or of class folders',
     );
   return { ...unlabelled(platform, path, images), notes: data.notes() };
 }
@@ -151,7 +151,7 @@ export async function readPathList(
     .split('\n')
     .map((line, index) => ({ text: line.trim(), number: index + 1 }))
     .filter(({ text }) => text !== '' && !text.startsWith('#'));
-  if (lines.length === 0) throw new UserError(`${path} lists no images`, 'Write one image path a line.');
+  if (lines.length === 0) throw new UserError(`${path} lists no images`, 'write one image path a line');
   const data = await DataFolder.open(platform, folder, allowOutside);
   const images = await resolveListed(
     data,
@@ -163,15 +163,15 @@ export async function readPathList(
     if (!isImageName(image))
       throw new UserError(
         `${where} is no image`,
-        'Remove the line, or convert the file to PNG, JPEG or WebP (GIF, BMP, TIFF and AVIF are read too).',
+        'remove the line, or convert the file to PNG, JPEG or WebP (GIF, BMP, TIFF and AVIF are read too)',
       );
     const kind = (await platform.stat(image))?.kind;
     if (kind === undefined)
-      throw new UserError(`${where} does not exist`, 'Correct the line; paths start at the list.');
+      throw new UserError(`${where} does not exist`, 'correct the line; paths start at the list');
     if (kind !== 'file')
       throw new UserError(
         `${where} is ${kind === 'folder' ? 'a folder' : 'a pipe, a socket or a device'}`,
-        'Correct the line: it must be an image file.',
+        'correct the line: it must be an image file',
       );
   });
   return images;

@@ -106,7 +106,7 @@ function aircraft(): Layout {
         if (label < 0)
           throw new UserError(
             `${platform.join(folder, file)}: "${name}" is not in variants.txt`,
-            'Download the data set’s text files again.',
+            'download the data set’s text files again',
           );
         return label;
       });
@@ -161,7 +161,7 @@ function imageNetVariant(name: string, folder: string, images: string, key: 'num
       if (classNames.length < folders.length)
         throw new UserError(
           `${platform.join(path, 'classnames.txt')} names ${classNames.length} of ${folders.length} classes`,
-          'Copy ImageNet’s classnames.txt there.',
+          'copy ImageNet’s classnames.txt there',
         );
     } else classNames = await namesOf(platform, path, listed);
     const all = await listClasses(data, imageFolder, folders);
@@ -185,7 +185,7 @@ async function namesOf(platform: Platform, folder: string, wnids: string[]): Pro
     if (name === undefined)
       throw new UserError(
         `${platform.join(folder, 'classnames.txt')} has no line for ${wnid}`,
-        'Copy CoOp’s classnames.txt there.',
+        'copy CoOp’s classnames.txt there',
       );
     return name;
   });
@@ -198,10 +198,10 @@ async function listClasses(data: DataFolder, parent: string, folders: string[]):
   for (const [label, name] of folders.entries()) {
     const folder = platform.join(parent, name);
     if (!(await isFolder(platform, folder)))
-      throw new UserError(`the class folder ${folder} does not exist`, 'Unpack the data set again.');
+      throw new UserError(`the class folder ${folder} does not exist`, 'unpack the data set again');
     await data.requireInside(folder);
     for (const path of await data.images(folder)) items.push({ path, label });
   }
-  if (items.length === 0) throw new UserError(`${parent} holds no images`, 'Unpack the data set there.');
+  if (items.length === 0) throw new UserError(`${parent} holds no images`, 'unpack the data set there');
   return items;
 }

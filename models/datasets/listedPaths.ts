@@ -37,7 +37,7 @@ export async function resolveListed(
       if (isAbsolute(path) ? !absolute : leadsOut(path, below))
         throw new UserError(
           `${where(index)}: "${listed[index]}" leads out of ${data.path}`,
-          'Correct the path, or allow it with --allow-outside.',
+          'correct the path, or allow it with --allow-outside',
         );
     });
   const relative = [...plain.entries()].filter(([, path]) => !isAbsolute(path));

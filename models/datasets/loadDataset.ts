@@ -25,9 +25,9 @@ export async function loadDataset(
   options: DatasetOptions = {},
 ): Promise<Dataset> {
   const found = await platform.stat(path);
-  if (!found) throw new UserError(`the data ${path} does not exist`, 'Check the path.');
+  if (!found) throw new UserError(`the data ${path} does not exist`, 'check the path');
   if (found.kind === 'other')
-    throw new UserError(`the data ${path} is a pipe, a socket or a device`, 'Give a folder or a file.');
+    throw new UserError(`the data ${path} is a pipe, a socket or a device`, 'give a folder or a file');
   if (found.kind === 'file') {
     if (/\.json$/i.test(path)) {
       const folder = platform.join(path, '..');
@@ -36,7 +36,7 @@ export async function loadDataset(
     if (isPathList(path)) return loadPathList(platform, path, options);
     throw new UserError(
       `${path} is no data set`,
-      'Give a folder, a .txt file with one image path a line, or a split file in JSON.',
+      'give a folder, a .txt file with one image path a line, or a split file in JSON',
     );
   }
   const layouts = await findLayouts(platform, path, options.dataset);
@@ -51,7 +51,7 @@ export async function loadDataset(
   if (layouts.length > 1)
     throw new UserError(
       `${path} holds several data sets: ${layouts.map(({ layout }) => layout.name).join(', ')}`,
-      'Name one of them with --dataset, or give its own folder.',
+      'name one of them with --dataset, or give its own folder',
     );
   if (await hasClassFolders(platform, path)) return loadClassFolders(platform, path, options);
   return loadFlatFolder(platform, path, options);
@@ -62,10 +62,10 @@ function notThere(path: string, name: string): UserError {
   if (layout)
     return new UserError(
       `${path} holds no ${layout.name}: neither ${layout.marker} nor ${layout.folder}/${layout.marker} is there`,
-      'Unpack the data set in CoOp’s layout, with its split file.',
+      'unpack the data set in CoOp’s layout, with its split file',
     );
   return new UserError(
     `there is no data set called "${name}"`,
-    `Known ones: ${LAYOUTS.map((known) => known.name).join(', ')}.`,
+    `known ones: ${LAYOUTS.map((known) => known.name).join(', ')}`,
   );
 }

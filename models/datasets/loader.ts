@@ -86,16 +86,16 @@ export class Loader {
   constructor(platform: Platform, items: readonly ImageItem[], options: LoaderOptions) {
     const { batch, augment, dropLast = augment, cacheBytes = 512 * 2 ** 20, multiple = 1 } = options;
     if (!Number.isInteger(batch) || batch < 1)
-      throw new UserError(`the batch size is ${batch}`, 'Give a whole number from 1.');
+      throw new UserError(`the batch size is ${batch}`, 'give a whole number from 1');
     if (items.length === 0)
-      throw new UserError('there are no images to load', 'Check the data set and the classes.');
+      throw new UserError('there are no images to load', 'check the data set and the classes');
     if (dropLast && batch * multiple > items.length)
       throw new UserError(
         `a batch of ${batch}${multiple > 1 ? ` times ${multiple}` : ''} is larger than the data ` +
           `(${items.length} images)`,
         multiple > 1
-          ? `Accumulate fewer batches, or make them smaller: ${items.length} images or less in all.`
-          : `Set the batch size to ${items.length} or less, or add images.`,
+          ? `accumulate fewer batches, or make them smaller: ${items.length} images or less in all`
+          : `set the batch size to ${items.length} or less, or add images`,
       );
     this.platform = platform;
     this.items = items;
@@ -217,7 +217,7 @@ export class Loader {
     }
     // Everything readable is in the batch already.
     if (again !== undefined) return again;
-    throw new UserError('no image can be read', 'Check the data set.');
+    throw new UserError('no image can be read', 'check the data set');
   }
 
   /** Undefined for a broken image, if those are tolerated. */

@@ -10,7 +10,7 @@ export class BrokenImage extends UserError {
   ) {
     super(
       `${printable(path)} cannot be read as an image: ${reason}`,
-      'Remove the file from the data set, or replace it with a complete PNG, JPEG or WebP.',
+      'remove the file from the data set, or replace it with a complete PNG, JPEG or WebP',
     );
   }
 }
@@ -85,8 +85,8 @@ export class Skipped {
     throw new UserError(
       `${count} of ${total} images ${count === 1 ? 'is' : 'are'} broken, ${share}: ${this.named()}`,
       count >= total
-        ? 'Check that these are images, and that they were copied whole.'
-        : 'Remove or replace them, or let more be skipped with --max-broken SHARE (0 to 1).',
+        ? 'check that these are images, and that they were copied whole'
+        : 'remove or replace them, or let more be skipped with --max-broken SHARE (0 to 1)',
     );
   }
 

@@ -6,7 +6,7 @@ import type { DataFolder } from './dataFolder.js';
 import type { Dataset, ImageItem } from './dataset.js';
 import { resolveListed } from './listedPaths.js';
 
-const HINT = 'Download the split file again from CoOp’s DATASETS.md.';
+const HINT = 'download the split file again from CoOp’s DATASETS.md';
 
 /**
  * Reads a split file's content. Class names are the file's own (CoOp's rules for Caltech, EuroSAT, Cars, SUN and UCF are
@@ -97,7 +97,7 @@ export async function loadSplitFile(
     if (!(await platform.stat(path)))
       throw new UserError(
         `${path}, listed in ${file}, does not exist`,
-        `Unpack the images under ${imageFolder}.`,
+        `unpack the images under ${imageFolder}`,
       );
   return { name, ...split, train, val, test };
 }

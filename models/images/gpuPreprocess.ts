@@ -1,4 +1,4 @@
-/** CLIP's image transform on the GPU: raw bytes in, normalised planes out, equal to Pillow (shaders/resample.wgsl). */
+/** CLIP's image transform on the GPU: raw bytes in, normalised planes out, equal to Pillow (shaders/images/resample.wgsl). */
 import {
   bindBuffers,
   checksOf,
@@ -123,7 +123,7 @@ export class GpuPreprocessor {
       if (Math.max(...need) > this.limit)
         throw new UserError(
           `an image of ${image.width} x ${image.height} pixels is too large for this adapter`,
-          `Make it smaller: at most ${Math.floor(this.limit / 3e6)} megapixels.`,
+          `make it smaller: at most ${Math.floor(this.limit / 3e6)} megapixels`,
         );
       source += need[0];
       table += need[1];

@@ -28,7 +28,7 @@ export function openSealedJson(path: string, text: string): Record<string, unkno
   const damaged = (problem: string) =>
     new UserError(
       `${path}: ${problem}`,
-      'It is not as it was written: copy it again, or delete it to make it again.',
+      'it is not as it was written: copy it again, or delete it to make it again',
     );
   let value: unknown;
   try {

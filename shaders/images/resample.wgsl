@@ -2,7 +2,7 @@
 //   middle[y, x] = clip((2^21 + sum over t of weight[x, t] * source[y, start[x] + t]) >> 22)      entry `across`
 //   pixel[y, x]  = clip((2^21 + sum over t of weight[y, t] * middle[start[y] + t, x]) >> 22)      entry `down`
 //   result[slot, channel, y, x] = (pixel / 255 - MEAN) / DEVIATION, as the bits of a float32
-// The host makes the tables (models/images/preprocess.ts is the CPU reference); offset, centre crop and mirroring are
+// The host makes the tables (models/images/resample.ts is the CPU reference); offset, centre crop and mirroring are
 // already in them. Tables hold SIZE entries of taps + 2 words: start, count, weights.
 // One invocation a pixel (x, y) of image z; images of a batch differ in size, so surplus invocations return.
 // Constants: SIZE: edge of the result in pixels; MEAN, DEVIATION: of the channels, as CLIP normalises them.

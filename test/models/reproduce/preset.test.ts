@@ -24,7 +24,7 @@ describe('the presets of the package', () => {
       ];
       for (const dataset of named) expect(known).toContain(dataset);
     }
-    await expect(load('few-shot')).rejects.toThrow(/no preset called "few-shot"/);
+    await expect(load('few-shot')).rejects.toThrow(/no preset named "few-shot"/);
   });
 
   it('have the published weights of the distillation loss', async () => {
