@@ -1,4 +1,4 @@
-/** What a long job is given: a device, files, and someone who shows how far it is. */
+/** What a long-running job is given: a device, files, and somewhere to report progress. */
 import type { Gpu } from '../engine/index.js';
 import type { Precision } from './clip/precision.js';
 import type { Platform } from './platform.js';
@@ -10,17 +10,17 @@ export interface ProgressBar {
   end(): void;
 }
 
-/** A wish of the user's to end, such as Ctrl-C. */
+/** A request of the user's to stop, such as Ctrl-C. */
 export interface StopRequest {
   readonly requested: boolean;
-  /** From now on the job looks at `requested` now and then; before, it is ended at once. */
+  /** From now on the job polls `requested`; before, it is ended at once. */
   begin(): void;
   end(): void;
-  /** What is thrown once everything is saved; `line` says how to go on. */
+  /** The error to throw once everything is saved; `line` says how to continue. */
   stopped(line: string): Error;
 }
 
-/** A long job: everything outside of it that it uses. */
+/** Everything outside a job that it uses. */
 export interface Job {
   readonly gpu: Gpu;
   readonly platform: Platform;
@@ -31,8 +31,8 @@ export interface Job {
   /** A line that the user should see. */
   note(line: string): void;
   readonly stop?: StopRequest;
-  /** Opens the device anew after it was lost; `gpu` is another one from then on. */
+  /** Opens a new device after the old one was lost; `gpu` is that one from then on. */
   reopen?(): Promise<void>;
-  /** Says that the job has come to a moment that is measured, such as its first step. */
+  /** Marks a moment for measurements, such as the first step. */
   mark?(name: string, details?: Readonly<Record<string, unknown>>): void;
 }

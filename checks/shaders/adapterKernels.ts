@@ -1,5 +1,4 @@
 /** Every kernel that an adapter with given capabilities may run, for checks that compile without running. */
-
 import type { Capabilities } from '../../engine/capabilities.js';
 import { Schedule } from '../../engine/gpu/schedule.js';
 import { type DType, input } from '../../engine/graph/tensor.js';

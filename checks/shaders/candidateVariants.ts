@@ -1,5 +1,4 @@
 /** Every kernel that matmul and attention may get, of every level and layout, for checks that compile without running. */
-
 import {
   type Capabilities,
   type Level,

@@ -2,7 +2,6 @@
  * Every shader text that the project can produce, for checks that need no GPU: each operation forward and backward on
  * small odd shapes, and both training stages at the shapes of real models, at every capability level.
  */
-
 import { type Capabilities, type Level, PORTABLE } from '../../engine/capabilities.js';
 import { everyExample, gradientsOf } from '../../engine/examples.js';
 import type { Gpu } from '../../engine/gpu/gpu.js';

@@ -1,6 +1,5 @@
 /** What the stages of a training case share: its numbers, its models, and how tensors are compared by name. */
-import type { Gpu } from '../../engine/index.js';
-import { input, Plan, release, type Tensor, write } from '../../engine/index.js';
+import { type Gpu, input, Plan, release, type Tensor, write } from '../../engine/index.js';
 import { loadCheckpoint } from '../../models/checkpoints/load.js';
 import { type ClipModel, loadModel } from '../../models/clip/model.js';
 import type { Job } from '../../models/job.js';

@@ -1,6 +1,12 @@
 /** CLIPs without data: enough to record graphs, plan them and compile their kernels before any weights are there. */
-import type { Capabilities, PlanRequest } from '../../engine/index.js';
-import { constant, input, type Tensor, variable } from '../../engine/index.js';
+import {
+  type Capabilities,
+  constant,
+  input,
+  type PlanRequest,
+  type Tensor,
+  variable,
+} from '../../engine/index.js';
 import { type ClipConfig, expectedShapes } from './config.js';
 import type { ClipGraph } from './model.js';
 import { activationDtype, type Precision, weightDtype } from './precision.js';

@@ -66,7 +66,7 @@ fn backward_dq(
 //#endif
 
 //#if BACKWARD_DKV
-// Of the queries of a block: lse in base 2, and delta.
+// lse (in base 2) and delta of a block's queries.
 var<workgroup> logs: array<f32, BLOCK>;
 var<workgroup> deltas: array<f32, BLOCK>;
 

@@ -3,7 +3,7 @@
 
 fn is_nan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
 
-// e^x and log x; NaN of NaN.
+// e^x and log x, and NaN for NaN.
 fn exp_of(x: f32) -> f32 { return select(exp(x), x, is_nan(x)); }
 fn exp_of_both(x: vec2f) -> vec2f { return vec2f(exp_of(x.x), exp_of(x.y)); }
 fn exp_of_four(x: vec4f) -> vec4f {

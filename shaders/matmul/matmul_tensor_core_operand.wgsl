@@ -4,22 +4,22 @@
 //   TILE      TILE_M or TILE_N: how many of them the workgroup's tile has
 // A row in workgroup memory goes along the axis that is contiguous in storage: k if K_CONTIGUOUS_$X, else the rows (columns).
 
-// Units in a row of the shared_tiles, in all of it, and from one row to the next.
+// In units: a row in workgroup memory, the operand's part of a step, the distance of rows, and what the part takes with padding.
 const ACROSS_$X = select($TILE, TILE_K, K_CONTIGUOUS_$X) / UNIT;
 const UNITS_$X = $TILE * TILE_K / UNIT;
 const STRIDE_$X = ACROSS_$X + 1u;
 const SHARED_$X = UNITS_$X / ACROSS_$X * STRIDE_$X;
 
 //#if ROUND_$X
-// Float32 that is rounded to float16, but only when it is staged: rounding would wait for what was fetched.
+// Float32 is rounded to float16 on the way to workgroup memory and not when it is fetched: that would wait for the load.
 alias Fetched_$X = mat2x4f;
 fn unit_$x(at: u32) -> Fetched_$X { return Fetched_$X(load_$x(at / 4u), load_$x(at / 4u + 1u)); }
-fn staged_$x(unit: Fetched_$X) -> Unit {
+fn to_shared_$x(unit: Fetched_$X) -> Unit {
   return vec4u(bitcast<vec2u>(vec4<f16>(unit[0])), bitcast<vec2u>(vec4<f16>(unit[1])));
 }
 //#else
 alias Fetched_$X = Unit;
-fn staged_$x(unit: Fetched_$X) -> Unit { return unit; }
+fn to_shared_$x(unit: Fetched_$X) -> Unit { return unit; }
 //#if FLOAT16
 fn unit_$x(at: u32) -> Fetched_$X { return $x[at / UNIT]; }
 //#else
@@ -27,7 +27,7 @@ fn unit_$x(at: u32) -> Fetched_$X { return load_$x(at / 4u); }
 //#endif
 //#endif
 
-// Unit `unit` of a step: of the tile that begins at `first`, from k on.
+// Unit number `unit` of the step at k, of the tile that begins at row (column) `first`.
 fn fetch_$x(z: u32, first: u32, k: u32, unit: u32) -> Fetched_$X {
   let row = unit / ACROSS_$X;
   let along = unit % ACROSS_$X * UNIT;
@@ -44,5 +44,5 @@ fn fetch_$x(z: u32, first: u32, k: u32, unit: u32) -> Fetched_$X {
 
 fn store_shared_$x(begin: u32, unit: u32, value: Fetched_$X) {
   if (UNITS_$X % INVOCATIONS != 0u && unit >= UNITS_$X) { return; }
-  shared_tiles[begin + unit / ACROSS_$X * STRIDE_$X + unit % ACROSS_$X] = staged_$x(value);
+  shared_tiles[begin + unit / ACROSS_$X * STRIDE_$X + unit % ACROSS_$X] = to_shared_$x(value);
 }

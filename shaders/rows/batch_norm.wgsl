@@ -8,7 +8,7 @@
 //   running    running = (1 - MOMENTUM) running + MOMENTUM batch, the variance made unbiased by UNBIAS = n / (n - 1)
 // The mean is summed of x - first row: constant columns come out exact, a common offset costs less.
 //
-// Bindings: x, y, dx, dy [ROWS, WIDTH]; all others [WIDTH]; float32
+// Bindings: x, y, dx, dy [ROWS, WIDTH]; gamma, beta, dgamma, dbeta, mean, variance, running_mean, running_variance [WIDTH]; float32
 // Sizes: ROWS, WIDTH, EPSILON, MOMENTUM, UNBIAS
 // Constants: FORWARD, EVALUATE, GRADIENT, RUNNING: which entry point is compiled; SAVE: `forward` writes mean and variance;
 //   BATCH_STATISTICS; WANT_X, WANT_GAMMA, WANT_BETA: which gradients are written

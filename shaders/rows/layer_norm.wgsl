@@ -11,7 +11,8 @@
 // Bindings: x, y, dx, dy, residual [ROWS, WIDTH]; gamma, beta, dgamma, dbeta [WIDTH]; mean, rstd [ROWS], float32 like the parameters
 // Sizes: ROWS, WIDTH, EPSILON; STEPS: elements of a row, which are vectors of four if VECTOR
 // Constants: GRADIENT, PARAMETERS: else forward; SAVE: forward writes mean and rstd; RESIDUAL: the gradient that bypasses the
-//   normalisation is added; VECTOR; COLUMNS, LINES: the workgroup of `parameters`; and those of row_reduction.wgsl
+//   normalisation is added; VECTOR; GROUP: rows of an invocation if ROW_PER_THREAD, always 1 here; COLUMNS, LINES: the workgroup of
+//   `parameters`; and those of row_reduction.wgsl
 
 //#if PARAMETERS
 // A workgroup has COLUMNS columns; each invocation sums every LINES-th row of one column.
@@ -190,7 +191,7 @@ fn row_per_workgroup(
 //#endif
 
 //#if GRADIENT
-// Stores a part of dx, with the gradient that goes round the LayerNorm.
+// Stores a part of dx, with the gradient that bypasses the normalisation.
 fn finish_gradient(at: u32, value: Columns) {
   //#if RESIDUAL
   store_dx(at, value + load_residual(at));

@@ -12,7 +12,7 @@ enable subgroups;
 
 var<private> subgroup: u32;
 var<private> subgroups: u32;
-// Two sets in turn, so that no barrier has to come between one call's reads and the next one's writes.
+// Two buffers in turn, so that no barrier is needed between one call's reads and the next one's writes.
 var<workgroup> subgroup_values: array<vec2f, 2 * WORKGROUP>;
 var<private> turn: u32;
 

@@ -53,7 +53,7 @@ fn inside(i: u32, start: u32, stop: u32) -> vec4<bool> {
 }
 
 //#if GRADIENT
-// In `known`: nothing, sum
+// `known` holds nothing and the sum.
 fn take(known: vec2f, i: u32, counted: vec4<bool>) -> vec2f {
   var terms = dy[i];
   if (!LOG) { terms *= y[i]; }
@@ -69,14 +69,14 @@ fn result(i: u32, known: vec2f) -> vec4f {
 
 fn store_one(at: u32, known: vec2f) { dx[at / 4u][at % 4u] = result(at / 4u, known)[at % 4u]; }
 //#else
-// In `known`: the largest so far, the sum of exp(x - largest so far)
+// `known` holds the largest element so far, and the sum of exp(x - largest).
 fn take(known: vec2f, i: u32, counted: vec4<bool>) -> vec2f {
   let v = select(vec4f(LOWEST), x[i], counted);
   let largest = max(known.x, max(max(v.x, v.y), max(v.z, v.w)));
   return vec2f(largest, known.y * exp(known.x - largest) + total(exp_of_four(v - largest)));
 }
 
-// The largest, and what the logarithm subtracts or the softmax multiplies.
+// The largest element, and what the logarithm subtracts or the softmax multiplies by.
 fn finish(known: vec2f) -> vec2f { return vec2f(known.x, select(1.0 / known.y, log_of(known.y), LOG)); }
 
 fn result(i: u32, known: vec2f) -> vec4f {

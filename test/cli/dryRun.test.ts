@@ -225,6 +225,7 @@ describe('--dry-run', () => {
     [{ dryRun: 10 }, /--clip is missing/],
     [{ dryRun: 10, clip: 'ViT-L/14', method: 'clip' }, /trains nothing/],
     [{ dryRun: 10, clip: 'ViT-L/14', textDepth: 60 }, /prompt depth 60/],
+    [{ dryRun: 10, clip: 'ViT-L/14', textLength: 74 }, /74 prompt tokens leave no room/],
     [{ dryRun: 10, clip: 'ViT-X' }, /ViT-X/],
   ] as const)('says what is wrong with %j', async (flags, message) => {
     await expect(dryRun(nodePlatform, 'teacher', flags)).rejects.toThrow(message);

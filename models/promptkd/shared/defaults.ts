@@ -1,7 +1,6 @@
 /** Settings whose defaults depend on the method and on the model, and settings that contradict each other. */
 import * as v from 'valibot';
-import type { CosineSchedule } from '../../../engine/index.js';
-import { UserError } from '../../../engine/index.js';
+import { type CosineSchedule, UserError } from '../../../engine/index.js';
 import type { ClipConfig } from '../../clip/config.js';
 import { lossNames, lossOf } from './losses.js';
 import { PROJECTION_LAYERS } from './projection.js';

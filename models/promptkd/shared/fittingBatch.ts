@@ -1,10 +1,9 @@
-/** What to do about a step that does not fit into the device's memory. */
-
-import type { Capabilities } from '../../../engine/index.js';
-import { OutOfMemoryError, type PlanRequest, Schedule } from '../../../engine/index.js';
+/** Finds the largest batch for a step that does not fit into the device's memory. */
+import { type Capabilities, OutOfMemoryError, type PlanRequest, Schedule } from '../../../engine/index.js';
 
 /**
- * An error of a step's compilation; one of memory with the largest batch that fits in what the device took, found without it.
+ * The error to throw for one of a step's compilation: if memory was short, it names the largest batch that fits, which is found by
+ * planning alone.
  *
  * @param batch of the step that did not fit
  * @param request the step with another batch, by shapes alone

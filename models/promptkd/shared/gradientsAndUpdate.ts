@@ -1,16 +1,16 @@
 /** The gradients of a stage's loss, the step of its optimiser, and the check of what that leaves behind. */
-
-import type { GraphNode, Tensor } from '../../../engine/index.js';
 import {
   accumulated,
   clear,
   type GradientTotals,
   type GradOptions,
+  type GraphNode,
   grad,
   type Optimiser,
   type SgdOptions,
   scaledGrad,
   sgd,
+  type Tensor,
 } from '../../../engine/index.js';
 import { type Health, recordHealth } from './health.js';
 

@@ -2,9 +2,7 @@
  * Whether a step left something that it must not: looked at on the device behind its updates (engine/train/magnitude.ts), read back
  * beside the losses, and told in words. Comparisons and maxima may swallow a NaN, so the loss alone does not tell.
  */
-
-import type { GraphNode, Tensor } from '../../../engine/index.js';
-import { largestMagnitude, type Watch } from '../../../engine/index.js';
+import { type GraphNode, largestMagnitude, type Tensor, type Watch } from '../../../engine/index.js';
 import type { StepLosses } from '../../runs/train.js';
 
 /**

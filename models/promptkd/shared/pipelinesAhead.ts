@@ -1,6 +1,5 @@
 /** Pipelines that a stage will need, asked for as soon as the architectures are known. */
-import type { Gpu, PlanRequest } from '../../../engine/index.js';
-import { prefetchPipelines } from '../../../engine/index.js';
+import { type Gpu, type PlanRequest, prefetchPipelines } from '../../../engine/index.js';
 
 /**
  * Begins to compile the pipelines of these plans: a GPU's compiler takes some 90 ms for each, one after the other, while the host

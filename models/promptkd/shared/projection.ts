@@ -2,12 +2,11 @@
  * The student's projection head into the space of the class vectors (docs/method.md 3.1): 1 to 3 Linear layers, with BatchNorm and
  * ReLU behind all but the last; 0 layers are no head at all. The paper's has two: fc1, bn, ReLU, fc2.
  */
-
-import type { GraphNode } from '../../../engine/index.js';
 import {
   activation,
   batchNorm,
   batchNormEval,
+  type GraphNode,
   linear,
   type Shape,
   type Tensor,

@@ -2,9 +2,7 @@
  * The recipe of both stages: read what is asked for; load; record and compile; train; save. What is made on the device is freed
  * at the end, however it comes; a device that is lost is opened again.
  */
-
-import type { PlanRequest } from '../../../engine/index.js';
-import { cosineRate, kernelWork, leafBuffer } from '../../../engine/index.js';
+import { cosineRate, kernelWork, leafBuffer, type PlanRequest } from '../../../engine/index.js';
 import { type ClipCheckpoint, loadCheckpoint } from '../../checkpoints/load.js';
 import { noteOfficial } from '../../checkpoints/official.js';
 import type { ClipConfig } from '../../clip/config.js';

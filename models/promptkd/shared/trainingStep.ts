@@ -1,6 +1,13 @@
 /** One training step of either stage: what a recorded step is, and the plan that runs it. */
-import type { Capabilities, Gpu, PlanRequest, Tensor } from '../../../engine/index.js';
-import { type CompileOptions, Plan, write } from '../../../engine/index.js';
+import {
+  type Capabilities,
+  type CompileOptions,
+  type Gpu,
+  Plan,
+  type PlanRequest,
+  type Tensor,
+  write,
+} from '../../../engine/index.js';
 import type { StepResult } from '../../runs/train.js';
 import type { GradientsAndUpdate } from './gradientsAndUpdate.js';
 import { HealthReader } from './health.js';

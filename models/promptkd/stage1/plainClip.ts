@@ -19,7 +19,7 @@ export async function runPlainTeacher(
   const { platform } = job;
   const checkpoint = await loadCheckpoint(platform, requested.clip);
   noteNames(job, checkpoint);
-  // Used first when class vectors are made; what is missing is better said now.
+  // Not needed before class vectors are made: a missing one is reported now.
   await openTokenizer(platform, requested);
   const { name } = await loadDataset(platform, requested.data, requested);
   const { method, clip, tokenizer, data, dataset, template = zeroShotTemplate(name) } = requested;

@@ -1,7 +1,5 @@
 /** Stage 1 from shapes alone: what a run will need, known before weights are loaded and without a device. */
-
-import type { Capabilities, PlanRequest } from '../../../engine/index.js';
-import { constant, UserError } from '../../../engine/index.js';
+import { type Capabilities, constant, type PlanRequest, UserError } from '../../../engine/index.js';
 import { tokenizeClasses } from '../../clip/classPrompts.js';
 import type { ClipConfig } from '../../clip/config.js';
 import { isKnownModel } from '../../clip/knownModels.js';

@@ -1,6 +1,14 @@
 /** Gaussian averaging of the prompts over epochs (PromptSRC's GPA; docs/method.md 1.4). */
-import type { Gpu } from '../../../engine/index.js';
-import { accumulate, input, Plan, readLeaf, type Tensor, variable, write } from '../../../engine/index.js';
+import {
+  accumulate,
+  type Gpu,
+  input,
+  Plan,
+  readLeaf,
+  type Tensor,
+  variable,
+  write,
+} from '../../../engine/index.js';
 import type { ResolvedTeacher } from '../shared/defaults.js';
 
 /** Weights of epochs 1..`epochs`: a Gaussian in the epoch, normalised to sum 1 in float64. */

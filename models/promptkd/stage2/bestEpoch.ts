@@ -1,8 +1,7 @@
 /** Keeps the best epoch of stage 2 where the settings ask for one (docs/method.md 3.9); the default is the last. */
-
-import type { Gpu } from '../../../engine/index.js';
 import {
   copyLeaf,
+  type Gpu,
   readLeaf,
   release,
   type Tensor,
@@ -24,11 +23,11 @@ const BATCH = 16;
 /** The images that decide between epochs. */
 export interface DecidingImages {
   readonly items: readonly ImageItem[];
-  /** Only the first so many classes are told apart. */
+  /** Only the first so many classes can be predicted. */
   readonly classes: number;
-  /** What they are, in words. */
+  /** For messages. */
   readonly name: string;
-  /** Bears with broken ones among them, which then do not count. */
+  /** Collects broken images among them, which then do not count. */
   readonly skipped?: Skipped;
 }
 

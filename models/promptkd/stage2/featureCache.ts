@@ -9,7 +9,6 @@
  * into place) and is never changed, so a process that is killed loses what it had not written yet and nothing else.
  * In memory are the keys, and rows that are not written yet: a row is read when it is asked for.
  */
-
 import { fromHalf, toHalf, UserError } from '../../../engine/index.js';
 import { crc32Of } from '../../checkpoints/crc32.js';
 import { encodeSafetensors, openSafetensors } from '../../checkpoints/safetensors.js';

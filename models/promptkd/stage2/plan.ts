@@ -1,6 +1,5 @@
 /** Stage 2 from shapes alone: what a run will need, known before weights are loaded and without a device. */
-import type { Capabilities, PlanRequest } from '../../../engine/index.js';
-import { constant, input } from '../../../engine/index.js';
+import { type Capabilities, constant, input, type PlanRequest } from '../../../engine/index.js';
 import type { ClipConfig } from '../../clip/config.js';
 import { shapeOnlyModel, textRequest } from '../../clip/shapeOnly.js';
 import type { Platform } from '../../platform.js';

@@ -1,7 +1,5 @@
 /** Stage 2 as a job: a tuned teacher, a small CLIP and unlabelled images in, a run folder with the student out. */
-
-import type { Tensor } from '../../../engine/index.js';
-import { readLeaf } from '../../../engine/index.js';
+import { readLeaf, type Tensor } from '../../../engine/index.js';
 import type { ClipCheckpoint } from '../../checkpoints/load.js';
 import { loadModel } from '../../clip/model.js';
 import { checkImages } from '../../datasets/checkImages.js';

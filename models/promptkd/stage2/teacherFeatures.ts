@@ -1,4 +1,4 @@
-/** What a step of stage 2 sees of the teacher. */
+/** Where stage 2 takes the teacher's image features from. */
 import { leafBuffer, write } from '../../../engine/index.js';
 import type { ImageItem } from '../../datasets/dataset.js';
 import type { Batch } from '../../datasets/loader.js';
@@ -19,30 +19,31 @@ interface FeatureSettings {
   readonly teacherCache?: string | boolean;
   /** Edge of the student's input. */
   readonly size: number;
-  /** Crops that the run will look at in all. */
+  /** Crops of the whole run. */
   readonly crops: number;
   /** The training loader's. */
   readonly skipped?: Skipped;
 }
 
-/** Gives the step what it needs of the teacher for each batch. */
+/** Feeds the step with the teacher's image features, or with images to compute them from. */
 export interface TeacherFeatureSource {
   readonly source: TeacherSource;
   /** What the loader of the student's images must prepare for the teacher. */
   readonly needs: { readonly otherSize?: number; readonly hash?: boolean };
   /** What a batch needs before `feed`. */
   prepare?(batch: Batch): Promise<void>;
+  /** Writes the step's `teacherInput`. */
   feed(graph: StudentGraph, batch: Batch, epoch: number): void;
-  /** Writes what was computed and is worth keeping. */
+  /** Writes new features to disk. */
   flush?(): Promise<void>;
-  /** Says at the end what is worth saying. */
+  /** Notes at the end of a run how much was found on disk. */
   summary?(): void;
   destroy(): void;
 }
 
 /**
- * Its image encoder in the step itself; or features kept from an earlier pass over fixed views, or from earlier runs in a
- * cache on disk, with which the step does without the encoder.
+ * The features come from the teacher's image encoder in the step itself; or they are kept, from a pass over fixed crops before the
+ * training or in a cache on disk, and the step has no teacher in it.
  */
 export async function openTeacherFeatures(
   job: Job,
@@ -101,7 +102,7 @@ async function fromCrops(
   };
 }
 
-/** Also with fixed crops: one that comes again is found, whoever computed it. */
+/** Also with fixed crops: a crop that comes again is found, whichever run computed it. */
 async function fromCache(
   job: Job,
   teacher: Teacher,

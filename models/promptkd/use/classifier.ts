@@ -1,7 +1,5 @@
 /** A trained run, an exported one, or plain CLIP, as something that classifies image files. */
-
-import type { Tensor } from '../../../engine/index.js';
-import { UserError } from '../../../engine/index.js';
+import { type Tensor, UserError } from '../../../engine/index.js';
 import type { Dataset, ImageItem } from '../../datasets/dataset.js';
 import { type ImageRows, ImageRunner } from '../../datasets/imageRunner.js';
 import type { Skipped } from '../../datasets/skipped.js';

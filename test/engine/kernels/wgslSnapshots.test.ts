@@ -153,6 +153,13 @@ const bare = (text: string) =>
 /** Every kernel with an activation includes the functions of all of them; an activation more must not change each. */
 const ACTIVATION_FUNCTIONS = bare(shaderSources.activation_functions!);
 
+/** The comments of a shader and of what it includes. */
+function commentsOf(shader: string): string {
+  const text = shaderSources[shader]!;
+  const included = [...text.matchAll(/^\s*\/\/#include (\w+)/gm)].map((found) => commentsOf(found[1]!));
+  return [...(text.match(/\/\/ .*$/gm) ?? []), ...included].join('\n');
+}
+
 describe('the generated WGSL', () => {
   const kept = snapshots();
 
@@ -161,6 +168,22 @@ describe('the generated WGSL', () => {
       join(FOLDER, `${name}.wgsl`),
     );
   });
+
+  it.each([...kept])(
+    'of %s gets no binding, size or constant that its shader does not explain',
+    (_, source) => {
+      const generated = [
+        ...source.code.matchAll(/^@group.* (\w+): array/gm),
+        ...source.code.matchAll(/^const (\w+): (?:u32|f32|bool) = /gm),
+        ...(/^struct Uniforms \{(.*)\}$/m.exec(source.code)?.[1] ?? '').matchAll(/(\w+):/g),
+      ].map((found) => found[1]!);
+      const words = new Set(commentsOf(source.name.split('.')[0]!).match(/\w+/g));
+      // Those that kernelSource.ts adds to every kernel.
+      for (const name of ['WORKGROUP', 'IN_TURN', 'SIZE']) words.add(name);
+      // Numbered ones are explained by the first two.
+      expect(generated.filter((name) => !words.has(name) && !/\d$/.test(name))).toEqual([]);
+    },
+  );
 
   it('is kept for these launches and no others', () => {
     expect(readdirSync(FOLDER).sort()).toEqual([...kept.keys()].map((name) => `${name}.wgsl`).sort());

@@ -117,9 +117,9 @@ describe('the candidates of a matmul', () => {
       const bias = random.variable([n], 'bias');
       const y = linear(x, weight, bias, { activation: 'gelu' });
       const sum = add(random.variable([m, n], 'residual'), linear(x, weight, bias));
-      const pre = nodeOf(y)!.outputs[1]!;
+      const preactivation = nodeOf(y)!.outputs[1]!;
       for (const capabilities of [{}, GPU, { level: 'portable', software: true } as const])
-        await checkForward([y, pre, sum], { capabilities });
+        await checkForward([y, preactivation, sum], { capabilities });
     }
   });
 

@@ -48,7 +48,7 @@ const MATRIX: readonly (readonly [
   [[2056, 1024, 4096], { '2x2 of 64x64': 103, '1x4 of 64x32': 174, '2x2 of 32x32': 128 }, 174],
 ];
 
-/** Milliseconds of `staged` in float32, where they were measured. */
+/** Milliseconds of the shared-memory-tiled kernel in float32, where they were measured. */
 const STAGED: readonly (readonly [m: number, n: number, k: number, ms: Record<number, number>])[] = [
   [2088, 3072, 1024, { 128: 0.52, 64: 0.38, 32: 0.51 }],
   [1608, 768, 768, { 128: 0.116, 64: 0.108, 32: 0.084 }],
@@ -81,7 +81,7 @@ describe('the rule for tiles', () => {
   });
 
   for (const [m, n, k, ms] of STAGED)
-    it(`chooses the fastest staged tile for ${m}x${n}x${k}, and knows its time within 20 %`, () => {
+    it(`chooses the fastest shared-memory tile for ${m}x${n}x${k}, and knows its time within 20 %`, () => {
       const tile = sharedMemoryTiles({ sizes: sizesOf(m, n, k) }, H200)[0]!;
       expect(ms[tile]).toBe(Math.min(...Object.values(ms)));
       const time = matmulTime(sizesOf(m, n, k), [tile, tile], SHARED_MEMORY_RATES[tile], 132);

@@ -77,11 +77,11 @@ describe('the skinny matmul', () => {
         await checkRows([add(random.variable([m, n], 'residual'), linear(x, w, bias))]);
       });
 
-  it('multiplies by the slope of an activation', async () => {
+  it('multiplies by the derivative of an activation', async () => {
     const random = new TestRandom(9);
     const [m, n, k] = [10, 24, 76];
     const problem = matmul(random.variable([m, k], 'x'), random.variable([k, n], 'w'));
-    await checkRows([activationGradient(random.variable([m, n], 'pre'), problem, 'quickGelu')]);
+    await checkRows([activationGradient(random.variable([m, n], 'preactivation'), problem, 'quickGelu')]);
   });
 
   it('has one kernel for all sizes', () => {

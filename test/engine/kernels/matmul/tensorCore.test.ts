@@ -63,14 +63,14 @@ const op: Op<Case & { readonly inputs: readonly Names[] }> = {
   reference: ({ attributes: { sizes, follows, inputs: names } }, values) => {
     const of = Object.fromEntries(names.map((name, i) => [name, values[i]!]));
     const sums = matmulReference(of.a!, of.b!, sizes);
-    const pre = sums.map((x, i) => x + (of.bias?.[i % sizes.n] ?? 0));
-    const c = pre.map((x, i) => {
+    const preactivation = sums.map((x, i) => x + (of.bias?.[i % sizes.n] ?? 0));
+    const c = preactivation.map((x, i) => {
       const { saved, residual } = of;
       if (saved) return x * activationDerivative(saved[i]!, 'gelu');
       const y = follows.activation ? activationValue(x, follows.activation) : x;
       return y + (residual?.[i] ?? 0);
     });
-    return [c, pre];
+    return [c, preactivation];
   },
 };
 

@@ -74,7 +74,7 @@ const UNITS_A = TILE_M * TILE_K / UNIT;
 const STRIDE_A = ACROSS_A + 1u;
 const SHARED_A = UNITS_A / ACROSS_A * STRIDE_A;
 alias Fetched_A = Unit;
-fn staged_a(unit: Fetched_A) -> Unit { return unit; }
+fn to_shared_a(unit: Fetched_A) -> Unit { return unit; }
 fn unit_a(at: u32) -> Fetched_A { return load_a(at / 4u); }
 fn fetch_a(z: u32, first: u32, k: u32, unit: u32) -> Fetched_A {
   let row = unit / ACROSS_A;
@@ -86,14 +86,14 @@ fn fetch_a(z: u32, first: u32, k: u32, unit: u32) -> Fetched_A {
 }
 fn store_shared_a(begin: u32, unit: u32, value: Fetched_A) {
   if (UNITS_A % INVOCATIONS != 0u && unit >= UNITS_A) { return; }
-  shared_tiles[begin + unit / ACROSS_A * STRIDE_A + unit % ACROSS_A] = staged_a(value);
+  shared_tiles[begin + unit / ACROSS_A * STRIDE_A + unit % ACROSS_A] = to_shared_a(value);
 }
 const ACROSS_B = select(TILE_N, TILE_K, K_CONTIGUOUS_B) / UNIT;
 const UNITS_B = TILE_N * TILE_K / UNIT;
 const STRIDE_B = ACROSS_B + 1u;
 const SHARED_B = UNITS_B / ACROSS_B * STRIDE_B;
 alias Fetched_B = Unit;
-fn staged_b(unit: Fetched_B) -> Unit { return unit; }
+fn to_shared_b(unit: Fetched_B) -> Unit { return unit; }
 fn unit_b(at: u32) -> Fetched_B { return load_b(at / 4u); }
 fn fetch_b(z: u32, first: u32, k: u32, unit: u32) -> Fetched_B {
   let row = unit / ACROSS_B;
@@ -105,7 +105,7 @@ fn fetch_b(z: u32, first: u32, k: u32, unit: u32) -> Fetched_B {
 }
 fn store_shared_b(begin: u32, unit: u32, value: Fetched_B) {
   if (UNITS_B % INVOCATIONS != 0u && unit >= UNITS_B) { return; }
-  shared_tiles[begin + unit / ACROSS_B * STRIDE_B + unit % ACROSS_B] = staged_b(value);
+  shared_tiles[begin + unit / ACROSS_B * STRIDE_B + unit % ACROSS_B] = to_shared_b(value);
 }
 const SHARED = SHARED_A + SHARED_B;
 const COLUMNS = FRAGMENTS_N * MAT_N;
