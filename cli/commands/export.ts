@@ -1,12 +1,15 @@
-/** `promptkd export`: a finished run as one file, for the authors' code or without anything else. */
+/** `promptkd export`: a finished run as one file, for the authors' code or without anything else, or as a page for browsers. */
 import { type Command, Option } from 'commander';
 import { UserError } from '../../engine/errors.js';
+import { mebibytes } from '../../engine/gpu/gpu.js';
 import { EXPORT_FORMATS, type ExportOptions, exportRun } from '../../models/promptkd/use/exportRun.js';
 import { print } from '../output.js';
 import { nodePlatform } from '../platform/node.js';
 import { createProgress } from '../progress.js';
+import { exportWebFolder } from '../webFolder.js';
 
-interface Flags extends Omit<ExportOptions, 'onProgress'> {
+interface Flags extends Omit<ExportOptions, 'onProgress' | 'format'> {
+  readonly format: ExportOptions['format'] | 'web';
   readonly out: string;
   readonly force?: boolean;
 }
@@ -18,39 +21,55 @@ safetensors: what was learned, and a student's class vectors with their names. W
 encoder, so that eval and predict need nothing else.
 onnx: a student as one graph, from normalised images [n, 3, size, size] to logits [n, classes], for onnxruntime and other
 runtimes (operator set 17). Class names, size, mean and deviation are in the file's metadata.
+web: a folder of static files with one page, on which a person drops images, picks files or opens the camera and sees the most
+likely classes. It computes on the visitor's own GPU (WebGPU) and uploads nothing. Put the folder at any address of any web
+server, with https or on localhost; opened as a file, browsers let it load nothing.
 The frozen weights keep the precision of their checkpoint; --half stores their matrices as float16.
 
 Example:
   promptkd export runs/pets --format pytorch --out model-best.pth.tar
   promptkd export runs/pets --format safetensors --merged --half --out pets.safetensors
   promptkd export runs/pets --format onnx --out pets.onnx
+  promptkd export runs/pets --format web --half --out pets-page
 Next:
   promptkd predict pets.safetensors photos/cat.jpg`;
 
 export function register(program: Command): void {
   program
     .command('export')
-    .description('write a finished run as one file: PyTorch checkpoint, safetensors or ONNX')
+    .description('write a finished run for others: PyTorch checkpoint, safetensors, ONNX, or a web page')
     .argument('<run>', 'run folder of a teacher or student')
-    .addOption(new Option('--format <format>', 'kind of file').choices(EXPORT_FORMATS).makeOptionMandatory())
+    .addOption(
+      new Option('--format <format>', 'kind of file')
+        .choices([...EXPORT_FORMATS, 'web'])
+        .makeOptionMandatory(),
+    )
     .option('--merged', "safetensors: with the student's image encoder")
     .option('--half', 'store the matrices of frozen weights as float16')
-    .requiredOption('--out <file>', 'file to write')
-    .option('--force', 'replace the file if it exists')
+    .requiredOption('--out <path>', 'file to write; with web, folder')
+    .option('--force', 'replace the file if it exists; with web, files in the folder')
     .addHelpText('after', HELP)
     .action(async (run: string, flags: Flags) => {
-      await requireFree(flags);
+      const { out, format } = flags;
+      if (format !== 'web') await requireFree(flags);
       const progress = createProgress();
-      const bar = progress.begin(`writing ${flags.out}`, 1);
+      const bar = progress.begin(`writing ${out}`, 1);
+      const onProgress = (done: number, total: number) => bar.update(done / total);
       try {
-        const { kind, tensors, bytes } = await exportRun(nodePlatform, run, flags.out, {
+        if (format === 'web') {
+          const bytes = await exportWebFolder(run, out, { ...flags, onProgress });
+          bar.end();
+          return await print(
+            `the student's page is in ${out}: ${mebibytes(bytes)}\n` +
+              `next, look at it: python3 -m http.server -d ${out}, and open http://localhost:8000\n`,
+          );
+        }
+        const { kind, tensors, bytes } = await exportRun(nodePlatform, run, out, {
           ...flags,
-          onProgress: (done, total) => bar.update(done / total),
+          ...{ format, onProgress },
         });
         bar.end();
-        await print(
-          `the ${kind} is in ${flags.out}: ${tensors} tensors, ${(bytes / 2 ** 20).toFixed(1)} MiB\n`,
-        );
+        await print(`the ${kind} is in ${out}: ${tensors} tensors, ${mebibytes(bytes)}\n`);
       } finally {
         progress.close();
       }
