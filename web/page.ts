@@ -54,7 +54,7 @@ function ready(loaded: LoadedModel): void {
   classNames = loaded.classNames;
   progress.hidden = true;
   const { name, software } = loaded.adapter;
-  say(software ? `Ready, without a GPU: ${name} computes on the processor, slowly` : `Ready on ${name}`);
+  say(software ? `Ready. Without a GPU, ${name} computes on the processor, slowly.` : `Ready on ${name}`);
   const details = element('classes');
   details.hidden = false;
   details.querySelector('summary')!.textContent = `${classNames.length} classes`;
@@ -81,8 +81,8 @@ function webGpuAdvice(): string {
   if (!isSecureContext)
     return 'Browsers offer it to secure pages only: open this page by https, or on localhost.';
   return (
-    'Update your browser and the driver of your GPU. Chrome and Edge have WebGPU since version 113, Safari since 26, ' +
-    'Firefox since 141 on Windows and 145 on Macs. On Linux, switch it on: in Chrome at ' +
+    'Update your browser and the driver of your GPU. Chrome and Edge have it from version 113 on, Safari from 26, ' +
+    'Firefox from 141 on Windows and from 145 on Macs. On Linux it may have to be switched on: in Chrome at ' +
     'chrome://flags/#enable-unsafe-webgpu, in Firefox with dom.webgpu.enabled in about:config.'
   );
 }
@@ -153,6 +153,8 @@ function stopCamera(): void {
 function showCamera(on: boolean): void {
   element('video').hidden = !on;
   element('choose').hidden = on;
+  element('choose-button').hidden = on;
+  files.hidden = on;
   keepButton.hidden = !on;
   cameraButton.textContent = on ? 'Stop camera' : 'Use camera';
 }

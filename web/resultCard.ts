@@ -8,7 +8,7 @@ export class ResultCard {
   private readonly body = make('div');
   private url: string | undefined;
 
-  /** @param picture undefined: what the camera shows */
+  /** @param picture undefined for what the camera shows */
   constructor(name: string, picture?: Blob) {
     const head = make('div', 'card-head');
     const title = make('h3', '', name);
@@ -16,7 +16,9 @@ export class ResultCard {
     head.append(title, this.times);
     const content = make('div');
     content.append(head, this.body);
-    this.element.append(picture ? this.thumbnail(picture) : make('div', 'live', 'Live'), content);
+    if (picture) this.element.append(this.thumbnail(picture));
+    else this.element.classList.add('live');
+    this.element.append(content);
     this.note('Waiting');
   }
 

@@ -34,6 +34,8 @@ export interface Capabilities {
   /** Smallest and largest number of invocations in a subgroup. */
   readonly subgroupSize?: readonly [number, number];
   readonly subgroupMatrix: readonly SubgroupMatrixConfig[];
+  /** There are subgroups, but no built-in values that number those of a workgroup: Chrome before version 144. */
+  readonly unnumberedSubgroups?: boolean;
   /** A kernel may say which of several subgroup sizes it wants. */
   readonly subgroupSizeControl?: boolean;
   /** Bytes of workgroup memory that a kernel may have. */
@@ -74,7 +76,12 @@ const USEFUL_LIMITS = [
   'maxComputeWorkgroupsPerDimension',
 ] as const;
 
-function capabilitiesOf(adapter: GPUAdapter, summary: AdapterSummary, wanted?: Level): Capabilities {
+function capabilitiesOf(
+  adapter: GPUAdapter,
+  summary: AdapterSummary,
+  dawn: boolean,
+  wanted?: Level,
+): Capabilities {
   const info = adapter.info as Info;
   const has = (feature: string) => adapter.features.has(feature as GPUFeatureName);
   const subgroupMatrix = [...(has(MATRIX) ? (info.subgroupMatrixConfigs ?? []) : [])].map(
@@ -93,6 +100,7 @@ function capabilitiesOf(adapter: GPUAdapter, summary: AdapterSummary, wanted?: L
     subgroups: has('subgroups'),
     subgroupSize: has('subgroups') ? [info.subgroupMinSize ?? 4, info.subgroupMaxSize ?? 128] : undefined,
     subgroupMatrix,
+    ...(!dawn && has('subgroups') && !numbersSubgroups() && { unnumberedSubgroups: true }),
     subgroupSizeControl: has('subgroup-size-control'),
     workgroupMemory: summary.limits.maxComputeWorkgroupStorageSize ?? 16384,
     workgroupInvocations: summary.limits.maxComputeInvocationsPerWorkgroup,
@@ -103,6 +111,11 @@ function capabilitiesOf(adapter: GPUAdapter, summary: AdapterSummary, wanted?: L
   };
 }
 
+/** Whether the platform's own WGSL has `subgroup_id` and `num_subgroups`. */
+const numbersSubgroups = (): boolean =>
+  (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu?.wgslLanguageFeatures?.has('subgroup_id') ===
+  true;
+
 /**
  * Opens the best adapter: a real one where there is one, with every feature and limit that kernels can use.
  *
@@ -110,7 +123,7 @@ function capabilitiesOf(adapter: GPUAdapter, summary: AdapterSummary, wanted?: L
  */
 export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
   const { adapter, summary, dawn } = await findAdapter(options);
-  const capabilities = capabilitiesOf(adapter, summary, options.level);
+  const capabilities = capabilitiesOf(adapter, summary, dawn, options.level);
   const requiredFeatures = USEFUL_FEATURES.filter((f) => summary.features.includes(f)) as GPUFeatureName[];
   const requiredLimits: Record<string, number> = {};
   for (const name of USEFUL_LIMITS) {

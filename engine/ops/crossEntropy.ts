@@ -2,15 +2,15 @@
 import type { Capabilities } from '../gpu/gpu.js';
 import { call, float, type Op } from '../graph/op.js';
 import type { Tensor } from '../graph/tensor.js';
-import { overRowsOf, sumOf } from './rows.js';
+import { overRowsOf, reducesBySubgroups, sumOf } from './rows.js';
 import { misfit } from './shape.js';
 import { logSoftmaxRow } from './softmax.js';
 
-const launch = (x: Tensor, gradient: boolean, { level }: Capabilities) => ({
+const launch = (x: Tensor, gradient: boolean, capabilities: Capabilities) => ({
   shader: 'cross_entropy',
   ...overRowsOf(
     x,
-    { GRADIENT: gradient, SUBGROUPS: level !== 'portable' },
+    { GRADIENT: gradient, SUBGROUPS: reducesBySubgroups(capabilities) },
     { SCALE: float(1 / x.shape[0]!) },
   ),
 });

@@ -34,12 +34,17 @@ const MOST_HELD = 16;
  * Constants of row-wise kernels that choose how a workgroup reduces, and whether it keeps a row of `steps` elements in
  * registers. On CPU adapters it does not, as every load that is written out takes them long to compile.
  */
-export function reading(steps: number, { software, level }: Capabilities): Record<string, Constant> {
+export function reading(steps: number, capabilities: Capabilities): Record<string, Constant> {
+  const { software } = capabilities;
   // A power of two, so that models of several widths share a pipeline; what is beyond a row is skipped.
   const held = 2 ** Math.ceil(Math.log2(Math.ceil(steps / (SIDE * SIDE))));
   const holds = !software && held <= MOST_HELD;
-  return { SUBGROUPS: level !== 'portable', HOLDS: holds, HELD: holds ? held : 0 };
+  return { SUBGROUPS: reducesBySubgroups(capabilities), HOLDS: holds, HELD: holds ? held : 0 };
 }
+
+/** Whether a workgroup reduces by its subgroups, whose numbers shaders/rows/row_enter.wgsl takes. */
+export const reducesBySubgroups = ({ level, unnumberedSubgroups }: Capabilities): boolean =>
+  level !== 'portable' && !unnumberedSubgroups;
 
 /** Widest row that a CPU adapter still gives to one invocation. */
 const WIDEST_ROW = 1024;

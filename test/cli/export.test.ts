@@ -93,7 +93,9 @@ describe('an export', () => {
   it('says what is wrong and leaves nothing', () => {
     const before = readdirSync(folder);
     expect(refused('export', 'student', '--out', 'x')).toContain('--format');
-    expect(refused('export', 'student', '--format', 'onnx', '--out', 'x')).toContain('pytorch, safetensors');
+    expect(refused('export', 'student', '--format', 'tflite', '--out', 'x')).toContain(
+      'pytorch, safetensors',
+    );
     expect(refused('export', 'data', '--format', 'pytorch', '--out', 'x')).toContain('config.yaml');
     expect(refused('export', 'student', '--format', 'safetensors', '--half', '--out', 'x')).toContain(
       '--merged',
