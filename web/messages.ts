@@ -3,6 +3,7 @@
 /** A file as it was dropped, or a frame of the camera. */
 export type ImageSource = Blob | ImageBitmap;
 
+/** Asks the worker to classify one image. */
 export interface ClassifyRequest {
   readonly id: number;
   readonly image: ImageSource;
@@ -16,6 +17,7 @@ export interface ImageTimes {
   readonly model: number;
 }
 
+/** What the worker says: how loading goes, a result, or what failed. */
 export type WorkerMessage =
   | { readonly kind: 'loading'; readonly bytes: number; readonly total?: number }
   | { readonly kind: 'preparing' }

@@ -3,13 +3,16 @@ import type { AdapterNote, ClassifyRequest, ImageSource, ImageTimes, WorkerMessa
 
 /** How far loading is. */
 export type Loading = Extract<WorkerMessage, { kind: 'loading' | 'preparing' }>;
+/** What went wrong, with a hint. */
 export type Failure = Extract<WorkerMessage, { kind: 'failed' }>;
 
+/** The most likely classes of an image, and the times in milliseconds. */
 export interface Classified {
   readonly logits: Float32Array;
   readonly times: ImageTimes;
 }
 
+/** What is known once the student is ready. */
 export interface LoadedModel {
   readonly classNames: readonly string[];
   readonly adapter: AdapterNote;
@@ -28,6 +31,7 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
+/** The student in its worker. One image is computed at a time; others wait in turn. */
 export class Model {
   private readonly worker: Worker;
   private readonly waiting = new Map<number, Waiting>();

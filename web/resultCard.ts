@@ -2,6 +2,7 @@
 import type { Prediction } from '../models/promptkd/use/topK.js';
 import type { ImageTimes } from './messages.js';
 
+/** The card of one image: its picture, its classes with bars, and how long it took. */
 export class ResultCard {
   readonly element = make('li', 'card');
   private readonly times = make('p', 'times');
@@ -61,6 +62,7 @@ export class ResultCard {
   }
 }
 
+/** A probability (0 to 1) in percent with one decimal. */
 export const percent = (probability: number): string => `${(100 * probability).toFixed(1)} %`;
 
 const milliseconds = (time: number): string => (time < 10 ? time.toFixed(1) : time.toFixed(0));

@@ -14,6 +14,7 @@ import { classTensor, studentLogits } from '../models/promptkd/shared/logits.js'
 /** Pixels beyond these bytes are resized on the processor: every WebGPU device has buffers of 128 MiB. */
 const MOST_BYTES = 96 * 2 ** 20;
 
+/** A student on the device, ready to classify images of any size. */
 export class StudentClassifier {
   private constructor(
     /** In the order of the logits. */

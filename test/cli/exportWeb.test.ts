@@ -24,7 +24,7 @@ it('writes a page that says how to look at it, and nothing beside it', async () 
   const { status, stdout, stderr } = web('student', 'new/page', '--half');
   expect(status, stderr).toBe(0);
   expect(stdout).toMatch(
-    /^the student's page is in new\/page: \d\.\d MiB\nnext, .*http\.server -d new\/page/,
+    /^wrote the student's page to new\/page: \d\.\d MiB\nnext, .*http\.server -d new\/page/,
   );
   expect(readdirSync(at('new'))).toEqual(['page']);
   expect(readdirSync(at('new', 'page')).sort()).toEqual(PAGE);
