@@ -55,12 +55,6 @@ export interface Platform {
     count: number,
     sum?: boolean,
   ): Promise<RoundedHalves & { readonly crc32?: number }>;
-  /** Bytes of a file with their CRC-32, taken beside the main thread's work. Throws as `read` does. */
-  readSummed?(
-    path: string,
-    offset: number,
-    length: number,
-  ): Promise<{ readonly bytes: Uint8Array; readonly crc32?: number }>;
   /** The first `length` bytes of a file, or all of a shorter one. Throws as `read` does. */
   readStart(path: string, length: number): Promise<Uint8Array>;
   /** UTF-8, or UTF-16 where a byte order mark says so; the mark is left out. Accepts pipes too, as a shell passes them. */

@@ -14,7 +14,7 @@ import { hashInPieces } from './hashInPieces.js';
 import { lockFolder } from './lock.js';
 import { imageDecoder } from './nodeImage.js';
 import { isCode, kindOf, openFile, reason, requireFile, unreadable } from './readable.js';
-import { readHalvesInThread, readSummedInThread } from './tensorThreads.js';
+import { readHalvesInThread } from './tensorThreads.js';
 import { useImage } from './useImage.js';
 import { appendWhole, removeLeftovers, unwritable, writeWhole } from './wholeFile.js';
 
@@ -44,25 +44,18 @@ export const nodePlatform: Platform = {
     }
   },
   async readHalves(path, offset, count, sum = false) {
-    return inThread(
-      path,
-      () => readHalvesInThread({ path, offset, length: 4 * count }, sum),
-      async () => {
-        const bytes = await nodePlatform.read(path, offset, 4 * count);
-        const rounded = roundHalves(new Float32Array(bytes.buffer, bytes.byteOffset, count));
-        return sum ? { ...rounded, crc32: crc32Of(nodePlatform)(bytes) } : rounded;
-      },
-    );
-  },
-  async readSummed(path, offset, length) {
-    return inThread(
-      path,
-      () => readSummedInThread({ path, offset, length }),
-      async () => {
-        const bytes = await nodePlatform.read(path, offset, length);
-        return { bytes, crc32: crc32Of(nodePlatform)(bytes) };
-      },
-    );
+    try {
+      await requireFile(path);
+    } catch (error) {
+      throw unreadable(path, error);
+    }
+    try {
+      return await readHalvesInThread({ path, offset, length: 4 * count, sum });
+    } catch {
+      const bytes = await nodePlatform.read(path, offset, 4 * count);
+      const rounded = roundHalves(new Float32Array(bytes.buffer, bytes.byteOffset, count));
+      return sum ? { ...rounded, crc32: crc32Of(nodePlatform)(bytes) } : rounded;
+    }
   },
   async readStart(path, length) {
     try {
@@ -167,16 +160,6 @@ function decodeText(bytes: Uint8Array): string {
   const mark = ((bytes[0] ?? 0) << 8) | (bytes[1] ?? 0);
   const encoding = mark === 0xfffe ? 'utf-16le' : mark === 0xfeff ? 'utf-16be' : 'utf-8';
   return new TextDecoder(encoding).decode(bytes);
-}
-
-/** What a thread reads of a file; by ourselves where that fails, which then says what is wrong with the file. */
-async function inThread<T>(path: string, threaded: () => Promise<T>, alone: () => Promise<T>): Promise<T> {
-  try {
-    await requireFile(path);
-  } catch (error) {
-    throw unreadable(path, error);
-  }
-  return threaded().catch(alone);
 }
 
 async function readRange(path: string, offset: number, length?: number): Promise<Uint8Array> {

@@ -1,12 +1,9 @@
-/**
- * Reads tensors in worker threads, which also compute checksums and round float32 to float16. This saves the main thread half a
- * second per gigabyte.
- */
+/** Worker threads that read float32 values as float16: half a second less for the main thread per gigabyte. */
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Tinypool } from 'tinypool';
-import type { SummedBytes, SummedHalves, TensorRequest } from './tensorWorker.js';
+import type { HalfRequest, SummedHalves } from './tensorWorker.js';
 
 /** More threads than this are faster than uploads to the GPU. */
 const MOST_WORKERS = 4;
@@ -14,22 +11,13 @@ const SCRIPT = fileURLToPath(new URL('./tensorWorker.js', import.meta.url));
 
 let pool: Tinypool | undefined;
 
-type Part = Pick<TensorRequest, 'path' | 'offset' | 'length'>;
-
 /**
  * Reads float32 values as float16. Rejects if there are no workers or one fails; the caller then reads by itself and reports what
  * is wrong with the file.
  *
  * @param script the worker's compiled file, for tests
  */
-export const readHalvesInThread = (part: Part, sum: boolean, script = SCRIPT): Promise<SummedHalves> =>
-  run<SummedHalves>({ ...part, sum, round: true }, script);
-
-/** Reads bytes and computes their CRC-32. Rejects like `readHalvesInThread`. */
-export const readSummedInThread = (part: Part, script = SCRIPT): Promise<SummedBytes> =>
-  run<SummedBytes>({ ...part, sum: true, round: false }, script);
-
-async function run<T>(request: TensorRequest, script: string): Promise<T> {
+export async function readHalvesInThread(request: HalfRequest, script = SCRIPT): Promise<SummedHalves> {
   if (!pool) {
     if (!existsSync(script)) throw new Error('uncompiled sources have no workers');
     pool = new Tinypool({

@@ -31,9 +31,6 @@ export function sealOf(
   return seal;
 }
 
-/** Smaller tensors are summed sooner than a thread is asked. */
-const WORTH_A_THREAD = 2 ** 18;
-
 /** Where a tensor's bytes are. */
 interface Extent {
   readonly path: string;
@@ -55,12 +52,8 @@ export function sourceOf(
   return {
     bytes: async (): Promise<Uint8Array> => {
       if (length === 0) return new Uint8Array(0);
-      if (expected === undefined) return platform.read(path, at, length);
-      const threaded = length >= WORTH_A_THREAD && platform.readSummed;
-      const { bytes, crc32 }: { bytes: Uint8Array; crc32?: number } = threaded
-        ? await platform.readSummed!(path, at, length)
-        : { bytes: await platform.read(path, at, length) };
-      compare(crc32 ?? crc32Of(platform)(bytes));
+      const bytes = await platform.read(path, at, length);
+      if (expected !== undefined) compare(crc32Of(platform)(bytes));
       return bytes;
     },
     range: async (offset: number, count: number): Promise<Uint8Array> => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { nodePlatform } from '../../cli/platform/node.js';
-import { readHalvesInThread, readSummedInThread } from '../../cli/platform/tensorThreads.js';
+import { readHalvesInThread } from '../../cli/platform/tensorThreads.js';
 import { toHalf } from '../../engine/half.js';
 import { encodeSafetensors, openSafetensors } from '../../models/checkpoints/safetensors.js';
 import type { Platform } from '../../models/platform.js';
@@ -17,8 +17,7 @@ const script = fileURLToPath(new URL('../../dist/cli/platform/tensorWorker.js', 
 const platform: Platform = {
   ...nodePlatform,
   readHalves: (path, offset, count, sum = false) =>
-    readHalvesInThread({ path, offset, length: 4 * count }, sum, script),
-  readSummed: (path, offset, length) => readSummedInThread({ path, offset, length }, script),
+    readHalvesInThread({ path, offset, length: 4 * count, sum }, script),
 };
 const random = new TestRandom(3);
 const path = join(folder, 'model.safetensors');
@@ -50,20 +49,8 @@ it.each<[string, Platform]>([
   );
 });
 
-it('reads and sums float32 in threads, with the same result as without', async () => {
-  const [threaded, plain] = await Promise.all([platform, nodePlatform].map((p) => openSafetensors(p, path)));
-  expect(await threaded!.tensors.get('large')!.read()).toEqual(large);
-  expect(await plain!.tensors.get('large')!.read()).toEqual(large);
-  await expect(readSummedInThread({ path, offset: 0, length: 2 ** 22 }, script)).rejects.toThrow(
-    'ends too early',
-  );
-  await expect(nodePlatform.readSummed!(path, 0, 2 ** 22)).rejects.toThrow(
-    /model\.safetensors cannot be read/,
-  );
-});
-
 it('reports a bad file like any other reader', async () => {
-  await expect(readHalvesInThread({ path, offset: 0, length: 2 ** 22 }, false, script)).rejects.toThrow(
+  await expect(readHalvesInThread({ path, offset: 0, length: 2 ** 22, sum: false }, script)).rejects.toThrow(
     'ends too early',
   );
   await expect(nodePlatform.readHalves!(path, 0, 2 ** 20)).rejects.toThrow(
