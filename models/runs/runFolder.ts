@@ -7,9 +7,10 @@ import { parse, parseDocument, stringify } from 'yaml';
 import { UserError } from '../../engine/index.js';
 import { readable } from '../fileErrors.js';
 import type { Platform } from '../platform.js';
+import { reportHtml } from '../report/runReport.js';
 import { type Difference, differences, otherSettings } from './changes.js';
 import { LineFile, type LineMark, type Metrics } from './lineFile.js';
-import { reportHtml } from './report.js';
+import { EventFile, TENSORBOARD } from './tensorboard.js';
 
 /** What a run trains: `teacher`, `student`, or any other name for runs that no command of ours makes. */
 export type RunKind = string;
@@ -29,6 +30,8 @@ const TIMING = 'timing.jsonl';
 export interface RunOptions {
   /** Continue the run that is there; its settings must be the same. */
   readonly resume?: boolean;
+  /** Also write event files for TensorBoard, in `tensorboard/`. */
+  readonly tensorboard?: boolean;
   /** Receives notes for the user. */
   readonly note?: (line: string) => void;
 }
@@ -37,6 +40,8 @@ export interface RunOptions {
 export class RunFolder {
   private readonly metrics: LineFile;
   private readonly timing: LineFile;
+  /** The same numbers for TensorBoard, where they are asked for. */
+  readonly events: EventFile | undefined;
   /** Whether the folder holds something to resume from or to keep. */
   private kept: boolean;
 
@@ -51,10 +56,12 @@ export class RunFolder {
     private readonly made: boolean,
     /** Whether there was a run, which is resumed. */
     readonly continued: boolean,
+    tensorboard: boolean,
   ) {
     this.kept = continued;
     this.metrics = new LineFile(platform, this.join(METRICS), note);
     this.timing = new LineFile(platform, this.join(TIMING), note);
+    if (tensorboard) this.events = new EventFile(platform, this.join(TENSORBOARD), note);
   }
 
   /**
@@ -68,7 +75,7 @@ export class RunFolder {
     path: string,
     kind: RunKind,
     settings: object,
-    { resume = false, note = () => {} }: RunOptions = {},
+    { resume = false, tensorboard = false, note = () => {} }: RunOptions = {},
   ): Promise<RunFolder> {
     const there = await platform.stat(path);
     if (there && there.kind !== 'folder')
@@ -78,7 +85,9 @@ export class RunFolder {
       const config = stringify({ kind, ...settings });
       const held = await RunFolder.examine(platform, path, config, resume);
       const made = there === undefined;
-      const folder = new RunFolder(platform, path, kind, config, note, unlock, made, held === 'run');
+      const folder = new RunFolder(
+        ...([platform, path, kind, config, note, unlock, made, held === 'run', tensorboard] as const),
+      );
       await platform.removeLeftovers?.(path);
       // Written even if it exists: fails early when the folder is not writable.
       await folder.write(CONFIG, config);
@@ -133,16 +142,24 @@ export class RunFolder {
   /** Keeps a line for `metrics.jsonl` until the next `flush`. */
   log(metrics: Metrics): void {
     this.metrics.add(metrics);
+    this.events?.add(metrics);
   }
 
   /** The same for `timing.jsonl`. */
-  logTiming(timing: object): void {
+  logTiming(timing: {
+    readonly epoch: number;
+    readonly imagesPerSecond: number;
+    readonly msPerStep: number;
+  }): void {
     this.timing.add(timing);
+    const { epoch, imagesPerSecond, msPerStep } = timing;
+    this.events?.add({ epoch, imagesPerSecond, msPerStep }, 'speed');
   }
 
   /** Writes what has been logged; says where `metrics.jsonl` ends now. */
   async flush(): Promise<LineMark> {
     await this.timing.flush();
+    await this.events?.flush();
     return this.metrics.flush();
   }
 
@@ -160,7 +177,8 @@ export class RunFolder {
   /** Writes `report.html` from what the folder holds. */
   async report(title: string, adapter: string): Promise<void> {
     const [metrics, timing] = [await this.metrics.read(), await this.timing.read()];
-    await this.write('report.html', reportHtml({ title, adapter, config: this.config, metrics, timing }));
+    const html = await reportHtml({ title, adapter, config: this.config, metrics, timing });
+    await this.write('report.html', html);
   }
 
   write(name: string, data: Uint8Array | string): Promise<void> {
@@ -171,11 +189,13 @@ export class RunFolder {
   async close({ failed = false } = {}): Promise<void> {
     const { platform, path } = this;
     try {
+      await this.events?.flush();
       await platform.removeLeftovers?.(path);
       await platform.removeLeftovers?.(this.join('checkpoints'));
       if (failed && !this.kept) {
         // A checkpoint that could not be flushed may exist. config.yaml goes last: without it the rest is no run.
-        for (const name of ['checkpoints', METRICS, TIMING, CONFIG]) await platform.remove(this.join(name));
+        for (const name of ['checkpoints', METRICS, TIMING, TENSORBOARD, CONFIG])
+          await platform.remove(this.join(name));
       }
     } catch (error) {
       this.note(`${path} is not tidied up: ${(error as Error).message}`);

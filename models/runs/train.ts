@@ -75,6 +75,8 @@ export interface TrainOptions {
 export interface TrainRunOptions extends TrainOptions {
   /** Continue the run in the folder. */
   readonly resume?: boolean;
+  /** Also write event files for TensorBoard. */
+  readonly tensorboard?: boolean;
 }
 
 /** Steps queued before the oldest one's loss is awaited: the device never waits for the host, nor runs far ahead. */
@@ -101,6 +103,7 @@ export async function train<B = Batch>(
   if (position.epoch >= epochs) return undefined;
   const run = new Run(job, folder, loop, checkpoints, options);
   const perEpoch = loop.loader.batchesPerEpoch;
+  if (folder.events) folder.events.updatesPerEpoch = perEpoch / (loop.accumulate ?? 1);
   let mean: number | undefined;
   job.stop?.begin();
   try {

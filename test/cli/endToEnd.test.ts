@@ -178,7 +178,9 @@ describe('the demo', () => {
       teacher: { epochs: 1, shots: 2, batch: 4, views: 1, textDepth: 1, visionDepth: 1 },
       student: { epochs: 1, batch: 8, views: 1, visionDepth: 1 },
     };
-    const first = await runDemo(await testJob(), options);
+    const { result: first, changes } = await runDemo(await testJob(), options);
+    for (const { before, after, change } of changes) expect(after! - before!).toBe(change);
+    expect(readFileSync(at('demo', 'report.html'), 'utf8')).toContain('student distilled');
     expect(first.models.map(({ name }) => name)).toEqual([
       'teacher zero-shot',
       'teacher tuned',

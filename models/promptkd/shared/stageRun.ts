@@ -128,7 +128,7 @@ async function runOnce<G extends Requested, S extends Resolved, D extends StageD
   job: Job,
   requested: G,
   out: string,
-  { resume, ...options }: TrainRunOptions,
+  { resume, tensorboard, ...options }: TrainRunOptions,
 ): Promise<void> {
   const { gpu, platform } = job;
   const checkpoint = await loadCheckpoint(platform, requested.clip);
@@ -199,8 +199,13 @@ async function runOnce<G extends Requested, S extends Resolved, D extends StageD
     const summary = broken.summary();
     if (summary) job.note(summary);
   };
-  await withRunFolder(platform, out, stage.kind, settings, { resume, note: job.note }, (folder) =>
-    freeing((own) => work(folder, own)),
+  await withRunFolder(
+    platform,
+    out,
+    stage.kind,
+    settings,
+    { resume, tensorboard, note: job.note },
+    (folder) => freeing((own) => work(folder, own)),
   );
 }
 
