@@ -126,7 +126,7 @@ export class Charts {
         }),
       ],
     });
-    return svg.replace('<svg ', '<svg data-matrix="" ').replace(/class="([^"]*)"/, 'class="$1 matrix"');
+    return svg.replace(/class="([^"]*)"/, 'class="$1 matrix"');
   }
 
   /** Seconds of each epoch, divided into parts. */
@@ -160,12 +160,14 @@ export class Charts {
       document: this.document as Plot.PlotOptions['document'],
     });
     const text = String((drawn as unknown as { outerHTML: string }).outerHTML);
-    // The style that Plot puts into each drawing is part of the page's; coordinates need no more than a tenth of a pixel.
+    // The style that Plot puts into each drawing is part of the page's; coordinates need no more than a hundredth of a pixel.
     return text
       .replace(/<style>[\s\S]*?<\/style>/, '')
+      .replace(/ style="[^"]*background[^"]*"/, '')
       .replace('<svg ', '<svg role="img" ')
-      .replace(/(\d+\.\d{2})\d+/g, '$1')
-      .replace(/ style="[^"]*background[^"]*"/, '');
+      .replace(/ (?:d|x|y|x1|x2|y1|y2|cx|cy|width|height|transform)="[^"]*"/g, (attribute) =>
+        attribute.replace(/(\.\d{2})\d+/g, '$1'),
+      );
   }
 }
 

@@ -2,7 +2,7 @@
 import type { ClassEmbeddings } from '../promptkd/shared/logits.js';
 import { confusions, type Outcome } from '../promptkd/use/outcomes.js';
 import type { Charts } from './charts.js';
-import { figure, table } from './page.js';
+import { beside, figure, table } from './page.js';
 
 /** Classes on a side: more are unreadable, and make a page large. */
 const MOST_CLASSES = 40;
@@ -47,9 +47,9 @@ export function confusionFigure(
     { text: 2 },
   );
   const some = shown.size < classNames.length ? `the ${shown.size} classes with most mistakes` : '';
-  return (
-    figure('Confusion matrix', `<div class="wide">${chart}</div>`, some) +
-    (mistakes.length > 0 ? figure('Most frequent mistakes', pairs) : '')
+  return beside(
+    figure('Confusion matrix', `<div class="wide">${chart}</div>`, some),
+    mistakes.length > 0 ? figure('Most frequent mistakes', pairs) : '',
   );
 }
 
@@ -106,12 +106,10 @@ export function similarityFigure(
     { text: 2 },
   );
   const some = labels.length < count ? `; the ${labels.length} classes with the closest neighbours` : '';
-  return (
-    figure(
-      'Similarity of class vectors',
-      `<div class="wide">${chart}</div>`,
-      `cosines from ${least.toFixed(2)} to ${largest.toFixed(2)}${some}`,
-    ) + figure('Class vectors that are most alike', pairs)
+  const range = `cosines from ${least.toFixed(2)} to ${largest.toFixed(2)}${some}`;
+  return beside(
+    figure('Similarity of class vectors', `<div class="wide">${chart}</div>`, range),
+    figure('Class vectors that are most alike', pairs),
   );
 }
 

@@ -54,6 +54,9 @@ export const figure = (title: string, content: string, about = ''): string =>
     ? ''
     : `<figure><figcaption><b>${escapeHtml(title)}</b>${about && ` <span>${escapeHtml(about)}</span>`}</figcaption>${content}</figure>`;
 
+/** A chart with a table beside it, or below on a narrow screen. */
+export const beside = (chart: string, list: string): string => `<div class="split">${chart}${list}</div>`;
+
 /** Content that is folded until it is asked for; printed open. */
 export const details = (summary: string, content: string, open = false): string =>
   content === ''
@@ -84,6 +87,8 @@ h2 { font-size: 1.12rem; font-weight: 650; margin: 0 0 0.2rem; } section { margi
 h3 { font-size: 1rem; font-weight: 600; margin: 1.5rem 0 0.4rem; overflow-wrap: anywhere; }
 figure { margin: 0; min-width: 0; } figcaption { font-size: 0.86rem; margin-bottom: 0.35rem; } figcaption b { font-weight: 600; } figcaption span { color: var(--dim); }
 .grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 21rem), 1fr)); gap: 1.6rem 2rem; }
+.split { display: grid; grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); gap: 1.4rem 2.5rem; align-items: start; } .split + .split { margin-top: 2.2rem; }
+@media (max-width: 860px) { .split { grid-template-columns: minmax(0, 1fr); } }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(7.5rem, 1fr)); gap: 0.75rem; margin-bottom: 1.2rem; }
 .tile { background: var(--card); border-radius: 10px; padding: 0.7rem 0.9rem; } .tile span { display: block; color: var(--dim); font-size: 0.82rem; }
 .tile b { font-size: 1.6rem; font-weight: 650; font-variant-numeric: tabular-nums; letter-spacing: -0.02em; margin-right: 0.35rem; } .tile i { font-style: normal; font-size: 0.9rem; white-space: nowrap; }
@@ -96,7 +101,7 @@ th { color: var(--dim); font-weight: 500; } .text { text-align: left; padding-le
 td.text:first-child { white-space: normal; overflow-wrap: anywhere; min-width: 7rem; }
 .photos { display: grid; grid-template-columns: repeat(auto-fill, minmax(8.6rem, 1fr)); gap: 0.9rem; margin: 0 0 1.4rem; padding: 0; list-style: none; }
 .photos li { background: var(--card); border-radius: 10px; padding: 0.6rem; font-size: 0.78rem; line-height: 1.4; min-width: 0; } .photos img { width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: 6px; display: block; margin-bottom: 0.45rem; background: #fff; }
-.photos div { display: flex; justify-content: space-between; gap: 0.4rem; font-variant-numeric: tabular-nums; } .photos div span:first-child { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.photos div { display: flex; justify-content: space-between; gap: 0.4rem; font-variant-numeric: tabular-nums; } .photos div span:last-child { white-space: nowrap; } .photos div span:first-child { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .photos .name { font-weight: 600; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; } .photos .right { color: var(--better); font-weight: 600; }
 details { margin-top: 0.9rem; } summary { cursor: pointer; color: var(--dim); font-size: 0.9rem; } summary:focus-visible { outline: 2px solid var(--after); outline-offset: 3px; border-radius: 3px; } details > :not(summary) { margin-top: 0.7rem; }
 pre { background: var(--card); border-radius: 10px; padding: 0.9rem; overflow-x: auto; font-size: 0.82rem; margin: 0; }

@@ -70,9 +70,10 @@ export function runSections(charts: Charts, { config, metrics, timing }: RunReco
   ];
 }
 
-/** A curve for every quantity of the metrics, in the order in which they first appear; the total before its terms. */
+/** A curve for every quantity of the metrics, in the order in which they first appear, the learning rate last. */
 export function curvesOf(metrics: readonly Metrics[]): Curve[] {
-  const names = [...new Set(metrics.flatMap(Object.keys))].filter((name) => !COORDINATES.has(name));
+  const found = [...new Set(metrics.flatMap(Object.keys))].filter((name) => !COORDINATES.has(name));
+  const names = [...found.filter((name) => name !== 'rate'), ...found.filter((name) => name === 'rate')];
   const perEpoch = metrics.reduce((most, { step }) => Math.max(most, Number(step ?? 0)), 1);
   const curves = names.flatMap((name): Curve[] => {
     const lines = metrics.filter((line) => Number.isFinite(line[name]));

@@ -16,7 +16,7 @@ const metrics: Metrics[] = [
 
 describe('curvesOf', () => {
   it('has a curve for each quantity, over epochs, with the mean of each', () => {
-    const [rate, loss, accuracy, ...others] = curvesOf(metrics);
+    const [loss, accuracy, rate, ...others] = curvesOf(metrics);
     expect(others).toEqual([]);
     expect(rate!.title).toBe('learning rate');
     expect(loss).toMatchObject({
