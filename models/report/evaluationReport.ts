@@ -76,7 +76,7 @@ async function modelSections(
     classSection(charts, classNames, model, of),
     section(
       `What is taken for what${of}`,
-      'Rows: the class of the images. Columns: what the model says, among all classes. The darker, the more of the row; red: mistakes.',
+      'Rows: the class of the images. Columns: what the model says, among all classes. The stronger the colour, the more of the row; red: mistakes.',
       matrices,
     ),
     await photoSection(content, model, of),

@@ -32,13 +32,13 @@ export function confusionFigure(
     names.filter((_, label) => shown.has(label)),
     drawn.map(({ label, predicted, images, share }) => ({
       ...{ row: names[label]!, column: names[predicted]!, marked: label !== predicted },
-      value: 0.12 + 0.88 * share,
+      value: label === predicted ? share : 0.3 + 0.7 * share,
       title: `${classNames[label]} taken for ${classNames[predicted]}: ${images}`,
     })),
     { row: null, column: null },
   );
   const pairs = table(
-    ['images of', 'taken for', 'images', 'of the class'],
+    ['images of', 'taken for', 'images', 'share'],
     mistakes
       .slice(0, MOST_PAIRS)
       .map(({ label, predicted, images, share }) => [

@@ -87,7 +87,7 @@ h2 { font-size: 1.12rem; font-weight: 650; margin: 0 0 0.2rem; } section { margi
 h3 { font-size: 1rem; font-weight: 600; margin: 1.5rem 0 0.4rem; overflow-wrap: anywhere; }
 figure { margin: 0; min-width: 0; } figcaption { font-size: 0.86rem; margin-bottom: 0.35rem; } figcaption b { font-weight: 600; } figcaption span { color: var(--dim); }
 .grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 21rem), 1fr)); gap: 1.6rem 2rem; }
-.split { display: grid; grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); gap: 1.4rem 2.5rem; align-items: start; } .split + .split { margin-top: 2.2rem; }
+.split { display: grid; grid-template-columns: minmax(0, 11fr) minmax(0, 9fr); gap: 1.4rem 2rem; align-items: start; } .split + .split { margin-top: 2.2rem; }
 @media (max-width: 860px) { .split { grid-template-columns: minmax(0, 1fr); } }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(7.5rem, 1fr)); gap: 0.75rem; margin-bottom: 1.2rem; }
 .tile { background: var(--card); border-radius: 10px; padding: 0.7rem 0.9rem; } .tile span { display: block; color: var(--dim); font-size: 0.82rem; }
