@@ -88,6 +88,7 @@ h3 { font-size: 1rem; font-weight: 600; margin: 1.5rem 0 0.4rem; overflow-wrap: 
 figure { margin: 0; min-width: 0; } figcaption { font-size: 0.86rem; margin-bottom: 0.35rem; } figcaption b { font-weight: 600; } figcaption span { color: var(--dim); }
 .grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 21rem), 1fr)); gap: 1.6rem 2rem; }
 .split { display: grid; grid-template-columns: minmax(0, 11fr) minmax(0, 9fr); gap: 1.4rem 2rem; align-items: start; } .split + .split { margin-top: 2.2rem; }
+@media (max-width: 520px) { th, td { padding-left: 0.8rem; } }
 @media (max-width: 860px) { .split { grid-template-columns: minmax(0, 1fr); } }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(7.5rem, 1fr)); gap: 0.75rem; margin-bottom: 1.2rem; }
 .tile { background: var(--card); border-radius: 10px; padding: 0.7rem 0.9rem; } .tile span { display: block; color: var(--dim); font-size: 0.82rem; }
@@ -95,7 +96,7 @@ figure { margin: 0; min-width: 0; } figcaption { font-size: 0.86rem; margin-bott
 .better { color: var(--better); } .worse { color: var(--worse); } .same { color: var(--dim); }
 .legend { display: flex; flex-wrap: wrap; gap: 0.2rem 1.1rem; color: var(--dim); font-size: 0.84rem; margin: 0 0 0.6rem; } .legend i { display: inline-block; width: 0.7rem; height: 0.7rem; border-radius: 50%; margin-right: 0.4rem; }
 svg { display: block; max-width: 100%; height: auto; overflow: visible; color: var(--dim); font: 11px system-ui, -apple-system, "Segoe UI", sans-serif; }
-.wide { overflow-x: auto; } .wide svg.matrix { min-width: 34rem; }
+.wide { overflow-x: auto; } .wide svg.matrix { min-width: 30rem; }
 table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums; } th, td { padding: 0.28rem 0 0.28rem 1.4rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th { color: var(--dim); font-weight: 500; } .text { text-align: left; padding-left: 0; padding-right: 0.6rem; } tfoot td { font-weight: 600; border-bottom: 0; }
 td.text:first-child { white-space: normal; overflow-wrap: anywhere; min-width: 7rem; }

@@ -7,10 +7,8 @@ import { parse, parseDocument, stringify } from 'yaml';
 import { UserError } from '../../engine/index.js';
 import { readable } from '../fileErrors.js';
 import type { Platform } from '../platform.js';
-import { reportHtml } from '../report/runReport.js';
 import { type Difference, differences, otherSettings } from './changes.js';
 import { LineFile, type LineMark, type Metrics } from './lineFile.js';
-import { EventFile, TENSORBOARD } from './tensorboard.js';
 
 /** What a run trains: `teacher`, `student`, or any other name for runs that no command of ours makes. */
 export type RunKind = string;
@@ -25,13 +23,24 @@ const COMMANDS: Readonly<Record<RunKind, string>> = {
 export const CONFIG = 'config.yaml';
 const METRICS = 'metrics.jsonl';
 const TIMING = 'timing.jsonl';
+/** Folder of event files for TensorBoard. */
+export const TENSORBOARD = 'tensorboard';
+
+/** Gets the numbers of a run while it goes on (tensorboard.ts). */
+export interface EventSink {
+  /** Updates of an epoch, to number steps through; set before anything is added. */
+  updatesPerEpoch: number;
+  /** @param group of the numbers' names (default: train) */
+  add(metrics: Metrics, group?: string): void;
+  flush(): Promise<void>;
+}
 
 /** How a run folder is opened. */
 export interface RunOptions {
   /** Continue the run that is there; its settings must be the same. */
   readonly resume?: boolean;
-  /** Also write event files for TensorBoard, in `tensorboard/`. */
-  readonly tensorboard?: boolean;
+  /** Gets what is logged, too. */
+  readonly events?: EventSink;
   /** Receives notes for the user. */
   readonly note?: (line: string) => void;
 }
@@ -40,8 +49,6 @@ export interface RunOptions {
 export class RunFolder {
   private readonly metrics: LineFile;
   private readonly timing: LineFile;
-  /** The same numbers for TensorBoard, where they are asked for. */
-  readonly events: EventFile | undefined;
   /** Whether the folder holds something to resume from or to keep. */
   private kept: boolean;
 
@@ -56,12 +63,11 @@ export class RunFolder {
     private readonly made: boolean,
     /** Whether there was a run, which is resumed. */
     readonly continued: boolean,
-    tensorboard: boolean,
+    readonly events: EventSink | undefined,
   ) {
     this.kept = continued;
     this.metrics = new LineFile(platform, this.join(METRICS), note);
     this.timing = new LineFile(platform, this.join(TIMING), note);
-    if (tensorboard) this.events = new EventFile(platform, this.join(TENSORBOARD), note);
   }
 
   /**
@@ -75,7 +81,7 @@ export class RunFolder {
     path: string,
     kind: RunKind,
     settings: object,
-    { resume = false, tensorboard = false, note = () => {} }: RunOptions = {},
+    { resume = false, events, note = () => {} }: RunOptions = {},
   ): Promise<RunFolder> {
     const there = await platform.stat(path);
     if (there && there.kind !== 'folder')
@@ -86,7 +92,7 @@ export class RunFolder {
       const held = await RunFolder.examine(platform, path, config, resume);
       const made = there === undefined;
       const folder = new RunFolder(
-        ...([platform, path, kind, config, note, unlock, made, held === 'run', tensorboard] as const),
+        ...([platform, path, kind, config, note, unlock, made, held === 'run', events] as const),
       );
       await platform.removeLeftovers?.(path);
       // Written even if it exists: fails early when the folder is not writable.
@@ -174,11 +180,13 @@ export class RunFolder {
     await this.timing.keep((record) => Number(record.epoch) <= epoch);
   }
 
-  /** Writes `report.html` from what the folder holds. */
-  async report(title: string, adapter: string): Promise<void> {
-    const [metrics, timing] = [await this.metrics.read(), await this.timing.read()];
-    const html = await reportHtml({ title, adapter, config: this.config, metrics, timing });
-    await this.write('report.html', html);
+  /** What the folder says of the training, for its report. */
+  async record(): Promise<{
+    readonly config: string;
+    readonly metrics: Metrics[];
+    readonly timing: Metrics[];
+  }> {
+    return { config: this.config, metrics: await this.metrics.read(), timing: await this.timing.read() };
   }
 
   write(name: string, data: Uint8Array | string): Promise<void> {

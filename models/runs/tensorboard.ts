@@ -5,9 +5,8 @@
 import protobuf from 'protobufjs/light.js';
 import type { Platform } from '../platform.js';
 import type { Metrics } from './lineFile.js';
+import type { EventSink } from './runFolder.js';
 
-/** Folder of a run that holds them. */
-export const TENSORBOARD = 'tensorboard';
 /** How long scalars are collected before they are appended. */
 const EVERY_MS = 2000;
 /** `SessionLog.SessionStatus.START`: what other files say of this step and later ones no longer counts. */
@@ -39,8 +38,7 @@ interface Event {
 }
 
 /** Scalars of a run, appended to an event file of its own while the run goes on. */
-export class EventFile {
-  /** Updates of an epoch, to number steps through; set before anything is added. */
+export class EventFile implements EventSink {
   updatesPerEpoch = 1;
   private pending: Uint8Array[] = [];
   private path: string | undefined;

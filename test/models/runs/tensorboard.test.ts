@@ -156,7 +156,10 @@ describe('a run folder', () => {
     const metrics: Buffer[] = [];
     for (const tensorboard of [false, true]) {
       const path = join(folder, `run-${tensorboard}`);
-      const run = await RunFolder.open(nodePlatform, path, 'teacher', { seed: 1 }, { tensorboard });
+      const events = tensorboard
+        ? new EventFile(nodePlatform, join(path, 'tensorboard'), () => {})
+        : undefined;
+      const run = await RunFolder.open(nodePlatform, path, 'teacher', { seed: 1 }, { events });
       run.log({ epoch: 1, step: 1, loss: 3 });
       await run.flush();
       await run.close();
