@@ -108,5 +108,6 @@ details { margin-top: 0.9rem; } summary { cursor: pointer; color: var(--dim); fo
 pre { background: var(--card); border-radius: 10px; padding: 0.9rem; overflow-x: auto; font-size: 0.82rem; margin: 0; }
 @media print { :root { color-scheme: light; --ink: #000; --dim: #555; --line: #ccc; --card: #fff; --ground: #fff; --after: #1f57a8; --before: #999; --better: #126237; --worse: #a2322a; }
   body { max-width: none; padding: 0; font-size: 10pt; } section { margin-top: 1.4rem; } figure, .tile, .photos li, tr { break-inside: avoid; } h2, h3 { break-after: avoid; }
+  th, td { padding-left: 0.8rem; font-size: 8.5pt; } .photos { grid-template-columns: repeat(6, minmax(0, 1fr)); gap: 0.5rem; }
   .tile, .photos li { border: 1px solid var(--line); } * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } details::details-content { content-visibility: visible; height: auto; } }
 `;
