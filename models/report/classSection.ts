@@ -39,7 +39,7 @@ export function classSection(
     results.filter(({ change }) => change !== undefined && wanted(change)).length;
   const about = before
     ? `${count((c) => c > 0)} classes gained, ${count((c) => c < 0)} lost, ${count((c) => c === 0)} stayed. Percent of the images of a ` +
-      'class that are right within its half, base or novel, so that the means are the accuracies above.'
+      'class that are right within its half, base or novel, whose means over images are the accuracies above.'
     : 'Percent of the images of a class that are right within its half, base or novel.';
   return section(
     `Accuracy by class${of}`,
