@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import * as bench from './commands/bench.js';
 import * as classVectors from './commands/classVectors.js';
+import * as compare from './commands/compare.js';
 import * as demo from './commands/demo.js';
 import * as distill from './commands/distill.js';
 import * as doctor from './commands/doctor.js';
@@ -22,7 +23,7 @@ import { print, say } from './terminal/output.js';
 const COMMANDS = {
   'Set up:': [doctor, demo, pull],
   'Train:': [teacher, classVectors, distill, reproduce],
-  'Use and evaluate:': [predict, evaluate, exporting],
+  'Use and evaluate:': [predict, evaluate, compare, exporting],
   'Check and measure:': [verify, tune, bench],
 } as const;
 

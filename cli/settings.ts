@@ -30,6 +30,7 @@ export interface SettingsFlags {
   readonly out: string;
   readonly resume?: boolean;
   readonly checkpointMinutes?: number;
+  readonly tensorboard?: boolean;
   readonly strict?: boolean;
 }
 
@@ -77,6 +78,7 @@ export function addSettingsOptions(command: Command, stage: Stage): Command {
     )
     .option('--resume', 'continue the run in --out, with its settings unless others are given')
     .addOption(checkpointOption())
+    .option('--tensorboard', 'also write event files for TensorBoard to the folder tensorboard/ of the run')
     .option('--strict', 'treat any broken image as an error: --max-broken 0');
   for (const field of fieldsOf(stage)) {
     const fallback = defaults[field] ?? (stage === 'teacher' ? methodDefault(field) : undefined);

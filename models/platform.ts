@@ -111,6 +111,12 @@ export interface Platform {
    * `prepareFile` (images/prepare.ts) in one of several workers; absent where there are none. Same results, same errors.
    */
   prepareImage?(request: PrepareRequest): Promise<PreparedFile>;
+  /**
+   * A small JPEG of the square in the middle of an image, `edge` pixels wide, for people to look at. Throws as `decodeImage` does.
+   */
+  thumbnail?(path: string, edge: number): Promise<Uint8Array>;
+  /** Adds bytes at the end of a file that another program reads meanwhile: no temporary file, no flush to the disk. */
+  appendBytes?(path: string, bytes: Uint8Array): Promise<void>;
   /** The number of image workers. */
   readonly imageWorkers?: number;
   /** Name and version of the image decoder; another may decode slightly different pixels. */

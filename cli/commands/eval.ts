@@ -3,8 +3,15 @@ import type { Command } from 'commander';
 import { UserError } from '../../engine/errors.js';
 import { zeroShotTemplate } from '../../models/clip/templates.js';
 import { checkImages } from '../../models/datasets/checkImages.js';
+import type { Dataset } from '../../models/datasets/dataset.js';
 import { loadDataset } from '../../models/datasets/loadDataset.js';
+import type { Skipped } from '../../models/datasets/skipped.js';
+import type { Job } from '../../models/job.js';
+import { type Baseline, baselineOf } from '../../models/promptkd/use/baseline.js';
 import { Classifier } from '../../models/promptkd/use/classifier.js';
+import { type Examined, evaluationHtml, type ReportedModel } from '../../models/report/evaluationReport.js';
+import { readRecord } from '../../models/report/readRecord.js';
+import { thumbnailsOf } from '../../models/report/thumbnails.js';
 import { addPrecisionOption, type PrecisionFlags } from '../device/gpu.js';
 import { addJobOptions, type JobFlags, withJob } from '../device/job.js';
 import { addImageOptions, brokenShare, type ImageFlags } from '../options/images.js';
@@ -21,6 +28,7 @@ interface Flags extends JobFlags, PrecisionFlags, ImageFlags {
   readonly data: string;
   readonly dataset?: string;
   readonly json?: boolean;
+  readonly report?: string;
 }
 
 const HELP: HelpText = {
@@ -36,9 +44,12 @@ const HELP: HelpText = {
     "A model may also be a file: one that promptkd export wrote, or a teacher or student of the authors' code. A PyTorch student " +
       'lacks class vectors and a PyTorch teacher lacks token embeddings: give --class-vectors or --teacher-clip.',
     'Images that cannot be read are not counted; they are listed at the end.',
+    '--report FILE writes a page with more: before and after training, classes that gained and lost, confusions, the surest and ' +
+      'least sure images, and the training of a run. Before is plain CLIP with the same class prompts. It opens offline.',
   ],
   examples: [
     'promptkd eval runs/pets-teacher runs/pets --clip ViT-B-16 --data oxford_pets',
+    'promptkd eval runs/pets --data oxford_pets --report pets.html',
     'promptkd eval pets.safetensors student.pth.tar --class-vectors pets-vectors.safetensors --data oxford_pets',
   ],
 };
@@ -55,7 +66,8 @@ export function register(program: Command): void {
     .option('--teacher-clip <folder>', 'CLIP that teacher checkpoints were tuned from')
     .requiredOption('--data <folder>', 'data set with test images')
     .option('--dataset <name>', 'name of the data set, if the --data folder holds several known ones')
-    .option('--json', 'print the accuracies as JSON');
+    .option('--json', 'print the accuracies as JSON')
+    .option('--report <file>', 'also write a page (HTML) that compares each run with its plain CLIP');
   addImageOptions(addPrecisionOption(addJobOptions(command)), 0.1);
   addHelp(command, HELP).action(async (runs: string[], flags: Flags) => {
     const { clip: clips = [], tokenizer, dataset, allowOutside } = flags;
@@ -70,11 +82,21 @@ export function register(program: Command): void {
     const { rows, skipped } = await withJob(flags, async (job) => {
       for (const note of data.notes ?? []) job.note(note);
       const { items, skipped } = await checkImages(job, data.test, { maxBroken: brokenShare(flags) });
+      const test = { ...data, test: items };
       const found: NamedAccuracy[] = [];
-      const evaluate = async (name: string, make: () => Promise<Classifier>) => {
+      const reported: ReportedModel[] = [];
+      const evaluate = async (name: string, make: () => Promise<Classifier>, run?: string) => {
         const classifier = await make();
-        found.push({ name, ...(await classifier.evaluate(job, { ...data, test: items }, name, skipped)) });
-        classifier.destroy();
+        if (flags.report === undefined) {
+          found.push({ name, ...(await classifier.evaluate(job, test, name, skipped)) });
+          classifier.destroy();
+          return;
+        }
+        const model = await examine(job, classifier, test, name, skipped);
+        found.push({ name, ...model.accuracy });
+        const before = run === undefined ? undefined : await earlier(job, run, test, reported, skipped);
+        const record = run === undefined ? undefined : await readRecord(job.platform, run);
+        reported.push({ ...model, before, record });
       };
       for (const clip of clips)
         await evaluate(`${clip} zero-shot`, () =>
@@ -83,7 +105,16 @@ export function register(program: Command): void {
             template: zeroShotTemplate(data.name),
           }),
         );
-      for (const run of runs) await evaluate(run, () => Classifier.ofRun(job, run, data.classNames, flags));
+      for (const run of runs)
+        await evaluate(run, () => Classifier.ofRun(job, run, data.classNames, flags), run);
+      if (flags.report !== undefined) {
+        const html = await evaluationHtml({
+          ...{ title: `Evaluation on ${data.name}`, data: data.name, adapter: job.gpu.adapter.name },
+          ...{ classNames: data.classNames, images: items, models: reported },
+          thumbnail: thumbnailsOf(job.platform),
+        });
+        await job.platform.write(flags.report, html);
+      }
       return { rows: found, skipped };
     });
     const { name, classNames } = data;
@@ -97,5 +128,47 @@ export function register(program: Command): void {
     else await print(formatAccuracies(rows));
     const summary = skipped.summary();
     if (summary) say(`${summary}\n`);
+    if (flags.report !== undefined) say(`the report is in ${flags.report}\n`);
   });
 }
+
+async function examine(
+  job: Job,
+  classifier: Classifier,
+  data: Pick<Dataset, 'name' | 'test'>,
+  name: string,
+  skipped: Skipped,
+): Promise<Examined> {
+  const { accuracy, outcomes } = await classifier.examine(job, data, name, skipped);
+  classifier.destroy();
+  return { name, accuracy, outcomes, classes: classifier.classes };
+}
+
+/** Plain CLIP before the training of `run`; the same one is evaluated once. */
+async function earlier(
+  job: Job,
+  run: string,
+  data: Dataset,
+  done: readonly ReportedModel[],
+  skipped: Skipped,
+): Promise<Examined | undefined> {
+  try {
+    const baseline = await baselineOf(job.platform, run);
+    if (!baseline) return undefined;
+    const name = nameOf(baseline);
+    const known = done.find(({ before }) => before?.name === name)?.before;
+    if (known) return known;
+    return await examine(
+      job,
+      await Classifier.plain(job, baseline.clip, data.classNames, baseline),
+      ...([data, name, skipped] as const),
+    );
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    job.note(`${run} is not compared with its plain CLIP: ${error.message}`);
+    return undefined;
+  }
+}
+
+const nameOf = ({ clip, template }: Baseline): string =>
+  `${clip} zero-shot${template ? `, "${template}"` : ''}`;

@@ -14,6 +14,10 @@ import {
 import { runTeacher } from '../../models/promptkd/stage1/run.js';
 import { runStudent } from '../../models/promptkd/stage2/run.js';
 import { Classifier } from '../../models/promptkd/use/classifier.js';
+import { type ClassResult, changedMost, classResults } from '../../models/promptkd/use/outcomes.js';
+import { type Examined, evaluationHtml } from '../../models/report/evaluationReport.js';
+import { readRecord } from '../../models/report/readRecord.js';
+import { thumbnailsOf } from '../../models/report/thumbnails.js';
 import { meanScore } from '../../models/reproduce/summary.js';
 import type { NamedAccuracy } from '../terminal/table.js';
 import { type EmojiClass, emojiClipFolder, makeEmojiData } from './emoji.js';
@@ -40,6 +44,19 @@ export interface DemoResult {
   readonly phases: readonly { readonly name: string; readonly milliseconds: number }[];
 }
 
+/** A class whose accuracy the distillation of the student changed, with its name. */
+export type NamedChange = ClassResult & { readonly name: string };
+
+/** What a run of the demo found. */
+export interface Demo {
+  readonly result: DemoResult;
+  /** The classes that changed most from the student's plain CLIP to the student. */
+  readonly changes: readonly NamedChange[];
+}
+
+/** Classes in `changes`. */
+const CHANGES = 6;
+
 /** Paths below the demo's folder. */
 export function demoPaths({ join }: Pick<Platform, 'join'>, out: string) {
   return {
@@ -47,6 +64,7 @@ export function demoPaths({ join }: Pick<Platform, 'join'>, out: string) {
     teacher: join(out, 'teacher'),
     classVectors: join(out, 'class-vectors.safetensors'),
     student: join(out, 'student'),
+    report: join(out, 'report.html'),
     result: join(out, RESULT),
   };
 }
@@ -57,7 +75,7 @@ export function demoPaths({ join }: Pick<Platform, 'join'>, out: string) {
  *
  * @throws UserError if `out` holds something that the demo did not make
  */
-export async function runDemo(job: Job, options: DemoOptions): Promise<DemoResult> {
+export async function runDemo(job: Job, options: DemoOptions): Promise<Demo> {
   const { platform } = job;
   await refuseForeign(platform, options.out);
   // Another demo may be running in this folder.
@@ -69,7 +87,7 @@ export async function runDemo(job: Job, options: DemoOptions): Promise<DemoResul
   }
 }
 
-async function runLocked(job: Job, options: DemoOptions): Promise<DemoResult> {
+async function runLocked(job: Job, options: DemoOptions): Promise<Demo> {
   const { platform } = job;
   const { out, seed } = options;
   const paths = demoPaths(platform, out);
@@ -120,21 +138,36 @@ async function runLocked(job: Job, options: DemoOptions): Promise<DemoResult> {
       paths.student,
     ),
   );
-  const models = await timed('evaluation', async () => {
-    const rows: NamedAccuracy[] = [];
-    const evaluate = async (name: string, classifier: Classifier) => {
-      rows.push({ name, ...(await classifier.evaluate(job, data, `evaluating: ${name}`)) });
+  const examined = await timed('evaluation', async () => {
+    const evaluate = async (name: string, classifier: Classifier): Promise<Examined> => {
+      const { accuracy, outcomes } = await classifier.examine(job, data, `evaluating: ${name}`);
       classifier.destroy();
+      return { name, accuracy, outcomes, classes: classifier.classes };
     };
-    await evaluate('teacher zero-shot', await Classifier.plain(job, clip.teacher, data.classNames));
-    await evaluate('teacher tuned', await Classifier.ofRun(job, paths.teacher, data.classNames));
-    await evaluate('student zero-shot', await Classifier.plain(job, clip.student, data.classNames));
-    await evaluate('student distilled', await Classifier.ofRun(job, paths.student, data.classNames));
-    return rows;
+    return [
+      await evaluate('teacher zero-shot', await Classifier.plain(job, clip.teacher, data.classNames)),
+      await evaluate('teacher tuned', await Classifier.ofRun(job, paths.teacher, data.classNames)),
+      await evaluate('student zero-shot', await Classifier.plain(job, clip.student, data.classNames)),
+      await evaluate('student distilled', await Classifier.ofRun(job, paths.student, data.classNames)),
+    ] as const;
   });
+  const models = examined.map(({ name, accuracy }): NamedAccuracy => ({ name, ...accuracy }));
   const result = { seed, adapter: job.gpu.adapter.name, models, phases };
+  const [plainTeacher, teacher, plainStudent, student] = examined;
+  const html = await evaluationHtml({
+    ...{ title: 'The demo: emoji', data: 'emoji', adapter: result.adapter, images: data.test },
+    classNames: data.classNames,
+    models: [
+      { ...student, before: plainStudent, record: await readRecord(platform, paths.student) },
+      { ...teacher, before: plainTeacher, record: await readRecord(platform, paths.teacher) },
+    ],
+    thumbnail: thumbnailsOf(platform),
+  });
+  await platform.write(paths.report, html);
   await platform.write(paths.result, `${JSON.stringify(result, null, 2)}\n`);
-  return result;
+  const results = classResults(data.classNames.length, student.outcomes, plainStudent.outcomes);
+  const changes = changedMost(results, CHANGES);
+  return { result, changes: changes.map((change) => ({ ...change, name: data.classNames[change.label]! })) };
 }
 
 /**
@@ -145,18 +178,26 @@ export async function averageDemos(
   job: Job,
   options: Omit<DemoOptions, 'seed'>,
   seeds: readonly number[],
-): Promise<{ readonly results: readonly DemoResult[]; readonly models: readonly NamedAccuracy[] }> {
+): Promise<{
+  readonly results: readonly DemoResult[];
+  readonly models: readonly NamedAccuracy[];
+  /** Of the last seed. */
+  readonly changes: readonly NamedChange[];
+}> {
   const results: DemoResult[] = [];
+  let changes: readonly NamedChange[] = [];
   for (const seed of seeds) {
     if (seeds.length > 1) job.note(`seed ${seed}`);
-    results.push(await runDemo(job, { ...options, seed }));
+    const demo = await runDemo(job, { ...options, seed });
+    results.push(demo.result);
+    changes = demo.changes;
   }
   const models = results[0]!.models.map(({ name, images }, row): NamedAccuracy => {
     const rows = results.map(({ models }) => models[row]!);
     const { all } = meanScore('cross-dataset', rows);
     return { name, ...meanScore('base-to-novel', rows), all: all!, images };
   });
-  return { results, models };
+  return { results, models, changes };
 }
 
 async function refuseForeign(platform: Platform, out: string): Promise<void> {
@@ -171,10 +212,10 @@ async function refuseForeign(platform: Platform, out: string): Promise<void> {
 
 /** Removes the runs of an earlier demo; the pictures stay, as they are always the same. */
 async function clear(platform: Platform, out: string): Promise<void> {
-  const { result, teacher, student, classVectors } = demoPaths(platform, out);
+  const { result, report, teacher, student, classVectors } = demoPaths(platform, out);
   // Write the marker first, so that an interrupted demo is recognised as one.
   await platform.write(result, `${JSON.stringify({ unfinished: true })}\n`);
-  for (const path of [teacher, student, classVectors]) await platform.remove(path);
+  for (const path of [teacher, student, classVectors, report]) await platform.remove(path);
 }
 
 async function drawData(job: Job, out: string, classes?: readonly EmojiClass[]): Promise<void> {

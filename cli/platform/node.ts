@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Dirent } from 'node:fs';
-import { mkdir, open, readdir, readFile, realpath, rm, rmdir, stat } from 'node:fs/promises';
+import { appendFile, mkdir, open, readdir, readFile, realpath, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
@@ -15,6 +15,7 @@ import { lockFolder } from './lock.js';
 import { imageDecoder } from './nodeImage.js';
 import { isCode, kindOf, openFile, reason, requireFile, unreadable } from './readable.js';
 import { readHalvesInThread } from './tensorThreads.js';
+import { thumbnail } from './thumbnail.js';
 import { useImage } from './useImage.js';
 import { appendWhole, removeLeftovers, unwritable, writeWhole } from './wholeFile.js';
 
@@ -95,6 +96,13 @@ export const nodePlatform: Platform = {
   },
   write: writeWhole,
   append: (path, line) => appendWhole(path, `${line}\n`),
+  async appendBytes(path, bytes) {
+    try {
+      await appendFile(path, bytes);
+    } catch (error) {
+      throw unwritable(path, error);
+    }
+  },
   removeLeftovers,
   async makeFolder(path) {
     try {
@@ -150,6 +158,7 @@ export const nodePlatform: Platform = {
   },
   decodeImage: (path, hash = false) => useImage(path, hash, (image) => image),
   useImage,
+  thumbnail,
 };
 
 /** Paths of `<(command)` and of piped input. */

@@ -85,7 +85,7 @@ const TRAINING_GROUPS: Readonly<Record<string, readonly string[]>> = {
   ],
   'Memory and speed:': ['precision', 'recompute', 'teacher-cache', 'workers', 'tune'],
   'Reproducibility:': ['seed', 'crop-seed'],
-  'Robustness:': ['max-broken', 'strict', 'allow-outside', 'checkpoint-minutes'],
+  'Robustness:': ['max-broken', 'strict', 'allow-outside', 'checkpoint-minutes', 'tensorboard'],
 };
 
 /** The heading of options that choose and limit the GPU, in every command that has one. */

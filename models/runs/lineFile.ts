@@ -25,6 +25,11 @@ export class LineFile {
     private readonly note: (line: string) => void,
   ) {}
 
+  /** The records of a file of another process or time; none where there is no file. Other lines are left out. */
+  static async parse(platform: Platform, path: string): Promise<Metrics[]> {
+    return (await platform.stat(path)) ? parseLines(await platform.read(path)) : [];
+  }
+
   /** Keeps a line until the next `flush`. */
   add(record: object): void {
     this.pending.push(JSON.stringify(record));

@@ -9,7 +9,6 @@ import { readable } from '../fileErrors.js';
 import type { Platform } from '../platform.js';
 import { type Difference, differences, otherSettings } from './changes.js';
 import { LineFile, type LineMark, type Metrics } from './lineFile.js';
-import { reportHtml } from './report.js';
 
 /** What a run trains: `teacher`, `student`, or any other name for runs that no command of ours makes. */
 export type RunKind = string;
@@ -24,11 +23,24 @@ const COMMANDS: Readonly<Record<RunKind, string>> = {
 export const CONFIG = 'config.yaml';
 const METRICS = 'metrics.jsonl';
 const TIMING = 'timing.jsonl';
+/** Folder of event files for TensorBoard. */
+export const TENSORBOARD = 'tensorboard';
+
+/** Gets the numbers of a run while it goes on (tensorboard.ts). */
+export interface EventSink {
+  /** Updates of an epoch, to number steps through; set before anything is added. */
+  updatesPerEpoch: number;
+  /** @param group of the numbers' names (default: train) */
+  add(metrics: Metrics, group?: string): void;
+  flush(): Promise<void>;
+}
 
 /** How a run folder is opened. */
 export interface RunOptions {
   /** Continue the run that is there; its settings must be the same. */
   readonly resume?: boolean;
+  /** Gets what is logged, too. */
+  readonly events?: EventSink;
   /** Receives notes for the user. */
   readonly note?: (line: string) => void;
 }
@@ -51,6 +63,7 @@ export class RunFolder {
     private readonly made: boolean,
     /** Whether there was a run, which is resumed. */
     readonly continued: boolean,
+    readonly events: EventSink | undefined,
   ) {
     this.kept = continued;
     this.metrics = new LineFile(platform, this.join(METRICS), note);
@@ -68,7 +81,7 @@ export class RunFolder {
     path: string,
     kind: RunKind,
     settings: object,
-    { resume = false, note = () => {} }: RunOptions = {},
+    { resume = false, events, note = () => {} }: RunOptions = {},
   ): Promise<RunFolder> {
     const there = await platform.stat(path);
     if (there && there.kind !== 'folder')
@@ -78,7 +91,9 @@ export class RunFolder {
       const config = stringify({ kind, ...settings });
       const held = await RunFolder.examine(platform, path, config, resume);
       const made = there === undefined;
-      const folder = new RunFolder(platform, path, kind, config, note, unlock, made, held === 'run');
+      const folder = new RunFolder(
+        ...([platform, path, kind, config, note, unlock, made, held === 'run', events] as const),
+      );
       await platform.removeLeftovers?.(path);
       // Written even if it exists: fails early when the folder is not writable.
       await folder.write(CONFIG, config);
@@ -133,16 +148,24 @@ export class RunFolder {
   /** Keeps a line for `metrics.jsonl` until the next `flush`. */
   log(metrics: Metrics): void {
     this.metrics.add(metrics);
+    this.events?.add(metrics);
   }
 
   /** The same for `timing.jsonl`. */
-  logTiming(timing: object): void {
+  logTiming(timing: {
+    readonly epoch: number;
+    readonly imagesPerSecond: number;
+    readonly msPerStep: number;
+  }): void {
     this.timing.add(timing);
+    const { epoch, imagesPerSecond, msPerStep } = timing;
+    this.events?.add({ epoch, imagesPerSecond, msPerStep }, 'speed');
   }
 
   /** Writes what has been logged; says where `metrics.jsonl` ends now. */
   async flush(): Promise<LineMark> {
     await this.timing.flush();
+    await this.events?.flush();
     return this.metrics.flush();
   }
 
@@ -157,10 +180,13 @@ export class RunFolder {
     await this.timing.keep((record) => Number(record.epoch) <= epoch);
   }
 
-  /** Writes `report.html` from what the folder holds. */
-  async report(title: string, adapter: string): Promise<void> {
-    const [metrics, timing] = [await this.metrics.read(), await this.timing.read()];
-    await this.write('report.html', reportHtml({ title, adapter, config: this.config, metrics, timing }));
+  /** What the folder says of the training, for its report. */
+  async record(): Promise<{
+    readonly config: string;
+    readonly metrics: Metrics[];
+    readonly timing: Metrics[];
+  }> {
+    return { config: this.config, metrics: await this.metrics.read(), timing: await this.timing.read() };
   }
 
   write(name: string, data: Uint8Array | string): Promise<void> {
@@ -171,11 +197,13 @@ export class RunFolder {
   async close({ failed = false } = {}): Promise<void> {
     const { platform, path } = this;
     try {
+      await this.events?.flush();
       await platform.removeLeftovers?.(path);
       await platform.removeLeftovers?.(this.join('checkpoints'));
       if (failed && !this.kept) {
         // A checkpoint that could not be flushed may exist. config.yaml goes last: without it the rest is no run.
-        for (const name of ['checkpoints', METRICS, TIMING, CONFIG]) await platform.remove(this.join(name));
+        for (const name of ['checkpoints', METRICS, TIMING, TENSORBOARD, CONFIG])
+          await platform.remove(this.join(name));
       }
     } catch (error) {
       this.note(`${path} is not tidied up: ${(error as Error).message}`);

@@ -75,6 +75,8 @@ export interface TrainOptions {
 export interface TrainRunOptions extends TrainOptions {
   /** Continue the run in the folder. */
   readonly resume?: boolean;
+  /** Also write event files for TensorBoard. */
+  readonly tensorboard?: boolean;
 }
 
 /** Steps queued before the oldest one's loss is awaited: the device never waits for the host, nor runs far ahead. */
@@ -100,6 +102,7 @@ export async function train<B = Batch>(
   let position = restored ?? BEGINNING;
   if (position.epoch >= epochs) return undefined;
   const perEpoch = loop.loader.batchesPerEpoch;
+  if (folder.events) folder.events.updatesPerEpoch = perEpoch / (loop.accumulate ?? 1);
   let mean: number | undefined;
   // Before the bar is shown: whoever sees it may already press Ctrl-C.
   job.stop?.begin();

@@ -58,9 +58,12 @@ describe('the command line', () => {
       '--data',
       'flat',
       ...stage2,
+      '--tensorboard',
       '--out',
       'student',
     );
+
+    expect(readdirSync(at('student', 'tensorboard'))).toEqual([expect.stringContaining('tfevents')]);
 
     const evaluation = JSON.parse(
       run('eval', 'teacher', 'student', '--clip', emojiStudent, '--data', 'data', '--json'),
@@ -76,6 +79,20 @@ describe('the command line', () => {
       for (const value of [model.base, model.novel, model.all])
         expect([0, 25, 50, 75, 100, 12.5, 37.5, 62.5, 87.5]).toContain(value);
     }
+
+    const page = ['--data', 'data', '--report', 'report.html', '--json'];
+    expect(JSON.parse(run('eval', 'teacher', 'student', ...page)).models).toEqual(evaluation.models.slice(1));
+    const html = readFileSync(at('report.html'), 'utf8');
+    expect(html).toContain(`was ${evaluation.models[0].all.toFixed(1)}`);
+    expect(html).toMatch(/src="data:image\/jpeg;base64,/);
+    expect(html).toContain('Loss by term');
+
+    const compared = JSON.parse(run('compare', 'teacher', 'student', '--json', '--report', 'compared.html'));
+    expect(compared.rows.map(({ all }: { all: number }) => all)).toEqual(
+      evaluation.models.slice(1).map(({ all }: { all: number }) => all),
+    );
+    expect(compared.tests).toHaveLength(1);
+    expect(readFileSync(at('compared.html'), 'utf8')).toContain('2 models side by side');
 
     const image = join('data', 'test', 'bird', 'duck.png');
     const predictions = JSON.parse(run('predict', 'student', image, 'flat', '--top', '3', '--json'));
@@ -178,7 +195,9 @@ describe('the demo', () => {
       teacher: { epochs: 1, shots: 2, batch: 4, views: 1, textDepth: 1, visionDepth: 1 },
       student: { epochs: 1, batch: 8, views: 1, visionDepth: 1 },
     };
-    const first = await runDemo(await testJob(), options);
+    const { result: first, changes } = await runDemo(await testJob(), options);
+    for (const { before, after, change } of changes) expect(after! - before!).toBe(change);
+    expect(readFileSync(at('demo', 'report.html'), 'utf8')).toContain('student distilled');
     expect(first.models.map(({ name }) => name)).toEqual([
       'teacher zero-shot',
       'teacher tuned',

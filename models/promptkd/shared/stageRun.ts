@@ -12,10 +12,12 @@ import { type Batch, Loader } from '../../datasets/loader.js';
 import type { Skipped } from '../../datasets/skipped.js';
 import { GpuPreprocessor } from '../../images/gpuPreprocess.js';
 import type { Job } from '../../job.js';
+import { reportHtml } from '../../report/runReport.js';
 import type { Inputs, StateTensors } from '../../runs/checkpoints.js';
-import { type RunFolder, withRunFolder } from '../../runs/runFolder.js';
+import { type RunFolder, TENSORBOARD, withRunFolder } from '../../runs/runFolder.js';
 import { SkippedImages } from '../../runs/skippedImages.js';
 import { freeing, type Own, survivingLoss } from '../../runs/survival.js';
+import { EventFile } from '../../runs/tensorboard.js';
 import { type TrainRunOptions, train } from '../../runs/train.js';
 import { schedule } from './defaults.js';
 import { withFittingBatch } from './fittingBatch.js';
@@ -128,7 +130,7 @@ async function runOnce<G extends Requested, S extends Resolved, D extends StageD
   job: Job,
   requested: G,
   out: string,
-  { resume, ...options }: TrainRunOptions,
+  { resume, tensorboard, ...options }: TrainRunOptions,
 ): Promise<void> {
   const { gpu, platform } = job;
   const checkpoint = await loadCheckpoint(platform, requested.clip);
@@ -194,12 +196,15 @@ async function runOnce<G extends Requested, S extends Resolved, D extends StageD
     );
     const results = await trainable.results();
     await broken.flush();
-    await folder.report(`Stage ${stage.number}: the ${stage.kind}`, gpu.adapter.name);
+    const title = `Stage ${stage.number}: the ${stage.kind}`;
+    const report = await reportHtml({ title, adapter: gpu.adapter.name, ...(await folder.record()) });
+    await folder.write('report.html', report);
     for (const [name, content] of results) await folder.write(name, content);
     const summary = broken.summary();
     if (summary) job.note(summary);
   };
-  await withRunFolder(platform, out, stage.kind, settings, { resume, note: job.note }, (folder) =>
+  const events = tensorboard ? new EventFile(platform, platform.join(out, TENSORBOARD), job.note) : undefined;
+  await withRunFolder(platform, out, stage.kind, settings, { resume, events, note: job.note }, (folder) =>
     freeing((own) => work(folder, own)),
   );
 }

@@ -13,8 +13,9 @@ import { loadStudent } from '../files/loadStudent.js';
 import { loadTeacher } from '../files/loadTeacher.js';
 import { isFile, openModelFile } from '../files/modelFile.js';
 import { type Accuracy, accuracy } from '../shared/evaluate.js';
-import { classTensor, clipLogits, studentLogits } from '../shared/logits.js';
+import { type ClassEmbeddings, classTensor, clipLogits, studentLogits } from '../shared/logits.js';
 import type { Teacher } from '../shared/teacher.js';
+import { type Outcome, outcomesOf } from './outcomes.js';
 
 /** Images of one run of the graph. */
 const BATCH = 16;
@@ -35,6 +36,8 @@ export class Classifier {
   private constructor(
     /** In the order of the logits. */
     readonly classNames: readonly string[],
+    /** What images are compared with, a row a class. */
+    readonly classes: ClassEmbeddings,
     private readonly runner: ImageRunner,
     private readonly release: () => void,
   ) {}
@@ -60,7 +63,7 @@ export class Classifier {
     const runner = await ImageRunner.create(job.gpu, model.config.vision.resolution, BATCH, (images) =>
       clipLogits(model, prompts.vision, embeddings, images),
     );
-    return new Classifier(classNames, runner, model.release);
+    return new Classifier(classNames, classes, runner, model.release);
   }
 
   /**
@@ -87,7 +90,7 @@ export class Classifier {
     const embeddings = classTensor(classes);
     const build = (images: Tensor) => studentLogits(model, variables, embeddings, images);
     const runner = await ImageRunner.create(job.gpu, model.config.vision.resolution, BATCH, build);
-    return new Classifier(classes.classNames, runner, model.release);
+    return new Classifier(classes.classNames, classes, runner, model.release);
   }
 
   /**
@@ -106,15 +109,31 @@ export class Classifier {
     label: string,
     skipped?: Skipped,
   ): Promise<Accuracy> {
+    return (await this.test(job, data, label, skipped)).accuracy;
+  }
+
+  /** The same, with the answer for each image. */
+  async examine(
+    job: Job,
+    data: Pick<Dataset, 'name' | 'test'>,
+    label: string,
+    skipped?: Skipped,
+  ): Promise<{ readonly accuracy: Accuracy; readonly outcomes: readonly Outcome[] }> {
+    const { rows, labels, missing, accuracy } = await this.test(job, data, label, skipped);
+    return { accuracy, outcomes: outcomesOf(rows, labels, this.classNames.length, missing) };
+  }
+
+  private async test(
+    job: Job,
+    data: Pick<Dataset, 'name' | 'test'>,
+    label: string,
+    skipped: Skipped | undefined,
+  ) {
     if (data.test.length === 0)
       throw new UserError(`${data.name} has no test images`, 'add test/<class>/ folders to the data set');
     const { rows, missing } = await this.logits(job, data.test, label, skipped);
-    return accuracy(
-      rows,
-      data.test.map((item) => item.label),
-      this.classNames.length,
-      missing,
-    );
+    const labels = data.test.map((item) => item.label);
+    return { rows, labels, missing, accuracy: accuracy(rows, labels, this.classNames.length, missing) };
   }
 
   /** Frees the plan and the weights. */

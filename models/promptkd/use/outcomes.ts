@@ -1,0 +1,178 @@
+/** What a model answered for each test image, and what follows from it: accuracy per class, confusions, two models compared. */
+import { argmax, baseCount } from '../shared/evaluate.js';
+
+/** Classes that are kept for each image. */
+const TOP = 3;
+
+/** A likely class of an image. */
+export interface Guess {
+  readonly label: number;
+  /** Softmax over all classes, in 0..1. */
+  readonly probability: number;
+}
+
+/** The answer for one image. */
+export interface Outcome {
+  /** Index into the test images. */
+  readonly index: number;
+  readonly label: number;
+  /** The most likely of all classes. */
+  readonly predicted: number;
+  /** The most likely class of the image's half, base or novel: what their accuracies count. */
+  readonly within: number;
+  /** Up to three, most likely first. */
+  readonly top: readonly Guess[];
+}
+
+/**
+ * Answers from logits `[images, classes]`, row-major; images in `missing` are left out.
+ *
+ * @param labels one an image, in 0..classes-1
+ */
+export function outcomesOf(
+  logits: Float32Array,
+  labels: readonly number[],
+  classes: number,
+  missing: ReadonlySet<number> = new Set(),
+): Outcome[] {
+  const base = baseCount(classes);
+  return labels.flatMap((label, index): Outcome[] => {
+    if (missing.has(index)) return [];
+    const row = logits.subarray(index * classes, (index + 1) * classes);
+    const within = label < base ? argmax(row, 0, base) : base + argmax(row, base, classes);
+    const top = guesses(row);
+    return [{ index, label, predicted: top[0]!.label, within, top }];
+  });
+}
+
+/** The most likely classes; the lower label where several are equal. */
+function guesses(row: Float32Array): Guess[] {
+  const left = Float64Array.from(row);
+  const largest = left[argmax(left)]!;
+  const total = left.reduce((sum, value) => sum + Math.exp(value - largest), 0);
+  return Array.from({ length: Math.min(TOP, row.length) }, () => {
+    const label = argmax(left);
+    const probability = Math.exp(left[label]! - largest) / total;
+    left[label] = Number.NEGATIVE_INFINITY;
+    return { label, probability };
+  });
+}
+
+/** How a class fares. */
+export interface ClassResult {
+  readonly label: number;
+  readonly images: number;
+  /** Percent of its images that are right within its half; undefined without images. */
+  readonly before?: number;
+  readonly after?: number;
+  /** In percentage points; undefined where one of them is. */
+  readonly change?: number;
+}
+
+/** Accuracy per class, in label order, after and, where there is a model to compare with, before. */
+export function classResults(
+  classes: number,
+  after: readonly Outcome[],
+  before?: readonly Outcome[],
+): ClassResult[] {
+  const [now, then] = [share(classes, after), before && share(classes, before)];
+  return now.map(({ images, percent }, label) => {
+    const earlier = then?.[label]?.percent;
+    const change = percent === undefined || earlier === undefined ? undefined : percent - earlier;
+    return { label, images, before: earlier, after: percent, change };
+  });
+}
+
+function share(classes: number, outcomes: readonly Outcome[]) {
+  const found = Array.from({ length: classes }, () => ({ images: 0, right: 0 }));
+  for (const { label, within } of outcomes) {
+    found[label]!.images++;
+    if (within === label) found[label]!.right++;
+  }
+  return found.map(({ images, right }) => ({ images, percent: images ? (100 * right) / images : undefined }));
+}
+
+/** The classes that changed most, the largest change first; those that did not change are left out. */
+export const changedMost = (results: readonly ClassResult[], count: number): ClassResult[] =>
+  results
+    .filter(({ change }) => change !== undefined && change !== 0)
+    .sort((a, b) => Math.abs(b.change!) - Math.abs(a.change!) || a.label - b.label)
+    .slice(0, count);
+
+/** Images of class `label` that were taken for class `predicted`. */
+export interface Confusion {
+  readonly label: number;
+  readonly predicted: number;
+  readonly images: number;
+  /** Of the images of the class, in 0..1. */
+  readonly share: number;
+}
+
+/** The cells of the confusion matrix over all classes that are not empty, by label and prediction. */
+export function confusions(outcomes: readonly Outcome[]): Confusion[] {
+  const cells = new Map<number, Map<number, number>>();
+  for (const { label, predicted } of outcomes) {
+    const row = cells.get(label) ?? new Map<number, number>();
+    cells.set(label, row.set(predicted, (row.get(predicted) ?? 0) + 1));
+  }
+  return [...cells]
+    .sort(([a], [b]) => a - b)
+    .flatMap(([label, row]) => {
+      const total = [...row.values()].reduce((sum, images) => sum + images, 0);
+      return [...row]
+        .sort(([a], [b]) => a - b)
+        .map(([predicted, images]) => ({ label, predicted, images, share: images / total }));
+    });
+}
+
+/** McNemar's exact test of two models on the same images. */
+export interface McNemar {
+  /** Images that only the one, or only the other, classifies correctly. */
+  readonly onlyFirst: number;
+  readonly onlySecond: number;
+  /** Two-sided probability of a difference at least this large if both were equally good. */
+  readonly p: number;
+}
+
+/** Compares what two models answered for all classes, on the images that both have. */
+export function compareOutcomes(first: readonly Outcome[], second: readonly Outcome[]): McNemar {
+  const right = new Map(second.map(({ index, label, predicted }) => [index, label === predicted]));
+  let [onlyFirst, onlySecond] = [0, 0];
+  for (const { index, label, predicted } of first) {
+    const other = right.get(index);
+    if (other === undefined || other === (label === predicted)) continue;
+    if (other) onlySecond++;
+    else onlyFirst++;
+  }
+  return { onlyFirst, onlySecond, p: mcnemar(onlyFirst, onlySecond) };
+}
+
+/**
+ * The exact binomial form of McNemar's test, two-sided: `min(1, 2 P(X <= min(b, c)))` for `X ~ Binomial(b + c, 1/2)`. With no
+ * images on which the models differ it is 1.
+ */
+export function mcnemar(b: number, c: number): number {
+  const [few, total] = [Math.min(b, c), b + c];
+  // Terms relative to the largest, so that nothing underflows before the sum is complete.
+  let [logTerm, largest] = [0, 0];
+  const logs = [0];
+  for (let k = 1; k <= few; k++) {
+    logTerm += Math.log((total - k + 1) / k);
+    logs.push(logTerm);
+    largest = Math.max(largest, logTerm);
+  }
+  const sum = logs.reduce((total, log) => total + Math.exp(log - largest), 0);
+  return Math.min(1, 2 * Math.exp(Math.log(sum) + largest - total * Math.LN2));
+}
+
+/** Holm's correction of several p-values, in their order: what each is worth when all were tested. */
+export function holm(values: readonly number[]): number[] {
+  const order = values.map((_, i) => i).sort((a, b) => values[a]! - values[b]!);
+  const adjusted = new Array<number>(values.length);
+  let least = 0;
+  order.forEach((at, rank) => {
+    least = Math.max(least, Math.min(1, (values.length - rank) * values[at]!));
+    adjusted[at] = least;
+  });
+  return adjusted;
+}

@@ -1,0 +1,66 @@
+/** Accuracy per class, before and after. */
+import { type ClassResult, changedMost, classResults, type Outcome } from '../promptkd/use/outcomes.js';
+import { type Charts, legend } from './charts.js';
+import { details, figure, rounded, section, signed, table, tendency } from './page.js';
+
+/** Rows of a chart. */
+const MOST_ROWS = 20;
+
+/** The section, for a model with or without one to compare it with. `of` follows its title. */
+export function classSection(
+  charts: Charts,
+  classNames: readonly string[],
+  {
+    outcomes,
+    before,
+  }: { readonly outcomes: readonly Outcome[]; readonly before?: { readonly outcomes: readonly Outcome[] } },
+  of = '',
+): string {
+  const results = classResults(classNames.length, outcomes, before?.outcomes).filter(
+    ({ images }) => images > 0,
+  );
+  const rows = (some: readonly ClassResult[]) =>
+    some.map(({ label, before, after }) => ({ name: classNames[label]!, before, after: after! }));
+  const changed = changedMost(results, results.length);
+  const gained = changed.filter(({ change }) => change! > 0).slice(0, MOST_ROWS);
+  const lost = changed.filter(({ change }) => change! < 0).slice(0, MOST_ROWS);
+  const dots = legend([
+    ['var(--before)', 'before'],
+    ['var(--after)', 'after'],
+  ]);
+  const worst = [...results].sort((a, b) => a.after! - b.after! || a.label - b.label).slice(0, MOST_ROWS);
+  const chart = before
+    ? `${dots}<div class="grid">${[
+        gained.length ? figure('Gained most', charts.changes('classes that gained most', rows(gained))) : '',
+        lost.length ? figure('Lost most', charts.changes('classes that lost most', rows(lost))) : '',
+      ].join('')}</div>`
+    : figure('Hardest classes', charts.changes('the hardest classes', rows(worst)));
+  const count = (wanted: (change: number) => boolean) =>
+    results.filter(({ change }) => change !== undefined && wanted(change)).length;
+  const about = before
+    ? `${count((c) => c > 0)} classes gained, ${count((c) => c < 0)} lost, ${count((c) => c === 0)} stayed. Percent of the images of a ` +
+      'class that are right within its half, base or novel, whose means over images are the accuracies above.'
+    : 'Percent of the images of a class that are right within its half, base or novel.';
+  return section(
+    `Accuracy by class${of}`,
+    about,
+    chart + details('all classes', classTable(classNames, results, before !== undefined)),
+  );
+}
+
+function classTable(
+  classNames: readonly string[],
+  results: readonly ClassResult[],
+  compared: boolean,
+): string {
+  return table(
+    ['class', 'images', ...(compared ? ['before', 'after', 'change'] : ['right'])],
+    results.map(({ label, images, before, after, change }) => [
+      classNames[label]!,
+      String(images),
+      ...(compared ? [rounded(before)] : []),
+      rounded(after),
+      ...(compared ? [{ html: `<span class="${tendency(change)}">${signed(change)}</span>` }] : []),
+    ]),
+  );
+}

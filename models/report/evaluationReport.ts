@@ -1,0 +1,124 @@
+/** The report of an evaluation: what models answered for the test images, before and after training. */
+import type { Accuracy } from '../promptkd/shared/evaluate.js';
+import type { ClassEmbeddings } from '../promptkd/shared/logits.js';
+import type { Outcome } from '../promptkd/use/outcomes.js';
+import { Charts } from './charts.js';
+import { classSection } from './classSection.js';
+import { confusionFigure, similarityFigure } from './matrices.js';
+import { escapeHtml, page, rounded, section, signed, table, tendency } from './page.js';
+import { photoSection, type Thumbnails } from './photos.js';
+import { type RunRecord, runSections } from './runReport.js';
+
+/** A model's answers for the test images. */
+export interface Examined {
+  readonly name: string;
+  readonly accuracy: Accuracy;
+  readonly outcomes: readonly Outcome[];
+  /** What it compares images with. */
+  readonly classes?: ClassEmbeddings;
+}
+
+/** A model of the report. */
+export interface ReportedModel extends Examined {
+  /** The model that it was made of, such as plain CLIP. */
+  readonly before?: Examined;
+  /** Of its training, where it is a run. */
+  readonly record?: RunRecord;
+}
+
+/** What the report shows. */
+export interface EvaluationContent {
+  readonly title: string;
+  /** Name of the data set. */
+  readonly data: string;
+  readonly adapter: string;
+  readonly classNames: readonly string[];
+  /** The test images that outcomes point to. */
+  readonly images: readonly { readonly path: string }[];
+  readonly models: readonly ReportedModel[];
+  readonly thumbnail?: Thumbnails;
+}
+
+/** Models that are shown in detail, so that a page stays small; the table has all. */
+const DETAILED = 4;
+
+/** The page, with charts and pictures inside. */
+export async function evaluationHtml(content: EvaluationContent): Promise<string> {
+  const { title, data, adapter, models, classNames } = content;
+  const charts = await Charts.open();
+  const count = models[0]?.outcomes.length ?? 0;
+  const about = `${count} test images of ${classNames.length} classes (${data}), on ${adapter}`;
+  const detailed = models.slice(0, DETAILED);
+  const body = [section('Accuracy', ACCURACY, models.map(headline).join('') + accuracyTable(models))];
+  for (const model of detailed) body.push(...(await modelSections(charts, content, model)));
+  const hidden = models.length - detailed.length;
+  if (hidden > 0)
+    body.push(
+      section('Other models', `${hidden} more are in the table alone: evaluate them by themselves.`, ' '),
+    );
+  return page(title, about, body);
+}
+
+const ACCURACY =
+  'Percent of test images. Base and novel: images of one half of the classes among the classes of that half. Before: plain CLIP, ' +
+  'zero-shot, with the same class prompts.';
+
+async function modelSections(
+  charts: Charts,
+  content: EvaluationContent,
+  model: ReportedModel,
+): Promise<string[]> {
+  const { classNames, models } = content;
+  const of = models.length > 1 ? `: ${model.name}` : '';
+  const matrices =
+    confusionFigure(charts, classNames, model.outcomes) + similarityFigure(charts, classNames, model.classes);
+  return [
+    classSection(charts, classNames, model, of),
+    section(
+      `What is taken for what${of}`,
+      'Rows: the class of the images. Columns: what the model says, among all classes. The stronger the colour, the more of the row; red: mistakes.',
+      matrices,
+    ),
+    await photoSection(content, model, of),
+    ...(model.record
+      ? runSections(charts, model.record).map((part) => part.replace('</h2>', `${escapeHtml(of)}</h2>`))
+      : []),
+  ];
+}
+
+const PARTS = [
+  ['base', 'base'],
+  ['novel', 'novel'],
+  ['harmonicMean', 'harmonic mean'],
+  ['all', 'all classes'],
+] as const;
+
+const difference = (after: number | undefined, before: number | undefined): number | undefined =>
+  after === undefined || before === undefined ? undefined : after - before;
+
+function headline(
+  { name, accuracy, before }: ReportedModel,
+  _: number,
+  { length }: readonly unknown[],
+): string {
+  const tiles = PARTS.map(([field, title]) => {
+    const change = difference(accuracy[field], before?.accuracy[field]);
+    const shown = before
+      ? `<i class="${tendency(change)}">${signed(change)}</i><span>was ${rounded(before.accuracy[field])}</span>`
+      : '';
+    return `<div class="tile"><span>${title}</span><b>${rounded(accuracy[field])}</b>${shown}</div>`;
+  });
+  return `${length > 1 ? `<h3>${escapeHtml(name)}</h3>` : ''}<div class="tiles">${tiles.join('')}</div>`;
+}
+
+function accuracyTable(models: readonly ReportedModel[]): string {
+  const all: Examined[] = [];
+  for (const { before, ...model } of models) {
+    if (before && !all.some(({ name }) => name === before.name)) all.push(before);
+    all.push(model);
+  }
+  return table(
+    ['model', 'base', 'novel', 'HM', 'all'],
+    all.map(({ name, accuracy }) => [name, ...PARTS.map(([field]) => rounded(accuracy[field]))]),
+  );
+}

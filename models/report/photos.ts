@@ -1,0 +1,79 @@
+/** Test images as pictures: those of which a model is surest and least sure, and its surest mistakes. */
+import type { Outcome } from '../promptkd/use/outcomes.js';
+import { escapeHtml, section } from './page.js';
+
+/** A small JPEG of an image file; undefined where it cannot be made. */
+export type Thumbnails = (path: string) => Promise<Uint8Array | undefined>;
+
+/** Pictures of a kind. */
+const SHOWN = 6;
+
+/** The groups of pictures; nothing where there are no thumbnails. */
+export async function photoSection(
+  {
+    classNames,
+    images,
+    thumbnail,
+  }: {
+    readonly classNames: readonly string[];
+    readonly images: readonly { readonly path: string }[];
+    readonly thumbnail?: Thumbnails;
+  },
+  { outcomes }: { readonly outcomes: readonly Outcome[] },
+  of = '',
+): Promise<string> {
+  if (!thumbnail) return '';
+  const groups = await Promise.all(
+    Object.entries(chosenImages(outcomes)).map(async ([title, chosen]) => {
+      const cards = await Promise.all(
+        chosen.map(async (outcome) =>
+          card(outcome, classNames, await thumbnail(images[outcome.index]!.path)),
+        ),
+      );
+      return cards.length > 0 ? `<h3>${title}</h3><ul class="photos">${cards.join('')}</ul>` : '';
+    }),
+  );
+  const about = 'Under each: its class, and the three most likely of all classes with their probabilities.';
+  return section(`Images${of}`, about, groups.join(''));
+}
+
+/** The images of which the answer is surest (right or wrong) and least sure. Of equal ones the first in the list. */
+export function chosenImages(
+  outcomes: readonly Outcome[],
+  count = SHOWN,
+): Readonly<Record<string, readonly Outcome[]>> {
+  const sure = [...outcomes].sort(
+    (a, b) => b.top[0]!.probability - a.top[0]!.probability || a.index - b.index,
+  );
+  const right = ({ label, predicted }: Outcome) => label === predicted;
+  return {
+    'Surest, and right': sure.filter(right).slice(0, count),
+    'Surest mistakes': sure.filter((outcome) => !right(outcome)).slice(0, count),
+    'Least sure': sure.slice(-count).reverse(),
+  };
+}
+
+function card(
+  { label, top }: Outcome,
+  classNames: readonly string[],
+  picture: Uint8Array | undefined,
+): string {
+  const name = escapeHtml(classNames[label]!);
+  const image = picture
+    ? `<img alt="${name}" src="data:image/jpeg;base64,${base64(picture)}"/>`
+    : '<span class="same">cannot be shown</span>';
+  const guesses = top.map(
+    (guess) =>
+      `<div${guess.label === label ? ' class="right"' : ''}><span>${escapeHtml(classNames[guess.label]!)}</span>` +
+      `<span>${(100 * guess.probability).toFixed(1)} %</span></div>`,
+  );
+  return `<li>${image}<div class="name">${name}</div>${guesses.join('')}</li>`;
+}
+
+/** Base64 without Node's Buffer. */
+function base64(bytes: Uint8Array): string {
+  let text = '';
+  for (let start = 0; start < bytes.length; start += 0x8000)
+    text += String.fromCharCode(...bytes.subarray(start, start + 0x8000));
+  return btoa(text);
+}

@@ -1,0 +1,142 @@
+/** `report.html` of a run: losses by term, where time went, and the settings. */
+import { percent } from '../numbers.js';
+import type { Metrics } from '../runs/lineFile.js';
+import { Charts, colourOf, legend, type Point } from './charts.js';
+import { details, escapeHtml, figure, page, section, table } from './page.js';
+
+/** A line of timing.jsonl. It has no checksum and may hold anything. */
+export type TimingLine = Readonly<Record<string, unknown>>;
+
+/** What a run's folder says about its training. */
+export interface RunRecord {
+  /** The text of config.yaml. */
+  readonly config: string;
+  /** The lines of metrics.jsonl. */
+  readonly metrics: readonly Metrics[];
+  /** The lines of timing.jsonl. */
+  readonly timing: readonly TimingLine[];
+}
+
+/** What a run's report shows. */
+export interface ReportContent extends RunRecord {
+  readonly title: string;
+  readonly adapter: string;
+}
+
+/** A quantity over a run. */
+export interface Curve {
+  /** Its field in metrics.jsonl. */
+  readonly name: string;
+  readonly title: string;
+  readonly unit?: string;
+  /** Every value, over epochs. */
+  readonly values: readonly Point[];
+  /** The mean of each epoch. */
+  readonly means: readonly Point[];
+}
+
+/** The fields of a metrics line that are no quantities. */
+const COORDINATES = new Set(['epoch', 'step']);
+const TITLES: Readonly<Record<string, string>> = {
+  loss: 'loss',
+  ce: 'cross-entropy',
+  scl_text: 'text features, weighted L1',
+  scl_image: 'image features, weighted L1',
+  scl_logits: 'logits, KL',
+  rate: 'learning rate',
+  selectionAccuracy: 'accuracy that selects the epoch',
+};
+
+/** The page, with styles and charts inside. */
+export async function reportHtml({ title, adapter, ...record }: ReportContent): Promise<string> {
+  const next =
+    'Whether it got better: promptkd eval RUN --data FOLDER --report FILE.html adds accuracies before and after.';
+  return page(title, `on ${adapter}. ${next}`, runSections(await Charts.open(), record));
+}
+
+/** The sections about a run's training. */
+export function runSections(charts: Charts, { config, metrics, timing }: RunRecord): string[] {
+  const curves = curvesOf(metrics).map(({ title, unit, values, means }) =>
+    figure(title, charts.lines(title, values, means, unit)),
+  );
+  return [
+    section(
+      'Loss by term',
+      'Thin: each update. Bold: the mean of each epoch.',
+      curves.length === 0 ? '' : `<div class="grid">${curves.join('\n')}</div>`,
+    ),
+    section('Where time went', '', timing.length === 0 ? '' : timeSpent(charts, timing)),
+    section('Settings', '', details('config.yaml', `<pre>${escapeHtml(config)}</pre>`, true)),
+  ];
+}
+
+/** A curve for every quantity of the metrics, in the order in which they first appear, the learning rate last. */
+export function curvesOf(metrics: readonly Metrics[]): Curve[] {
+  const found = [...new Set(metrics.flatMap(Object.keys))].filter((name) => !COORDINATES.has(name));
+  const names = [...found.filter((name) => name !== 'rate'), ...found.filter((name) => name === 'rate')];
+  const perEpoch = metrics.reduce((most, { step }) => Math.max(most, Number(step ?? 0)), 1);
+  const curves = names.flatMap((name): Curve[] => {
+    const lines = metrics.filter((line) => Number.isFinite(line[name]));
+    if (lines.length === 0) return [];
+    // In epochs, so that the axes of all charts agree; what has no step was found at an epoch's end.
+    const values = lines.map((line) => ({
+      x: Number(line.epoch) - 1 + Number(line.step ?? perEpoch) / perEpoch,
+      y: line[name] as number,
+    }));
+    const sums = new Map<number, { sum: number; count: number }>();
+    for (const line of lines) {
+      const { sum, count } = sums.get(Number(line.epoch)) ?? { sum: 0, count: 0 };
+      sums.set(Number(line.epoch), { sum: sum + (line[name] as number), count: count + 1 });
+    }
+    const means = [...sums].map(([x, { sum, count }]) => ({ x, y: sum / count }));
+    const unit = name === 'selectionAccuracy' ? '%' : undefined;
+    return [{ name, title: TITLES[name] ?? name, unit, values, means }];
+  });
+  // A single term is the loss itself.
+  const [total, ...terms] = curves.filter(({ name }) => name !== 'rate' && name !== 'selectionAccuracy');
+  const same =
+    terms.length === 1 && total && JSON.stringify(terms[0]!.values) === JSON.stringify(total.values);
+  return same ? curves.filter((curve) => curve !== total) : curves;
+}
+
+const PARTS = ['GPU', 'images', 'host'] as const;
+
+function timeSpent(charts: Charts, timing: readonly TimingLine[]): string {
+  const finite = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);
+  const parts = timing.flatMap((line) => {
+    const { gpu, decode, host } = (line.waits ?? {}) as Readonly<Record<string, unknown>>;
+    const { epoch, seconds } = line;
+    if (!finite(epoch) || !finite(seconds)) return [];
+    return [gpu, decode, host].flatMap((share, i) =>
+      finite(share) ? [{ x: epoch, y: share * seconds, part: PARTS[i]! }] : [],
+    );
+  });
+  const chart =
+    parts.length === 0
+      ? ''
+      : legend(PARTS.map((part, i) => [colourOf(i), PART_NAMES[part]])) +
+        figure('', charts.stacked('seconds of each epoch', parts, PARTS));
+  const open = timing.length <= 12;
+  return chart + details('each epoch', timingTable(timing), open);
+}
+
+const PART_NAMES = {
+  GPU: 'waiting for the GPU',
+  images: 'waiting for images',
+  host: 'work on the host',
+} as const;
+
+/** What is not a number becomes a dash. */
+function timingTable(timing: readonly TimingLine[]): string {
+  const number = (value: unknown) => (typeof value === 'number' ? String(value) : '–');
+  const share = (value: unknown) => (typeof value === 'number' ? percent(value, 1) : '–');
+  const rows = timing.map((line) => {
+    const waits = (line.waits ?? {}) as Readonly<Record<string, unknown>>;
+    return [
+      ...[line.epoch, line.imagesPerSecond, line.msPerStep, line.gflops].map(number),
+      ...[line.peakShare, waits.gpu, waits.decode, waits.host].map(share),
+    ];
+  });
+  const head = ['epoch', 'images/s', 'ms a step', 'GFLOP/s', 'of measured peak', 'GPU', 'images', 'host'];
+  return table(head, rows);
+}
