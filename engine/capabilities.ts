@@ -23,6 +23,8 @@ export interface Capabilities {
   /** Smallest and largest number of invocations in a subgroup. */
   readonly subgroupSize?: readonly [number, number];
   readonly subgroupMatrix: readonly SubgroupMatrixConfig[];
+  /** There are subgroups, but no built-in values that number those of a workgroup: Chrome before version 144. */
+  readonly unnumberedSubgroups?: boolean;
   /** Whether a kernel can request one of several subgroup sizes. */
   readonly subgroupSizeControl?: boolean;
   /** Bytes of workgroup memory that a kernel may have. */

@@ -47,8 +47,8 @@ async function mutate(source) {
     vitest: { configFile: 'scripts/mutation/vitest.config.mjs', related: false },
     coverageAnalysis: 'perTest',
     concurrency: Number(process.env.MUTATION_WORKERS ?? 2),
-    // A mutant may loop forever, or wait for a device that it has lost.
-    timeoutMS: 20_000,
+    // A mutant may loop forever, or wait for a device that it has lost. Shorter, a busy machine would pass for that.
+    timeoutMS: 90_000,
     dryRunTimeoutMinutes: 20,
     ignorePatterns: ['dist', 'bench/gpu/kit', 'docs', 'reports', 'runs'],
     reporters: ['json', 'html', process.stdout.isTTY ? 'progress' : 'progress-append-only'],

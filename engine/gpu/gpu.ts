@@ -35,7 +35,12 @@ const USEFUL_LIMITS = [
   'maxComputeWorkgroupsPerDimension',
 ] as const;
 
-function capabilitiesOf(adapter: GPUAdapter, summary: AdapterSummary, wanted?: Level): Capabilities {
+function capabilitiesOf(
+  adapter: GPUAdapter,
+  summary: AdapterSummary,
+  dawn: boolean,
+  wanted?: Level,
+): Capabilities {
   const info = adapter.info as Info;
   const has = (feature: string) => adapter.features.has(feature as GPUFeatureName);
   const subgroupMatrix = [...(has(MATRIX) ? (info.subgroupMatrixConfigs ?? []) : [])].map(
@@ -54,6 +59,7 @@ function capabilitiesOf(adapter: GPUAdapter, summary: AdapterSummary, wanted?: L
     subgroups: has('subgroups'),
     subgroupSize: has('subgroups') ? [info.subgroupMinSize ?? 4, info.subgroupMaxSize ?? 128] : undefined,
     subgroupMatrix,
+    ...(!dawn && has('subgroups') && !numbersSubgroups() && { unnumberedSubgroups: true }),
     subgroupSizeControl: has('subgroup-size-control'),
     workgroupMemory: summary.limits.maxComputeWorkgroupStorageSize ?? 16384,
     workgroupInvocations: summary.limits.maxComputeInvocationsPerWorkgroup,
@@ -64,6 +70,11 @@ function capabilitiesOf(adapter: GPUAdapter, summary: AdapterSummary, wanted?: L
   };
 }
 
+/** Whether the platform's own WGSL has `subgroup_id` and `num_subgroups`. */
+const numbersSubgroups = (): boolean =>
+  (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu?.wgslLanguageFeatures?.has('subgroup_id') ===
+  true;
+
 /**
  * Opens the best adapter: a real one where there is one, with every feature and limit that kernels can use.
  *
@@ -71,7 +82,7 @@ function capabilitiesOf(adapter: GPUAdapter, summary: AdapterSummary, wanted?: L
  */
 export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
   const { adapter, summary, dawn } = await findAdapter(options);
-  const capabilities = capabilitiesOf(adapter, summary, options.level);
+  const capabilities = capabilitiesOf(adapter, summary, dawn, options.level);
   const requiredFeatures = USEFUL_FEATURES.filter((f) => summary.features.includes(f)) as GPUFeatureName[];
   const requiredLimits: Record<string, number> = {};
   for (const name of USEFUL_LIMITS) {

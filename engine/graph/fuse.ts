@@ -26,8 +26,10 @@ export function fuse(nodes: readonly GraphNode[], outputs: readonly Tensor[]): G
     for (const tail of recorded.inputs) {
       const chain = chainBefore(tail);
       if (!chain) continue;
-      const { producer, views } = chain;
+      const { producer, views, result } = chain;
       const now = running.get(producer) ?? producer;
+      // What a kernel stores beside its result, such as a preactivation, is not what the next node's work is done to.
+      if (now.outputs[0] !== result) continue;
       const early = now.outputs.slice(1).flatMap((other) => users.get(other) ?? []);
       if (early.some((user) => user.order < recorded.order)) continue;
       const absorbed = now.op.absorb?.(now, recorded, tail);
@@ -40,13 +42,15 @@ export function fuse(nodes: readonly GraphNode[], outputs: readonly Tensor[]): G
   }
   return nodes.filter((node) => !gone.has(node)).map((node) => running.get(node) ?? node);
 
-  /** The node that computes `tensor`, behind any views, if nothing else reads it or the views. */
-  function chainBefore(tensor: Tensor): { producer: GraphNode; views: GraphNode[] } | undefined {
+  /** The node that computes `tensor` as `result`, behind any views, if nothing else reads it or the views. */
+  function chainBefore(
+    tensor: Tensor,
+  ): { producer: GraphNode; views: GraphNode[]; result: Tensor } | undefined {
     const views: GraphNode[] = [];
     for (let at = tensor; ; ) {
       const node = writer.get(at);
       if (!node || kept.has(at) || users.get(at)?.length !== 1) return undefined;
-      if (!isView(node)) return node.op.mutates ? undefined : { producer: node, views };
+      if (!isView(node)) return node.op.mutates ? undefined : { producer: node, views, result: at };
       views.push(node);
       at = node.inputs[0]!;
     }

@@ -4,15 +4,15 @@ import { float } from '../graph/dispatch.js';
 import { call, type Op } from '../graph/op.js';
 import type { Tensor } from '../graph/tensor.js';
 import { example, examples, indices } from './example.js';
-import { rowPerWorkgroupOf, sumOf } from './rows.js';
+import { reducesBySubgroups, rowPerWorkgroupOf, sumOf } from './rows.js';
 import { misfit } from './shape.js';
 import { logSoftmaxRow } from './softmax.js';
 
-const launch = (x: Tensor, gradient: boolean, { level }: Capabilities) => ({
+const launch = (x: Tensor, gradient: boolean, capabilities: Capabilities) => ({
   shader: 'cross_entropy',
   ...rowPerWorkgroupOf(
     x,
-    { GRADIENT: gradient, SUBGROUPS: level !== 'portable' },
+    { GRADIENT: gradient, SUBGROUPS: reducesBySubgroups(capabilities) },
     { SCALE: float(1 / x.shape[0]!) },
   ),
 });

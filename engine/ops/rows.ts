@@ -42,15 +42,17 @@ const MOST_HELD = 16;
  * Constants that choose how a workgroup reduces, and whether it holds a row of `steps` elements in registers. Not on CPU
  * adapters, where unrolled loads take long to compile.
  */
-export function reductionConstants(
-  steps: number,
-  { software, level }: Capabilities,
-): Record<string, Constant> {
+export function reductionConstants(steps: number, capabilities: Capabilities): Record<string, Constant> {
+  const { software } = capabilities;
   // Rounded up to a power of two, so that models of different widths share a pipeline.
   const held = 2 ** Math.ceil(Math.log2(Math.ceil(steps / (SIDE * SIDE))));
   const holds = !software && held <= MOST_HELD;
-  return { SUBGROUPS: level !== 'portable', HOLDS: holds, HELD: holds ? held : 0 };
+  return { SUBGROUPS: reducesBySubgroups(capabilities), HOLDS: holds, HELD: holds ? held : 0 };
 }
+
+/** Whether a workgroup reduces by its subgroups, whose numbers shaders/rows/row_enter.wgsl takes. */
+export const reducesBySubgroups = ({ level, unnumberedSubgroups }: Capabilities): boolean =>
+  level !== 'portable' && !unnumberedSubgroups;
 
 /** Widest row that one thread handles on a CPU adapter. */
 const WIDEST_ROW = 1024;

@@ -99,10 +99,11 @@ export async function train<B = Batch>(
   const { epochs } = loop;
   let position = restored ?? BEGINNING;
   if (position.epoch >= epochs) return undefined;
-  const run = new Run(job, folder, loop, checkpoints, options);
   const perEpoch = loop.loader.batchesPerEpoch;
   let mean: number | undefined;
+  // Before the bar is shown: whoever sees it may already press Ctrl-C.
   job.stop?.begin();
+  const run = new Run(job, folder, loop, checkpoints, options);
   try {
     while (position.epoch < epochs) {
       const ended = await run.epoch(position);

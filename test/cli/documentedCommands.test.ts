@@ -55,7 +55,7 @@ describe('parseCommandLine', () => {
     ['promptkd teech', /unknown command/],
     ['promptkd doctor --colour', /unknown option/],
     ['promptkd export runs/pets --format zip --out a.zip', /Allowed choices/],
-    ['promptkd export runs/pets --format pytorch', /required option '--out <file>'/],
+    ['promptkd export runs/pets --format pytorch', /required option '--out <path>'/],
     ['promptkd distill --teacher t --data d --out o', /--clip is missing/],
     ['npx promptkd teacher --clip c --data d --out o --shots many', /Give a number/],
     ['promptkd class-vectors --clip c --out o', /needs one of --classes, --class, --data/],

@@ -39,6 +39,10 @@ describe('exported files', () => {
     );
     run('export', 'student', '--format', 'safetensors', '--merged', '--half', '--out', 'student.safetensors');
     run('export', 'teacher', '--format', 'pytorch', '--out', 'teacher.pth.tar');
+    // What such a file computes is compared in test/models/onnx.
+    expect(run('export', 'student', '--format', 'onnx', '--half', '--out', 'student.onnx')).toMatch(
+      /^wrote the student to student\.onnx: \d+ tensors, \d+\.\d MiB\n$/,
+    );
     const models = ['student', 'student.safetensors', 'student.pth.tar', 'teacher', 'teacher.pth.tar'];
     const supplies = ['--class-vectors', 'student/class-vectors.safetensors', '--teacher-clip', emojiTeacher];
     const found = JSON.parse(run('eval', ...models, ...supplies, '--data', 'data', '--json')).models;
@@ -92,7 +96,10 @@ describe('an export', () => {
   it('says what is wrong and leaves no file', () => {
     const before = readdirSync(folder);
     expect(refused('export', 'student', '--out', 'x')).toContain('--format');
-    expect(refused('export', 'student', '--format', 'onnx', '--out', 'x')).toContain('pytorch, safetensors');
+    expect(refused('export', 'student', '--format', 'gguf', '--out', 'x')).toContain('pytorch, safetensors');
+    expect(refused('export', 'teacher', '--format', 'onnx', '--out', 'x')).toContain(
+      'ONNX files are for students',
+    );
     expect(refused('export', 'data', '--format', 'pytorch', '--out', 'x')).toContain('config.yaml');
     expect(refused('export', 'student', '--format', 'safetensors', '--half', '--out', 'x')).toContain(
       '--merged',

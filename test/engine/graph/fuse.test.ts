@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Plan } from '../../../engine/gpu/plan.js';
 import { fuse } from '../../../engine/graph/fuse.js';
+import { nodeOf } from '../../../engine/graph/op.js';
 import { evaluate } from '../../../engine/graph/reference.js';
 import type { DType, Tensor } from '../../../engine/graph/tensor.js';
 import { recordingOrder } from '../../../engine/graph/traverse.js';
@@ -37,6 +38,16 @@ const names = (outputs: readonly Tensor[], fused: boolean) => {
 const count = (list: readonly string[], name: string) => list.filter((n) => n === name).length;
 
 describe('fuse', () => {
+  it('does not add to a preactivation what belongs to the result', () => {
+    const random = new TestRandom(2);
+    const x = random.variable([4, 8], 'x');
+    const made = linear(x, random.variable([8, 8], 'w'), undefined, { activation: 'gelu' });
+    // Stored beside the result where a gradient needs it.
+    const [, preactivation] = nodeOf(made)!.outputs;
+    const total = add(preactivation!, x);
+    expect(names([total], true)).toEqual(names([total], false));
+  });
+
   it('leaves no sum around a residual block, and no kernel for the derivative of its activation', () => {
     const { y, gradients } = block(5, 8, 12, 'quickGelu');
     const [plain, fused] = [names([y, ...gradients], false), names([y, ...gradients], true)];

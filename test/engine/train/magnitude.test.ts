@@ -68,19 +68,31 @@ describe('largestMagnitude', () => {
   ])('shares out %j (software: %s)', (sizes, software, groups) => {
     const leaves = sizes.map((size) => variable(undefined, [size], 'x'));
     const vector = sizes.every((size) => size % 4 === 0);
-    for (const [request, places] of [
+    for (const [request, results] of [
       [{ updates: [largestMagnitude(leaves).update] }, sizes.length],
       [{ outputs: [allFinite(leaves)] }, 1],
     ] as const) {
       const { dispatches } = new Schedule(request, { ...PORTABLE, software });
       const workgroups = dispatches.map((dispatch) => workgroupsOf(dispatch, { software })[0]);
-      expect(workgroups).toEqual([...groups, places]);
+      expect(workgroups).toEqual([...groups, results]);
       const looks = dispatches.slice(0, -1);
       expect(looks.map(({ constants }) => constants.VECTOR)).toEqual(groups.map(() => vector));
+      const counted = looks.flatMap(({ uniforms }) =>
+        Array.from({ length: 7 }, (_, i) => uniforms![`SIZE_${i}`]),
+      );
+      const places = Array.from(counted, (_, i) => (sizes[i] ?? 0) / (vector ? 4 : 1));
+      expect(counted).toEqual(places);
       // What the launches write fits: seven results for each of their workgroups.
       const parts = tensorOf(looks[0]!.writes.parts!);
       expect(parts.size).toBeGreaterThanOrEqual(7 * groups.reduce((sum, count) => sum + count, 0));
     }
+  });
+
+  it('has the same kernels for all sizes, also on adapters that have a kernel for each size otherwise', () => {
+    const watches = [5, 4099, 70_001].map((size) => largestMagnitude([variable(undefined, [size], 'x')]));
+    const updates = watches.map(({ update }) => update);
+    for (const software of [false, true])
+      expect(new Schedule({ updates }, { ...PORTABLE, software }).describe().kernels).toBe(2);
   });
 
   it('follows its reference', async () => {

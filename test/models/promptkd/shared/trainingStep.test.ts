@@ -91,7 +91,8 @@ describe('a training step', () => {
     late.step.destroy();
   });
 
-  it.each([1, 2])('counts skipped updates of %i batches under a loss scale', async (accumulate) => {
+  it('counts skipped updates of two batches under a loss scale', async () => {
+    const accumulate = 2;
     const { gpu, step, batch, graph } = await compile({ accumulate, half: true });
     const [scale, inverse] = graph.optimiser.state.slice(1);
     const faults: (string | undefined)[] = [];
