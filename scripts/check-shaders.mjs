@@ -4,14 +4,14 @@
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ladderVariants } from '../dist/bench/ladder/variants.js';
 import { listShaderVariants, refusalOf } from '../dist/checks/shaders/shaderVariants.js';
 import { adapterEnvironment } from '../dist/cli/platform/relaunch.js';
 import { openGpu } from '../dist/engine/gpu/gpu.js';
+import { findDeno } from './deno.mjs';
 import { summary } from './summary.mjs';
 
 const counts = { passed: 0, failed: 0, skipped: 0 };
@@ -36,18 +36,6 @@ async function compileWithDawn(variants) {
   }
   gpu.destroy();
   return results;
-}
-
-/** The path of Deno's binary; undefined if the package, or its binary for this system, is not installed. */
-function findDeno() {
-  try {
-    const home = dirname(createRequire(import.meta.url).resolve('deno/package.json'));
-    const command = join(home, process.platform === 'win32' ? 'deno.exe' : 'deno');
-    // The package's install script puts the binary in place; if it did not run, the launcher does the same.
-    return existsSync(command) ? [command] : [process.execPath, join(home, 'bin.cjs')];
-  } catch {
-    return undefined;
-  }
 }
 
 async function compileWithDeno(variants) {

@@ -19,6 +19,8 @@ const SHOWN_LIMITS = [
 
 interface Report {
   readonly node: string;
+  /** Deno's version; under Deno `node` is the version that it imitates. */
+  readonly deno?: string;
   readonly system: string;
   readonly vulkan: VulkanState | 'embedded';
   readonly adapters: readonly AdapterSummary[];
@@ -50,12 +52,15 @@ export function register(program: Command): void {
   });
 }
 
+const runtime = ({ deno, node }: Report) => (deno ? `Deno ${deno}` : `Node ${node}`);
+
 async function examine(gpu: Gpu, flags: GpuFlags): Promise<Report> {
   const { name, backend, driver, software } = gpu.adapter;
   const { limits } = gpu.device;
   const check = await selfCheck(gpu);
   return {
     node: process.version,
+    ...(process.versions.deno && { deno: process.versions.deno }),
     system: `${process.platform} ${process.arch}`,
     vulkan: process.env[MARKER] === undefined ? vulkanState() : 'embedded',
     adapters: await listAdapters(),
@@ -101,7 +106,7 @@ function format(report: Report): string {
     (c) => `${c.M}x${c.N}x${c.K} ${c.componentType}->${c.resultComponentType}`,
   );
   const rows: [string, string][] = [
-    ['system', `${report.system}, Node ${report.node}, Vulkan: ${report.vulkan}`],
+    ['system', `${report.system}, ${runtime(report)}, Vulkan: ${report.vulkan}`],
     ...report.adapters.map((a, i): [string, string] => [
       i === 0 ? 'adapters' : '',
       `${a.name} (${a.backend}, ${a.software ? 'software' : 'GPU'}; ${a.driver})`,

@@ -1,0 +1,167 @@
+/**
+ * `npm run test:deno`: the command line under Deno. The reference numbers and a short run of both stages on SwiftShader, beside the
+ * same run in Node (`--compare`: also how long each takes for the reference numbers); then lavapipe where it is installed, for two commands only, as it compiles Naga's shaders for minutes.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { emojiClipFolder, makeEmojiData } from '../dist/cli/demo/emoji.js';
+import { findDeno } from './deno.mjs';
+import { summary } from './summary.mjs';
+
+const counts = { passed: 0, failed: 0, skipped: 0 };
+const deno = findDeno();
+const main = resolve('dist/cli/main.js');
+const LAVAPIPE = '/usr/share/vulkan/icd.d';
+const TOLERANCE = 1e-3;
+const root = mkdtempSync(join(tmpdir(), 'promptkd-deno-'));
+const data = join(root, 'data');
+const [teacherClip, studentClip] = ['teacher', 'student'].map((name) => join(emojiClipFolder(), name));
+
+function check(what, fault, seconds) {
+  counts[fault ? 'failed' : 'passed']++;
+  const took = seconds === undefined ? '' : ` (${seconds.toFixed(1)} s)`;
+  console.log(`${fault ? 'FAILED' : 'ok'}: ${what}${took}${fault ? `\n${fault}` : ''}`);
+}
+
+function skip(what, reason) {
+  counts.skipped++;
+  console.log(`skipped: ${what}: ${reason}`);
+}
+
+/** Runs a command of promptkd; its output, the seconds, and what was wrong. */
+function command(runtime, args, environment) {
+  const started = performance.now();
+  const [file, ...first] = runtime === 'deno' ? [...deno, 'run', '-A'] : [process.execPath];
+  const { status, stdout, stderr, signal } = spawnSync(file, [...first, main, ...args], {
+    encoding: 'utf8',
+    env: { ...process.env, DENO_NO_UPDATE_CHECK: '1', ...environment },
+    timeout: 600_000,
+    maxBuffer: 2 ** 26,
+  });
+  const seconds = (performance.now() - started) / 1000;
+  const fault = status === 0 ? undefined : `${signal ?? `exit code ${status}`}\n${stdout}\n${stderr}`;
+  return { stdout, seconds, fault };
+}
+
+/** Both stages, evaluation and prediction; the numbers that the two runtimes must agree on. */
+function everyCommand(runtime, environment) {
+  const runs = join(root, runtime);
+  const [teacher, student] = [join(runs, 'teacher'), join(runs, 'student')];
+  const short = ['--data', data, '--epochs', '1', '--batch', '4', '--level', 'portable'];
+  const predicted = [student, join(data, 'test'), '--json', '--level', 'portable'];
+  const commands = {
+    teacher: ['--clip', teacherClip, '--shots', '2', ...short, '--out', teacher],
+    distill: ['--teacher', teacher, '--clip', studentClip, ...short, '--out', student],
+    eval: [student, '--data', data, '--json', '--level', 'portable'],
+    predict: predicted,
+  };
+  const numbers = {};
+  for (const [name, args] of Object.entries(commands)) {
+    const { stdout, seconds, fault } = command(runtime, [name, ...args], environment);
+    check(`${name} in ${runtime}`, fault, seconds);
+    if (fault) return undefined;
+    const folder = { teacher, distill: student }[name];
+    numbers[name] = folder ? losses(join(folder, 'metrics.jsonl')) : numbersIn(JSON.parse(stdout));
+  }
+  return numbers;
+}
+
+const losses = (file) =>
+  readFileSync(file, 'utf8')
+    .trim()
+    .split('\n')
+    .flatMap((line) => numbersIn(JSON.parse(line)));
+
+/** Every number in a JSON value, with its path; times differ from run to run. */
+function numbersIn(value, path = '') {
+  if (typeof value === 'number') return /seconds|ms\b|time|rate|speed/i.test(path) ? [] : [[path, value]];
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, each]) => numbersIn(each, `${path}.${key}`));
+}
+
+function difference(ours, theirs) {
+  if (ours.length === 0 || ours.length !== theirs.length)
+    return `${ours.length} and ${theirs.length} numbers`;
+  for (const [i, [path, value]] of ours.entries()) {
+    const [otherPath, other] = theirs[i];
+    if (path !== otherPath || Math.abs(value - other) > TOLERANCE * Math.max(1, Math.abs(other)))
+      return `${path} is ${value} in Deno and ${otherPath} is ${other} in Node`;
+  }
+  return undefined;
+}
+
+async function drawData() {
+  const all = JSON.parse(readFileSync(join(emojiClipFolder(), 'domain.json'), 'utf8'));
+  const few = ({ class: name, train, test }) => ({
+    class: name,
+    train: train.slice(0, 4),
+    test: test.slice(0, 2),
+  });
+  await makeEmojiData(data, { classes: all.slice(0, 4).map(few) });
+}
+
+function onSwiftShader() {
+  const environment = { PROMPTKD_ADAPTER: 'swiftshader' };
+  const doctor = command('deno', ['doctor'], environment);
+  check('doctor on SwiftShader', doctor.fault, doctor.seconds);
+  const verify = (runtime) =>
+    command(runtime, ['verify', 'test/goldens/stages', '--level', 'portable'], environment);
+  const ours = verify('deno');
+  check('reference numbers in Deno', ours.fault, ours.seconds);
+  if (process.argv.includes('--compare'))
+    console.log(`they take ${(ours.seconds / verify('node').seconds).toFixed(2)} times as long as in Node`);
+  const [found, expected] = [everyCommand('deno', environment), everyCommand('node', environment)];
+  for (const name of Object.keys((found && expected) ?? {}))
+    check(
+      `${name}: Deno's ${found[name].length} numbers are Node's`,
+      difference(found[name], expected[name]),
+    );
+}
+
+function onLavapipe() {
+  const driver = existsSync(LAVAPIPE) && readdirSync(LAVAPIPE).find((file) => /^lvp_icd.*\.json$/.test(file));
+  if (!driver) return skip('lavapipe', 'it is not installed (scripts/install-lavapipe.sh)');
+  const environment = {
+    PROMPTKD_ADAPTER: 'lavapipe',
+    VK_DRIVER_FILES: join(LAVAPIPE, driver),
+    // Compiling takes most of the time, so without LLVM's optimisation.
+    GALLIVM_PERF: 'nopt',
+  };
+  const doctor = command('deno', ['doctor'], environment);
+  check('doctor on lavapipe', doctor.fault, doctor.seconds);
+  const args = [
+    'predict',
+    '--clip',
+    studentClip,
+    '--class',
+    'bird',
+    'arrow',
+    '--json',
+    '--level',
+    'portable',
+  ];
+  const [ours, theirs] = ['deno', 'node'].map((runtime) =>
+    command(runtime, [...args, '--', join(data, 'test')], environment),
+  );
+  const fault =
+    ours.fault ??
+    theirs.fault ??
+    difference(numbersIn(JSON.parse(ours.stdout)), numbersIn(JSON.parse(theirs.stdout)));
+  check("predict on lavapipe: Deno's numbers are Node's", fault, ours.seconds);
+}
+
+try {
+  if (!deno) skip('everything', 'the npm package deno is not installed');
+  else {
+    await drawData();
+    if (process.platform === 'linux' && process.arch === 'x64') onSwiftShader();
+    else skip('SwiftShader', 'it comes for Linux x64 only');
+    onLavapipe();
+  }
+} finally {
+  rmSync(root, { recursive: true, force: true });
+}
+console.log(summary(counts));
+process.exitCode = counts.failed > 0 ? 1 : 0;
