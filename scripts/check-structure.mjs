@@ -19,7 +19,10 @@ for (const problem of problems) console.error(problem);
 process.exitCode = problems.length === 0 ? 0 : 1;
 
 function filesIn(folder, ending) {
-  const names = readdirSync(folder, { recursive: true }).filter((name) => name.endsWith(ending));
+  // The bench installs packages below its own folder.
+  const names = readdirSync(folder, { recursive: true }).filter(
+    (name) => name.endsWith(ending) && !name.includes('node_modules'),
+  );
   return names.sort().map((name) => join(folder, name));
 }
 
