@@ -1,6 +1,7 @@
 /** `--dry-run` of both stages: what a run with these settings would need, from shapes alone. */
 import { type Command, Option } from 'commander';
 import { type Capabilities, PORTABLE } from '../engine/capabilities.js';
+import { mebibytes } from '../engine/gpu/gpu.js';
 import { type PlanDescription, Schedule } from '../engine/gpu/schedule.js';
 import { KNOWN_MODELS } from '../models/clip/knownModels.js';
 import type { Precision } from '../models/clip/precision.js';
@@ -66,8 +67,6 @@ export const dryRun = async (
   stage: Stage,
   flags: PlannedFlags & DryRunFlags,
 ): Promise<string> => format(await planStep(platform, stage, flags));
-
-const mebibytes = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 
 function format({ plan, classes, precision }: DryRun): string {
   const table = formatTable(

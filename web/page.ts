@@ -1,8 +1,10 @@
 /** The page of an exported student. Each result is also a `classified` event of the document, for whoever embeds the page. */
+
+import { percent } from '../models/numbers.js';
 import { topK } from '../models/promptkd/use/topK.js';
 import { Camera } from './camera.js';
 import { type Classified, type Failure, type LoadedModel, type Loading, Model } from './model.js';
-import { percent, ResultCard } from './resultCard.js';
+import { ResultCard } from './resultCard.js';
 
 /** `detail` of a `classified` event. */
 export interface ClassifiedDetail extends Classified {
@@ -95,7 +97,7 @@ async function classifyFile(name: string, picture: Blob): Promise<void> {
     const result = await model.classify(picture);
     const best = show(card, name, result);
     const [{ className, probability }] = best as [(typeof best)[number]];
-    if (model.pending === 0) announce(`${name}: ${className}, ${percent(probability)}`);
+    if (model.pending === 0) announce(`${name}: ${className}, ${percent(probability, 1)}`);
   } catch (error) {
     card.note(sentence((error as Error).message));
     announce(`${name}: ${(error as Error).message}`);

@@ -1,4 +1,5 @@
 /** The card of one image: its picture, its most likely classes, and what it took. */
+import { percent } from '../models/numbers.js';
 import type { Prediction } from '../models/promptkd/use/topK.js';
 import type { ImageTimes } from './messages.js';
 
@@ -39,7 +40,7 @@ export class ResultCard {
       const row = shown[i] ?? emptyRow();
       const [name, probability, bar] = row.children as unknown as [HTMLElement, HTMLElement, HTMLElement];
       name.textContent = prediction.className;
-      probability.textContent = percent(prediction.probability);
+      probability.textContent = percent(prediction.probability, 1);
       bar.style.setProperty('--share', prediction.probability.toFixed(4));
       return row;
     });
@@ -61,9 +62,6 @@ export class ResultCard {
     return image;
   }
 }
-
-/** A probability (0 to 1) in percent with one decimal. */
-export const percent = (probability: number): string => `${(100 * probability).toFixed(1)} %`;
 
 const milliseconds = (time: number): string => (time < 10 ? time.toFixed(1) : time.toFixed(0));
 

@@ -4,6 +4,7 @@ import { UserError } from '../../engine/errors.js';
 import { checkImages } from '../../models/datasets/checkImages.js';
 import { findImages } from '../../models/datasets/imagePaths.js';
 import type { Job } from '../../models/job.js';
+import { percent } from '../../models/numbers.js';
 import { Classifier } from '../../models/promptkd/use/classifier.js';
 import { type Prediction, topK } from '../../models/promptkd/use/topK.js';
 import { addPrecisionOption, type PrecisionFlags } from '../device/gpu.js';
@@ -102,10 +103,8 @@ function format(images: readonly Image[]): string {
       : image.predictions.map(({ className, probability }, i) => [
           i === 0 ? image.path : '',
           className,
-          percent(probability),
+          percent(probability, 1),
         ]),
   );
   return formatTable(['image', 'class', 'probability'], rows, { text: 2 });
 }
-
-const percent = (share: number) => `${(100 * share).toFixed(1)} %`;

@@ -4,7 +4,7 @@
  */
 import type { Gpu } from '../../engine/gpu/gpu.js';
 import { observe } from '../../engine/gpu/observer.js';
-import type { KernelTime } from '../../engine/gpu/profile.js';
+import { type KernelTime, totals } from '../../engine/gpu/profile.js';
 import { RunTimes } from '../../engine/gpu/runTimes.js';
 import { type KernelSource, kernelKey } from '../../engine/kernels/kernelSource.js';
 import { number, percent } from '../terminal/numbers.js';
@@ -37,7 +37,7 @@ export class KernelReport {
   async finish(): Promise<void> {
     if (this.devices.length === 0) return;
     await this.devices.at(-1)?.finish();
-    const kernels = merge(this.devices.flatMap((device) => device.times()));
+    const kernels = totals(this.devices.flatMap((device) => device.times()));
     if (kernels.length === 0) return;
     const method = this.timestamps
       ? "the device's timestamps, one pass per launch"
@@ -54,22 +54,6 @@ export class KernelReport {
       this.write(`// kernel ${source.name}, entry point ${source.entry}\n${source.code.trimEnd()}\n\n`);
     }
   }
-}
-
-/** Adds up kernels of the same name; the slowest first. */
-function merge(times: readonly KernelTime[]): KernelTime[] {
-  const merged = new Map<string, KernelTime>();
-  for (const time of times) {
-    const before = merged.get(time.name);
-    merged.set(time.name, {
-      name: time.name,
-      launches: time.launches + (before?.launches ?? 0),
-      milliseconds: time.milliseconds + (before?.milliseconds ?? 0),
-      flops: time.flops + (before?.flops ?? 0),
-      bytes: time.bytes + (before?.bytes ?? 0),
-    });
-  }
-  return [...merged.values()].sort((a, b) => b.milliseconds - a.milliseconds);
 }
 
 /** A kernel a row, and their sum. */

@@ -3,15 +3,21 @@ import type { KernelSource } from '../kernels/kernelSource.js';
 import type { Gpu } from './gpu.js';
 import { encode, type Launch } from './launch.js';
 import type { LaunchObserver } from './observer.js';
-import type { KernelTime } from './profile.js';
+import {
+  addTimes,
+  type KernelTime,
+  MOST_TIMED,
+  makeTimestampReader,
+  makeTimestamps,
+  readTimed,
+  submitTimed,
+  type Timestamps,
+  timeOf,
+  totals,
+} from './profile.js';
 
-/** Launches per query set: WebGPU allows 4096 queries, and a launch takes two. */
-const MAX_LAUNCHES = 2048;
-
-interface QuerySet {
-  readonly set: GPUQuerySet;
-  readonly resolved: GPUBuffer;
-  /** Staging buffers that are not in use. */
+interface Timer extends Timestamps {
+  /** Readers that are not in use. */
   readonly free: GPUBuffer[];
 }
 
@@ -21,8 +27,8 @@ interface QuerySet {
  * the completions of two of them: an upper bound that includes what a submission costs.
  */
 export class RunTimes implements LaunchObserver {
-  private readonly querySets = new Map<number, QuerySet>();
-  private readonly kernels = new Map<string, { -readonly [K in keyof KernelTime]: KernelTime[K] }>();
+  private readonly timers = new Map<number, Timer>();
+  private readonly kernels = new Map<string, KernelTime>();
   private readonly pending = new Set<Promise<void>>();
   private lastEnd = 0;
 
@@ -41,8 +47,8 @@ export class RunTimes implements LaunchObserver {
       for (const launch of launches) this.submitAlone(launch);
       return;
     }
-    for (let from = 0; from < launches.length; from += MAX_LAUNCHES)
-      this.submitTimed(launches.slice(from, from + MAX_LAUNCHES));
+    for (let from = 0; from < launches.length; from += MOST_TIMED)
+      this.submitTogether(launches.slice(from, from + MOST_TIMED));
   }
 
   /** Waits for the times of everything that was submitted. Call it before the device is destroyed. */
@@ -52,35 +58,18 @@ export class RunTimes implements LaunchObserver {
 
   /** Totals over all runs so far whose times have arrived; the slowest kernel first. */
   times(): KernelTime[] {
-    return [...this.kernels.values()].sort((a, b) => b.milliseconds - a.milliseconds);
+    return totals(this.kernels.values());
   }
 
-  private submitTimed(launches: readonly Launch[]): void {
+  private submitTogether(launches: readonly Launch[]): void {
     const { device } = this.gpu;
-    const { set, resolved, free } = this.querySet(2 * launches.length);
-    const size = 16 * launches.length;
-    const staging = free.pop() ?? device.createBuffer({ size, usage: 0x1 | 0x8 /* MAP_READ | COPY_DST */ });
-    const encoder = device.createCommandEncoder();
-    launches.forEach((launch, i) => {
-      const timestampWrites = {
-        querySet: set,
-        beginningOfPassWriteIndex: 2 * i,
-        endOfPassWriteIndex: 2 * i + 1,
-      };
-      const pass = encoder.beginComputePass({ timestampWrites });
-      encode(pass, [launch]);
-      pass.end();
-    });
-    encoder.resolveQuerySet(set, 0, 2 * launches.length, resolved, 0);
-    encoder.copyBufferToBuffer(resolved, 0, staging, 0, size);
-    device.queue.submit([encoder.finish()]);
-    this.await(staging.mapAsync(0x1 /* READ */), () => {
-      const clock = new BigUint64Array(staging.getMappedRange());
-      launches.forEach((launch, i) => {
-        this.add(launch, Number(clock[2 * i + 1]! - clock[2 * i]!) / 1e6);
-      });
-      staging.unmap();
-      free.push(staging);
+    const timer = this.timer(launches.length);
+    const reader = timer.free.pop() ?? makeTimestampReader(device, launches.length);
+    submitTimed(device, launches, timer, reader);
+    this.await(reader.mapAsync(0x1 /* READ */), () => {
+      for (const [i, milliseconds] of readTimed(reader, launches.length).entries())
+        this.add(launches[i]!, milliseconds);
+      timer.free.push(reader);
     });
   }
 
@@ -105,25 +94,16 @@ export class RunTimes implements LaunchObserver {
     this.pending.add(done);
   }
 
-  private add({ name, flops = 0, bytes = 0 }: Launch, milliseconds: number): void {
-    const entry = this.kernels.get(name) ?? { name, launches: 0, milliseconds: 0, flops: 0, bytes: 0 };
-    entry.launches++;
-    entry.milliseconds += milliseconds;
-    entry.flops += flops;
-    entry.bytes += bytes;
-    this.kernels.set(name, entry);
+  private add(launch: Launch, milliseconds: number): void {
+    const time = timeOf(launch, milliseconds);
+    this.kernels.set(time.name, addTimes(this.kernels.get(time.name), time));
   }
 
-  private querySet(count: number): QuerySet {
-    let found = this.querySets.get(count);
+  private timer(launches: number): Timer {
+    let found = this.timers.get(launches);
     if (!found) {
-      const { device } = this.gpu;
-      const resolved = device.createBuffer({
-        size: 8 * count,
-        usage: 0x200 | 0x4 /* QUERY_RESOLVE | COPY_SRC */,
-      });
-      found = { set: device.createQuerySet({ type: 'timestamp', count }), resolved, free: [] };
-      this.querySets.set(count, found);
+      found = { ...makeTimestamps(this.gpu.device, launches), free: [] };
+      this.timers.set(launches, found);
     }
     return found;
   }

@@ -10,6 +10,9 @@ import { sameShape, type Tensor, type Values, variable } from '../graph/tensor.j
 import { example, examples } from './example.js';
 import { misfit } from './shape.js';
 
+/** What is added to a variance before its root is taken, as in PyTorch. */
+export const BATCH_NORM_EPSILON = 1e-5;
+
 interface Attributes {
   readonly epsilon: number;
 }
@@ -214,7 +217,7 @@ export function batchNorm(
   x: Tensor,
   gamma: Tensor,
   beta: Tensor,
-  epsilon = 1e-5,
+  epsilon = BATCH_NORM_EPSILON,
 ): { y: Tensor; mean: Tensor; variance: Tensor } {
   const [y, mean, variance] = record(op, [x, gamma, beta], { epsilon }).outputs;
   return { y, mean, variance };
@@ -227,7 +230,7 @@ export const batchNormEval = (
   beta: Tensor,
   runningMean: Tensor,
   runningVariance: Tensor,
-  epsilon = 1e-5,
+  epsilon = BATCH_NORM_EPSILON,
 ): Tensor => call(evalOp, [x, gamma, beta, runningMean, runningVariance], { epsilon });
 
 /**

@@ -3,21 +3,26 @@ import type { Platform } from '../platform.js';
 
 /** Eight bytes a turn: table k says what a byte does to the sum k bytes later ("slicing by 8", Kounavis and Berry 2005). */
 const SLICES = 8;
-const TABLES = makeTables();
+
+/** What each byte does to a reflected CRC-32 of the given polynomial. */
+export const crcTable = (polynomial: number): Int32Array =>
+  Int32Array.from({ length: 256 }, (_, byte) => {
+    let value = byte;
+    for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ polynomial : value >>> 1;
+    return value;
+  });
 
 function makeTables(): Int32Array {
   const tables = new Int32Array(256 * SLICES);
-  for (let byte = 0; byte < 256; byte++) {
-    let value = byte;
-    for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0xedb88320 : value >>> 1;
-    tables[byte] = value;
-  }
+  tables.set(crcTable(0xedb88320));
   for (let i = 256; i < tables.length; i++) {
     const before = tables[i - 256]!;
     tables[i] = tables[before & 255]! ^ (before >>> 8);
   }
   return tables;
 }
+
+const TABLES = makeTables();
 
 /** @param previous the sum of the bytes before these, where they are a part of something */
 export function crc32(bytes: Uint8Array, previous = 0): number {

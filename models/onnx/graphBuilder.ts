@@ -1,8 +1,6 @@
 /** Builds an ONNX graph node by node; every value has the name of the node that makes it. */
+import { bytesOf } from '../checkpoints/writable.js';
 import type { Attribute, OnnxNode, OnnxTensor } from './messages.js';
-
-const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>
-  new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
 
 /** Nodes and constants of a graph in the making. Methods return the name of the value that they add. */
 export class GraphBuilder {
@@ -18,7 +16,7 @@ export class GraphBuilder {
     attributes?: Readonly<Record<string, Attribute>>,
   ): string {
     const output = this.unused(name);
-    this.nodes.push({ op, inputs, output, attributes });
+    this.nodes.push({ op, inputs, outputs: [output], attributes });
     return output;
   }
 

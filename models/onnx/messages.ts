@@ -41,6 +41,7 @@ const MESSAGES: Readonly<Record<string, Readonly<Record<string, FieldSpec>>>> = 
     name: [3, 'string'],
     opType: [4, 'string'],
     attribute: [5, 'AttributeProto', 'repeated'],
+    domain: [7, 'string'],
   },
   AttributeProto: {
     name: [1, 'string'],
@@ -77,12 +78,14 @@ function modelType(): protobuf.Type {
 /** Whole numbers are `INT`, `{ float }` is `FLOAT`, lists are `INTS`. */
 export type Attribute = number | { readonly float: number } | readonly number[];
 
-/** A node of the graph; all operators are those of the default domain. */
+/** A node of the graph. It has the name of its first output. */
 export interface OnnxNode {
   readonly op: string;
   readonly inputs: readonly string[];
-  readonly output: string;
+  readonly outputs: readonly string[];
   readonly attributes?: Readonly<Record<string, Attribute>>;
+  /** Of operators that are not ONNX's own. */
+  readonly domain?: string;
 }
 
 /** A constant of the graph: little-endian values, row-major. */
@@ -97,33 +100,50 @@ export interface OnnxTensor {
 export interface OnnxValue {
   readonly name: string;
   readonly shape: readonly (number | string)[];
-  readonly doc: string;
+  readonly doc?: string;
 }
 
 /** A whole model. */
 export interface OnnxModel {
   readonly name: string;
-  readonly doc: string;
+  readonly doc?: string;
   readonly nodes: readonly OnnxNode[];
   readonly tensors: readonly OnnxTensor[];
   readonly inputs: readonly OnnxValue[];
   readonly outputs: readonly OnnxValue[];
-  readonly metadata: Readonly<Record<string, string>>;
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** What made it (default: promptkd). */
+  readonly producer?: string;
+  /** Default: `IR_VERSION`. */
+  readonly irVersion?: number;
+  /** Versions of operator sets by domain; ONNX's own has the empty name (default: `OPERATOR_SET` of it). */
+  readonly operatorSets?: Readonly<Record<string, number>>;
 }
 
 /** The bytes of the model's file. */
-export function encodeModel({ name, doc, nodes, tensors, inputs, outputs, metadata }: OnnxModel): Uint8Array {
+export function encodeModel({
+  name,
+  doc,
+  nodes,
+  tensors,
+  inputs,
+  outputs,
+  metadata = {},
+  producer = 'promptkd',
+  irVersion = IR_VERSION,
+  operatorSets = { '': OPERATOR_SET },
+}: OnnxModel): Uint8Array {
   const type = modelType();
   const message = type.fromObject({
-    irVersion: IR_VERSION,
-    producerName: 'promptkd',
+    irVersion,
+    producerName: producer,
     docString: doc,
-    opsetImport: [{ domain: '', version: OPERATOR_SET }],
+    opsetImport: Object.entries(operatorSets).map(([domain, version]) => ({ domain, version })),
     metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
     graph: {
       name,
-      node: nodes.map(({ op, inputs: input, output, attributes = {} }) => ({
-        ...{ input, output: [output], name: output, opType: op },
+      node: nodes.map(({ op, inputs: input, outputs: output, attributes = {}, domain }) => ({
+        ...{ input, output, name: output[0], opType: op, domain },
         attribute: Object.entries(attributes).map(([key, value]) => attributeOf(key, value)),
       })),
       initializer: tensors.map(({ name: tensor, dtype, shape, bytes }) => ({
@@ -133,7 +153,9 @@ export function encodeModel({ name, doc, nodes, tensors, inputs, outputs, metada
       output: outputs.map(valueInfo),
     },
   });
-  return type.encode(message).finish();
+  const { buffer, byteOffset, length } = type.encode(message).finish();
+  // Not Node's Buffer, whose `slice` shares memory.
+  return new Uint8Array(buffer, byteOffset, length);
 }
 
 function attributeOf(name: string, value: Attribute) {

@@ -1,4 +1,5 @@
 /** Squares of classes: the confusion matrix, and how alike class vectors are. */
+import { percent } from '../numbers.js';
 import type { ClassEmbeddings } from '../promptkd/shared/logits.js';
 import { confusions, type Outcome } from '../promptkd/use/outcomes.js';
 import type { Charts } from './charts.js';
@@ -42,7 +43,7 @@ export function confusionFigure(
     mistakes
       .slice(0, MOST_PAIRS)
       .map(({ label, predicted, images, share }) => [
-        ...[classNames[label]!, classNames[predicted]!, String(images), `${(100 * share).toFixed(0)} %`],
+        ...[classNames[label]!, classNames[predicted]!, String(images), percent(share, 0)],
       ]),
     { text: 2 },
   );

@@ -1,4 +1,5 @@
 /** Test images as pictures: those of which a model is surest and least sure, and its surest mistakes. */
+import { percent } from '../numbers.js';
 import type { Outcome } from '../promptkd/use/outcomes.js';
 import { escapeHtml, section } from './page.js';
 
@@ -65,7 +66,7 @@ function card(
   const guesses = top.map(
     (guess) =>
       `<div${guess.label === label ? ' class="right"' : ''}><span>${escapeHtml(classNames[guess.label]!)}</span>` +
-      `<span>${(100 * guess.probability).toFixed(1)} %</span></div>`,
+      `<span>${percent(guess.probability, 1)}</span></div>`,
   );
   return `<li>${image}<div class="name">${name}</div>${guesses.join('')}</li>`;
 }

@@ -3,6 +3,7 @@
  * tensorflow/core/util/event.proto and tensorflow/core/framework/summary.proto.
  */
 import protobuf from 'protobufjs/light.js';
+import { crcTable } from '../checkpoints/crc32.js';
 import type { Platform } from '../platform.js';
 import type { Metrics } from './lineFile.js';
 import type { EventSink } from './runFolder.js';
@@ -120,12 +121,8 @@ function record(data: Uint8Array): Uint8Array {
   return bytes;
 }
 
-/** CRC-32C (Castagnoli) of each byte, reflected. */
-const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte;
-  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;
-  return crc;
-});
+/** CRC-32C (Castagnoli). */
+const TABLE = crcTable(0x82f63b78);
 
 /** TensorFlow's masked CRC-32C: rotated by 15 bits plus a constant, as a checksum of data that hold checksums is weak. */
 function maskedCrc32c(data: Uint8Array): number {

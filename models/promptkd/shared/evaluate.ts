@@ -26,6 +26,12 @@ export const harmonicMean = (base: number, novel: number): number =>
 /** The number of base classes: the first half in label order, rounded up. */
 export const baseCount = (classes: number): number => Math.ceil(classes / 2);
 
+/** The most likely class in the half of the classes, base or novel, that an image of class `label` is of. */
+export function bestWithinHalf(logits: ArrayLike<number>, label: number): number {
+  const base = baseCount(logits.length);
+  return label < base ? argmax(logits, 0, base) : base + argmax(logits, base);
+}
+
 /**
  * @param logits `[images, classes]`, row-major
  * @param labels one a row, in 0..classes-1
@@ -46,8 +52,7 @@ export function accuracy(
     const label = labels[i]!;
     const half = label < base ? 'base' : 'novel';
     images[half]++;
-    const within = half === 'base' ? argmax(row, 0, base) : base + argmax(row, base, classes);
-    if (within === label) correct[half]++;
+    if (bestWithinHalf(row, label) === label) correct[half]++;
     if (argmax(row) === label) correct.all++;
   }
   const percent = (hits: number, count: number) => (count ? (100 * hits) / count : undefined);

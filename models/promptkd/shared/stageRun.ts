@@ -14,10 +14,9 @@ import { GpuPreprocessor } from '../../images/gpuPreprocess.js';
 import type { Job } from '../../job.js';
 import { reportHtml } from '../../report/runReport.js';
 import type { Inputs, StateTensors } from '../../runs/checkpoints.js';
-import { type RunFolder, TENSORBOARD, withRunFolder } from '../../runs/runFolder.js';
+import { type EventSink, type RunFolder, TENSORBOARD, withRunFolder } from '../../runs/runFolder.js';
 import { SkippedImages } from '../../runs/skippedImages.js';
 import { freeing, type Own, survivingLoss } from '../../runs/survival.js';
-import { EventFile } from '../../runs/tensorboard.js';
 import { type TrainRunOptions, train } from '../../runs/train.js';
 import { schedule } from './defaults.js';
 import { withFittingBatch } from './fittingBatch.js';
@@ -203,10 +202,16 @@ async function runOnce<G extends Requested, S extends Resolved, D extends StageD
     const summary = broken.summary();
     if (summary) job.note(summary);
   };
-  const events = tensorboard ? new EventFile(platform, platform.join(out, TENSORBOARD), job.note) : undefined;
+  const events = tensorboard ? await openEvents(job, platform.join(out, TENSORBOARD)) : undefined;
   await withRunFolder(platform, out, stage.kind, settings, { resume, events, note: job.note }, (folder) =>
     freeing((own) => work(folder, own)),
   );
+}
+
+/** Loads the library for event files only where they are asked for. */
+async function openEvents({ platform, note }: Job, folder: string): Promise<EventSink> {
+  const { EventFile } = await import('../../runs/tensorboard.js');
+  return new EventFile(platform, folder, note);
 }
 
 /** The training images, as the settings order and crop them. */

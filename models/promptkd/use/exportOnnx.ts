@@ -1,5 +1,5 @@
 /** A finished student as one ONNX file: prompts, projection and class vectors in it, images in, logits out. */
-import { UserError } from '../../../engine/errors.js';
+import { BATCH_NORM_EPSILON, UserError } from '../../../engine/index.js';
 import type { ClipCheckpoint } from '../../checkpoints/load.js';
 import type { StoredTensor } from '../../checkpoints/tensors.js';
 import { IMAGE_DEVIATION, IMAGE_MEAN } from '../../images/preprocess.js';
@@ -9,8 +9,6 @@ import type { ClassVectors } from '../classVectors/classVectors.js';
 import type { StoredStudent } from '../files/studentFile.js';
 import { layersOf, type ProjectionValues } from '../shared/projection.js';
 
-/** What BatchNorm adds to a variance, in PyTorch and in engine/ops/batchNorm.ts. */
-const BATCH_NORM_EPSILON = 1e-5;
 /** A protocol buffer ends at 2 GiB. */
 const LARGEST = 2 ** 31;
 

@@ -18,7 +18,6 @@ import {
 } from '../files/studentFile.js';
 import { openTeacherFile, TEACHER_FILE } from '../files/teacherFile.js';
 import { projectionKey, promptKey, trainerKey } from '../files/trainerKeys.js';
-import { encodeOnnx } from './exportOnnx.js';
 
 /** Kinds of files that a run is exported as. */
 export const EXPORT_FORMATS = ['pytorch', 'safetensors', 'onnx'] as const;
@@ -130,6 +129,8 @@ async function exportOnnx(
   const student = await readStudent(platform, run);
   const classes = await readClassVectors(platform, platform.join(run, CLASS_VECTORS_FILE));
   const { checkpoint } = await openClip(platform, run, clip, student.clipHash);
+  // Only here, as it loads a library that no other command needs at its start.
+  const { encodeOnnx } = await import('./exportOnnx.js');
   const { bytes, tensors } = await encodeOnnx(student, checkpoint, classes, {
     half,
     onProgress: (share) => onProgress?.(share, 1),

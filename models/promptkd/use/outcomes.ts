@@ -1,15 +1,9 @@
 /** What a model answered for each test image, and what follows from it: accuracy per class, confusions, two models compared. */
-import { argmax, baseCount } from '../shared/evaluate.js';
+import { bestWithinHalf } from '../shared/evaluate.js';
+import { bestLabels, type Guess } from './topK.js';
 
 /** Classes that are kept for each image. */
 const TOP = 3;
-
-/** A likely class of an image. */
-export interface Guess {
-  readonly label: number;
-  /** Softmax over all classes, in 0..1. */
-  readonly probability: number;
-}
 
 /** The answer for one image. */
 export interface Outcome {
@@ -35,26 +29,11 @@ export function outcomesOf(
   classes: number,
   missing: ReadonlySet<number> = new Set(),
 ): Outcome[] {
-  const base = baseCount(classes);
   return labels.flatMap((label, index): Outcome[] => {
     if (missing.has(index)) return [];
     const row = logits.subarray(index * classes, (index + 1) * classes);
-    const within = label < base ? argmax(row, 0, base) : base + argmax(row, base, classes);
-    const top = guesses(row);
-    return [{ index, label, predicted: top[0]!.label, within, top }];
-  });
-}
-
-/** The most likely classes; the lower label where several are equal. */
-function guesses(row: Float32Array): Guess[] {
-  const left = Float64Array.from(row);
-  const largest = left[argmax(left)]!;
-  const total = left.reduce((sum, value) => sum + Math.exp(value - largest), 0);
-  return Array.from({ length: Math.min(TOP, row.length) }, () => {
-    const label = argmax(left);
-    const probability = Math.exp(left[label]! - largest) / total;
-    left[label] = Number.NEGATIVE_INFINITY;
-    return { label, probability };
+    const top = bestLabels(row, TOP);
+    return [{ index, label, predicted: top[0]!.label, within: bestWithinHalf(row, label), top }];
   });
 }
 
