@@ -83,7 +83,7 @@ const TRAINING_GROUPS: Readonly<Record<string, readonly string[]>> = {
     'select',
     'select-classes',
   ],
-  'Memory and speed:': ['precision', 'recompute', 'teacher-cache', 'workers', 'tune'],
+  'Memory and speed:': ['precision', 'recompute', 'teacher-cache', 'fill-cache', 'workers', 'tune'],
   'Reproducibility:': ['seed', 'crop-seed'],
   'Robustness:': ['max-broken', 'strict', 'allow-outside', 'checkpoint-minutes', 'tensorboard'],
 };

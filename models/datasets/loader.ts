@@ -107,24 +107,27 @@ export class Loader {
       : Math.ceil(items.length / batch);
   }
 
-  /** The same images in the same order and the same crops, with more prepared of them. */
-  with(changes: Pick<LoaderOptions, 'otherSize' | 'hash'>): Loader {
+  /** The same images in the same order and the same crops, with more prepared of each or with the last batch too. */
+  with(changes: Pick<LoaderOptions, 'otherSize' | 'hash' | 'dropLast'>): Loader {
     return new Loader(this.platform, this.items, { ...this.options, ...changes });
   }
 
   /**
    * The batches of epoch `epoch` from index `from` on, the same ones as if those before had been asked for; without those
    * of which nothing can be read. Errors are thrown when their batch is asked for.
+   *
+   * @param every gives one batch of so many, and decodes no others
    */
-  async *epoch(epoch: number, from = 0): AsyncGenerator<Batch, void, undefined> {
+  async *epoch(epoch: number, from = 0, every = 1): AsyncGenerator<Batch, void, undefined> {
     const order = this.order(epoch);
     const before = this.started;
-    const started = before?.epoch === epoch && before.from === from ? before.batches : [];
+    const fits = before?.epoch === epoch && before.from === from && every === 1;
+    const started = fits ? before.batches : [];
     this.started = undefined;
-    for (let index = from; index < this.batchesPerEpoch; index++) {
-      this.fill(started, order, index, epoch);
+    for (let index = from; index < this.batchesPerEpoch; index += every) {
+      this.fill(started, order, index, epoch, every);
       const batch = await started.shift()!;
-      this.fill(started, order, index + 1, epoch);
+      this.fill(started, order, index + every, epoch, every);
       if (batch.images.length > 0) yield batch;
     }
   }
@@ -144,9 +147,17 @@ export class Loader {
   }
 
   /** Keeps as many batches in preparation as are wanted ahead, from `index` on. */
-  private fill(started: Promise<Batch>[], order: readonly number[], index: number, epoch: number): void {
-    while (started.length < this.ahead && index + started.length < this.batchesPerEpoch) {
-      const batch = this.load(order, index + started.length, epoch);
+  private fill(
+    started: Promise<Batch>[],
+    order: readonly number[],
+    index: number,
+    epoch: number,
+    every = 1,
+  ): void {
+    for (;;) {
+      const next = index + started.length * every;
+      if (started.length >= this.ahead || next >= this.batchesPerEpoch) return;
+      const batch = this.load(order, next, epoch);
       // Awaited later; prevents an unhandled rejection if the consumer stops early.
       batch.catch(() => undefined);
       started.push(batch);

@@ -214,11 +214,11 @@ async function openEvents({ platform, note }: Job, folder: string): Promise<Even
   return new EventFile(platform, folder, note);
 }
 
-/** The training images, as the settings order and crop them. */
-const trainingLoader = (
-  { platform }: Job,
-  { items, skipped }: StageData,
-  { batch, seed, cropScale, cropSeed, accumulate, views }: Resolved,
+/** The training images, as the settings order and crop them for a model whose input has an edge of `size` pixels. */
+export const trainingLoader = (
+  { platform }: Pick<Job, 'platform'>,
+  { items, skipped }: Pick<StageData, 'items' | 'skipped'>,
+  { batch, seed, cropScale, cropSeed, accumulate, views }: Omit<Resolved, 'learningRate'>,
   size: number,
 ): Loader =>
   new Loader(platform, items, {

@@ -96,6 +96,16 @@ export class CachedTeacher {
     return this.features.get(batch)!;
   }
 
+  /** Crops that were asked for, and how many of them the cache had. */
+  get counts(): { readonly asked: number; readonly found: number } {
+    return { asked: this.asked, found: this.found };
+  }
+
+  /** Where the cache keeps what this teacher has computed. */
+  get folder(): string {
+    return this.cache.folder;
+  }
+
   /** Writes what is not on disk yet. */
   flush(): Promise<void> {
     return this.cache.flush();

@@ -181,8 +181,8 @@ function compileAhead(
   ]);
 }
 
-/** Different crops that a run looks at. */
-function cropCount(
+/** Different crops that a run looks at, at most. */
+export function cropCount(
   { batchesPerEpoch }: Loader,
   items: readonly ImageItem[],
   { batch, epochs, views }: Pick<StudentSettings, 'batch' | 'epochs' | 'views'>,

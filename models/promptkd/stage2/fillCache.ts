@@ -1,0 +1,175 @@
+/**
+ * Fills the teacher cache ahead of a training run, in shares that any number of processes compute at once.
+ *
+ * Share I of N has every N-th batch of the run, counted over all epochs. Batches depend on seeds and files alone, so processes agree on
+ * the shares without talking. Shards of features appear whole under names of their own, so no process needs a lock.
+ */
+import { UserError } from '../../../engine/index.js';
+import { loadCheckpoint } from '../../checkpoints/load.js';
+import { checkImages } from '../../datasets/checkImages.js';
+import { imageInputs } from '../../datasets/identity.js';
+import { loadDataset } from '../../datasets/loadDataset.js';
+import type { Loader } from '../../datasets/loader.js';
+import type { Job } from '../../job.js';
+import { freeing, survivingLoss } from '../../runs/survival.js';
+import { loadTeacher } from '../files/loadTeacher.js';
+import { resolveStudent } from '../shared/defaults.js';
+import type { StudentSettings } from '../shared/settings.js';
+import { trainingLoader } from '../shared/stageRun.js';
+import { CachedTeacher } from './cachedTeacher.js';
+import { cropCount } from './run.js';
+import { distillationImages } from './trainingImages.js';
+
+/** Share `index` of `count`, counted from 1. */
+interface Share {
+  readonly index: number;
+  readonly count: number;
+}
+
+/** Which part to compute, and how often it is saved. */
+export interface FillOptions {
+  readonly shard: Share;
+  /** Features are written at least this often (default 10). */
+  readonly checkpointMinutes?: number;
+}
+
+/** What there is after a process has finished its share. */
+export interface Filled {
+  /** Crops of this share. */
+  readonly crops: number;
+  /** Crops of this share that the cache had before. */
+  readonly found: number;
+  /** Shares that no process has finished yet. */
+  readonly missing: readonly number[];
+}
+
+/**
+ * Computes a share of the teacher's image features that a run with these settings will take from its cache.
+ *
+ * @throws UserError when settings or files are wrong; Stopped when the user asks for it, with everything saved
+ */
+export const fillTeacherCache = (
+  job: Job,
+  settings: StudentSettings,
+  options: FillOptions,
+): Promise<Filled> =>
+  survivingLoss(job, (now) => fillOnce({ ...now, precision: settings.precision }, settings, options));
+
+async function fillOnce(
+  job: Job,
+  requested: StudentSettings,
+  { shard, checkpointMinutes = 10 }: FillOptions,
+): Promise<Filled> {
+  if (!requested.teacherCache)
+    throw new UserError(
+      '--fill-cache needs --teacher-cache',
+      'give --teacher-cache FOLDER here and in the training run',
+    );
+  const { platform } = job;
+  const { config } = await loadCheckpoint(platform, requested.clip);
+  const settings = resolveStudent(requested, config);
+  const dataset = await loadDataset(platform, settings.data, settings);
+  const wanted = distillationImages(dataset, settings);
+  const data = await checkImages(job, wanted, settings);
+  const size = config.vision.resolution;
+  const training = trainingLoader(job, data, settings, size);
+  const crops = cropCount(training, data.items, settings);
+
+  return freeing(async (own) => {
+    const teacher = await loadTeacher(job, settings.teacher, settings.teacherClip, {
+      vision: false,
+      text: false,
+    });
+    own({ destroy: () => teacher.model.release() });
+    const cached = own(await CachedTeacher.open(job, teacher, { ...settings, crops }));
+    const { resolution } = teacher.model.config.vision;
+    // Crops that repeat are all there after the first epochs, if these leave no image out.
+    const repeats = settings.views > 0 && settings.epochs > settings.views;
+    const loader = training.with({
+      ...(resolution !== size && { otherSize: resolution }),
+      hash: true,
+      ...(repeats && { dropLast: false }),
+    });
+    const epochs = repeats ? settings.views : settings.epochs;
+    await computeShare(job, cached, loader, { epochs, shard, checkpointMinutes });
+    const { asked, found } = cached.counts;
+    job.note(
+      `share ${shard.index} of ${shard.count}: ${asked} crops, ${asked - found} of them computed and ` +
+        `${found} found in ${cached.folder}`,
+    );
+
+    const plan = {
+      ...(await imageInputs(platform, dataset, wanted)),
+      ...{ batch: settings.batch, accumulate: settings.accumulate, epochs, repeats },
+      ...{ seed: settings.seed, cropSeed: settings.cropSeed ?? settings.seed, cropScale: settings.cropScale },
+      views: settings.views,
+      size,
+      shares: shard.count,
+    };
+    return { crops: asked, found, missing: await recordShare(job, cached.folder, plan, shard) };
+  });
+}
+
+async function computeShare(
+  job: Job,
+  cached: CachedTeacher,
+  loader: Loader,
+  {
+    epochs,
+    shard,
+    checkpointMinutes,
+  }: { readonly epochs: number; readonly shard: Share; readonly checkpointMinutes: number },
+): Promise<void> {
+  const perEpoch = loader.batchesPerEpoch;
+  const total = Math.ceil((epochs * perEpoch - (shard.index - 1)) / shard.count);
+  const label = `the teacher's image features, share ${shard.index} of ${shard.count}`;
+  job.stop?.begin();
+  const bar = job.begin(label, Math.max(total, 0));
+  let done = 0;
+  let saved = performance.now();
+  try {
+    for (let epoch = 1; epoch <= epochs; epoch++) {
+      const before = (epoch - 1) * perEpoch;
+      // The first batch of this epoch whose number, counted over all epochs, is the share's.
+      const first = (shard.index - 1 - (before % shard.count) + shard.count) % shard.count;
+      for await (const batch of loader.epoch(epoch, first, shard.count)) {
+        await cached.prepare(batch);
+        bar.update(++done);
+        const stopping = job.stop?.requested === true;
+        if (stopping || performance.now() - saved >= checkpointMinutes * 60_000) {
+          await cached.flush();
+          saved = performance.now();
+        }
+        if (stopping && done < total)
+          throw job.stop!.stopped(
+            `stopped after ${done} of ${total} batches; continue with the same command`,
+          );
+      }
+    }
+    await cached.flush();
+  } finally {
+    bar.end();
+    job.stop?.end();
+  }
+}
+
+/**
+ * Notes on disk that a share is finished. The records only tell people what is missing: a run looks for the features themselves.
+ *
+ * @returns the shares without a record
+ */
+async function recordShare(
+  { platform }: Job,
+  cache: string,
+  plan: Readonly<Record<string, string | number | boolean>>,
+  { index, count }: Share,
+): Promise<number[]> {
+  const text = `${JSON.stringify(plan, null, 2)}\n`;
+  const hash = await platform.sha256Bytes(new TextEncoder().encode(text));
+  const folder = platform.join(cache, 'shares', hash.slice(0, 16));
+  await platform.write(platform.join(folder, `${index}-of-${count}.json`), text);
+  const finished = new Set((await platform.list(folder)).map(({ name }) => name));
+  return Array.from({ length: count }, (_, i) => i + 1).filter(
+    (share) => !finished.has(`${share}-of-${count}.json`),
+  );
+}
