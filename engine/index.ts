@@ -91,7 +91,13 @@ export type { Candidate, Choose, Expected, Trial, Tunable } from './graph/tunabl
 export { fromHalf, type RoundedHalves, roundHalves, toHalf } from './half.js';
 export { ACTIVATIONS, type Activation } from './kernels/activations.js';
 export { HEAD_WIDTH } from './kernels/attention/launch.js';
-export { type KernelSource, kernelKey, kernelSource, shaderKernel } from './kernels/kernelSource.js';
+export {
+  defineShader,
+  type KernelSource,
+  kernelKey,
+  kernelSource,
+  shaderKernel,
+} from './kernels/kernelSource.js';
 export { hasFloat16TensorCores } from './kernels/matmul/tensorCore.js';
 export * from './ops/index.js';
 export * from './train/index.js';

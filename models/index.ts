@@ -19,6 +19,12 @@ export { loadPlainClip } from './promptkd/files/loadPlainClip.js';
 export { loadTeacher } from './promptkd/files/loadTeacher.js';
 export { type Accuracy, accuracy, harmonicMean } from './promptkd/shared/evaluate.js';
 export {
+  type Compared,
+  type DistillationLoss,
+  type DistillationLossEntry,
+  defineDistillationLoss,
+} from './promptkd/shared/losses.js';
+export {
   parseSettings,
   type StudentSettings,
   StudentSettingsSchema,

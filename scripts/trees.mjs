@@ -1,6 +1,6 @@
-/** Builds the tree of another commit next to this one, with the same dependencies, to compare two versions. */
+/** Builds the tree of another commit next to this one, to compare two versions. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -17,7 +17,13 @@ export async function withTrees(commit, work) {
   const git = (...args) => execFileSync('git', args, { cwd: here, stdio: ['ignore', 'inherit', 'inherit'] });
   try {
     git('worktree', 'add', '--detach', '--quiet', there, commit);
-    symlinkSync(join(here, 'node_modules'), join(there, 'node_modules'));
+    const locked = (tree) => readFileSync(join(tree, 'package-lock.json'), 'utf8');
+    if (locked(there) === locked(here)) symlinkSync(join(here, 'node_modules'), join(there, 'node_modules'));
+    else
+      execFileSync('npm', ['ci', '--ignore-scripts', '--silent', '--no-audit', '--no-fund'], {
+        cwd: there,
+        stdio: 'inherit',
+      });
     for (const tree of [there, here])
       execFileSync('npm', ['run', 'build', '--silent'], { cwd: tree, stdio: 'inherit' });
     return await work({ there, here }, folder);

@@ -1,5 +1,6 @@
 /** The complete WGSL of a launch, and what tells two kernels apart without it. */
 import { shaderSources } from '../../shaders/generated.js';
+import { UserError } from '../errors.js';
 import {
   type Constant,
   type Dispatch,
@@ -76,6 +77,25 @@ function declare(name: string, operand: Operand, binding: number, access: 'read'
   }
   return lines.join('\n');
 }
+
+const ownShaders = new Map<string, string>();
+
+/**
+ * Adds a shader for the kernels of an operation outside the engine; `Dispatch.shader` names it. Its text is like a file of
+ * `shaders/`: the bindings and constants of the launch are declared before it, and `//#include` takes the engine's files.
+ *
+ * @param name such as `my_shader`; none that is taken
+ * @param source WGSL
+ * @throws UserError when there is another shader of this name
+ */
+export function defineShader(name: string, source: string): void {
+  const known = textOf(name);
+  if (known !== undefined && known !== source)
+    throw new UserError(`there is another shader named ${name}`, 'choose another name, such as my_shader');
+  if (known === undefined) ownShaders.set(name, source);
+}
+
+const textOf = (shader: string): string | undefined => shaderSources[shader] ?? ownShaders.get(shader);
 
 /** Elements in a row that an invocation takes at the most, and workgroups that there should be before it takes two. */
 const MOST_IN_TURN = 32;
@@ -157,7 +177,7 @@ export function kernelSource(
   checked = false,
 ): KernelSource {
   const { shader, constants, reads, writes } = dispatch;
-  const source = shaderSources[shader];
+  const source = textOf(shader);
   if (source === undefined) throw new Error(`no shader named ${shader}; run the shader embedding step`);
   const whole = 'workgroups' in dispatch;
   const { entry = whole ? 'main' : 'element' } = dispatch;

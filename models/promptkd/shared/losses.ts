@@ -2,12 +2,22 @@
  * The distillation losses of stage 2 (paper, Table 4). An entry here is all that a loss is: settings, defaults, checks, `--help` and
  * the step read it.
  */
-import { add, klSoftmax, l1Mean, mseMean, multiply, scalar, type Tensor } from '../../../engine/index.js';
+import {
+  add,
+  klSoftmax,
+  l1Mean,
+  mseMean,
+  multiply,
+  scalar,
+  type Tensor,
+  UserError,
+} from '../../../engine/index.js';
 
 /** What of the two models a loss compares: logits `[batch, classes]`, or unit image features `[batch, embed]`. */
 export type Compared = 'logits' | 'features';
 
-interface LossEntry {
+/** What a loss is to settings, checks, help and the step. */
+export interface DistillationLossEntry {
   readonly compares: Compared;
   /** Default weight. Those of features start with gradients as large as KL's at 1000 classes (docs/ablations.md). */
   readonly weight: number;
@@ -47,7 +57,7 @@ export const DISTILLATION_LOSSES = {
     help: 'mean squared difference',
     distance: (v, u) => mseMean(u, v),
   },
-} as const satisfies Readonly<Record<string, LossEntry>>;
+} as const satisfies Readonly<Record<string, DistillationLossEntry>>;
 
 /** The name of a distillation loss. */
 export type DistillationLoss = keyof typeof DISTILLATION_LOSSES;
@@ -55,7 +65,23 @@ export type DistillationLoss = keyof typeof DISTILLATION_LOSSES;
 /** The loss where none is chosen, the paper's. */
 export const DEFAULT_LOSS: DistillationLoss = 'kl';
 
-const entries = () => Object.entries(DISTILLATION_LOSSES) as [DistillationLoss, LossEntry][];
+const entries = () => Object.entries(DISTILLATION_LOSSES) as [DistillationLoss, DistillationLossEntry][];
+
+/**
+ * Adds a loss, which `kdLoss` in the settings of stage 2 then takes as it takes ours. A run that used it is continued by a
+ * program that has added it too; its student needs none of it.
+ *
+ * @param name in lower case, such as `cosine`
+ * @returns the name, as settings have it
+ * @throws UserError when there is another loss of this name
+ */
+export function defineDistillationLoss(name: string, loss: DistillationLossEntry): DistillationLoss {
+  const known = (DISTILLATION_LOSSES as Readonly<Record<string, DistillationLossEntry>>)[name];
+  if (known && known !== loss)
+    throw new UserError(`there is another distillation loss named ${name}`, 'choose another name');
+  Object.assign(DISTILLATION_LOSSES, { [name]: loss });
+  return name as DistillationLoss;
+}
 
 /** All names, or those of losses that compare `compared`. */
 export const lossNames = (compared?: Compared): DistillationLoss[] =>
@@ -64,7 +90,7 @@ export const lossNames = (compared?: Compared): DistillationLoss[] =>
     .map(([name]) => name);
 
 /** The loss called `name`. */
-export const lossOf = (name: DistillationLoss): LossEntry => DISTILLATION_LOSSES[name];
+export const lossOf = (name: DistillationLoss): DistillationLossEntry => DISTILLATION_LOSSES[name];
 
 /** What each loss is, for `--help`. */
 export function lossHelp(): string {

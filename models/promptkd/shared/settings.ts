@@ -105,7 +105,10 @@ export const StudentSettingsSchema = v.strictObject({
   /** Prompt of the student's own text features, with `{}` where the class name goes; default "a photo of a {}.". */
   template: v.optional(template),
   /** What of the teacher the student imitates (paper, Table 4). */
-  kdLoss: v.optional(v.picklist(lossNames()), DEFAULT_LOSS),
+  kdLoss: v.optional(
+    v.lazy(() => v.picklist(lossNames())),
+    DEFAULT_LOSS,
+  ),
   temperature: v.optional(positive, 1),
   /** Weight of the distillation loss; the paper's script: 1000, or 200 for Aircraft, Flowers and DTD. Default: the loss's own. */
   kdWeight: v.optional(positive),

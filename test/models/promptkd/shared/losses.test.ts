@@ -3,17 +3,10 @@ import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { Schedule } from '../../../../engine/gpu/schedule.js';
 import { mseMean } from '../../../../engine/ops/meanDifference.js';
-import { DISTILLATION_LOSSES, type DistillationLoss } from '../../../../models/promptkd/shared/losses.js';
+import { type DistillationLoss, defineDistillationLoss } from '../../../../models/promptkd/shared/losses.js';
 
-const added = 'made-up' as DistillationLoss;
-Object.assign(DISTILLATION_LOSSES, {
-  [added]: {
-    compares: 'features',
-    weight: 77,
-    help: 'a loss of this test',
-    distance: mseMean,
-  },
-});
+const entry = { compares: 'features', weight: 77, help: 'a loss of this test', distance: mseMean } as const;
+const added = defineDistillationLoss('made-up', entry);
 
 // Read the table when they are loaded.
 const { addSettingsOptions } = await import('../../../../cli/settings.js');
@@ -30,6 +23,11 @@ describe('a distillation loss', () => {
     expect(defaultStudent(clip, { kdLoss: added }).kdWeight).toBe(77);
     expect(defaultStudent(clip, { kdLoss: added, kdWeight: 5 }).kdWeight).toBe(5);
     expect(() => defaultStudent(clip, { kdLoss: 'other' as DistillationLoss })).toThrow(/"made-up"/);
+  });
+
+  it('is not replaced by another of its name', () => {
+    expect(defineDistillationLoss('made-up', entry)).toBe(added);
+    expect(() => defineDistillationLoss('kl', entry)).toThrow('there is another distillation loss named kl');
   });
 
   it("is refused with the student's own text features when it compares features", () => {
