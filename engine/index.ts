@@ -8,6 +8,7 @@
 export { type Capabilities, type Level, PORTABLE, type SubgroupMatrixConfig } from './capabilities.js';
 export { type MemoryNeed, OutOfMemoryError, OutputError, UserError } from './errors.js';
 export { type Example, everyExample, gradientsOf } from './examples.js';
+export type { BackendName } from './gpu/adapter.js';
 export {
   type AdapterSummary,
   DeviceLostError,
@@ -28,6 +29,7 @@ export {
   shaderFingerprint,
   type VerdictStore,
 } from './gpu/kernelChecks.js';
+export type { Launch } from './gpu/launch.js';
 export {
   kernelRunner,
   planRunner,
@@ -61,6 +63,7 @@ export {
   type PlanRequest,
   Schedule,
   type ScheduleOptions,
+  type Slot,
 } from './gpu/schedule.js';
 export { type SelfCheck, selfCheck } from './gpu/selfCheck.js';
 export { attachTuner, type TunedChoice, Tuner, type TunerOptions, type TuningStore } from './gpu/tuner.js';
@@ -69,6 +72,7 @@ export {
   type Dispatch,
   type Extent,
   float,
+  type Grid,
   grid,
   type Operand,
   type Shader,
@@ -77,12 +81,14 @@ export {
 } from './graph/dispatch.js';
 export {
   call,
+  type Each,
   type GraphNode,
   type KernelContext,
   nodeOf,
   type Op,
   type OutputSpec,
   record,
+  type Tensors,
 } from './graph/op.js';
 export { evaluate } from './graph/reference.js';
 export * from './graph/tensor.js';
@@ -99,5 +105,6 @@ export {
   shaderKernel,
 } from './kernels/kernelSource.js';
 export { hasFloat16TensorCores } from './kernels/matmul/tensorCore.js';
+export type { Examples } from './ops/example.js';
 export * from './ops/index.js';
 export * from './train/index.js';

@@ -3,7 +3,8 @@ import type { SubgroupMatrixConfig } from '../capabilities.js';
 import { UserError } from '../errors.js';
 import { withLiveHandle } from './waiting.js';
 
-type BackendName = 'vulkan' | 'metal' | 'd3d12' | 'null';
+/** A backend of WebGPU implementations. */
+export type BackendName = 'vulkan' | 'metal' | 'd3d12' | 'null';
 
 /** What is known about an adapter without opening it. */
 export interface AdapterSummary {

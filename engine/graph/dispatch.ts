@@ -32,7 +32,8 @@ export function vectors(...extents: readonly number[]): {
   return { lanes: four ? 4 : 1, VECTOR: four, as: (tensor) => (four ? { tensor, as: 'vec4' } : tensor) };
 }
 
-type Grid = readonly [number, number, number];
+/** Workgroups in x, y and z. */
+export type Grid = readonly [number, number, number];
 
 /** The WGSL of a kernel: a file in shaders/ by its base name, and the constants that are baked into it. */
 export interface Shader {

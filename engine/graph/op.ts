@@ -19,7 +19,7 @@ export interface OutputSpec {
 /** Inputs or outputs of an operation: a tuple if their number is fixed. */
 export type Tensors = readonly Tensor[];
 /** One `T` for each tensor. */
-type Each<In extends Tensors, T> = { readonly [Index in keyof In]: T };
+export type Each<In extends Tensors, T> = { readonly [Index in keyof In]: T };
 
 /** What the kernels of an operation may depend on, besides its tensors. */
 export interface KernelContext<Out extends Tensors = Tensors> {

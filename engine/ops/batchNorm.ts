@@ -237,7 +237,7 @@ export const batchNormEval = (
  * The update `running = (1 - momentum) * running + momentum * batch` of both variables, with the batch's biased
  * `variance` made unbiased.
  *
- * @param options.count samples in the batch
+ * @param options the momentum, and `count`: samples in the batch
  */
 export const updateRunningStatistics = (
   runningMean: Tensor,

@@ -14,6 +14,8 @@ import {
 } from 'promptkd/engine';
 import { relaunchIfNeeded } from 'promptkd/node';
 
+/** @import { Op, Tensor } from 'promptkd/engine' */
+
 // The engine declares `x`, `y`, `SLOPE` and the entry point, which calls `element` once for each value.
 defineShader('my_leaky_relu', 'fn element(i: u32) { y[i] = select(SLOPE * x[i], x[i], x[i] > 0.0); }');
 defineShader(
@@ -21,6 +23,7 @@ defineShader(
   'fn element(i: u32) { dx[i] = select(SLOPE * dy[i], dy[i], x[i] > 0.0); }',
 );
 
+/** @type {Op<{ slope: number }, [x: Tensor, dy: Tensor], [dx: Tensor]>} */
 const backward = {
   name: 'leakyReluBackward',
   outputs: ([x]) => [{ shape: x.shape }],
@@ -37,6 +40,7 @@ const backward = {
   reference: ({ attributes: { slope } }, [x, dy]) => [dy.map((d, i) => (x[i] > 0 ? d : slope * d))],
 };
 
+/** @type {Op<{ slope: number }, [x: Tensor], [y: Tensor]>} */
 const forward = {
   name: 'leakyRelu',
   outputs: ([x]) => [{ shape: x.shape }],
@@ -55,7 +59,11 @@ const forward = {
   reference: ({ attributes: { slope } }, [x]) => [x.map((value) => (value > 0 ? value : slope * value))],
 };
 
-/** `x` where it is positive, `slope * x` elsewhere; any shape. */
+/**
+ * `x` where it is positive, `slope * x` elsewhere; any shape.
+ *
+ * @type {(x: Tensor, slope: number) => Tensor}
+ */
 const leakyRelu = (x, slope) => call(forward, [x], { slope });
 
 await relaunchIfNeeded(process.env.PROMPTKD_ADAPTER); // a software adapter, where there is no GPU
@@ -71,7 +79,7 @@ plan.run();
 
 for (const [name, tensor] of Object.entries({ y, dx })) {
   const found = await plan.read(tensor);
-  const expected = evaluate([tensor], new Map([[x, values]])).get(tensor);
+  const expected = evaluate([tensor], new Map([[x, values]])).get(tensor) ?? [];
   const error = found.reduce((most, value, i) => Math.max(most, Math.abs(value - expected[i])), 0);
   console.log(`${name}: at most ${error.toExponential(1)} from the reference`);
 }

@@ -30,7 +30,7 @@ const job = {
   gpu: await openGpu(),
   platform: nodePlatform,
   begin: () => ({ update() {}, end() {} }),
-  note: (line) => console.error(line),
+  note: console.error,
 };
 
 const folder = await mkdtemp(join(tmpdir(), 'promptkd-loss-'));
@@ -50,11 +50,13 @@ for (const [name, shape] of Object.entries(shapes)) {
   }
 }
 
-const clip = (name) => fileURLToPath(new URL(`../../emoji-clip/${name}`, import.meta.url));
+const [teacherClip, studentClip] = ['teacher', 'student'].map((name) =>
+  fileURLToPath(new URL(`../../emoji-clip/${name}`, import.meta.url)),
+);
 const [teacher, student] = ['teacher', 'student'].map((name) => join(folder, name));
-const tuned = { clip: clip('teacher'), data, classes: 'all', shots: 2, epochs: 1, batch: 4 };
+const tuned = { clip: teacherClip, data, classes: 'all', shots: 2, epochs: 1, batch: 4 };
 await runTeacher(job, parseSettings(TeacherSettingsSchema, tuned, 'example'), teacher);
-const distilled = { teacher, clip: clip('student'), data, epochs: 4, batch: 8, kdLoss: cosine };
+const distilled = { teacher, clip: studentClip, data, epochs: 4, batch: 8, kdLoss: cosine };
 await runStudent(job, parseSettings(StudentSettingsSchema, distilled, 'example'), student);
 job.gpu.destroy();
 

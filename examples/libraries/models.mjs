@@ -15,7 +15,7 @@ const job = {
   gpu: await openGpu(),
   platform: nodePlatform,
   begin: () => ({ update() {}, end() {} }),
-  note: (line) => console.error(line),
+  note: console.error,
 };
 
 const paths = process.argv.length > 2 ? process.argv.slice(2) : [await drawHeart()];
