@@ -54,6 +54,10 @@ async function mutate(source) {
     reporters: ['json', 'html', process.stdout.isTTY ? 'progress' : 'progress-append-only'],
     jsonReporter: { fileName: reportOf(source, 'json') },
     htmlReporter: { fileName: reportOf(source, 'html') },
+    // What a test has killed is not run again while the test and the changed line stay as they are.
+    incremental: true,
+    incrementalFile: reportOf(source, 'incremental.json'),
+    force: args.includes('--force'),
     // TypeScript 7 has no API for Stryker to read it with, and vitest does not need it.
     tsconfigFile: 'none',
     logLevel: 'warn',

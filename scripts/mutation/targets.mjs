@@ -17,7 +17,11 @@ export const TARGETS = {
   'engine/graph/traverse.ts': [],
   'engine/graph/fuse.ts': ['test/engine/graph/fuseRules.test.ts', 'test/properties/graphs.test.ts'],
   'engine/gpu/schedule.ts': [],
-  'engine/gpu/plan.ts': ['test/engine/gpu/planBuffers.test.ts', 'test/engine/gpu/outOfMemory.test.ts'],
+  'engine/gpu/plan.ts': [
+    'test/engine/gpu/planBuffers.test.ts',
+    'test/engine/gpu/outOfMemory.test.ts',
+    'test/engine/gpu/submissions.test.ts',
+  ],
   'models/promptkd/shared/defaults.ts': [],
   'models/promptkd/shared/fixedCrops.ts': [],
   'models/promptkd/shared/gradientsAndUpdate.ts': [],
@@ -28,7 +32,7 @@ export const TARGETS = {
   'models/promptkd/shared/trainingStep.ts': [],
   'models/promptkd/stage1/promptAverage.ts': [],
   'models/promptkd/stage1/step.ts': [],
-  'models/promptkd/stage2/step.ts': [],
+  'models/promptkd/stage2/step.ts': ['test/models/promptkd/stage2/teacherFeatures.test.ts', DISTILLATION],
   'models/promptkd/stage2/teacherFeatures.ts': [],
 };
 

@@ -70,6 +70,15 @@ function twice() {
   return { op, asked };
 }
 
+/** Reads two tensors, and is differentiated in the first alone. */
+const first: Op<null> = {
+  name: 'first',
+  outputs: ([a]) => [{ shape: a!.shape }],
+  kernels: () => [],
+  gradient: (_, [dy]) => [dy, undefined],
+  reference: (_, [a]) => [a!],
+};
+
 describe('grad', () => {
   it.each([false, true])('has the gradients that differences have (recompute: %s)', (recompute) => {
     const { loss, parameters } = network();
@@ -115,16 +124,22 @@ describe('grad', () => {
   it('asks no rule where no gradient arrives', () => {
     const random = new TestRandom(6);
     const x = random.variable([2], 'x');
-    // Reads both, and is differentiated in the first alone: so nothing arrives at `allFinite`, which has no rule.
-    const first: Op<null> = {
-      name: 'first',
-      outputs: ([a]) => [{ shape: a!.shape }],
-      kernels: () => [],
-      gradient: (_, [dy]) => [dy, undefined],
-      reference: (_, [a]) => [a!],
-    };
+    // Nothing arrives at `allFinite`, which has no rule.
     const loss = sum(call(first, [x, allFinite([x])], null));
     expect([...evaluate(grad(loss, [x])).values()].map((v) => [...v])).toContainEqual([1, 1]);
+  });
+
+  it('keeps the gradient of one way where the rule of another has none', () => {
+    const random = new TestRandom(11);
+    const [x, y] = [random.variable([2], 'x'), random.variable([2], 'y')];
+    // The sum of y is recorded last, so its gradient is there when the rule of `first` is asked.
+    const loss = add(sum(call(first, [x, y], null)), sum(y));
+    const gradients = grad(loss, [x, y]);
+    const found = evaluate(gradients);
+    expect(gradients.map((gradient) => [...found.get(gradient)!])).toEqual([
+      [1, 1],
+      [1, 1],
+    ]);
   });
 
   it('tells a rule which outputs reach the loss and which inputs are wanted', () => {
