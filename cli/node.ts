@@ -1,3 +1,8 @@
-/** `promptkd/node`: what programs of Node need beside the engine and the models. */
+/**
+ * What programs of Node need beside the engine and the models.
+ *
+ * @module promptkd/node
+ */
+
 export { nodePlatform } from './platform/node.js';
 export { relaunchIfNeeded } from './platform/relaunch.js';

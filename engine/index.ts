@@ -3,6 +3,8 @@
  *
  * `Tensor`s come from leaves (`constant`, `variable`, `input`) and operations; `grad` adds the backward pass; `Plan.compile`
  * makes everything that a device needs, and `plan.run()` replays it.
+ *
+ * @module promptkd/engine
  */
 
 export { type Capabilities, type Level, PORTABLE, type SubgroupMatrixConfig } from './capabilities.js';

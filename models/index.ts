@@ -1,4 +1,8 @@
-/** CLIP, PromptKD's two stages, checkpoints and data sets, on top of the engine. */
+/**
+ * CLIP, PromptKD's two stages, checkpoints and data sets, on top of the engine.
+ *
+ * @module promptkd/models
+ */
 
 export type { StoredPrompts } from './checkpoints/keys.js';
 export { type ClipCheckpoint, loadCheckpoint } from './checkpoints/load.js';
