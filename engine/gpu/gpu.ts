@@ -201,7 +201,9 @@ export class Gpu {
   }
 }
 
-const TOO_LARGE = /exceeds the max buffer size|larger than the maximum storage buffer binding size/i;
+/** Dawn's messages, then those of wgpu (Deno). */
+const TOO_LARGE =
+  /exceeds the max buffer size|larger than the maximum storage buffer binding size|greater than the maximum buffer size|exceeds `max_\*_buffer_binding_size` limit/i;
 
 /** @param what memory was wanted for (default: the label) */
 function asError(error: GPUError, label: string, what = label): Error {
