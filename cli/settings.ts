@@ -14,6 +14,7 @@ import {
 } from '../models/promptkd/shared/settings.js';
 import { checkFields, presetFields } from '../models/reproduce/preset.js';
 import { CONFIG, readYaml } from '../models/runs/runFolder.js';
+import { CHECKPOINT_MINUTES } from '../models/runs/train.js';
 import { FIELDS, type Field } from './options/fields.js';
 import { loadPreset, presetHelp } from './options/presets.js';
 
@@ -57,7 +58,7 @@ export const checkpointOption = (): Option =>
     'also write a checkpoint within an epoch when the last one is this many minutes old',
   )
     .argParser(parseMinutes)
-    .default(10);
+    .default(CHECKPOINT_MINUTES);
 
 function parseMinutes(text: string): number {
   const value = parseNumber(text);

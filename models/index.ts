@@ -77,11 +77,10 @@ export {
 export { Classifier, type RunOptions } from './promptkd/use/classifier.js';
 export { type Exported, type ExportOptions, exportRun } from './promptkd/use/exportRun.js';
 export type { Outcome } from './promptkd/use/outcomes.js';
-export type { Guess } from './promptkd/use/topK.js';
-export { type Prediction, topK } from './promptkd/use/topK.js';
+export { type Guess, type Prediction, topK } from './promptkd/use/topK.js';
 export { type Preset, parsePreset } from './reproduce/preset.js';
 export { reproduce, type TrialResult } from './reproduce/reproduce.js';
-export type { Shard } from './reproduce/shard.js';
 export { type Compared, type Score, type Summary, type SummaryRow, summarize } from './reproduce/summary.js';
 export type { ReproduceOptions } from './reproduce/trials.js';
+export type { Shard } from './runs/shard.js';
 export type { StepLosses, StepResult, TrainOptions, TrainRunOptions } from './runs/train.js';

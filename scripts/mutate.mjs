@@ -4,6 +4,7 @@
  *
  *     npm run mutate                              every file of targets.mjs
  *     npm run mutate -- engine/train/optim.ts     one file
+ *     npm run mutate -- --force                   every change again, also what the last run has noticed
  *     npm run mutate -- --table                   the table of the reports that are there
  *
  * Reports go to reports/mutation/. A mutant takes about a second of processor time, and all of them half an hour. The tests run

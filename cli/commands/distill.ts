@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { fillTeacherCache } from '../../models/promptkd/stage2/fillCache.js';
 import { runStudent } from '../../models/promptkd/stage2/run.js';
-import { shardOf } from '../../models/reproduce/shard.js';
+import { shardOf } from '../../models/runs/shard.js';
 import { addJobOptions, type JobFlags, withJob } from '../device/job.js';
 import { addDryRunOption, type DryRunFlags, dryRun } from '../dryRun.js';
 import { nodePlatform } from '../platform/node.js';
@@ -66,8 +66,7 @@ export function register(program: Command): void {
     if (flags.fillCache !== undefined) {
       const given = flags.fillCache === true ? undefined : flags.fillCache;
       const shard = shardOf(given, process.env, '--fill-cache') ?? { index: 1, count: 1 };
-      const { checkpointMinutes } = flags;
-      const options = { shard, checkpointMinutes };
+      const options = { shard, checkpointMinutes: flags.checkpointMinutes };
       const { missing } = await withJob(flags, (job) => fillTeacherCache(job, settings, options));
       await print(
         missing.length === 0

@@ -97,6 +97,13 @@ export function defineShader(name: string, source: string): void {
 
 const textOf = (shader: string): string | undefined => shaderSources[shader] ?? ownShaders.get(shader);
 
+/** @throws Error when there is no such shader */
+function shaderText(shader: string): string {
+  const text = textOf(shader);
+  if (text === undefined) throw new Error(`no shader named ${shader}; run the shader embedding step`);
+  return text;
+}
+
 /** Elements in a row that an invocation takes at the most, and workgroups that there should be before it takes two. */
 const MOST_IN_TURN = 32;
 const ENOUGH_WORKGROUPS = 64;
@@ -177,8 +184,7 @@ export function kernelSource(
   checked = false,
 ): KernelSource {
   const { shader, constants, reads, writes } = dispatch;
-  const source = textOf(shader);
-  if (source === undefined) throw new Error(`no shader named ${shader}; run the shader embedding step`);
+  const source = shaderText(shader);
   const whole = 'workgroups' in dispatch;
   const { entry = whole ? 'main' : 'element' } = dispatch;
   const uniforms = boundUniforms(dispatch, adapter);
@@ -258,8 +264,7 @@ export function shaderKernel(
   constants: Readonly<Record<string, string>>,
   { reads, writes }: { readonly reads: number; readonly writes: number },
 ): KernelSource {
-  const source = shaderSources[shader];
-  if (source === undefined) throw new Error(`no shader named ${shader}; run the shader embedding step`);
+  const source = shaderText(shader);
   const prelude = Object.entries(constants).map(([name, value]) => `const ${name} = ${value};`);
   return {
     name: `${shader}.${entry}`,

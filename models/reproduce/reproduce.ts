@@ -11,8 +11,7 @@ import { runStudent } from '../promptkd/stage2/run.js';
 import { Classifier } from '../promptkd/use/classifier.js';
 import { openSealedJson, sealJson } from '../runs/sealedJson.js';
 import type { TrainOptions } from '../runs/train.js';
-import { trialsOf } from './shard.js';
-import { claimFolder, planTrials, type ReproduceOptions, type Trial } from './trials.js';
+import { claimFolder, planTrials, type ReproduceOptions, type Trial, trialsOf } from './trials.js';
 
 /** Accuracies of one data set and seed. */
 export interface TrialResult {

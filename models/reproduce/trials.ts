@@ -11,8 +11,8 @@ import {
   TeacherSettingsSchema,
 } from '../promptkd/shared/settings.js';
 import { readYaml } from '../runs/runFolder.js';
+import type { Shard } from '../runs/shard.js';
 import { type Fields, type Preset, presetFields } from './preset.js';
-import type { Shard } from './shard.js';
 
 /** What to reproduce, and where its data and models are. */
 export interface ReproduceOptions {
@@ -171,4 +171,17 @@ function flatten(value: unknown, path = ''): Map<string, string> {
   return new Map(
     Object.entries(value).flatMap(([key, child]) => [...flatten(child, path ? `${path}.${key}` : key)]),
   );
+}
+
+/**
+ * The trials of a share. Trials with the same teacher stay together, as two machines must not tune it twice; those groups are dealt
+ * in turn, in the order of the plan.
+ */
+export function trialsOf<T extends { readonly teacherRun: string }>(
+  trials: readonly T[],
+  { index, count }: Shard,
+): T[] {
+  const groups = [...new Set(trials.map(({ teacherRun }) => teacherRun))];
+  const share = new Set(groups.filter((_, i) => i % count === index - 1));
+  return trials.filter(({ teacherRun }) => share.has(teacherRun));
 }

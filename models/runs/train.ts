@@ -65,6 +65,9 @@ export interface TrainingLoop<B = Batch> {
   readonly inputs?: Inputs;
 }
 
+/** Minutes between checkpoints within an epoch, unless given. */
+export const CHECKPOINT_MINUTES = 10;
+
 /** How often a run is saved. */
 export interface TrainOptions {
   /** Within an epoch a checkpoint is written when this much time has passed since the last one (default 10). */
@@ -141,7 +144,7 @@ class Run<B> {
     private readonly folder: RunFolder,
     private readonly loop: TrainingLoop<B>,
     private readonly checkpoints: Checkpoints,
-    { checkpointMinutes = 10 }: TrainOptions,
+    { checkpointMinutes = CHECKPOINT_MINUTES }: TrainOptions,
   ) {
     this.bar = job.begin(loop.label, loop.epochs * loop.loader.batchesPerEpoch);
     this.limit = checkpointMinutes * 60_000;

@@ -4,7 +4,7 @@ import { copyFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { nodePlatform } from '../../cli/platform/node.js';
 import { loadDataset } from '../../models/datasets/loadDataset.js';
 import { openChromium } from '../helpers/chromium.js';
@@ -39,11 +39,18 @@ it('classify.mjs gives what `promptkd predict` gives', async () => {
 });
 
 const proxy = await refusingProxy();
-const browser = await openChromium(at('chromium'), { proxy: proxy.host });
-if (typeof browser === 'string') it.skip(`the engine in a page (${browser})`);
-describe.skipIf(typeof browser === 'string')('the engine in a page', () => {
+const opened = await openChromium(at('chromium'), { proxy: proxy.host });
+const browser = typeof opened === 'string' ? undefined : opened;
+const servers: { close(): Promise<void> }[] = [proxy];
+
+afterAll(async () => {
+  await browser?.close();
+  await Promise.all(servers.map((server) => server.close()));
+});
+
+if (typeof opened === 'string') it.skip(`the engine in a page (${opened})`);
+describe.skipIf(!browser)('the engine in a page', () => {
   it('learns XOR', async () => {
-    if (typeof browser === 'string') return;
     mkdirSync(at('page'));
     copyFileSync(join(root, 'examples/page/index.html'), at('page', 'index.html'));
     await build({
@@ -51,7 +58,8 @@ describe.skipIf(typeof browser === 'string')('the engine in a page', () => {
       ...{ bundle: true, format: 'esm', external: ['webgpu'], logLevel: 'warning' },
     });
     const server = await serveFolder(at('page'), '/below/');
-    const page = await browser.newPage();
+    servers.push(server);
+    const page = await browser!.newPage();
     await page.goto(`http://${server.host}/below/`);
     await page.waitForFunction(`!document.querySelector('#result').textContent.startsWith('fitting')`);
     const said = await page.$eval('#result', (element) => element.textContent ?? '');
@@ -59,7 +67,5 @@ describe.skipIf(typeof browser === 'string')('the engine in a page', () => {
     expect(answers, said).toHaveLength(4);
     for (const [i, wanted] of [0, 1, 1, 0].entries())
       expect(Math.abs(answers![i]! - wanted), said).toBeLessThan(0.1);
-    await browser.close();
-    await Promise.all([server.close(), proxy.close()]);
   });
 });

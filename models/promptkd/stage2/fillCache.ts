@@ -11,26 +11,21 @@ import { imageInputs } from '../../datasets/identity.js';
 import { loadDataset } from '../../datasets/loadDataset.js';
 import type { Loader } from '../../datasets/loader.js';
 import type { Job } from '../../job.js';
+import type { Shard } from '../../runs/shard.js';
 import { freeing, survivingLoss } from '../../runs/survival.js';
+import { CHECKPOINT_MINUTES, type TrainOptions } from '../../runs/train.js';
 import { loadTeacher } from '../files/loadTeacher.js';
 import { resolveStudent } from '../shared/defaults.js';
 import type { StudentSettings } from '../shared/settings.js';
 import { trainingLoader } from '../shared/stageRun.js';
 import { CachedTeacher } from './cachedTeacher.js';
 import { cropCount } from './run.js';
+import { cacheNeeds } from './teacherFeatures.js';
 import { distillationImages } from './trainingImages.js';
 
-/** Share `index` of `count`, counted from 1. */
-interface Share {
-  readonly index: number;
-  readonly count: number;
-}
-
-/** Which part to compute, and how often it is saved. */
-export interface FillOptions {
-  readonly shard: Share;
-  /** Features are written at least this often (default 10). */
-  readonly checkpointMinutes?: number;
+/** Which part to compute, and how often what is new is written. */
+export interface FillOptions extends TrainOptions {
+  readonly shard: Shard;
 }
 
 /** What there is after a process has finished its share. */
@@ -58,7 +53,7 @@ export const fillTeacherCache = (
 async function fillOnce(
   job: Job,
   requested: StudentSettings,
-  { shard, checkpointMinutes = 10 }: FillOptions,
+  { shard, checkpointMinutes = CHECKPOINT_MINUTES }: FillOptions,
 ): Promise<Filled> {
   if (!requested.teacherCache)
     throw new UserError(
@@ -82,12 +77,10 @@ async function fillOnce(
     });
     own({ destroy: () => teacher.model.release() });
     const cached = own(await CachedTeacher.open(job, teacher, { ...settings, crops }));
-    const { resolution } = teacher.model.config.vision;
     // Crops that repeat are all there after the first epochs, if these leave no image out.
     const repeats = settings.views > 0 && settings.epochs > settings.views;
     const loader = training.with({
-      ...(resolution !== size && { otherSize: resolution }),
-      hash: true,
+      ...cacheNeeds(teacher, size),
       ...(repeats && { dropLast: false }),
     });
     const epochs = repeats ? settings.views : settings.epochs;
@@ -114,11 +107,7 @@ async function computeShare(
   job: Job,
   cached: CachedTeacher,
   loader: Loader,
-  {
-    epochs,
-    shard,
-    checkpointMinutes,
-  }: { readonly epochs: number; readonly shard: Share; readonly checkpointMinutes: number },
+  { epochs, shard, checkpointMinutes }: Required<FillOptions> & { readonly epochs: number },
 ): Promise<void> {
   const perEpoch = loader.batchesPerEpoch;
   const total = Math.ceil((epochs * perEpoch - (shard.index - 1)) / shard.count);
@@ -162,7 +151,7 @@ async function recordShare(
   { platform }: Job,
   cache: string,
   plan: Readonly<Record<string, string | number | boolean>>,
-  { index, count }: Share,
+  { index, count }: Shard,
 ): Promise<number[]> {
   const text = `${JSON.stringify(plan, null, 2)}\n`;
   const hash = await platform.sha256Bytes(new TextEncoder().encode(text));

@@ -41,6 +41,18 @@ export interface TeacherFeatureSource {
   destroy(): void;
 }
 
+/** The teacher's own resolution, where the student's input of `size` pixels has another. */
+const otherSizeOf = ({ model }: Teacher, size: number): { readonly otherSize?: number } => {
+  const { resolution } = model.config.vision;
+  return resolution === size ? {} : { otherSize: resolution };
+};
+
+/** What the loader of a student with an input of `size` pixels must prepare where the teacher's features come from a cache. */
+export const cacheNeeds = (teacher: Teacher, size: number): TeacherFeatureSource['needs'] => ({
+  ...otherSizeOf(teacher, size),
+  hash: true,
+});
+
 /**
  * The features come from the teacher's image encoder in the step itself; or they are kept, from a pass over fixed crops before the
  * training or in a cache on disk, and the step has no teacher in it.
@@ -51,26 +63,25 @@ export async function openTeacherFeatures(
   items: readonly ImageItem[],
   settings: FeatureSettings,
 ): Promise<TeacherFeatureSource> {
-  const { resolution } = teacher.model.config.vision;
-  const otherSize = resolution === settings.size ? {} : { otherSize: resolution };
   switch (teacherFeatureOrigin(settings)) {
     case 'cache':
-      return fromCache(job, teacher, settings, otherSize);
+      return fromCache(job, teacher, settings);
     case 'crops':
       return fromCrops(job, teacher, items, settings);
     case 'step':
-      return fromStep(job, teacher, settings, otherSize);
+      return fromStep(job, teacher, settings);
   }
 }
 
 async function fromStep(
   { gpu }: Job,
-  { model, prompts }: Teacher,
-  { batch }: FeatureSettings,
-  needs: TeacherFeatureSource['needs'],
+  teacher: Teacher,
+  { batch, size }: FeatureSettings,
 ): Promise<TeacherFeatureSource> {
-  const size = model.config.vision.resolution;
-  const preprocessor = needs.otherSize && (await GpuPreprocessor.create(gpu, { size, batch }));
+  const { model, prompts } = teacher;
+  const needs = otherSizeOf(teacher, size);
+  const preprocessor =
+    needs.otherSize && (await GpuPreprocessor.create(gpu, { size: needs.otherSize, batch }));
   return {
     source: { model, prompts: prompts.vision },
     needs,
@@ -107,12 +118,11 @@ async function fromCache(
   job: Job,
   teacher: Teacher,
   settings: FeatureSettings,
-  otherSize: TeacherFeatureSource['needs'],
 ): Promise<TeacherFeatureSource> {
   const cached = await CachedTeacher.open(job, teacher, settings);
   return {
     source: { logitScale: teacher.model.logitScale },
-    needs: { ...otherSize, hash: true },
+    needs: cacheNeeds(teacher, settings.size),
     prepare: (batch) => cached.prepare(batch),
     feed: (graph, batch) => write(job.gpu, graph.teacherInput, cached.of(batch)),
     flush: () => cached.flush(),

@@ -1,4 +1,4 @@
-/** A machine's share of a reproduction's trials, by a rule that needs no talk between machines. */
+/** Which share of the work a process computes, where several do without talking to each other. */
 import { UserError } from '../../engine/errors.js';
 
 /** Share `index` of `count`, counted from 1. */
@@ -73,17 +73,4 @@ function checked(index: number, count: number, what: string, hint: string): Shar
   if (count < 1 || index < 1 || index > count || !Number.isInteger(index))
     throw new UserError(`${what}: there is no share ${index} of ${count}`, hint);
   return { index, count };
-}
-
-/**
- * The trials of a share. Trials with the same teacher stay together, as two machines must not tune it twice; those groups are dealt
- * in turn, in the order of the plan.
- */
-export function trialsOf<T extends { readonly teacherRun: string }>(
-  trials: readonly T[],
-  { index, count }: Shard,
-): T[] {
-  const groups = [...new Set(trials.map(({ teacherRun }) => teacherRun))];
-  const share = new Set(groups.filter((_, i) => i % count === index - 1));
-  return trials.filter(({ teacherRun }) => share.has(teacherRun));
 }
