@@ -95,4 +95,8 @@ export const FIELDS: Readonly<Record<Field, readonly [value: string, help: strin
       'code: this selects on the test set)',
   ],
   selectClasses: ['part', 'classes whose images decide which epoch to keep: base or all'],
+  evalEvery: [
+    'epochs',
+    'also measure base, novel and all-class accuracy on the test images after every so many epochs, for the report',
+  ],
 };

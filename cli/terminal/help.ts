@@ -82,6 +82,7 @@ const TRAINING_GROUPS: Readonly<Record<string, readonly string[]>> = {
     'average-deviation',
     'select',
     'select-classes',
+    'eval-every',
   ],
   'Memory and speed:': ['precision', 'recompute', 'teacher-cache', 'fill-cache', 'workers', 'tune'],
   'Reproducibility:': ['seed', 'crop-seed'],

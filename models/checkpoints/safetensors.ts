@@ -54,7 +54,8 @@ export async function openSafetensors(platform: Platform, path: string): Promise
     const { halves, ...bytes } = sourceOf(platform, extent, sums.get(entry));
     const rounds = dtype === 'F32' && begin < end && platform.readHalves !== undefined;
     const rounding = rounds && { halves: () => halves(elementCount(shape)) };
-    tensors.set(name, storedTensor({ name, dtype, shape, ...bytes, ...rounding, fail }));
+    const sealed = seal !== undefined;
+    tensors.set(name, storedTensor({ name, dtype, shape, ...bytes, ...rounding, sealed, fail }));
   }
   // It is of this file: a copy of the metadata in another one would be wrong.
   if (seal) delete metadata[CHECKSUM];

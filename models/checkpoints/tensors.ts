@@ -61,6 +61,8 @@ export interface TensorSource {
   bytes(): Promise<Uint8Array>;
   /** Some of these bytes, where the file can be read so. */
   range?(offset: number, length: number): Promise<Uint8Array>;
+  /** The bytes are compared with a checksum of ours, which only finite values get: they are not searched for others again. */
+  readonly sealed?: boolean;
   /** All values of a float32 tensor as float16, where they can be rounded beside other work. */
   halves?(): Promise<RoundedHalves>;
   /** Throws the format's own error for a wrong use; it knows file and tensor. `hint` replaces its usual one. */
@@ -78,7 +80,7 @@ export function storedTensor(source: TensorSource): StoredTensor {
     source.fail(`holds ${value} at ${placeIn(shape, index, row)}`, NOT_FINITE);
   /** Bytes as they are stored, from row `row` on, if all of them are finite. */
   const finite = (bytes: Uint8Array, row = 0): Uint8Array => {
-    const bad = firstNotFinite(dtype, bytes);
+    const bad = source.sealed ? undefined : firstNotFinite(dtype, bytes);
     return bad === undefined ? bytes : refuse(valueAt(dtype, bytes, bad), bad, row);
   };
   const floats = (bytes: Uint8Array, row = 0): Float32Array => {

@@ -60,7 +60,11 @@ export class Charts {
       x: { label: 'epochs', ticks: 6, tickFormat: wholeTicks(points) },
       y: { label: unit || null, ticks: 4, grid: true, nice: true },
       color: { type: 'ordinal', domain: [...names], range: names.map((_, i) => colourOf(i)) },
-      marks: [plot.line(points, { x: 'x', y: 'y', z: 'series', stroke: 'series', strokeWidth: 1.6 })],
+      marks: [
+        plot.line(points, { x: 'x', y: 'y', z: 'series', stroke: 'series', strokeWidth: 1.6 }),
+        // A line of one point cannot be seen.
+        ...(points.length <= 80 ? [plot.dot(points, { x: 'x', y: 'y', r: 2.3, fill: 'series' })] : []),
+      ],
     });
   }
 

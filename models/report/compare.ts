@@ -63,7 +63,7 @@ export interface Comparison {
 }
 
 /** Settings that only say which of several equal experiments a run is. */
-const SEEDS = new Set(['seed', 'cropSeed', 'teacher', 'classVectors', 'teacherCache']);
+const SEEDS = new Set(['seed', 'cropSeed', 'teacher', 'classVectors', 'teacherCache', 'evalEvery']);
 const VALUES = ['base', 'novel', 'harmonicMean', 'all', 'loss', 'imagesPerSecond'] as const;
 
 /** Compares at least one run. The names must differ. */

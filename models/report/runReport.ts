@@ -2,7 +2,7 @@
 import { percent } from '../numbers.js';
 import type { Metrics } from '../runs/lineFile.js';
 import { Charts, colourOf, legend, type Point } from './charts.js';
-import { details, escapeHtml, figure, page, section, table } from './page.js';
+import { details, escapeHtml, figure, page, rounded, section, table } from './page.js';
 
 /** A line of timing.jsonl. It has no checksum and may hold anything. */
 export type TimingLine = Readonly<Record<string, unknown>>;
@@ -37,6 +37,10 @@ export interface Curve {
 
 /** The fields of a metrics line that are no quantities. */
 const COORDINATES = new Set(['epoch', 'step']);
+/** Accuracies on the test images, which `--eval-every` asks for. */
+const ACCURACIES = ['base', 'novel', 'harmonicMean', 'all'] as const;
+/** In percent, and no terms of the loss. */
+const PERCENT: ReadonlySet<string> = new Set([...ACCURACIES, 'selectionAccuracy']);
 const TITLES: Readonly<Record<string, string>> = {
   loss: 'loss',
   ce: 'cross-entropy',
@@ -44,6 +48,10 @@ const TITLES: Readonly<Record<string, string>> = {
   scl_image: 'image features, weighted L1',
   scl_logits: 'logits, KL',
   rate: 'learning rate',
+  base: 'accuracy, base classes',
+  novel: 'accuracy, novel classes',
+  harmonicMean: 'harmonic mean of base and novel',
+  all: 'accuracy, all classes',
   selectionAccuracy: 'accuracy that selects the epoch',
 };
 
@@ -56,10 +64,17 @@ export async function reportHtml({ title, adapter, ...record }: ReportContent): 
 
 /** The sections about a run's training. */
 export function runSections(charts: Charts, { config, metrics, timing }: RunRecord): string[] {
-  const curves = curvesOf(metrics).map(({ title, unit, values, means }) =>
-    figure(title, charts.lines(title, values, means, unit)),
-  );
+  const all = curvesOf(metrics);
+  const accuracies = all.filter(({ name }) => (ACCURACIES as readonly string[]).includes(name));
+  const curves = all
+    .filter((curve) => !accuracies.includes(curve))
+    .map(({ title, unit, values, means }) => figure(title, charts.lines(title, values, means, unit)));
   return [
+    section(
+      'Accuracy by epoch',
+      'Percent of the test images, by --eval-every. Base and novel: images of one half of the classes among the classes of that half.',
+      accuracies.length === 0 ? '' : accuracyByEpoch(charts, accuracies),
+    ),
     section(
       'Loss by term',
       'Thin: each update. Bold: the mean of each epoch.',
@@ -89,14 +104,30 @@ export function curvesOf(metrics: readonly Metrics[]): Curve[] {
       sums.set(Number(line.epoch), { sum: sum + (line[name] as number), count: count + 1 });
     }
     const means = [...sums].map(([x, { sum, count }]) => ({ x, y: sum / count }));
-    const unit = name === 'selectionAccuracy' ? '%' : undefined;
+    const unit = PERCENT.has(name) ? '%' : undefined;
     return [{ name, title: TITLES[name] ?? name, unit, values, means }];
   });
   // A single term is the loss itself.
-  const [total, ...terms] = curves.filter(({ name }) => name !== 'rate' && name !== 'selectionAccuracy');
+  const [total, ...terms] = curves.filter(({ name }) => name !== 'rate' && !PERCENT.has(name));
   const same =
     terms.length === 1 && total && JSON.stringify(terms[0]!.values) === JSON.stringify(total.values);
   return same ? curves.filter((curve) => curve !== total) : curves;
+}
+
+/** A chart of all accuracies, and their numbers. */
+function accuracyByEpoch(charts: Charts, curves: readonly Curve[]): string {
+  const names = curves.map(({ title }) => title);
+  const points = curves.flatMap(({ title, values }) => values.map((value) => ({ ...value, series: title })));
+  const epochs = [...new Set(points.map(({ x }) => x))];
+  const rows = epochs.map((epoch) => [
+    String(epoch),
+    ...curves.map(({ values }) => rounded(values.find(({ x }) => x === epoch)?.y)),
+  ]);
+  return (
+    legend(names.map((name, i) => [colourOf(i), name])) +
+    figure('', charts.series('accuracy by epoch', points, names, '%')) +
+    details('each epoch', table(['epoch', ...names], rows), epochs.length <= 12)
+  );
 }
 
 const PARTS = ['GPU', 'images', 'host'] as const;

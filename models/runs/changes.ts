@@ -19,6 +19,7 @@ const MOVABLE = [
   'classVectors',
   'maxBroken',
   'allowOutside',
+  'evalEvery',
 ] as const;
 
 /** Fields whose values differ and must not; settings have one level. */

@@ -145,10 +145,14 @@ export class RunFolder {
     return differences(readYaml('the settings in a checkpoint', config), parse(this.config) as unknown);
   }
 
-  /** Keeps a line for `metrics.jsonl` until the next `flush`. */
-  log(metrics: Metrics): void {
+  /**
+   * Keeps a line for `metrics.jsonl` until the next `flush`.
+   *
+   * @param group of its numbers in event files (default: train)
+   */
+  log(metrics: Metrics, group?: string): void {
     this.metrics.add(metrics);
-    this.events?.add(metrics);
+    this.events?.add(metrics, group);
   }
 
   /** The same for `timing.jsonl`. */

@@ -120,6 +120,7 @@ const NO_CHANGES: Readonly<Record<Stage, Partial<Record<Field, NoChange>>>> = {
     kdWeight: [3, NUMBER],
     select: ['val', LATER],
     selectClasses: ['all', LATER],
+    evalEvery: [2, LATER],
   },
 };
 /** Of the method clip, which has no step: other methods refuse it. */

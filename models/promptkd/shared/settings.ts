@@ -116,6 +116,8 @@ export const StudentSettingsSchema = v.strictObject({
   select: v.optional(v.picklist(['last', 'val', 'reference']), 'last'),
   /** Classes whose images decide between epochs: base in base-to-novel, all in cross-dataset. */
   selectClasses: v.optional(v.picklist(['base', 'all']), 'base'),
+  /** Accuracies on the test images go to the metrics after every so many epochs and the last; not given: never. */
+  evalEvery: v.optional(count(1)),
 });
 /** Settings of stage 2. */
 export type StudentSettings = v.InferOutput<typeof StudentSettingsSchema>;

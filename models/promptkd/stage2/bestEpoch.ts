@@ -9,26 +9,18 @@ import {
   variable,
   write,
 } from '../../../engine/index.js';
-import type { Dataset, ImageItem } from '../../datasets/dataset.js';
+import type { Dataset } from '../../datasets/dataset.js';
 import { ImageRunner } from '../../datasets/imageRunner.js';
-import type { Skipped } from '../../datasets/skipped.js';
 import type { Job } from '../../job.js';
 import type { Metrics } from '../../runs/lineFile.js';
 import { argmax, baseCount } from '../shared/evaluate.js';
 import type { StudentSettings } from '../shared/settings.js';
-
-/** Images of one run of the graph. */
-const BATCH = 16;
+import { BATCH, type LabelledImages, rowsBetweenEpochs } from './betweenEpochs.js';
 
 /** The images that decide between epochs. */
-export interface DecidingImages {
-  readonly items: readonly ImageItem[];
+export interface DecidingImages extends LabelledImages {
   /** Only the first so many classes can be predicted. */
   readonly classes: number;
-  /** For messages. */
-  readonly name: string;
-  /** Collects broken images among them, which then do not count. */
-  readonly skipped?: Skipped;
 }
 
 /**
@@ -111,12 +103,8 @@ export class BestEpoch {
 
   /** Evaluates the present variables and keeps them if they are strictly better; returns a line for the metrics. */
   async consider(job: Job, epoch: number, note: (text: string) => void): Promise<Metrics> {
-    const { items, classes, name, skipped } = this.images;
-    const begin: Job['begin'] = (_, total) => ({
-      update: (done) => note(`evaluating ${done}/${total}`),
-      end: () => {},
-    });
-    const { rows, missing } = await this.runner.runAll({ ...job, begin }, items, name, skipped);
+    const { items, classes } = this.images;
+    const { rows, missing } = await rowsBetweenEpochs(job, this.runner, this.images, note);
     const labels = items.map(({ label }) => label);
     const correct = countCorrect(rows, labels, this.runner.width, classes, missing);
     const [most] = await readLeaf(this.gpu, this.record);

@@ -22,6 +22,8 @@ import type { StudentSettings } from '../shared/settings.js';
 import { runStage, type Stage, type StageBuild, type StageData } from '../shared/stageRun.js';
 import { shapeOfTeacher, type TeacherShape } from '../shared/teacher.js';
 import { BestEpoch, type DecidingImages, decidingImages } from './bestEpoch.js';
+import type { LabelledImages } from './betweenEpochs.js';
+import { EpochAccuracy, testImages } from './epochAccuracy.js';
 import { classEmbeddingRequest, studentRequests } from './plan.js';
 import { studentGraph } from './step.js';
 import { openTeacherFeatures } from './teacherFeatures.js';
@@ -35,6 +37,8 @@ interface StudentData extends StageData {
   readonly dataset: Dataset;
   /** The images that decide between epochs, where the last one is not kept anyway. */
   readonly deciding?: DecidingImages;
+  /** The images that show how good each epoch is, where the settings ask for that. */
+  readonly test?: LabelledImages;
 }
 
 type Build = StageBuild<Settings, StudentData>;
@@ -64,14 +68,13 @@ const STAGE: Stage<StudentSettings, Settings, StudentData> = {
   async read({ job, settings, dataset }) {
     const wanted = distillationImages(dataset, settings);
     const { items, skipped } = await checkImages(job, wanted, settings);
-    const deciding = decidingImages(dataset, settings);
+    const checked = async <T extends LabelledImages>(images: T | undefined) =>
+      images && { ...images, ...(await checkImages(job, images.items, { ...settings, skipped })) };
     return {
       ...{ items, skipped, dataset },
       inputs: await imageInputs(job.platform, dataset, wanted),
-      deciding: deciding && {
-        ...deciding,
-        ...(await checkImages(job, deciding.items, { ...settings, skipped })),
-      },
+      deciding: await checked(decidingImages(dataset, settings)),
+      test: await checked(testImages(dataset, settings)),
     };
   },
 
@@ -111,32 +114,30 @@ const STAGE: Stage<StudentSettings, Settings, StudentData> = {
     );
 
     const { statistics } = projectionTensors(variables.projection);
-    let best: BestEpoch | undefined;
-    if (data.deciding) {
-      const picked = classTensor(pickClasses(classes, data.dataset.classNames, 'the class vectors'));
-      const trained = [...graph.parameters, ...statistics];
-      best = own(
-        await BestEpoch.create(gpu, data.deciding, config.vision.resolution, trained, (images) =>
-          studentLogits(model, variables, picked, images),
-        ),
-      );
-    }
+    const looks = await betweenEpochs(
+      stage,
+      classes,
+      [...graph.parameters, ...statistics],
+      (picked, images) => studentLogits(model, variables, picked, images),
+    );
     return {
       ...{ step, loader },
       feed: (batch, epoch) => features.feed(graph, batch, epoch),
       prepare: features.prepare,
       endEpoch: async (epoch, note) => {
-        if (best) stage.folder.log(await best.consider(job, epoch, note));
+        for (const line of (await looks.accuracy?.after(epoch, job, note)) ?? [])
+          stage.folder.log(line, 'test');
+        if (looks.best) stage.folder.log(await looks.best.consider(job, epoch, note));
       },
       flush: async () => features.flush?.(),
-      state: stateOf(graph.parameters, graph.optimiser.state, statistics, best?.state ?? []),
+      state: stateOf(graph.parameters, graph.optimiser.state, statistics, looks.best?.state ?? []),
       inputs: {
         teacher: teacher.hash ?? teacher.clipHash,
         ...(settings.classVectors && { 'class vectors': await platform.sha256(settings.classVectors) }),
       },
       results: async () => {
         features.summary?.();
-        await best?.restore(job);
+        await looks.best?.restore(job);
         return [
           [CLASS_VECTORS_FILE, encodeClassVectors(classes)],
           [STUDENT_FILE, await encodedStudent(stage, variables, classes)],
@@ -145,6 +146,25 @@ const STAGE: Stage<StudentSettings, Settings, StudentData> = {
     };
   },
 };
+
+/** What looks at the student between epochs, where the settings ask for it. */
+async function betweenEpochs(
+  { job, settings, checkpoint, data, own }: Build,
+  classes: ClassVectors,
+  trained: readonly Tensor[],
+  logits: (classes: Tensor, images: Tensor) => Tensor,
+): Promise<{ readonly best?: BestEpoch; readonly accuracy?: EpochAccuracy }> {
+  const { deciding, test, dataset } = data;
+  if (!deciding && !test) return {};
+  const { gpu } = job;
+  const size = checkpoint.config.vision.resolution;
+  const picked = classTensor(pickClasses(classes, dataset.classNames, 'the class vectors'));
+  const graph = (images: Tensor) => logits(picked, images);
+  return {
+    best: deciding && own(await BestEpoch.create(gpu, deciding, size, trained, graph)),
+    accuracy: test && own(await EpochAccuracy.create(gpu, test, size, settings, graph)),
+  };
+}
 
 /** The student's image encoder and the teacher, both at once, as each waits for its files. */
 async function loadModels({ job, settings, checkpoint, data, own, weightsLoaded }: Build) {

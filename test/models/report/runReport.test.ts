@@ -75,6 +75,20 @@ describe('reportHtml', () => {
     expect(await reportHtml(content)).toBe(html);
   });
 
+  it('shows accuracies by epoch in one chart with their numbers, and no such section without them', async () => {
+    expect(await reportHtml(content)).not.toContain('Accuracy by epoch');
+    const looks: Metrics[] = [
+      { epoch: 1, base: 50, novel: 25, harmonicMean: 33.3333, all: 12.5 },
+      { epoch: 2, base: 62.5, all: 50 },
+    ];
+    const html = await reportHtml({ ...content, metrics: [...metrics, ...looks] });
+    expectWellFormed(html);
+    expect(html.match(/<svg/g)).toHaveLength(4);
+    const cells = (texts: string[]) => texts.map((text) => `<td>${text}</td>`).join('');
+    expect(html).toContain(`<td class="text">1</td>${cells(['50.0', '25.0', '33.3', '12.5'])}</tr>`);
+    expect(html).toContain(`<td class="text">2</td>${cells(['62.5', '–', '–', '50.0'])}</tr>`);
+  });
+
   it('is finite for a single value, and for one that never changes', async () => {
     for (const lines of [metrics.slice(0, 1), [1, 2].map((epoch) => ({ epoch, step: 1, loss: 0.005 }))])
       expect(await reportHtml({ ...content, metrics: lines })).not.toMatch(/NaN|Infinity/);

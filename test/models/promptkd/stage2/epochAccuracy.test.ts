@@ -1,0 +1,103 @@
+/** Accuracies between the epochs of stage 2: right, at the right epochs, and without any influence on the training. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { nodePlatform } from '../../../../cli/platform/node.js';
+import { write } from '../../../../engine/gpu/memory.js';
+import { constant, variable } from '../../../../engine/graph/tensor.js';
+import { matmul } from '../../../../engine/ops/matmul.js';
+import type { Dataset } from '../../../../models/datasets/dataset.js';
+import { loadDataset } from '../../../../models/datasets/loadDataset.js';
+import { parseSettings, StudentSettingsSchema } from '../../../../models/promptkd/shared/settings.js';
+import { EpochAccuracy, testImages } from '../../../../models/promptkd/stage2/epochAccuracy.js';
+import { runStudent } from '../../../../models/promptkd/stage2/run.js';
+import { Classifier } from '../../../../models/promptkd/use/classifier.js';
+import { drawFewEmoji, emojiStudent } from '../../../helpers/emojiData.js';
+import { temporaryFolder } from '../../../helpers/files.js';
+import { testJob } from '../../../helpers/job.js';
+import { makeTeacherRun } from '../../../helpers/studentRun.js';
+
+const folder = temporaryFolder('epoch-accuracy');
+let data: Dataset;
+beforeAll(async () => {
+  data = await loadDataset(nodePlatform, await drawFewEmoji(join(folder, 'data')));
+});
+
+describe('the test images', () => {
+  it('are looked at only when that is asked for, and must have labels', () => {
+    expect(testImages(data, {})).toBeUndefined();
+    const unlabelled = { ...data.test[0]!, label: -1 };
+    expect(testImages({ ...data, test: [unlabelled, data.test[1]!] }, { evalEvery: 3 })!.items).toEqual([
+      data.test[1],
+    ]);
+    expect(() => testImages({ ...data, name: 'flat', test: [unlabelled] }, { evalEvery: 3 })).toThrow(
+      /flat has no test images with labels, which evalEvery: 3 needs/,
+    );
+  });
+});
+
+describe('EpochAccuracy', () => {
+  it('measures each half among its own classes after every n-th epoch and the last', async () => {
+    const job = await testJob(() => {
+      throw new Error('the training bar must stay');
+    });
+    // Logits are the variable itself, the same for every image; of five classes the first three are base.
+    const scores = variable(Float32Array.of(1, 3, 2, 0, 4), [1, 5], 'scores');
+    const ones = constant(new Float32Array(16).fill(1), [16, 1], 'ones');
+    const items = [1, 0, 1, 4, 3, 1].map((label, i) => ({ path: data.test[i]!.path, label }));
+    const images = { items, name: 'the test images' };
+    const settings = { evalEvery: 2, epochs: 5 };
+    const accuracy = await EpochAccuracy.create(job.gpu, images, 32, settings, () => matmul(ones, scores));
+    const notes: string[] = [];
+    const lines = (epoch: number) => accuracy.after(epoch, job, (text) => notes.push(text));
+    expect(await lines(1)).toEqual([]);
+    // Base: 1, 0, 1, 1 of which class 1 is right. Novel: 4 and 3. All: only class 4 wins.
+    const found = { base: 75, novel: 50, harmonicMean: 60, all: 100 / 6 };
+    expect(await lines(2)).toEqual([{ epoch: 2, ...found }]);
+    expect(notes.at(-1)).toBe('evaluating 6/6');
+    expect(await lines(3)).toEqual([]);
+    write(job.gpu, scores, Float32Array.of(0, 0, 1, 5, 0));
+    expect(await lines(5)).toEqual([{ epoch: 5, base: 0, novel: 50, harmonicMean: 0, all: 100 / 6 }]);
+    accuracy.destroy();
+  });
+
+  it('leaves out a half without images', async () => {
+    const job = await testJob();
+    const images = { items: [{ path: data.test[0]!.path, label: 1 }], name: 'the test images' };
+    const ones = constant(new Float32Array(16 * 2).fill(1), [16, 2], 'ones');
+    const accuracy = await EpochAccuracy.create(job.gpu, images, 32, { epochs: 1 }, () => ones);
+    expect(await accuracy.after(1, job, () => {})).toEqual([{ epoch: 1, novel: 100, all: 0 }]);
+    accuracy.destroy();
+  });
+});
+
+describe('a run with --eval-every', () => {
+  it('trains the same bits, and ends with what an evaluation of its student says', async () => {
+    const job = await testJob();
+    const teacher = join(folder, 'teacher');
+    await makeTeacherRun(teacher);
+    const run = async (name: string, more: object) => {
+      const settings = {
+        ...{ teacher, clip: emojiStudent, data: join(folder, 'data'), epochs: 3, batch: 4 },
+        ...more,
+      };
+      const out = join(folder, name);
+      await runStudent(job, parseSettings(StudentSettingsSchema, settings, 'the test'), out);
+      const lines = readFileSync(join(out, 'metrics.jsonl'), 'utf8').trim().split('\n');
+      return { out, lines: lines.map((line) => JSON.parse(line) as Record<string, number>) };
+    };
+    const plain = await run('plain', {});
+    const watched = await run('watched', { evalEvery: 2 });
+    const bytes = ({ out }: { out: string }) => readFileSync(join(out, 'student.safetensors'));
+    expect(bytes(watched).equals(bytes(plain))).toBe(true);
+    const seen = watched.lines.filter((line) => 'all' in line);
+    expect(watched.lines.filter((line) => !('all' in line))).toEqual(plain.lines);
+    expect(seen.map(({ epoch }) => epoch)).toEqual([2, 3]);
+
+    const classifier = await Classifier.ofRun(job, watched.out, data.classNames);
+    const { base, novel, harmonicMean, all } = await classifier.evaluate(job, data, 'test');
+    classifier.destroy();
+    expect(seen.at(-1)).toEqual({ epoch: 3, base, novel, harmonicMean, all });
+    expect(readFileSync(join(watched.out, 'report.html'), 'utf8')).toContain('Accuracy by epoch');
+  });
+});
