@@ -7,7 +7,7 @@ import { classSection } from './classSection.js';
 import { confusionFigure, similarityFigure } from './matrices.js';
 import { escapeHtml, page, rounded, section, signed, table, tendency } from './page.js';
 import { photoSection, type Thumbnails } from './photos.js';
-import { type RunRecord, runSections } from './runReport.js';
+import { ACCURACIES, type RunRecord, runSections } from './runReport.js';
 
 /** A model's answers for the test images. */
 export interface Examined {
@@ -86,13 +86,6 @@ async function modelSections(
   ];
 }
 
-const PARTS = [
-  ['base', 'base'],
-  ['novel', 'novel'],
-  ['harmonicMean', 'harmonic mean'],
-  ['all', 'all classes'],
-] as const;
-
 const difference = (after: number | undefined, before: number | undefined): number | undefined =>
   after === undefined || before === undefined ? undefined : after - before;
 
@@ -101,7 +94,7 @@ function headline(
   _: number,
   { length }: readonly unknown[],
 ): string {
-  const tiles = PARTS.map(([field, title]) => {
+  const tiles = ACCURACIES.map(([field, title]) => {
     const change = difference(accuracy[field], before?.accuracy[field]);
     const shown = before
       ? `<i class="${tendency(change)}">${signed(change)}</i><span>was ${rounded(before.accuracy[field])}</span>`
@@ -119,6 +112,6 @@ function accuracyTable(models: readonly ReportedModel[]): string {
   }
   return table(
     ['model', 'base', 'novel', 'HM', 'all'],
-    all.map(({ name, accuracy }) => [name, ...PARTS.map(([field]) => rounded(accuracy[field]))]),
+    all.map(({ name, accuracy }) => [name, ...ACCURACIES.map(([field]) => rounded(accuracy[field]))]),
   );
 }

@@ -37,10 +37,16 @@ export interface Curve {
 
 /** The fields of a metrics line that are no quantities. */
 const COORDINATES = new Set(['epoch', 'step']);
-/** Accuracies on the test images, which `--eval-every` asks for. */
-const ACCURACIES = ['base', 'novel', 'harmonicMean', 'all'] as const;
+/** The accuracies on test images, with their titles; the metrics have them where `--eval-every` asks for them. */
+export const ACCURACIES = [
+  ['base', 'base'],
+  ['novel', 'novel'],
+  ['harmonicMean', 'harmonic mean'],
+  ['all', 'all classes'],
+] as const;
+const ACCURACY_TITLES: ReadonlyMap<string, string> = new Map(ACCURACIES);
 /** In percent, and no terms of the loss. */
-const PERCENT: ReadonlySet<string> = new Set([...ACCURACIES, 'selectionAccuracy']);
+const isPercent = (name: string): boolean => ACCURACY_TITLES.has(name) || name === 'selectionAccuracy';
 const TITLES: Readonly<Record<string, string>> = {
   loss: 'loss',
   ce: 'cross-entropy',
@@ -65,7 +71,7 @@ export async function reportHtml({ title, adapter, ...record }: ReportContent): 
 /** The sections about a run's training. */
 export function runSections(charts: Charts, { config, metrics, timing }: RunRecord): string[] {
   const all = curvesOf(metrics);
-  const accuracies = all.filter(({ name }) => (ACCURACIES as readonly string[]).includes(name));
+  const accuracies = all.filter(({ name }) => ACCURACY_TITLES.has(name));
   const curves = all
     .filter((curve) => !accuracies.includes(curve))
     .map(({ title, unit, values, means }) => figure(title, charts.lines(title, values, means, unit)));
@@ -104,11 +110,11 @@ export function curvesOf(metrics: readonly Metrics[]): Curve[] {
       sums.set(Number(line.epoch), { sum: sum + (line[name] as number), count: count + 1 });
     }
     const means = [...sums].map(([x, { sum, count }]) => ({ x, y: sum / count }));
-    const unit = PERCENT.has(name) ? '%' : undefined;
+    const unit = isPercent(name) ? '%' : undefined;
     return [{ name, title: TITLES[name] ?? name, unit, values, means }];
   });
   // A single term is the loss itself.
-  const [total, ...terms] = curves.filter(({ name }) => name !== 'rate' && !PERCENT.has(name));
+  const [total, ...terms] = curves.filter(({ name }) => name !== 'rate' && !isPercent(name));
   const same =
     terms.length === 1 && total && JSON.stringify(terms[0]!.values) === JSON.stringify(total.values);
   return same ? curves.filter((curve) => curve !== total) : curves;
@@ -116,8 +122,8 @@ export function curvesOf(metrics: readonly Metrics[]): Curve[] {
 
 /** A chart of all accuracies, and their numbers. */
 function accuracyByEpoch(charts: Charts, curves: readonly Curve[]): string {
-  const names = curves.map(({ title }) => title);
-  const points = curves.flatMap(({ title, values }) => values.map((value) => ({ ...value, series: title })));
+  const names = curves.map(({ name }) => ACCURACY_TITLES.get(name)!);
+  const points = curves.flatMap(({ values }, i) => values.map((value) => ({ ...value, series: names[i]! })));
   const epochs = [...new Set(points.map(({ x }) => x))];
   const rows = epochs.map((epoch) => [
     String(epoch),
