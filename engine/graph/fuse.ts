@@ -31,7 +31,8 @@ export function fuse(nodes: readonly GraphNode[], outputs: readonly Tensor[]): G
       // What a kernel stores beside its result, such as a preactivation, is not what the next node's work is done to.
       if (now.outputs[0] !== result) continue;
       const early = now.outputs.slice(1).flatMap((other) => users.get(other) ?? []);
-      if (early.some((user) => user.order < recorded.order)) continue;
+      // They must be there before the next node runs; it may read one of them itself.
+      if (early.some((user) => user.order <= recorded.order)) continue;
       const absorbed = now.op.absorb?.(now, recorded, tail);
       if (!absorbed) continue;
       for (const node of [...views, producer]) gone.add(node);

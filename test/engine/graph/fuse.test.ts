@@ -48,6 +48,15 @@ describe('fuse', () => {
     expect(names([total], true)).toEqual(names([total], false));
   });
 
+  it('adds no preactivation to the result that the same kernel makes', () => {
+    const random = new TestRandom(7);
+    const [x, w] = [random.variable([4, 8], 'x'), random.variable([8, 8], 'w')];
+    const made = linear(x, w, undefined, { activation: 'gelu' });
+    const [, preactivation] = nodeOf(made)!.outputs;
+    const total = add(made, preactivation!);
+    expect(names([total], true)).toEqual(['linear', 'add']);
+  });
+
   it('leaves no sum around a residual block, and no kernel for the derivative of its activation', () => {
     const { y, gradients } = block(5, 8, 12, 'quickGelu');
     const [plain, fused] = [names([y, ...gradients], false), names([y, ...gradients], true)];
