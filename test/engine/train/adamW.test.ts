@@ -70,6 +70,27 @@ describe('adamW', () => {
     expect(second![0]).toBeCloseTo(0.8714672, 6);
   });
 
+  it('by hand, with an epsilon that counts and a factor', () => {
+    // The first moments, corrected, are g = factor * gradient and g²: a step of rate * g / (|g| + epsilon).
+    const p = variable(Float32Array.of(1, 1), [2], 'p');
+    const gradient = constant(Float32Array.of(2, -6), [2]);
+    const [rate, factor] = [0.125, 0.5].map((value) => constant(Float32Array.of(value), [1]));
+    for (const gate of [undefined, constant(Float32Array.of(1), [1])]) {
+      const options = { epsilon: 1, weightDecay: 0, factor: factor!, ...(gate && { gate }) };
+      const { updates, state } = adamW([p], [gradient], rate!, options);
+      const found = evaluate([], new Map(), updates);
+      const [corrections, first, second] = state.map((tensor) => found.get(tensor)!);
+      for (const [i, value] of [1 - 0.125 / 2, 1 + (0.125 * 3) / 4].entries())
+        expect(found.get(p)![i]).toBeCloseTo(value, 12);
+      for (const [values, expected] of [
+        [corrections!, [0.1, 0.001]],
+        [first!, [0.1, -0.3]],
+        [second!, [0.001, 0.009]],
+      ] as const)
+        for (const [i, value] of expected.entries()) expect(values[i]).toBeCloseTo(value, 12);
+    }
+  });
+
   it("follows PyTorch's formula over many steps, with small and large gradients", async () => {
     const random = new TestRandom(71);
     const options = { beta1: 0.9, beta2: 0.98, epsilon: 1e-6, weightDecay: 0.2 };
@@ -119,6 +140,14 @@ describe('a gate', () => {
         expect(changed).toEqual(new Array(4).fill(open === 1));
         await checkForward([], { updates });
       }
+  });
+
+  it('leaves the corrections as they are when it is closed', () => {
+    const [p, gradient] = [variable(Float32Array.of(1), [1]), constant(Float32Array.of(1), [1])];
+    const gate = constant(Float32Array.of(0), [1]);
+    const { updates, state } = adamW([p], [gradient], gate, { gate });
+    const found = evaluate([], new Map([[state[0]!, [0.25, 0.5]]]), updates.slice(0, 1));
+    expect([...found.get(state[0]!)!]).toEqual([0.25, 0.5]);
   });
 });
 

@@ -119,6 +119,24 @@ describe('largestMagnitude', () => {
 });
 
 describe('allFinite', () => {
+  it.each([false, true])(
+    'looks at the last value of the last tensor too (software: %s)',
+    async (software) => {
+      const gpu = withCapabilities(await testGpu(), { software });
+      // Several workgroups a launch, and three launches.
+      const leaves = Array.from({ length: 15 }, () => input([12_289], 'x'));
+      const finite = allFinite(leaves);
+      const plan = await Plan.compile(gpu, { outputs: [finite] }, { poison: true, checkBounds });
+      for (const leaf of leaves) write(gpu, leaf, new Float32Array(leaf.size));
+      plan.run();
+      expect((await plan.read(finite))[0]).toBe(1);
+      write(gpu, leaves.at(-1)!, new Float32Array(12_289).fill(Number.NaN, -1));
+      plan.run();
+      expect((await plan.read(finite))[0]).toBe(0);
+      plan.destroy();
+    },
+  );
+
   it('is 0 by the reference if any value of any tensor is not finite', () => {
     const leaf = (...values: number[]) => variable(Float32Array.from(values), [values.length], 'x');
     const judged = (...leaves: ReturnType<typeof leaf>[]) => {

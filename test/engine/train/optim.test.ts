@@ -90,6 +90,13 @@ describe('sgd', () => {
   });
 });
 
+describe('clampVariable', () => {
+  it('cuts off what is larger, and nothing else', () => {
+    const x = variable(Float32Array.of(-5, 0.5, 2, 3), [4], 'x');
+    expect([...evaluate([], new Map(), [clampVariable(x, 2)]).get(x)!]).toEqual([-5, 0.5, 2, 2]);
+  });
+});
+
 describe('accumulated gradients', () => {
   it('are the mean over the batches, until they are cleared', () => {
     const random = new TestRandom(3);
