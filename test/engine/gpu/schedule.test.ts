@@ -6,7 +6,6 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PORTABLE } from '../../../engine/capabilities.js';
 import { choicesOf, type ScheduleOptions } from '../../../engine/gpu/schedule.js';
-
 import { type GraphNode, nodeOf } from '../../../engine/graph/op.js';
 import { constant, input, type Tensor, variable } from '../../../engine/graph/tensor.js';
 import { tensorOf } from '../../../engine/kernels/kernelSource.js';
@@ -19,6 +18,7 @@ import { multiply } from '../../../engine/ops/multiply.js';
 import { sum } from '../../../engine/ops/reduce.js';
 import { reshape } from '../../../engine/ops/reshape.js';
 import { grad } from '../../../engine/train/autograd.js';
+import { allFinite } from '../../../engine/train/magnitude.js';
 import { accumulate } from '../../../engine/train/optim.js';
 import { faultsOf, matrix, one, schedule, step } from '../../helpers/schedules.js';
 
@@ -113,6 +113,7 @@ describe('a schedule', () => {
     const writes = (outputs: Tensor[]) =>
       schedule({ outputs }).dispatches.flatMap((d) => Object.values(d.writes).map(tensorOf));
     expect(writes([y])).not.toContain(preactivation);
+    expect(schedule({ outputs: [y] }).slotOf.has(preactivation)).toBe(false);
     expect(writes([y, preactivation])).toContain(preactivation);
     expect(writes([y, reshape(preactivation, [64])])).toContain(preactivation);
     expect(writes([y, multiply(preactivation, x)])).toContain(preactivation);
@@ -135,6 +136,34 @@ describe('a schedule', () => {
     expect(made.slots.reduce((bytes, slot) => bytes + slot.bytes, 0)).toBeLessThanOrEqual(1024 + 16 + 8);
   });
 
+  it('makes a slot as large as the largest tensor that lies there, whichever comes first', () => {
+    for (const widths of [
+      [4, 16],
+      [16, 4],
+    ]) {
+      const outputs = widths.map((width) => sum(activation(variable(undefined, [width, width]), 'gelu')));
+      const made = schedule({ outputs });
+      expect(faultsOf(made)).toEqual([]);
+      expect(made.slots.map(({ bytes }) => bytes).sort((a, b) => b - a)).toEqual([1024, 4, 4]);
+    }
+  });
+
+  it('gives the result of a launch another slot than its input, also where the result is larger', () => {
+    const x = activation(matrix('x'), 'gelu');
+    const product = matmul(reshape(x, [64, 1]), reshape(x, [1, 64]));
+    const made = schedule({ outputs: [sum(product)] });
+    expect(faultsOf(made)).toEqual([]);
+    expect(made.slotOf.get(x)).not.toBe(made.slotOf.get(product));
+  });
+
+  it('gives an output a slot of its own, also beside what only the first node needs', () => {
+    const finite = allFinite([matrix('x')]);
+    const [, parts] = nodeOf(finite)!.outputs;
+    const made = schedule({ outputs: [multiply(finite, finite)] });
+    expect(faultsOf(made)).toEqual([]);
+    expect([...made.slotOf].filter(([, slot]) => slot === made.slotOf.get(parts!))).toHaveLength(1);
+  });
+
   it('knows the leaves that a run reads: those of updates, behind views and among the outputs too', () => {
     const [x, w, shown, other] = [matrix('x'), matrix('w'), matrix('shown'), matrix('other')];
     const weight = one(2);
@@ -144,6 +173,7 @@ describe('a schedule', () => {
     });
     expect(new Set(made.leaves)).toEqual(new Set([x, w, weight, shown]));
     expect(made.leaves.has(other)).toBe(false);
+    expect([...schedule({ outputs: [x] }).leaves]).toEqual([x]);
   });
 
   it('asks for a choice by its candidates, takes the first unless told, and keeps what was taken', () => {
@@ -252,6 +282,9 @@ describe('the description of a schedule', () => {
     const end = sum(multiply(y, y));
     const [gradient] = grad(end, [w]);
     expect(schedule({ outputs: [end, gradient!], loss: end }).describe().saved).toBe(256);
+    // The loss itself is none of it.
+    const total = sum(y);
+    expect(schedule({ outputs: [multiply(total, total)], loss: total }).describe().saved).toBe(0);
     // An output outlives the run whatever reads it.
     expect(schedule({ outputs: [end, gradient!, y], loss: end }).describe().saved).toBe(0);
   });
