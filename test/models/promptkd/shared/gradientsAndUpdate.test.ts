@@ -2,12 +2,13 @@
 import { describe, expect, it } from 'vitest';
 import type { GraphNode } from '../../../../engine/graph/op.js';
 import { evaluate } from '../../../../engine/graph/reference.js';
-import { input, type Tensor, variable } from '../../../../engine/graph/tensor.js';
+import { input, scalar, type Tensor, variable } from '../../../../engine/graph/tensor.js';
 import { recordingOrder } from '../../../../engine/graph/traverse.js';
 import { activation } from '../../../../engine/ops/activation.js';
 import { checkpoint } from '../../../../engine/ops/checkpoint.js';
 import { multiply } from '../../../../engine/ops/multiply.js';
 import { sum } from '../../../../engine/ops/reduce.js';
+import { accumulate as addTo } from '../../../../engine/train/optim.js';
 import { gradientsAndUpdate } from '../../../../models/promptkd/shared/gradientsAndUpdate.js';
 
 const SGD = { momentum: 0.9, weightDecay: 0.25 };
@@ -114,6 +115,42 @@ describe('the update of several batches', () => {
     run(optimiser.updates, 3);
     run(finish!);
     expectClose(now(), sgdByHand([2]));
+  });
+});
+
+describe('everything that a batch changes', () => {
+  const record = (accumulate: number) => {
+    const x = variable(Float32Array.from(START), [3], 'x');
+    const seen = variable(Float32Array.of(7), [1], 'seen');
+    const statistics = { tensors: [seen], updates: [addTo(seen, scalar(1), scalar(1))] };
+    const all = [input([1], 'rate'), { ...SGD, accumulate }, false] as const;
+    return { x, seen, statistics, all, loss: sum(x) };
+  };
+
+  it('is the update, then the statistics, and then the look at both', () => {
+    const { x, seen, statistics, all, loss } = record(1);
+    const { updates, optimiser, health } = gradientsAndUpdate(loss, [x], ...all, statistics);
+    expect(health.watches.map(({ tensors }) => tensors)).toEqual([[x, seen]]);
+    expect(health.updates).toHaveLength(1);
+    expect(updates).toEqual([...optimiser.updates, ...statistics.updates, ...health.updates]);
+    expect(optimiser.updates).toHaveLength(1);
+  });
+
+  it('is a gradient added and the statistics where the update comes later, with the look at the parameters', () => {
+    const { x, seen, statistics, all, loss } = record(3);
+    const recorded = gradientsAndUpdate(loss, [x], ...all, statistics);
+    const { updates, optimiser, health, finish } = recorded;
+    expect(health.watches.map(({ tensors }) => tensors)).toEqual([[seen], [x]]);
+    expect(updates).toEqual([...optimiser.updates, ...statistics.updates, ...health.updates]);
+    expect(health.updates).toEqual([health.watches[0]!.update]);
+    expect(finish!.at(-1)).toBe(health.watches[1]!.update);
+  });
+
+  it('has no statistics unless they are given', () => {
+    const { x, all, loss } = record(1);
+    const { updates, optimiser, health } = gradientsAndUpdate(loss, [x], ...all);
+    expect(health.watches.map(({ tensors }) => tensors)).toEqual([[x]]);
+    expect(updates).toEqual([...optimiser.updates, ...health.updates]);
   });
 });
 

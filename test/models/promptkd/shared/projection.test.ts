@@ -5,9 +5,11 @@ import {
   initialProjection,
   layersOf,
   projectEvaluation,
+  projectionLeaves,
   projectionParameters,
   projectionShapes,
   projectionStatistics,
+  projectionTensors,
   projectionVariables,
   projectTraining,
 } from '../../../../models/promptkd/shared/projection.js';
@@ -71,11 +73,26 @@ describe('the projection', () => {
       for (const leaf of ['weight', 'bias']) {
         expect(largest(`${name}.${leaf}`), name).toBeLessThanOrEqual(1 / Math.sqrt(fanIn));
         expect(largest(`${name}.${leaf}`), name).toBeGreaterThan(0.8 / Math.sqrt(fanIn));
+        expect(Math.min(...initial[`${name}.${leaf}`]!), name).toBeLessThan(-0.5 / Math.sqrt(fanIn));
       }
     for (const name of ['bn.weight', 'bn.var', 'bn2.weight', 'bn2.var'])
       expect([...new Set(initial[name]!)]).toEqual([1]);
     for (const name of ['bn.bias', 'bn.mean', 'bn2.bias', 'bn2.mean'])
       expect([...new Set(initial[name]!)]).toEqual([0]);
+  });
+
+  it.each([0, 1, 2, 3])('of %i layers has leaves without values, and tells what is trained', (layers) => {
+    const head = projectionLeaves(INPUTS, OUTPUTS, layers);
+    expect(layersOf(head)).toBe(layers);
+    for (const [name, tensor] of Object.entries(head)) {
+      expect(`${tensor}`).toContain(`projection.${name}[`);
+      expect(tensor.leaf).toMatchObject({ kind: 'variable' });
+      expect(tensor.leaf!.data).toBeUndefined();
+    }
+    const { parameters, statistics } = projectionTensors(head);
+    expect(parameters).toEqual(projectionParameters(layers).map((name) => head[name]));
+    expect(statistics).toEqual(projectionStatistics(layers).map((name) => head[name]));
+    expect(parameters.length + statistics.length).toBe(Object.keys(head).length);
   });
 
   it.each([0, 1, 2, 3])('of %i layers evaluates as loops say', async (layers) => {

@@ -8,6 +8,7 @@ import {
   promptVariables,
   readPrompts,
   requireFitting,
+  shapeOnlyPrompts,
 } from '../../../../models/promptkd/shared/prompts.js';
 import { Random } from '../../../../models/random.js';
 
@@ -91,6 +92,12 @@ describe('checkPromptShape', () => {
     );
     expect(() => checkPromptShape({ ...shape, visionDepth: 4 }, config)).toThrow(/vision .* 4 .* 3 blocks/);
   });
+
+  it('leaves room for a name, its full stop, start and end in the text encoder, where that has prompts', () => {
+    checkPromptShape({ ...shape, textLength: 12, visionLength: 99 }, config);
+    expect(() => checkPromptShape({ ...shape, textLength: 13 }, config)).toThrow(/^13 prompt tokens .* 16 /);
+    checkPromptShape({ ...shape, textDepth: 0, textLength: 13 }, config);
+  });
 });
 
 describe('initialPrompts', () => {
@@ -135,5 +142,14 @@ describe('promptVariables', () => {
     expect(text.map(String)).toEqual(['text.0[2, 4]']);
     expect(vision.map(String)).toEqual(['vision.0[1, 6]', 'vision.1[1, 6]']);
     expect(vision[0]!.leaf).toMatchObject({ kind: 'variable', data: values.vision[0] });
+  });
+
+  it('are the same by shapes alone', () => {
+    const of = (tower: 'text' | 'vision', depth: number, length: number) =>
+      shapeOnlyPrompts(tower, { depth, length }, config);
+    expect(of('text', 2, 3).map(String)).toEqual(['text.0[3, 4]', 'text.1[3, 4]']);
+    expect(of('vision', 1, 5).map(String)).toEqual(['vision.0[5, 6]']);
+    expect(of('vision', 0, 5)).toEqual([]);
+    expect(of('text', 1, 1)[0]!.leaf).toMatchObject({ kind: 'variable' });
   });
 });

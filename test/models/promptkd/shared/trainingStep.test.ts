@@ -122,8 +122,8 @@ describe('the request of a step', () => {
   it('keeps what is inspected for reading, and nothing else', async () => {
     const gpu = await testGpu();
     const { graph, inspected, factor } = record({});
-    for (const inspect of [true, false]) {
-      const step = await TrainingStep.compile(gpu, graph, { inspect });
+    for (const inspect of [true, false, undefined]) {
+      const step = await TrainingStep.compile(gpu, graph, inspect === undefined ? {} : { inspect });
       write(gpu, factor, Float32Array.of(0.5));
       step.run(0);
       if (inspect) expect([...(await step.plan.read(inspected))]).toEqual([5 ** 4]);

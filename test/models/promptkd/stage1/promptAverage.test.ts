@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { write } from '../../../../engine/gpu/memory.js';
+import { releaseAll, write } from '../../../../engine/gpu/memory.js';
 import type { ResolvedTeacher } from '../../../../models/promptkd/shared/defaults.js';
 import { gaussianWeights, PromptAverage } from '../../../../models/promptkd/stage1/promptAverage.js';
 import { TestRandom, testGpu } from '../../../helpers/check.js';
@@ -59,5 +59,7 @@ describe('PromptAverage', () => {
       for (const [i, sum] of sums.entries()) expect(found[p]![i]).toBeCloseTo(sum, 6);
     }
     average.destroy();
+    releaseAll(gpu);
+    expect(gpu.held).toBe(0);
   });
 });
