@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { nodePlatform } from '../../../../cli/platform/node.js';
+import { releaseAll } from '../../../../engine/gpu/memory.js';
 import { loadCheckpoint } from '../../../../models/checkpoints/load.js';
 import { loadModel } from '../../../../models/clip/model.js';
 import type { ImageItem } from '../../../../models/datasets/dataset.js';
@@ -58,5 +59,36 @@ describe('FixedCrops', () => {
       }
     runner.destroy();
     model.release();
+  });
+
+  it('are computed for every image, also where the last batch is not full, and hold nothing on the device', async () => {
+    const bars: [string, number][] = [];
+    const job = await testJob();
+    const begin: typeof job.begin = (label, total) => {
+      bars.push([label, total]);
+      return job.begin(label, total);
+    };
+    const { gpu, platform } = job;
+    const model = await loadModel(gpu, await loadCheckpoint(platform, emojiStudent), { text: false });
+    const whole = items.filter(({ path }) => !broken.includes(path));
+    const all = [...whole, ...whole, ...whole];
+    expect(all).toHaveLength(18);
+    const options = { seed: 3, views: 2, cropScale: 0.3, label: 'features' };
+    const crops = await FixedCrops.compute({ ...job, begin }, model, [], all, options);
+    expect(bars).toEqual([['features', 36]]);
+    for (const epoch of [0, 1]) {
+      const features = crops.batch(epoch, [...all.keys()]);
+      const width = features.length / all.length;
+      for (const row of all.keys()) {
+        const squares = features.subarray(row * width, (row + 1) * width).map((value) => value * value);
+        expect(
+          squares.reduce((sum, square) => sum + square, 0),
+          `image ${row}`,
+        ).toBeCloseTo(1, 4);
+      }
+    }
+    model.release();
+    releaseAll(gpu);
+    expect(gpu.held).toBe(0);
   });
 });

@@ -138,7 +138,11 @@ describe('the graph of stage 1', () => {
     const found = (views: number) => {
       const alone = teacherGraph(clip, text, classes, { ...options, views });
       const given = feedsOf(alone, images);
-      if (alone.frozenFeatures) given.set(alone.frozenFeatures, z.flat());
+      if (alone.frozenFeatures) {
+        given.set(alone.frozenFeatures, z.flat());
+        // The step does not look at images then.
+        given.delete(alone.images);
+      }
       return lossesOf(alone, given);
     };
     for (const views of [2, 0]) {
@@ -147,6 +151,25 @@ describe('the graph of stage 1', () => {
       expectLosses(rest, (({ scl_image: _, ...others }) => others)(expected), 6);
     }
   });
+
+  it.each(['ivlp', 'coop'] as const)(
+    'takes given features with %s where no vision prompt is tuned',
+    (method) => {
+      const made = setUp(10);
+      const { clip, prompts, classes, images } = made;
+      const all = { ...options, method, views: 2 };
+      const { image: z } = unitFeatures(made, images, { text: [], vision: [] });
+      const { ce } = byFormulas({ ...made, prompts: { ...prompts, vision: [] } }, images, options);
+      const graph = teacherGraph(clip, { ...prompts, vision: [] }, classes, all);
+      const feeds = feedsOf(graph, images).set(graph.frozenFeatures!, z.flat());
+      feeds.delete(graph.images);
+      expectLosses(lossesOf(graph, feeds), { ce, loss: ce }, 6);
+      expect(teacherGraph(clip, prompts, classes, all).frozenFeatures).toBeUndefined();
+      expect(
+        teacherGraph(clip, { ...prompts, vision: [] }, classes, { ...all, views: 0 }).frozenFeatures,
+      ).toBe(undefined);
+    },
+  );
 
   it('has the gradients that differences have, for every prompt', () => {
     const { clip, prompts, classes, images } = setUp(4);

@@ -3,6 +3,7 @@
  * the step, kept for fixed crops, or read from a cache on disk.
  */
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { nodePlatform } from '../../../../cli/platform/node.js';
 import { leafBuffer, releaseAll } from '../../../../engine/gpu/memory.js';
@@ -73,10 +74,13 @@ async function logitsFrom({ size, ...source }: Source) {
   await features.flush?.();
   features.summary?.();
   features.destroy();
+  // A cache waits for its encoder before it frees it.
+  await setImmediate();
   preprocessor.destroy();
   step.destroy();
   teacher.model.release();
   releaseAll(gpu);
+  expect(gpu.held).toBe(0);
   return { logits, notes, needs: features.needs, ownInput: graph.teacherInput !== graph.images };
 }
 
