@@ -1,22 +1,48 @@
 /** The table of distillation losses drives everything: a loss that is added to it is known wherever losses are. */
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
+import { PORTABLE } from '../../../../engine/capabilities.js';
 import { Schedule } from '../../../../engine/gpu/schedule.js';
 import { mseMean } from '../../../../engine/ops/meanDifference.js';
-import { type DistillationLoss, defineDistillationLoss } from '../../../../models/promptkd/shared/losses.js';
+import { KNOWN_MODELS } from '../../../../models/clip/knownModels.js';
+import { defaultStudent } from '../../../../models/promptkd/shared/defaults.js';
+import {
+  DEFAULT_LOSS,
+  type DistillationLoss,
+  defineDistillationLoss,
+  lossHelp,
+  lossNames,
+  lossOf,
+  lossWeightHelp,
+} from '../../../../models/promptkd/shared/losses.js';
+import { usualTeacher } from '../../../../models/promptkd/shared/teacher.js';
+import { studentRequests } from '../../../../models/promptkd/stage2/plan.js';
 
 const entry = { compares: 'features', weight: 77, help: 'a loss of this test', distance: mseMean } as const;
 const added = defineDistillationLoss('made-up', entry);
 
-// Read the table when they are loaded.
-const { addSettingsOptions } = await import('../../../../cli/settings.js');
-const { PORTABLE } = await import('../../../../engine/capabilities.js');
-const { KNOWN_MODELS } = await import('../../../../models/clip/knownModels.js');
-const { defaultStudent } = await import('../../../../models/promptkd/shared/defaults.js');
-const { usualTeacher } = await import('../../../../models/promptkd/shared/teacher.js');
-const { studentRequests } = await import('../../../../models/promptkd/stage2/plan.js');
-
 const clip = KNOWN_MODELS['ViT-B/32'];
+
+describe('the table of losses', () => {
+  it('is told by names, all or those of one kind', () => {
+    expect(lossNames()).toEqual(['kl', 'symmetric-kl', 'l1', 'mse', 'made-up']);
+    expect(lossNames('logits')).toEqual(['kl', 'symmetric-kl']);
+    expect(lossNames('features')).toEqual(['l1', 'mse', 'made-up']);
+  });
+
+  it("has the weights that settings take, the paper's for its own loss", () => {
+    expect(DEFAULT_LOSS).toBe('kl');
+    expect(lossNames().map((name) => lossOf(name).weight)).toEqual([1000, 1000, 1000, 10_000, 77]);
+    expect(lossOf(added)).toBe(entry);
+  });
+
+  it('is described by kind, and its weights where they are not the usual one', () => {
+    expect(lossHelp()).toMatch(
+      /^kl \(KL .+\), symmetric-kl \(.+\) on logits; l1 \(.+\), mse \(.+\), made-up \(a loss of this test\) on unit image features$/,
+    );
+    expect(lossWeightHelp()).toBe('1000; mse: 10000; made-up: 77');
+  });
+});
 
 describe('a distillation loss', () => {
   it('is a choice of kdLoss, with its own weight', () => {
@@ -37,7 +63,9 @@ describe('a distillation loss', () => {
     expect(defaultStudent(clip, { textFeatures: 'student' }).kdLoss).toBe('kl');
   });
 
-  it('is in the help of its flags', () => {
+  it('is in the help of its flags', async () => {
+    // Reads the table when it is loaded.
+    const { addSettingsOptions } = await import('../../../../cli/settings.js');
     const help = addSettingsOptions(new Command(), 'student').helpInformation().replace(/\s+/g, ' ');
     expect(help).toContain('made-up (a loss of this test)');
     expect(help).toContain('(default: 1000; mse: 10000; made-up: 77)');
