@@ -26,13 +26,12 @@ export function fuse(nodes: readonly GraphNode[], outputs: readonly Tensor[]): G
     for (const tail of recorded.inputs) {
       const chain = chainBefore(tail);
       if (!chain) continue;
-      const { producer, views, result } = chain;
+      const { producer, views } = chain;
       const now = running.get(producer) ?? producer;
-      // What a kernel stores beside its result, such as a preactivation, is not what the next node's work is done to.
-      if (now.outputs[0] !== result) continue;
-      const early = now.outputs.slice(1).flatMap((other) => users.get(other) ?? []);
-      // They must be there before the next node runs; it may read one of them itself.
-      if (early.some((user) => user.order <= recorded.order)) continue;
+      // What a kernel stores beside its result, such as a preactivation, would be stored where `recorded` runs: too late for a
+      // node before it, and for `recorded` itself.
+      const beside = now.outputs.slice(1).flatMap((other) => users.get(other) ?? []);
+      if (beside.some((user) => user.order <= recorded.order)) continue;
       const absorbed = now.op.absorb?.(now, recorded, tail);
       if (!absorbed) continue;
       for (const node of [...views, producer]) gone.add(node);
@@ -43,15 +42,13 @@ export function fuse(nodes: readonly GraphNode[], outputs: readonly Tensor[]): G
   }
   return nodes.filter((node) => !gone.has(node)).map((node) => running.get(node) ?? node);
 
-  /** The node that computes `tensor` as `result`, behind any views, if nothing else reads it or the views. */
-  function chainBefore(
-    tensor: Tensor,
-  ): { producer: GraphNode; views: GraphNode[]; result: Tensor } | undefined {
+  /** The node that computes `tensor`, behind any views, if nothing else reads it or the views. */
+  function chainBefore(tensor: Tensor): { producer: GraphNode; views: GraphNode[] } | undefined {
     const views: GraphNode[] = [];
     for (let at = tensor; ; ) {
       const node = writer.get(at);
       if (!node || kept.has(at) || users.get(at)?.length !== 1) return undefined;
-      if (!isView(node)) return node.op.mutates ? undefined : { producer: node, views, result: at };
+      if (!isView(node)) return node.op.mutates ? undefined : { producer: node, views };
       views.push(node);
       at = node.inputs[0]!;
     }
