@@ -19,6 +19,7 @@ export const TARGETS = {
   'engine/gpu/schedule.ts': [],
   'engine/gpu/plan.ts': [
     'test/engine/gpu/planBuffers.test.ts',
+    'test/engine/gpu/planChoices.test.ts',
     'test/engine/gpu/outOfMemory.test.ts',
     'test/engine/gpu/submissions.test.ts',
   ],

@@ -108,7 +108,30 @@ it('is found before a result is read, where an upload was refused', async () => 
   await expect(read).rejects.toThrow(/^not enough GPU memory for the [0-9.]+ MiB that are asked for in all/);
   await expect(readLeaf(gpu, late)).rejects.toThrow();
   expect(() => plan.run()).toThrow(OutOfMemoryError);
+  await expect(plan.finish()).rejects.toThrow(OutOfMemoryError);
 });
+
+it.each([
+  [3, 1, 1],
+  [1, 3, 1],
+  [2, 3, undefined],
+])(
+  'names the limit of a buffer where a plan needs a longer one: %d MiB, %d MiB to bind',
+  async (whole, bound, largest) => {
+    limit(gpu.held + 0.5 * MIB);
+    const limits = { maxBufferSize: whole * MIB, maxStorageBufferBindingSize: bound * MIB };
+    Object.defineProperty(gpu.device, 'limits', { value: limits });
+    // Weights of 1 MiB, and three buffers of 2 MiB.
+    const error = await refused(1024);
+    expect(error).toBeInstanceOf(OutOfMemoryError);
+    expect(error!.need!.largest).toBe(largest && largest * MIB);
+    expect(error!.message).toMatch(
+      largest
+        ? /^the adapter allows buffers of 1(\.0)? MiB, and the plan needs one of 2(\.0)? MiB$/
+        : /^not enough GPU memory/,
+    );
+  },
+);
 
 it('takes a binding beyond the limit for too little memory', async ({ skip }) => {
   const { device } = gpu;

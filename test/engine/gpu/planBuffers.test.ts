@@ -38,6 +38,17 @@ const halfOp: Op<null> = {
   reference: (_, [x]) => [x!],
 };
 
+/** Two launches on the same buffers, by two kernels that both go beyond the end. */
+const beyondOp: Op<null> = {
+  ...halfOp,
+  name: 'beyond',
+  kernels: (node, context) =>
+    halfOp.kernels!(node, context).flatMap((dispatch) =>
+      ['add', 'multiply'].map((entry) => ({ ...dispatch, entry, elements: 32 })),
+    ),
+  flops: () => 100,
+};
+
 it('tells each pipeline once as it becomes ready', async () => {
   const gpu = await testGpu();
   const x = matrix('x');
@@ -64,6 +75,19 @@ it('describes its launches: work and bytes of each, a tensor that is bound twice
   expect([square!.flops, square!.bytes]).toEqual([0, 128]);
   expect([product!.flops, product!.bytes]).toEqual([128, 128]);
   expect(plan.describe()).toMatchObject({ dispatches: 2, flops: 128, outputs: 128, variables: 64 });
+  plan.destroy();
+});
+
+it('gives each launch of a node its share of the work, and counts what each of them does outside', async () => {
+  const gpu = await testGpu();
+  const request = { outputs: [call(beyondOp, [matrix('x')], null)] };
+  const plan = await Plan.compile(gpu, request, { checkBounds: true });
+  expect(plan.launches.map(({ name, flops }) => [name, flops])).toEqual([
+    ['elementwise.add', 50],
+    ['elementwise.multiply', 50],
+  ]);
+  plan.run();
+  expect(await plan.outside()).toEqual(['elementwise.add', 'elementwise.multiply']);
   plan.destroy();
 });
 

@@ -1,0 +1,94 @@
+/** Who chooses between the kernels of a plan: the caller, else the tuner, else the checks; each is told apart by a stand-in. */
+import { describe, expect, it, vi } from 'vitest';
+import { type Gpu, openGpu } from '../../../engine/gpu/gpu.js';
+import { getKernel } from '../../../engine/gpu/kernel.js';
+import { attachChecks, type KernelChecks } from '../../../engine/gpu/kernelChecks.js';
+import { Plan, prefetchPipelines } from '../../../engine/gpu/plan.js';
+import { choicesOf, Schedule } from '../../../engine/gpu/schedule.js';
+import { attachTuner, type Tuner } from '../../../engine/gpu/tuner.js';
+import type { Choose } from '../../../engine/graph/tunable.js';
+import { matmul } from '../../../engine/ops/matmul.js';
+import { TestRandom, testGpu, withCapabilities } from '../../helpers/check.js';
+import { countCreations } from '../../helpers/creations.js';
+
+const random = new TestRandom(1);
+const request = { outputs: [matmul(random.variable([64, 64]), random.variable([64, 64]))] };
+
+interface Chooser {
+  readonly tuner?: string;
+  readonly checks?: string;
+  /** What the checks say of one schedule after another. */
+  readonly verdicts?: readonly boolean[];
+}
+
+/** A product on a device with stand-ins that choose the candidates given. */
+function withChoosers(of: Gpu, { tuner, checks, verdicts = [] }: Chooser) {
+  const gpu = withCapabilities(of, { software: false, level: 'portable' });
+  const prepare = vi.fn(async () => true);
+  const check = vi.fn(async () => true);
+  for (const verdict of verdicts) check.mockResolvedValueOnce(verdict);
+  const choice = (name?: string): Choose => vi.fn(() => name);
+  if (tuner !== undefined)
+    attachTuner(gpu, { prepare, choose: choice(tuner || undefined) } as unknown as Tuner);
+  if (checks !== undefined) attachChecks(gpu, { check, choose: choice(checks) } as unknown as KernelChecks);
+  return { gpu, prepare, check };
+}
+
+const [asked] = choicesOf(request, withChoosers(await testGpu(), {}).gpu.capabilities);
+const [first, second, third] = asked!.candidates.map(({ name }) => name) as [string, string, string];
+
+/** Which candidate the only launch of a plan runs. */
+async function taken(gpu: Gpu, choose?: Choose): Promise<string> {
+  const plan = await Plan.compile(gpu, request, choose ? { choose } : {});
+  const found: string[] = [];
+  for (const { name } of asked!.candidates) {
+    const [source] = new Schedule(request, gpu.capabilities, { choose: () => name }).sources();
+    if ((await getKernel(gpu, source!)).pipeline === plan.launches[0]!.pipeline) found.push(name);
+  }
+  plan.destroy();
+  expect(found).toHaveLength(1);
+  return found[0]!;
+}
+
+describe('the kernel of a plan', () => {
+  it("is the rule's without anyone who chooses", async () => {
+    expect(await taken(withChoosers(await testGpu(), {}).gpu)).toBe(first);
+  });
+
+  it('is what the caller chooses; neither tuner nor checks are asked', async () => {
+    const { gpu, prepare, check } = withChoosers(await testGpu(), { tuner: second, checks: second });
+    expect(await taken(gpu, () => third)).toBe(third);
+    expect(prepare).not.toHaveBeenCalled();
+    expect(check).not.toHaveBeenCalled();
+  });
+
+  it('is what the tuner chooses, which is prepared for the choices of the plan', async () => {
+    const { gpu, prepare, check } = withChoosers(await testGpu(), { tuner: second, checks: third });
+    expect(await taken(gpu)).toBe(second);
+    expect(prepare.mock.calls).toEqual([[[expect.objectContaining({ key: asked!.key })]]]);
+    expect(check).toHaveBeenCalledTimes(1);
+  });
+
+  it('is what the checks choose where there is no tuner, or it has no choice', async () => {
+    const device = await testGpu();
+    expect(await taken(withChoosers(device, { checks: third }).gpu)).toBe(third);
+    expect(await taken(withChoosers(device, { tuner: '', checks: third }).gpu)).toBe(third);
+    expect(await taken(withChoosers(device, { tuner: second }).gpu)).toBe(second);
+  });
+
+  it('is chosen again until the checks find nothing wrong', async () => {
+    const { gpu, check } = withChoosers(await testGpu(), { checks: second, verdicts: [false, false] });
+    expect(await taken(gpu)).toBe(second);
+    expect(check).toHaveBeenCalledTimes(3);
+  });
+
+  it('is compiled beforehand as it will be chosen', async () => {
+    const device = await openGpu();
+    const { gpu } = withChoosers(device, { tuner: third });
+    prefetchPipelines(gpu, request);
+    const count = countCreations(gpu);
+    (await Plan.compile(gpu, request)).destroy();
+    expect(count().pipelines).toBe(0);
+    device.destroy();
+  });
+});
