@@ -187,7 +187,7 @@ export const defaultTeacher = (
   requested: Partial<WithoutFiles<TeacherSettings>> & { readonly method?: TuningMethod } = {},
 ): ResolvedTeacher => {
   const schema = v.partial(TeacherSettingsSchema, ['clip', 'data']);
-  const { method = 'promptsrc', ...settings } = parseSettings(schema, requested, 'the settings');
+  const { method, ...settings } = parseSettings(schema, requested, 'the settings');
   return resolveTeacher({ ...settings, method: method as TuningMethod }, config);
 };
 

@@ -122,6 +122,8 @@ describe('defaults and limits', () => {
     expect(() => defaultTeacher(tiny, { visionDepth: 4 })).toThrow(/vision prompt depth 4/);
     expect(() => defaultStudent(tiny, { visionDepth: 4 })).toThrow(/vision prompt depth 4/);
     expect(defaultStudent(tiny, { visionDepth: 1 }).visionDepth).toBe(1);
+    expect(() => defaultTeacher(tiny, { epochs: -1 })).toThrow(/^the settings: epochs/);
+    expect(() => defaultStudent(tiny, { epochs: -1 })).toThrow(/^the settings: epochs/);
   });
 
   it('of stage 1 give way to what is set', () => {
