@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { nodePlatform } from '../../../../cli/platform/node.js';
 import { leafBuffer, releaseAll } from '../../../../engine/gpu/memory.js';
 import { constant } from '../../../../engine/graph/tensor.js';
@@ -25,6 +25,8 @@ import { makeTinyWorld, type TinyWorld } from '../../../helpers/tinyWorld.js';
 const folder = temporaryFolder('teacher-features');
 const [BATCH, CLASSES, EMBED, TEACHER_SIZE, EPOCHS] = [3, 4, 32, 16, 2];
 const settings = { batch: BATCH, seed: 5, cropScale: 0.3, crops: 16 };
+/** Preprocessors are no part of what `held` counts. */
+const [made, freed] = [vi.spyOn(GpuPreprocessor, 'create'), vi.spyOn(GpuPreprocessor.prototype, 'destroy')];
 let world: TinyWorld;
 let items: readonly ImageItem[];
 
@@ -81,6 +83,7 @@ async function logitsFrom({ size, ...source }: Source) {
   teacher.model.release();
   releaseAll(gpu);
   expect(gpu.held).toBe(0);
+  expect(freed).toHaveBeenCalledTimes(made.mock.calls.length);
   return { logits, notes, needs: features.needs, ownInput: graph.teacherInput !== graph.images };
 }
 
