@@ -44,6 +44,12 @@ export interface Platform {
    * opening it when it is no file: a pipe would block forever, and a device has no end.
    */
   read(path: string, offset?: number, length?: number): Promise<Uint8Array>;
+  /** The same bytes and their CRC-32, which is taken while they are read. Throws as `read` does. */
+  readSummed?(
+    path: string,
+    offset: number,
+    length: number,
+  ): Promise<{ readonly bytes: Uint8Array; readonly crc32: number }>;
   /**
    * Float32 values of a file, little-endian from byte `offset` on, rounded to float16 off the main thread.
    *

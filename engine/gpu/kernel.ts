@@ -110,6 +110,9 @@ async function build(gpu: Gpu, source: KernelSource): Promise<Kernel> {
   if (made.status === 'fulfilled') return { pipeline: made.value, layout };
   const info = await module.getCompilationInfo();
   const messages = info.messages.map((m) => `${source.name}:${m.lineNum}:${m.linePos} ${m.message}`);
+  // wgpu says "Parent device is lost" before it says so of the device, and that is no fault of the kernel.
+  const loss = await gpu.lossBehind(made.reason);
+  if (loss) throw loss;
   gpu.check();
   throw new KernelRefused(`kernel ${source.name} does not compile\n${messages.join('\n') || made.reason}`);
 }

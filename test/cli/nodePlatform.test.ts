@@ -82,6 +82,7 @@ describe('files', () => {
       for (const action of [
         () => platform.read(at(`odd/${name}`)),
         () => platform.read(at(`odd/${name}`), 0, 1),
+        () => platform.readSummed!(at(`odd/${name}`), 0, 1),
         () => platform.readHalves!(at(`odd/${name}`), 0, 1),
         () => platform.readText(at(`odd/${name}`)),
         () => platform.sha256(at(`odd/${name}`)),
