@@ -51,7 +51,8 @@ async function mutate(source) {
     // A mutant may loop forever, or wait for a device that it has lost. Shorter, a busy machine would pass for that.
     timeoutMS: 90_000,
     dryRunTimeoutMinutes: 20,
-    ignorePatterns: ['dist', 'bench/gpu/kit', 'docs', 'reports', 'runs'],
+    // From the root: models/runs must be copied.
+    ignorePatterns: ['/dist', '/bench/gpu/kit', '/docs', '/reports', '/runs'],
     reporters: ['json', 'html', process.stdout.isTTY ? 'progress' : 'progress-append-only'],
     jsonReporter: { fileName: reportOf(source, 'json') },
     htmlReporter: { fileName: reportOf(source, 'html') },
@@ -63,6 +64,10 @@ async function mutate(source) {
     tsconfigFile: 'none',
     logLevel: 'warn',
   }).runMutationTest();
+  // Stryker says nothing of a test file that does not load in its copy of the tree.
+  const loaded = Object.keys(readReport(source).testFiles);
+  const absent = tests.filter((file) => !loaded.includes(file));
+  if (absent.length > 0) throw new Error(`${source}: no test of ${absent.join(', ')} was run`);
   for (const { status, location, mutatorName, replacement } of mutantsOf(source))
     if (!['Killed', 'Timeout', 'Ignored'].includes(status))
       console.log(`${source}:${location.start.line} ${status} ${mutatorName}: ${oneLine(replacement)}`);
@@ -72,8 +77,12 @@ function reportOf(source, extension) {
   return `reports/mutation/${source.replaceAll('/', '.').replace(/\.ts$/, '')}.${extension}`;
 }
 
+function readReport(source) {
+  return JSON.parse(readFileSync(reportOf(source, 'json'), 'utf8'));
+}
+
 function mutantsOf(source) {
-  return Object.values(JSON.parse(readFileSync(reportOf(source, 'json'), 'utf8')).files)[0].mutants;
+  return Object.values(readReport(source).files)[0].mutants;
 }
 
 /** In Markdown, with a line for the sum. Mutants that are ignored do not count. */
