@@ -63,7 +63,8 @@ describe('FixedCrops', () => {
 
   it('are computed for every image, also where the last batch is not full, and hold nothing on the device', async () => {
     const bars: [string, number][] = [];
-    const job = await testJob();
+    const done: number[] = [];
+    const job = await testJob((_, images) => done.push(images));
     const begin: typeof job.begin = (label, total) => {
       bars.push([label, total]);
       return job.begin(label, total);
@@ -76,6 +77,8 @@ describe('FixedCrops', () => {
     const options = { seed: 3, views: 2, cropScale: 0.3, label: 'features' };
     const crops = await FixedCrops.compute({ ...job, begin }, model, [], all, options);
     expect(bars).toEqual([['features', 36]]);
+    // At most 16 images at a time, so that the memory does not grow with the data set.
+    expect(done).toEqual([16, 18, 34, 36]);
     for (const epoch of [0, 1]) {
       const features = crops.batch(epoch, [...all.keys()]);
       const width = features.length / all.length;
