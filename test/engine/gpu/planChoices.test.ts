@@ -41,7 +41,7 @@ const [first, second, third] = asked!.candidates.map(({ name }) => name) as [str
 async function taken(gpu: Gpu, choose?: Choose): Promise<string> {
   const plan = await Plan.compile(gpu, request, choose ? { choose } : {});
   const found: string[] = [];
-  for (const { name } of asked!.candidates) {
+  for (const name of [first, second, third]) {
     const [source] = new Schedule(request, gpu.capabilities, { choose: () => name }).sources();
     if ((await getKernel(gpu, source!)).pipeline === plan.launches[0]!.pipeline) found.push(name);
   }
