@@ -50,7 +50,8 @@ describe('the adapter of this machine', () => {
   });
 
   it('passes results and rejections through wait', async () => {
-    expect(await gpu.wait(gpu.device.queue.onSubmittedWorkDone())).toBeUndefined();
+    // Deno gives null.
+    expect((await gpu.wait(gpu.device.queue.onSubmittedWorkDone())) ?? undefined).toBeUndefined();
     expect(await gpu.wait(new Promise((resolve) => setTimeout(resolve, 5, 'late')))).toBe('late');
     await expect(gpu.wait(Promise.reject(new Error('no')))).rejects.toThrow('no');
   });
@@ -105,7 +106,8 @@ describe('openGpu', () => {
     gpu.destroy();
   });
 
-  it('compiles shaders of every level without an adapter', async () => {
+  it('compiles shaders of every level without an adapter', async ({ skip }) => {
+    if ('Deno' in globalThis) skip("the null backend is Dawn's");
     const gpu = await openGpu({ backend: 'null' });
     expect(gpu.capabilities).toMatchObject({ f16: true, subgroups: true, level: 'matrix' });
     expect(gpu.adapter).toMatchObject({ backend: 'null', software: false });
