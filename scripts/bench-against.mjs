@@ -44,7 +44,7 @@ function measure(tree, out) {
       cwd: tree,
       stdio: ['ignore', 'pipe', 'inherit'],
       encoding: 'utf8',
-      env: { ...process.env, PROMPTKD_BENCH_BUILT: '1' },
+      env: { ...process.env, PROMPTKD_BUILT: '1' },
     },
   );
   if (status !== 0) throw new Error(`the bench ended with ${status} in ${tree}`);

@@ -3,7 +3,7 @@ import { execSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
-if (process.env.PROMPTKD_BENCH_BUILT === undefined) execSync('npm run build --silent', { stdio: 'inherit' });
+if (process.env.PROMPTKD_BUILT === undefined) execSync('npm run build --silent', { stdio: 'inherit' });
 
 const { adapterEnvironment, runAgain } = await import('../dist/cli/platform/relaunch.js');
 let added;

@@ -11,7 +11,7 @@ import { ladderVariants } from '../dist/bench/ladder/variants.js';
 import { listShaderVariants, refusalOf } from '../dist/checks/shaders/shaderVariants.js';
 import { adapterEnvironment } from '../dist/cli/platform/relaunch.js';
 import { openGpu } from '../dist/engine/gpu/gpu.js';
-import { findDeno } from './deno.mjs';
+import { findDeno } from './deno/find.mjs';
 import { summary } from './summary.mjs';
 
 const counts = { passed: 0, failed: 0, skipped: 0 };

@@ -1,13 +1,22 @@
 /**
- * `npm run test:deno`: the command line under Deno. The reference numbers and a short run of both stages on SwiftShader, beside the
- * same run in Node (`--compare`: also how long each takes for the reference numbers); then lavapipe where it is installed, for two commands only, as it compiles Naga's shaders for minutes.
+ * `npm run test:deno [-- PART...]`: what runs under Deno, in parts; all of them by default.
+ *
+ *   commands    both stages, evaluation and prediction on SwiftShader, beside the same in Node; `doctor` and `predict` on lavapipe
+ *   numbers     the public training case on lavapipe
+ *   engine      the engine's tests on lavapipe, and in another run those of kernels with barriers on SwiftShader (scripts/deno/engine.mjs);
+ *               `engine/lavapipe` and `engine/swiftshader` are one of them
+ *
+ * With `--compare FOLDER` instead: how long `verify FOLDER` takes on lavapipe under Deno and in Node, with kernels of the same level and
+ * a cache folder of each, twice with an empty and with a full cache, in turns.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { emojiClipFolder, makeEmojiData } from '../dist/cli/demo/emoji.js';
-import { findDeno } from './deno.mjs';
+import { adapterEnvironment } from '../dist/cli/platform/relaunch.js';
+import { ENGINE_TESTS, engineTests } from './deno/engine.mjs';
+import { findDeno } from './deno/find.mjs';
 import { summary } from './summary.mjs';
 
 const counts = { passed: 0, failed: 0, skipped: 0 };
@@ -106,12 +115,8 @@ function onSwiftShader() {
   const environment = { PROMPTKD_ADAPTER: 'swiftshader' };
   const doctor = command('deno', ['doctor'], environment);
   check('doctor on SwiftShader', doctor.fault, doctor.seconds);
-  const verify = (runtime) =>
-    command(runtime, ['verify', 'test/goldens/stages', '--level', 'portable'], environment);
-  const ours = verify('deno');
-  check('reference numbers in Deno', ours.fault, ours.seconds);
-  if (process.argv.includes('--compare'))
-    console.log(`they take ${(ours.seconds / verify('node').seconds).toFixed(2)} times as long as in Node`);
+  const ours = command('deno', verifying('test/goldens/stages'), environment);
+  check('reference numbers on SwiftShader', ours.fault, ours.seconds);
   const [found, expected] = [everyCommand('deno', environment), everyCommand('node', environment)];
   for (const name of Object.keys((found && expected) ?? {}))
     check(
@@ -120,15 +125,19 @@ function onSwiftShader() {
     );
 }
 
-function onLavapipe() {
+/** The environment of lavapipe, or undefined (and a skip) without one. */
+function lavapipe(what) {
   const driver = existsSync(LAVAPIPE) && readdirSync(LAVAPIPE).find((file) => /^lvp_icd.*\.json$/.test(file));
-  if (!driver) return skip('lavapipe', 'it is not installed (scripts/install-lavapipe.sh)');
-  const environment = {
-    PROMPTKD_ADAPTER: 'lavapipe',
-    VK_DRIVER_FILES: join(LAVAPIPE, driver),
-    // Compiling takes most of the time, so without LLVM's optimisation.
-    GALLIVM_PERF: 'nopt',
-  };
+  if (driver) return { PROMPTKD_ADAPTER: 'lavapipe', VK_DRIVER_FILES: join(LAVAPIPE, driver) };
+  skip(what, 'lavapipe is not installed (scripts/install-lavapipe.sh)');
+}
+
+/** Compiling takes most of a short test, so without LLVM's optimisation. */
+const QUICK_TO_COMPILE = { GALLIVM_PERF: 'nopt' };
+
+function commandsOnLavapipe() {
+  const environment = { ...lavapipe('commands on lavapipe'), ...QUICK_TO_COMPILE };
+  if (!environment.PROMPTKD_ADAPTER) return;
   const doctor = command('deno', ['doctor'], environment);
   check('doctor on lavapipe', doctor.fault, doctor.seconds);
   const args = [
@@ -152,14 +161,69 @@ function onLavapipe() {
   check("predict on lavapipe: Deno's numbers are Node's", fault, ours.seconds);
 }
 
+const verifying = (folder) => ['verify', folder, '--level', 'portable'];
+
+function numbersOnLavapipe() {
+  const environment = lavapipe('reference numbers on lavapipe');
+  if (!environment) return;
+  const { fault, seconds } = command('deno', verifying('test/goldens/stages'), {
+    ...environment,
+    ...QUICK_TO_COMPILE,
+  });
+  check('the public training case on lavapipe', fault, seconds);
+}
+
+async function engine(adapter) {
+  const environment =
+    adapter === 'lavapipe'
+      ? { ...lavapipe("the engine's tests"), ...QUICK_TO_COMPILE }
+      : { PROMPTKD_ADAPTER: adapter, ...(await adapterEnvironment(adapter)) };
+  if (!environment.PROMPTKD_ADAPTER) return;
+  const found = engineTests(deno, { ...process.env, ...environment }, root, ENGINE_TESTS[adapter]);
+  for (const key of Object.keys(counts)) counts[key] += found[key];
+}
+
+/** Seconds of both runtimes with empty caches and then with full ones, each pair in turns, two of each. */
+function compare(folder) {
+  const environment = lavapipe('the comparison');
+  if (!environment) return;
+  for (const round of [1, 2]) {
+    const caches = Object.fromEntries(
+      ['node', 'deno'].map((name) => [name, join(root, `cache-${name}-${round}`)]),
+    );
+    for (const state of ['empty', 'full']) {
+      const [node, ours] = ['node', 'deno'].map((runtime) => {
+        const { fault, seconds } = command(runtime, verifying(folder), {
+          ...environment,
+          MESA_SHADER_CACHE_DIR: caches[runtime],
+        });
+        check(`verify ${folder} in ${runtime}, ${state} cache`, fault, seconds);
+        return seconds;
+      });
+      console.log(`${state} cache: Deno takes ${(ours / node).toFixed(2)} times as long as Node`);
+    }
+  }
+}
+
+async function commands() {
+  await drawData();
+  if (process.platform === 'linux' && process.arch === 'x64') onSwiftShader();
+  else skip('SwiftShader', 'it comes for Linux x64 only');
+  commandsOnLavapipe();
+}
+
+const PARTS = {
+  commands,
+  numbers: numbersOnLavapipe,
+  'engine/lavapipe': () => engine('lavapipe'),
+  'engine/swiftshader': () => engine('swiftshader'),
+};
+const args = process.argv.slice(2);
+const wanted = (part) => args.length === 0 || args.some((arg) => part === arg || part.startsWith(`${arg}/`));
 try {
   if (!deno) skip('everything', 'the npm package deno is not installed');
-  else {
-    await drawData();
-    if (process.platform === 'linux' && process.arch === 'x64') onSwiftShader();
-    else skip('SwiftShader', 'it comes for Linux x64 only');
-    onLavapipe();
-  }
+  else if (args[0] === '--compare') compare(args[1] ?? 'test/goldens/stages');
+  else for (const [part, run] of Object.entries(PARTS)) if (wanted(part)) await run();
 } finally {
   rmSync(root, { recursive: true, force: true });
 }

@@ -8,10 +8,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { summary } from './summary.mjs';
+import { countTests } from './vitestCounts.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 try {
-  execSync('npm run build --silent', { stdio: 'inherit' });
+  if (process.env.PROMPTKD_BUILT === undefined) execSync('npm run build --silent', { stdio: 'inherit' });
 } catch {
   stop('the build failed');
 }
@@ -33,7 +34,7 @@ const vitest = spawnSync(
 );
 let counts = { passed: 0, failed: 0, skipped: 0 };
 try {
-  counts = count(JSON.parse(readFileSync(results, 'utf8')));
+  counts = countTests(JSON.parse(readFileSync(results, 'utf8')));
 } catch (error) {
   console.error(`no test results: ${error.message}`);
 } finally {
@@ -49,14 +50,4 @@ function stop(message) {
   console.error(`error: ${message}`);
   console.log(summary({ passed: 0, failed: 1 }));
   process.exit(1);
-}
-
-function count(report) {
-  // A file that does not load reports no tests, but counts as a failed one.
-  const broken = report.testResults.filter((f) => f.status === 'failed' && f.assertionResults.length === 0);
-  return {
-    passed: report.numPassedTests,
-    failed: report.numFailedTests + broken.length,
-    skipped: report.numPendingTests + report.numTodoTests,
-  };
 }

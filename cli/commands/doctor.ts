@@ -120,8 +120,8 @@ function format(report: Report): string {
     ...Object.entries(report.limits).map(([name, value]): [string, string] => [name, amount(name, value)]),
     [
       'self-check',
-      `${check.ok ? pc.green('ok') : pc.red('WRONG')}, largest relative error ${check.error.toExponential(1)}, ` +
-        `${check.milliseconds.toFixed(1)} ms`,
+      `${check.ok ? pc.green('ok') : pc.red('WRONG')}, ` +
+        `${check.fault ?? `largest relative error ${check.error.toExponential(1)}`}, ${check.milliseconds.toFixed(1)} ms`,
     ],
     [
       'kernels',

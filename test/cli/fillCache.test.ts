@@ -1,6 +1,6 @@
 /** `distill --fill-cache`: several processes fill one teacher cache, and the training has the losses of a single process, bit by bit. */
 import { spawn } from 'node:child_process';
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -93,6 +93,18 @@ describe('a teacher cache that several processes fill', () => {
     expect(Number(mixed.hits)).toBeLessThan(100);
     expect(Number(mixed.hits)).toBeGreaterThan(0);
     expect(mixed.result).toEqual(single);
+  });
+
+  it('says what it leaves out', () => {
+    cpSync(at('data'), at('broken'), { recursive: true });
+    const [some] = readdirSync(at('broken', 'train'));
+    writeFileSync(at('broken', 'train', some!, 'zz.png'), 'no image');
+    const { status, stderr } = promptkd(
+      [...fillArgs('1/1', ['--epochs', '1']), '--data', at('broken'), '--teacher-cache', at('broken cache')],
+      folder,
+    );
+    expect(status, stderr).toBe(0);
+    expect(stderr).toContain('zz.png (');
   });
 
   it('is named by the command, which refuses what makes no share', () => {

@@ -64,6 +64,7 @@ async function fillOnce(
   const { config } = await loadCheckpoint(platform, requested.clip);
   const settings = resolveStudent(requested, config);
   const dataset = await loadDataset(platform, settings.data, settings);
+  for (const note of dataset.notes ?? []) job.note(note);
   const wanted = distillationImages(dataset, settings);
   const data = await checkImages(job, wanted, settings);
   const size = config.vision.resolution;
@@ -90,6 +91,8 @@ async function fillOnce(
       `share ${shard.index} of ${shard.count}: ${asked} crops, ${asked - found} of them computed and ` +
         `${found} found in ${cached.folder}`,
     );
+    const broken = data.skipped.summary();
+    if (broken) job.note(broken);
 
     const plan = {
       ...(await imageInputs(platform, dataset, wanted)),

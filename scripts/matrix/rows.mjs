@@ -1,0 +1,270 @@
+/**
+ * The list of all checks: a row for each group, and what each column runs for it. A cell is a step (its name in the log, a command, what
+ * the table in docs/checking.md says), several of them, or the reason why nothing runs. `command` gets what the machine has.
+ */
+import { readdirSync } from 'node:fs';
+
+/** The columns, with their titles. */
+export const COLUMNS = {
+  swiftshader: 'Node, SwiftShader (embedded)',
+  lavapipe: 'Node, lavapipe',
+  deno: 'Deno, lavapipe (wgpu, Naga)',
+  compiled: 'compiled only',
+};
+
+/** What comes before, whatever the adapter. */
+export const PREPARATION = [
+  { step: 'install', command: ['npm', 'install'], required: true },
+  { step: 'lint', command: ['npm', 'run', 'lint'] },
+  { step: 'types', command: ['npm', 'run', 'typecheck'] },
+  { step: 'API reference', command: ['npm', 'run', 'docs:api'] },
+];
+
+const on = (adapter, more) => () => ({ PROMPTKD_ADAPTER: adapter, ...more });
+/** lavapipe where there is one, which is faster, else the embedded adapter. */
+const onTheFaster = ({ lavapipe }) => ({ PROMPTKD_ADAPTER: lavapipe ? 'lavapipe' : 'swiftshader' });
+const npmTest = (...args) => ['npm', 'test', ...(args.length > 0 ? ['--', ...args] : [])];
+const exclude = (files) => files.flatMap((file) => ['--exclude', file]);
+
+/** Tests of runs and processes rather than numbers, and the kernels of every operation again: lavapipe takes half the time for them. */
+const LONG = [
+  ...readdirSync('test/torture').flatMap((name) =>
+    name.endsWith('.test.ts') ? [`test/torture/${name}`] : [],
+  ),
+  'test/bench/commands.test.ts',
+  'test/cli/ablations.test.ts',
+  'test/cli/brokenImages.test.ts',
+  'test/cli/fillCache.test.ts',
+  'test/cli/imagePool.test.ts',
+  'test/cli/reproduce.test.ts',
+  'test/cli/shards.test.ts',
+  'test/cli/stop.test.ts',
+  'test/cli/tune.test.ts',
+  'test/engine/gpu/kernelChecks.test.ts',
+  'test/models/promptkd/deviceLoss.test.ts',
+];
+
+const verify = (adapter, step, says, args, needs) => ({
+  step: `${step} on ${adapter}`,
+  says,
+  needs,
+  oneCore: true,
+  env: on(adapter),
+  command: () => ['node', 'dist/cli/main.js', 'verify', ...args],
+});
+const OF_THE_CLONE = [
+  ...[
+    'test/goldens/stages',
+    'test/goldens/formats',
+    'test/goldens/preprocess',
+    'test/goldens/tokenizer.json',
+  ],
+  ...['--tokenizer', 'emoji-clip/teacher/tokenizer.json'],
+];
+const LARGER = [
+  ...['tiny', 'preprocess', 'formats', 'tokenizer.json'].map((name) => `../shared/goldens/${name}`),
+  ...['--tokenizer', '../shared/clip-tokenizer/bpe_simple_vocab_16e6.txt.gz'],
+];
+const IN_HALF = ['../shared/goldens/tiny', '--precision', 'f16'];
+const numbers = (adapter) => [
+  verify(adapter, 'reference numbers of the clone', 'all, float32', OF_THE_CLONE),
+  verify(adapter, 'reference numbers', 'the larger set', LARGER, 'goldens'),
+  verify(adapter, 'reference losses in float16', 'float16', IN_HALF, 'goldens'),
+];
+const underDeno = (part, step, says, needs = 'lavapipe') => ({
+  step,
+  says,
+  needs,
+  command: () => ['node', 'scripts/test-deno.mjs', part],
+});
+
+/** The rows, in the order in which they run. */
+export const ROWS = [
+  {
+    id: 'tests',
+    title: 'every test: engine, models, runs, commands, pages (`npm test`)',
+    cells: {
+      swiftshader: {
+        step: 'tests on SwiftShader',
+        says: 'all, but for those of the next column where there is a lavapipe',
+        env: on('swiftshader'),
+        command: ({ lavapipe }) => npmTest(...(lavapipe ? exclude(LONG) : [])),
+      },
+      lavapipe: {
+        step: 'operations and long tests on lavapipe',
+        says: 'the engine; torture in short, and other tests of runs and processes; the others by hand',
+        needs: 'lavapipe',
+        env: on('lavapipe'),
+        command: () => npmTest('test/engine', ...LONG),
+      },
+      deno: [
+        underDeno('engine/lavapipe', 'engine under Deno on lavapipe', 'the engine'),
+        {
+          ...underDeno(
+            'engine/swiftshader',
+            'engine under Deno on SwiftShader',
+            'kernels with barriers (for GPUs, attention) on SwiftShader, as lavapipe compiles them for minutes',
+          ),
+          needs: undefined,
+        },
+      ],
+      compiled: 'a test needs results',
+    },
+  },
+  {
+    id: 'bounds',
+    title: 'bounds of every access (`PROMPTKD_CHECK_BOUNDS=1`)',
+    cells: {
+      swiftshader: {
+        step: 'bounds on SwiftShader',
+        says: 'the engine, but for trials and NaN',
+        env: on('swiftshader', { PROMPTKD_CHECK_BOUNDS: '1' }),
+        command: () =>
+          npmTest(
+            'test/engine',
+            ...exclude([
+              'test/engine/gpu/kernelChecks.test.ts',
+              'test/engine/ops/notFinite.test.ts',
+              'test/engine/addOperation.test.ts',
+            ]),
+          ),
+      },
+      lavapipe: {
+        step: 'bounds on lavapipe',
+        says: 'kernels for CPU subgroups; it compiles the other checks for minutes',
+        needs: 'lavapipe',
+        env: on('lavapipe', { PROMPTKD_CHECK_BOUNDS: '1' }),
+        command: () =>
+          npmTest('test/engine/ops/attention', 'test/engine/kernels/matmul/candidates', '-t', 'CPU'),
+      },
+      deno: 'the checks are part of the WGSL, which is the same',
+      compiled: 'a check needs results',
+    },
+  },
+  {
+    id: 'matrices',
+    title: 'tensor-core kernels',
+    cells: {
+      swiftshader: 'it has no matrices',
+      lavapipe: {
+        step: 'subgroup matrices on lavapipe of Mesa 26',
+        says: 'all, on Mesa 26',
+        needs: 'mesa26',
+        command: () => [
+          'scripts/mesa-matrix.sh',
+          ...npmTest(
+            'test/engine/kernels',
+            'test/engine/gpu/kernelChecks',
+            'test/engine/gpu/tuner',
+            'test/bench/ladder',
+            'test/models/promptkd/steps',
+          ),
+        ],
+      },
+      deno: "Deno's WebGPU has no matrices",
+      compiled: { says: 'with the shaders below' },
+    },
+  },
+  {
+    id: 'numbers',
+    title: 'reference numbers (`verify`)',
+    cells: {
+      swiftshader: numbers('swiftshader'),
+      lavapipe: numbers('lavapipe').map((cell) => ({
+        ...cell,
+        needs: ['lavapipe', cell.needs ?? []].flat(),
+      })),
+      deno: {
+        ...underDeno('numbers', 'reference numbers under Deno', 'the public training case, float32'),
+        oneCore: true,
+      },
+      compiled: 'numbers need results',
+    },
+  },
+  {
+    id: 'exports',
+    title: 'exported ONNX files in onnxruntime',
+    cells: {
+      swiftshader: { says: 'where there is no lavapipe' },
+      lavapipe: {
+        step: 'exported ONNX files in onnxruntime',
+        says: 'all',
+        oneCore: true,
+        env: onTheFaster,
+        command: () => ['npm', 'run', 'test:onnx'],
+      },
+      deno: 'onnxruntime-node is for Node',
+      compiled: 'the files come from runs',
+    },
+  },
+  {
+    id: 'slurm',
+    title: 'a job array in Slurm',
+    cells: {
+      swiftshader: { says: 'where there is no lavapipe' },
+      lavapipe: {
+        step: 'a job array in Slurm',
+        says: 'all',
+        oneCore: true,
+        env: onTheFaster,
+        command: () => ['npm', 'run', 'test:slurm'],
+      },
+      deno: 'its script starts Node',
+      compiled: 'it is about runs',
+    },
+  },
+  {
+    id: 'commands',
+    title: 'the command line in both runtimes',
+    cells: {
+      swiftshader: {
+        says: "Deno too: `doctor`, `verify`, `teacher`, `distill`, `eval`, `predict`, with Node's numbers",
+      },
+      lavapipe: { says: 'with the tests above' },
+      deno: {
+        ...underDeno('commands', 'commands under Deno', '`doctor`, `predict`'),
+        needs: undefined,
+        oneCore: true,
+      },
+      compiled: 'commands need results',
+    },
+  },
+  {
+    id: 'shaders',
+    title: 'every shader text that the project can produce',
+    cells: {
+      swiftshader: { says: 'those that run' },
+      lavapipe: { says: 'those that run' },
+      deno: { says: 'those that run' },
+      compiled: [
+        {
+          step: 'shaders',
+          says: 'Tint (null backend), Naga',
+          oneCore: true,
+          command: () => ['node', 'scripts/check-shaders.mjs'],
+        },
+        {
+          step: 'kernels for AMD',
+          says: "AMD's compiler (RADV)",
+          oneCore: true,
+          command: () => ['node', 'scripts/check-amd.mjs'],
+        },
+      ],
+    },
+  },
+  {
+    id: 'memory',
+    title: 'memory of loading ViT-L/14',
+    cells: {
+      swiftshader: {
+        step: 'memory of loading',
+        says: 'all',
+        oneCore: true,
+        command: () => ['node', 'scripts/measure-load.mjs'],
+      },
+      lavapipe: 'the memory is that of Node',
+      deno: 'not measured',
+      compiled: 'nothing is compiled',
+    },
+  },
+];
