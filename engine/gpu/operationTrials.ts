@@ -34,21 +34,22 @@ export function operationTrials(capabilities: Capabilities): ReadonlyMap<string,
   return trials;
 }
 
-/** The trial of one node; its inputs are random values. */
-function trialOf(node: GraphNode, dispatches: readonly Dispatch[]): Trial {
+/** The trial of one node: its inputs are random values, and all its results are compared. */
+export function trialOf(node: GraphNode, dispatches: readonly Dispatch[]): Trial {
   return {
     dispatches,
     inputs: node.inputs,
     expected: (inputOf) => {
       const results = node.op.reference(node, node.inputs.map(inputOf));
-      const tensors = [...node.outputs, ...(node.op.mutates ?? []).map((i) => node.inputs[i]!)];
+      const changed = node.op.mutates?.map((i) => node.inputs[i]!);
+      const tensors = changed ?? node.outputs;
       const written = new Set(dispatches.flatMap(({ writes }) => Object.values(writes).map(tensorOf)));
       const expected = new Map<Tensor, Expected>();
       const specs = node.op.outputs(node.inputs, node.attributes);
       tensors.forEach((tensor, i) => {
         const values = results[i];
         // Scratch is internal to the node's launches; only their results are compared.
-        if (!values || !written.has(tensor) || specs[i]?.scratch) return;
+        if (!values || !written.has(tensor) || (!changed && specs[i]?.scratch)) return;
         const tolerance = largestOf(values) * (ULP[tensor.dtype] + ROUNDING);
         expected.set(tensor, { values, tolerance });
       });
