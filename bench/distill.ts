@@ -63,7 +63,7 @@ export const runDistill = (flags: Flags): Promise<string> =>
   withReport('distill', flags, (gpu) => measureDistill(gpu, flags), renderDistill);
 
 /** Formats the rows as a table. */
-export const renderDistill = (rows: readonly DistillRow[]): string =>
+const renderDistill = (rows: readonly DistillRow[]): string =>
   markdownTable({
     head: [
       'run',

@@ -41,7 +41,7 @@ export const runLoader = (flags: LoaderFlags): Promise<string> =>
   withReport('loader', flags, () => measureLoader(flags), renderLoader);
 
 /** Formats the rows as a table. */
-export const renderLoader = (rows: readonly LoaderRow[]): string =>
+const renderLoader = (rows: readonly LoaderRow[]): string =>
   markdownTable({
     head: ['images', 'count', 'batch', 'workers', 'ms per epoch', 'images/s', 'samples x runs'],
     rows: rows.map(({ images, count, batch, workers, timing }) => [

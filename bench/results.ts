@@ -22,7 +22,7 @@ const plain = (name: string) =>
     .replace(/^-+|-+$/g, '');
 
 /** `bench/results/<adapter>-<date>-<name>`, to which `.json` and `.md` are added. */
-export const defaultPath = ({ name, date, environment }: Report<unknown>): string =>
+const defaultPath = ({ name, date, environment }: Report<unknown>): string =>
   join(rootFolder(), 'bench', 'results', `${plain(environment.adapter)}-${date.slice(0, 10)}-${plain(name)}`);
 
 /**

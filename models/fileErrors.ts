@@ -2,7 +2,7 @@
 import { UserError } from '../engine/index.js';
 
 /** The hint for a file that is not as its format demands. */
-export const COPY_AGAIN = 'the file is damaged or incomplete: copy or download it again';
+const COPY_AGAIN = 'the file is damaged or incomplete: copy or download it again';
 
 /**
  * An error about a file's content.

@@ -177,7 +177,7 @@ async function fromEngine(gpu: Gpu, { m, k, n }: Sizes, { a, b }: Values): Promi
 }
 
 /** A table a shape; the last column says how much each version gains on the first. */
-export function renderLadder(rows: readonly LadderRow[]): string {
+function renderLadder(rows: readonly LadderRow[]): string {
   const names = [...new Set(rows.map(({ sizes }) => nameOf(sizes)))];
   return names
     .map((name) => {

@@ -8,12 +8,12 @@ import { UserError } from '../../engine/errors.js';
 import { packageVersion, rootFolder } from '../environment.js';
 
 /** The folder with the package.json of the peers. */
-export const peersFolder = (): string => join(rootFolder(), 'bench', 'peers');
+const peersFolder = (): string => join(rootFolder(), 'bench', 'peers');
 
 const require = createRequire(join(peersFolder(), 'package.json'));
 
 /** The path of a file in a peer's package. */
-export const peerFile = (...path: string[]): string => join(peersFolder(), 'node_modules', ...path);
+const peerFile = (...path: string[]): string => join(peersFolder(), 'node_modules', ...path);
 
 /** Imports a peer's package, or a file of it. */
 export async function importPeer<T>(name: string, file?: string): Promise<T> {

@@ -293,6 +293,3 @@ function encoderModel(batch: number, fused: boolean): CaseModel {
     constant: false,
   };
 }
-
-/** Index of the first result in `probe`. */
-export const probeStart = (work: PeerCase): number => resultSize(work) - PROBE;

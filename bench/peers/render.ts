@@ -50,7 +50,7 @@ const node = (row: PeerRow) => row.contender === 'onnxruntime-node';
 const fused = (row: PeerRow) => row.contender.startsWith('onnxruntime') && row.variant.startsWith('fused');
 
 /** The goals of this project on a software adapter. */
-export const GOALS: readonly Goal[] = [
+const GOALS: readonly Goal[] = [
   { work: 'GEMM, least ratio to the best peer', kind: 'gemm', reach: 2.5, stretch: 4, over: least },
   {
     work: 'GEMM, geometric mean against onnxruntime-node',

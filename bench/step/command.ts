@@ -33,7 +33,7 @@ export const runStep = (flags: StepCommandFlags): Promise<string> =>
 const GOAL = { reach: 2, stretch: 3 };
 
 /** Formats the rows, and how many times longer each mode takes than the planned step. */
-export function renderSteps(rows: readonly StepRow[]): string {
+function renderSteps(rows: readonly StepRow[]): string {
   const planned = rows.find((row) => row.mode === PLANNED);
   const parts = [markdownTable(stepTable(rows))];
   if (planned) {

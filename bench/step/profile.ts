@@ -20,7 +20,7 @@ export const runProfile = (flags: ProfileFlags): Promise<string> =>
   );
 
 /** Formats one table per step. */
-export const renderProfiles = (rows: readonly ProfileRow[]): string =>
+const renderProfiles = (rows: readonly ProfileRow[]): string =>
   rows
     .map(({ stage, models, batch, classes, dtype, activations, kernels, step }) => {
       const total = kernels.reduce((sum, { milliseconds }) => sum + milliseconds, 0);

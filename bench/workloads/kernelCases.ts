@@ -65,7 +65,7 @@ export const SIZES: readonly EncoderSizes[] = [
   { model: 'ViT-L/14', batch: 4, tokens: 257, width: 1024, patch: 14, resolution: 224, classes: 1000 },
 ];
 /** Sizes that take no time. */
-export const QUICK_SIZES: readonly EncoderSizes[] = [
+const QUICK_SIZES: readonly EncoderSizes[] = [
   { model: 'small', batch: 2, tokens: 17, width: 128, patch: 8, resolution: 32, classes: 60 },
 ];
 
@@ -179,7 +179,7 @@ export function kernelCases(sizes: EncoderSizes, dtype: Precision = 'f32'): Kern
 }
 
 /** The usual yardstick of large GPUs: square matmuls of side `n`, in all three layouts. */
-export function squareCases(n: number, dtype: Precision): KernelCase[] {
+function squareCases(n: number, dtype: Precision): KernelCase[] {
   const side = () => leaf([n, n], dtype);
   const make = (family: Family, output: Tensor): KernelCase => ({
     family,

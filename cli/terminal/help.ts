@@ -146,7 +146,7 @@ export function addHelp(command: Command, help: HelpText): Command {
 }
 
 /** The text below the options; only words longer than the width exceed it. */
-export function formatHelpText({ about = [], examples, next = [] }: HelpText, width: number): string {
+function formatHelpText({ about = [], examples, next = [] }: HelpText, width: number): string {
   const parts = about.map((part) =>
     typeof part === 'string' ? wrap(part, width) : formatTerms(part, width),
   );

@@ -49,7 +49,7 @@ export interface Repetition {
 }
 
 /** An idle GPU raises its clocks within some ten milliseconds of load (an H200 idles at 345 MHz). */
-export const WARM_UP_MS = 30;
+const WARM_UP_MS = 30;
 /** CPU adapters need no warm-up. */
 export const warmUpFor = ({ adapter }: Gpu): number => (adapter.software ? 0 : WARM_UP_MS);
 

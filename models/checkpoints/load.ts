@@ -106,7 +106,7 @@ export async function openByContent(platform: Platform, file: string): Promise<C
 }
 
 /** What Hugging Face and open_clip call a model's weights, the best first; beside them may lie optimiser states and the like. */
-export const USUAL_NAMES = [
+const USUAL_NAMES = [
   'model.safetensors',
   'model.safetensors.index.json',
   'open_clip_model.safetensors',

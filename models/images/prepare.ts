@@ -14,7 +14,7 @@ import type {
 } from './types.js';
 
 /** The crop that a rule takes of an image of `width` x `height` pixels, for a model input of `size`. */
-export function cropOf(rule: CropRule, width: number, height: number, size: number): Crop {
+function cropOf(rule: CropRule, width: number, height: number, size: number): Crop {
   if (rule.kind === 'test') return testCrop(width, height, size);
   const { seed, view, index, scale } = rule;
   return sampleTrainCrop(Random.of(seed, 'crop', view, index), width, height, size, scale);

@@ -26,7 +26,7 @@ export function boxCrop(
 }
 
 /** Smallest share of the image's area that a training crop covers, as in the paper (and torchvision's default). */
-export const DEFAULT_CROP_SCALE = 0.08;
+const DEFAULT_CROP_SCALE = 0.08;
 const RATIO = [3 / 4, 4 / 3] as const;
 
 /**

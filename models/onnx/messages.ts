@@ -5,12 +5,12 @@
 import protobuf from 'protobufjs/light.js';
 
 /** IR version 8, with operator set 17: the first with LayerNormalization, read by runtimes from 2022 on. */
-export const IR_VERSION = 8;
+const IR_VERSION = 8;
 /** Of the default domain. */
-export const OPERATOR_SET = 17;
+const OPERATOR_SET = 17;
 
 /** Values of `TensorProto.DataType`. */
-export const DATA_TYPE = { float32: 1, int64: 7, float16: 10 } as const;
+const DATA_TYPE = { float32: 1, int64: 7, float16: 10 } as const;
 /** Values of `AttributeProto.AttributeType`. */
 const ATTRIBUTE_TYPE = { float: 1, int: 2, ints: 7 } as const;
 

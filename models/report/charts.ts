@@ -12,7 +12,7 @@ export interface Point {
 }
 
 /** The colours of series, in order. */
-export const SERIES_COLOURS = ['var(--s1)', 'var(--s2)', 'var(--s3)', 'var(--s4)', 'var(--s5)', 'var(--s6)'];
+const SERIES_COLOURS = ['var(--s1)', 'var(--s2)', 'var(--s3)', 'var(--s4)', 'var(--s5)', 'var(--s6)'];
 
 /** A chart's points at most: more are thinned. */
 const MOST_POINTS = 600;

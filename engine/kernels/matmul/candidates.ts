@@ -37,7 +37,7 @@ export function matmulCandidates(
 }
 
 /** Under what a choice is kept: sizes, layout, types and epilogue, as `matmul NT 1x8x768x512 f32 f16 f32 + bias`. */
-export function matmulKey({ a, b, c, sizes, epilogue, rounded }: MatmulProblem): string {
+function matmulKey({ a, b, c, sizes, epilogue, rounded }: MatmulProblem): string {
   const { batch, m, n, k, transposeA, transposeB } = sizes;
   const { bias, activation, preactivation, residual, activationGradient } = epilogue;
   const layout = `${transposeA ? 'T' : 'N'}${transposeB ? 'T' : 'N'}`;

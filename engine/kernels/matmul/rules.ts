@@ -73,7 +73,7 @@ export const LARGE_SHAPES: readonly RatedShape[] = [
  * Shapes for matrices with 8 rows (Apple, Intel), whose subgroups have fewer registers. Not measured: the rates say that a subgroup
  * tile with half the rows and columns loads twice as much a multiplication.
  */
-export const SMALL_SHAPES: readonly RatedShape[] = [
+const SMALL_SHAPES: readonly RatedShape[] = [
   { subgroups: [2, 2], subgroupTile: [32, 32], tileK: 32, stages: 1, rate: 136 },
   { subgroups: [2, 2], subgroupTile: [16, 16], tileK: 32, stages: 1, rate: 80 },
 ];

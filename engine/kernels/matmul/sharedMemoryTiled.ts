@@ -11,7 +11,7 @@ export const SHARED_MEMORY_TILES: readonly SharedMemoryTile[] = [128, 64, 32];
 const TILE_K = 16;
 
 /** The launch of matmul_shared_memory.wgsl that computes `problem`, in any layout and size. */
-export function sharedMemoryDispatch(problem: MatmulProblem, tile: SharedMemoryTile): Dispatch {
+function sharedMemoryDispatch(problem: MatmulProblem, tile: SharedMemoryTile): Dispatch {
   const { m, n, k, transposeA, transposeB } = problem.sizes;
   const blocks = tile === 32 ? 1 : 2;
   const invocations = (tile / 4 / blocks) ** 2;

@@ -33,7 +33,7 @@ export const workgroupTile = ({ subgroups, subgroupTile }: TensorCoreShape): rea
 ];
 
 /** Bytes of workgroup memory: the stages of A and B, or the strips of sums that later lie there, with a unit of padding a row. */
-export function tensorCoreMemory(
+function tensorCoreMemory(
   { config, shape }: TensorCoreTile,
   { transposeA, transposeB }: Pick<MatmulSizes, 'transposeA' | 'transposeB'>,
 ): number {

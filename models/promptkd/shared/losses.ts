@@ -32,7 +32,7 @@ const kl = (teacher: Tensor, student: Tensor, temperature: number): Tensor =>
   klSoftmax(teacher, student, temperature);
 
 /** Every loss by the name that `kdLoss` takes. */
-export const DISTILLATION_LOSSES = {
+const DISTILLATION_LOSSES = {
   kl: {
     compares: 'logits',
     weight: 1000,

@@ -46,7 +46,7 @@ const common = {
 };
 
 /** How stage 1 tunes; `clip` does not, and makes plain zero-shot CLIP the teacher (docs/method.md 1.1, 6.5). */
-export const TEACHER_METHODS = ['promptsrc', 'ivlp', 'coop', 'clip'] as const;
+const TEACHER_METHODS = ['promptsrc', 'ivlp', 'coop', 'clip'] as const;
 /** A method of stage 1. */
 export type TeacherMethod = (typeof TEACHER_METHODS)[number];
 

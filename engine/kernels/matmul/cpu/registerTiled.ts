@@ -16,7 +16,7 @@ function registerTile(sizes: MatmulSizes): number {
 }
 
 /** The launch of matmul_register_tiled.wgsl that computes `problem`, in any layout and size. */
-export function registerTiledDispatch(problem: MatmulProblem): Dispatch {
+function registerTiledDispatch(problem: MatmulProblem): Dispatch {
   const { n, k, transposeA, transposeB } = problem.sizes;
   const tileM = registerTile(problem.sizes);
   const tileN = Math.max(4, tileM);
