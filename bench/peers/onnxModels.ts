@@ -6,7 +6,7 @@
 import { expectedShapes } from '../../models/clip/config.js';
 import { KNOWN_MODELS } from '../../models/clip/knownModels.js';
 import { randomWeight } from '../workloads/values.js';
-import { EPSILON, HEAD, headMajor, inputsOf, type PeerCase, partOf, resultSize, transpose } from './cases.js';
+import { EPSILON, HEAD, headMajor, inputsOf, type PeerCase, partOf, transpose } from './cases.js';
 import { encodeModel, type OnnxGraph, type OnnxNode, type OnnxTensor } from './onnx.js';
 
 /** Number of results that a timed run fetches. */
