@@ -63,8 +63,9 @@ function processorMs(times) {
   return [...parts].reduce((sum, [, minutes, seconds]) => sum + 60_000 * minutes + 1000 * seconds, 0);
 }
 
-function nameOf({ stage, mode, models, dtype, run }) {
-  const parts = [stage && `stage ${stage}`, mode, models, dtype, run];
+/** What identifies a row of `step`, `distill` or `peers`. */
+function nameOf({ stage, mode, models, dtype, run, case: work, variant }) {
+  const parts = [stage && `stage ${stage}`, mode, models, dtype, run, work, variant];
   return parts.filter((part) => part !== undefined).join(', ');
 }
 

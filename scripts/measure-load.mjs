@@ -2,8 +2,7 @@
  * `npm run measure:load [-- FILE...]`: host memory to load a CLIP, as the peak of the whole process (with Node and Dawn) relative to
  * the size of the file; up to 1.3 is allowed. Without files, random ViT-L/14 checkpoints of each format are written to a temporary
  * folder, one at a time (up to 1.6 GiB each). Also prints the time. Ends with `tests: N passed, N failed`. With `--checksums`, our
- * own files are also read without their checksum, in turns, which shows its cost (the goal is 5 %; this is an upper bound because
- * nothing is uploaded).
+ * own files are also loaded to the adapter with and without their checksum, in turns, which shows its cost (the goal is 5 %).
  *
  * Device memory must not count, but without a GPU it belongs to the same process. So all weights share one buffer here, each
  * replacing the one before.
@@ -23,6 +22,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { nodePlatform } from '../dist/cli/platform/node.js';
+import { adapterEnvironment } from '../dist/cli/platform/relaunch.js';
 import { openGpu } from '../dist/engine/gpu/gpu.js';
 import { loadCheckpoint } from '../dist/models/checkpoints/load.js';
 import { pytorchCheckpoint } from '../dist/models/checkpoints/pytorchWriter.js';
@@ -34,6 +34,7 @@ import { summary } from './summary.mjs';
 const FACTOR = 1.3;
 const TURNS = 5;
 const checksums = process.argv.includes('--checksums');
+const adapter = await adapterEnvironment(process.env.PROMPTKD_ADAPTER);
 const MIB = 2 ** 20;
 /** Size of the largest uploaded weight; the token table stays on the host. */
 const LARGEST_WEIGHT = 64 * MIB;
@@ -44,11 +45,11 @@ const VIT_L14 = {
 };
 
 /** Runs in a separate process: prints file size and peak in bytes. */
-async function measure(file) {
-  const gpu = await openGpu({ backend: 'null' });
+async function measure(file, upload) {
+  const gpu = await openGpu(upload ? {} : { backend: 'null' });
   const usage = 0x80 | 0x4 | 0x8;
   const only = gpu.device.createBuffer({ label: 'any weight', size: LARGEST_WEIGHT, usage });
-  gpu.device.createBuffer = () => only;
+  if (!upload) gpu.device.createBuffer = () => only;
   const checkpoint = await loadCheckpoint(nodePlatform, file);
   const start = performance.now();
   await loadModel(gpu, checkpoint);
@@ -100,9 +101,10 @@ function report(name, file, counts) {
 }
 
 /** @throws Error with what the process said when it fails */
-function loadOnce(file) {
+function loadOnce(file, ...flags) {
   const script = fileURLToPath(import.meta.url);
-  const child = spawnSync(process.execPath, [script, '--one', file], { encoding: 'utf8' });
+  const env = { ...process.env, ...adapter };
+  const child = spawnSync(process.execPath, [script, '--one', file, ...flags], { encoding: 'utf8', env });
   if (child.status !== 0) throw new Error(child.stderr);
   return JSON.parse(child.stdout.trim().split('\n').at(-1));
 }
@@ -122,7 +124,7 @@ function percentForChecksum(file) {
       ['with', header],
     ]) {
       writeSync(handle, text, 0, text.length, 8);
-      times[which].push(loadOnce(file).ms);
+      times[which].push(loadOnce(file, '--upload').ms);
     }
   closeSync(handle);
   const [without, whole] = [times.without, times.with].map((all) => Math.min(...all));
@@ -194,5 +196,5 @@ function product(shape) {
   return shape.reduce((all, side) => all * side, 1);
 }
 
-if (process.argv[2] === '--one') await measure(process.argv[3]);
+if (process.argv[2] === '--one') await measure(process.argv[3], process.argv[4] === '--upload');
 else await measureAll(process.argv.slice(2).filter((word) => word !== '--checksums'));
