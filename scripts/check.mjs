@@ -3,11 +3,16 @@
  * tests below, other adapters, shaders and reference numbers are left to `.ci/run`.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+
+process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 
 /** Test files that take more than some five seconds each. */
 const SLOW = [
+  ...readdirSync('test/torture').flatMap((name) =>
+    name.endsWith('.test.ts') ? [`test/torture/${name}`] : [],
+  ),
   'test/bench/commands.test.ts',
   'test/checks/verify/trainingCase.test.ts',
   'test/cli/ablations.test.ts',
@@ -21,15 +26,19 @@ const SLOW = [
   'test/cli/output.test.ts',
   'test/cli/pull.test.ts',
   'test/cli/reproduce.test.ts',
+  'test/cli/shards.test.ts',
   'test/cli/stop.test.ts',
   'test/cli/tune.test.ts',
   'test/engine/addOperation.test.ts',
   'test/engine/gpu/kernelChecks.test.ts',
   'test/engine/half.test.ts',
+  'test/engine/kernels/activations.test.ts',
+  'test/engine/kernels/attention/candidates.test.ts',
   'test/engine/kernels/matmul/candidates.test.ts',
   'test/engine/kernels/matmul/skinny.test.ts',
   'test/engine/ops/attention.test.ts',
   'test/engine/ops/layerNorm.test.ts',
+  'test/engine/ops/notFinite.test.ts',
   'test/engine/ops/softmax.test.ts',
   'test/examples/libraries.test.ts',
   'test/examples/pretrainRun.test.ts',
@@ -38,11 +47,12 @@ const SLOW = [
   'test/models/promptkd/files/modelFiles.test.ts',
   'test/models/promptkd/shared/health.test.ts',
   'test/models/promptkd/stage2/distillation.test.ts',
+  'test/models/promptkd/stage2/epochAccuracy.test.ts',
   'test/models/promptkd/stage2/teacherCache.test.ts',
   'test/models/promptkd/wiring.test.ts',
+  'test/web/page.test.ts',
 ];
 
-process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 for (const file of SLOW)
   if (!existsSync(file))
     console.error(`scripts/check.mjs lists ${file}, which does not exist: correct the list`);
