@@ -3,16 +3,15 @@
  * tests below, other adapters, shaders and reference numbers are left to `.ci/run`.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { testFilesIn } from './vitest.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 
 /** Test files that take more than some five seconds each. */
 const SLOW = [
-  ...readdirSync('test/torture').flatMap((name) =>
-    name.endsWith('.test.ts') ? [`test/torture/${name}`] : [],
-  ),
+  ...testFilesIn('test/torture'),
   'test/bench/commands.test.ts',
   'test/checks/verify/trainingCase.test.ts',
   'test/cli/ablations.test.ts',

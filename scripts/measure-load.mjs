@@ -34,7 +34,8 @@ import { summary } from './summary.mjs';
 const FACTOR = 1.3;
 const TURNS = 5;
 const checksums = process.argv.includes('--checksums');
-const adapter = await adapterEnvironment(process.env.PROMPTKD_ADAPTER);
+/** Only what uploads needs an adapter: to look for one takes memory. */
+const adapter = checksums ? await adapterEnvironment(process.env.PROMPTKD_ADAPTER) : {};
 const MIB = 2 ** 20;
 /** Size of the largest uploaded weight; the token table stays on the host. */
 const LARGEST_WEIGHT = 64 * MIB;

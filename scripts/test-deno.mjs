@@ -125,19 +125,19 @@ function onSwiftShader() {
     );
 }
 
-/** The environment of lavapipe, or undefined (and a skip) without one. */
-function lavapipe(what) {
-  const driver = existsSync(LAVAPIPE) && readdirSync(LAVAPIPE).find((file) => /^lvp_icd.*\.json$/.test(file));
-  if (driver) return { PROMPTKD_ADAPTER: 'lavapipe', VK_DRIVER_FILES: join(LAVAPIPE, driver) };
-  skip(what, 'lavapipe is not installed (scripts/install-lavapipe.sh)');
-}
-
 /** Compiling takes most of a short test, so without LLVM's optimisation. */
 const QUICK_TO_COMPILE = { GALLIVM_PERF: 'nopt' };
 
+/** The environment of lavapipe, or undefined (and a skip) without one. */
+function lavapipe(what, more = QUICK_TO_COMPILE) {
+  const driver = existsSync(LAVAPIPE) && readdirSync(LAVAPIPE).find((file) => /^lvp_icd.*\.json$/.test(file));
+  if (driver) return { PROMPTKD_ADAPTER: 'lavapipe', VK_DRIVER_FILES: join(LAVAPIPE, driver), ...more };
+  skip(what, 'lavapipe is not installed (scripts/install-lavapipe.sh)');
+}
+
 function commandsOnLavapipe() {
-  const environment = { ...lavapipe('commands on lavapipe'), ...QUICK_TO_COMPILE };
-  if (!environment.PROMPTKD_ADAPTER) return;
+  const environment = lavapipe('commands on lavapipe');
+  if (!environment) return;
   const doctor = command('deno', ['doctor'], environment);
   check('doctor on lavapipe', doctor.fault, doctor.seconds);
   const args = [
@@ -166,26 +166,23 @@ const verifying = (folder) => ['verify', folder, '--level', 'portable'];
 function numbersOnLavapipe() {
   const environment = lavapipe('reference numbers on lavapipe');
   if (!environment) return;
-  const { fault, seconds } = command('deno', verifying('test/goldens/stages'), {
-    ...environment,
-    ...QUICK_TO_COMPILE,
-  });
+  const { fault, seconds } = command('deno', verifying('test/goldens/stages'), environment);
   check('the public training case on lavapipe', fault, seconds);
 }
 
 async function engine(adapter) {
   const environment =
     adapter === 'lavapipe'
-      ? { ...lavapipe("the engine's tests"), ...QUICK_TO_COMPILE }
+      ? lavapipe("the engine's tests")
       : { PROMPTKD_ADAPTER: adapter, ...(await adapterEnvironment(adapter)) };
-  if (!environment.PROMPTKD_ADAPTER) return;
-  const found = engineTests(deno, { ...process.env, ...environment }, root, ENGINE_TESTS[adapter]);
+  if (!environment) return;
+  const found = engineTests(deno, { ...process.env, ...environment }, ENGINE_TESTS[adapter]);
   for (const key of Object.keys(counts)) counts[key] += found[key];
 }
 
 /** Seconds of both runtimes with empty caches and then with full ones, each pair in turns, two of each. */
 function compare(folder) {
-  const environment = lavapipe('the comparison');
+  const environment = lavapipe('the comparison', {});
   if (!environment) return;
   for (const round of [1, 2]) {
     const caches = Object.fromEntries(

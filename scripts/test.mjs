@@ -2,13 +2,10 @@
  * `npm test [-- files and vitest options]`: builds, chooses an adapter like the command line, runs vitest, and ends with
  * `tests: N passed, N failed`.
  */
-import { execSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { execSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { summary } from './summary.mjs';
-import { countTests } from './vitestCounts.mjs';
+import { runVitest } from './vitest.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 try {
@@ -24,24 +21,7 @@ const added = await adapterEnvironment(process.env.PROMPTKD_ADAPTER).catch((erro
 );
 if (added[MARKER]) console.log(`adapter: the embedded software adapter (${added[MARKER]})`);
 
-const folder = mkdtempSync(join(tmpdir(), 'promptkd-test-'));
-const results = join(folder, 'results.json');
-const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${results}`];
-const vitest = spawnSync(
-  process.execPath,
-  ['node_modules/vitest/vitest.mjs', 'run', ...reporters, ...process.argv.slice(2)],
-  { stdio: 'inherit', env: { ...process.env, ...added } },
-);
-let counts = { passed: 0, failed: 0, skipped: 0 };
-try {
-  counts = countTests(JSON.parse(readFileSync(results, 'utf8')));
-} catch (error) {
-  console.error(`no test results: ${error.message}`);
-} finally {
-  rmSync(folder, { recursive: true, force: true });
-}
-// A run that broke outside a test, or found no test, failed too.
-if (counts.failed === 0 && (vitest.status !== 0 || counts.passed === 0)) counts.failed = 1;
+const counts = runVitest([process.execPath], process.argv.slice(2), { ...process.env, ...added });
 console.log(summary(counts));
 process.exit(counts.failed === 0 ? 0 : 1);
 

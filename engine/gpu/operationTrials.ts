@@ -3,7 +3,7 @@
 import type { Capabilities } from '../capabilities.js';
 import { everyExample, gradientsOf } from '../examples.js';
 import type { Dispatch } from '../graph/dispatch.js';
-import type { GraphNode } from '../graph/op.js';
+import { type GraphNode, resultsOf } from '../graph/op.js';
 import type { Tensor } from '../graph/tensor.js';
 import type { Expected, Trial } from '../graph/tunable.js';
 import { kernelId, tensorOf } from '../kernels/kernelSource.js';
@@ -41,15 +41,13 @@ export function trialOf(node: GraphNode, dispatches: readonly Dispatch[]): Trial
     inputs: node.inputs,
     expected: (inputOf) => {
       const results = node.op.reference(node, node.inputs.map(inputOf));
-      const changed = node.op.mutates?.map((i) => node.inputs[i]!);
-      const tensors = changed ?? node.outputs;
       const written = new Set(dispatches.flatMap(({ writes }) => Object.values(writes).map(tensorOf)));
       const expected = new Map<Tensor, Expected>();
-      const specs = node.op.outputs(node.inputs, node.attributes);
-      tensors.forEach((tensor, i) => {
+      const specs = node.op.mutates ? [] : node.op.outputs(node.inputs, node.attributes);
+      resultsOf(node).forEach((tensor, i) => {
         const values = results[i];
         // Scratch is internal to the node's launches; only their results are compared.
-        if (!values || !written.has(tensor) || (!changed && specs[i]?.scratch)) return;
+        if (!values || !written.has(tensor) || specs[i]?.scratch) return;
         const tolerance = largestOf(values) * (ULP[tensor.dtype] + ROUNDING);
         expected.set(tensor, { values, tolerance });
       });

@@ -2,6 +2,7 @@
 import { UserError } from '../errors.js';
 import { evaluate } from '../graph/reference.js';
 import { constant } from '../graph/tensor.js';
+import { largestOf } from '../kernels/tolerance.js';
 import { layerNorm } from '../ops/layerNorm.js';
 import { matmul } from '../ops/matmul.js';
 import { softmax } from '../ops/softmax.js';
@@ -50,9 +51,10 @@ export async function selfCheck(gpu: Gpu): Promise<SelfCheck> {
   const milliseconds = performance.now() - started;
   for (const leaf of [a, b, weight, bias]) release(gpu, leaf);
   const expected = evaluate([result]).get(result)!;
-  const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   // NaN is never the largest, so it is looked for.
   const errors = found.map((value, i) => Math.abs(value - expected[i]!));
-  const error = errors.some(Number.isNaN) ? Number.POSITIVE_INFINITY : Math.max(...errors) / largest;
+  const error = errors.some(Number.isNaN)
+    ? Number.POSITIVE_INFINITY
+    : Math.max(...errors) / largestOf(expected);
   return { ok: error < TOLERANCE, error, milliseconds };
 }

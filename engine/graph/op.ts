@@ -79,6 +79,10 @@ export interface Op<A = unknown, In extends Tensors = Tensors, Out extends Tenso
   readonly mutates?: readonly number[];
 }
 
+/** What an operation's reference computes, in order: the inputs that it changes, or else its outputs. */
+export const resultsOf = ({ op, inputs, outputs }: GraphNode): readonly Tensor[] =>
+  op.mutates ? op.mutates.map((i) => inputs[i]!) : outputs;
+
 let recorded = 0;
 const producers = new WeakMap<Tensor, GraphNode>();
 

@@ -1,7 +1,7 @@
 /** Evaluates a graph on the CPU in float64 with the operations' references, to check kernels against. */
 
 import { fromHalf } from '../half.js';
-import type { GraphNode } from './op.js';
+import { type GraphNode, resultsOf } from './op.js';
 import type { Tensor, Values } from './tensor.js';
 import { recordingOrder } from './traverse.js';
 
@@ -27,21 +27,15 @@ export function evaluate(
     }
     return value;
   };
+  const compute = (node: GraphNode) => {
+    const results = node.op.reference(node, node.inputs.map(resolve));
+    resultsOf(node).forEach((tensor, i) => {
+      if (results[i]) values.set(tensor, results[i]);
+    });
+  };
   const order = recordingOrder(outputs, updates);
-  const mutating = order.filter((node) => node.op.mutates);
-  for (const node of order) {
-    if (node.op.mutates) continue;
-    const results = node.op.reference(node, node.inputs.map(resolve));
-    node.outputs.forEach((output, i) => {
-      if (results[i]) values.set(output, results[i]);
-    });
-  }
+  for (const node of order) if (!node.op.mutates) compute(node);
   for (const tensor of outputs) resolve(tensor);
-  for (const node of mutating) {
-    const results = node.op.reference(node, node.inputs.map(resolve));
-    node.op.mutates!.forEach((index, i) => {
-      values.set(node.inputs[index]!, results[i]!);
-    });
-  }
+  for (const node of order) if (node.op.mutates) compute(node);
   return values;
 }

@@ -1,8 +1,5 @@
 /** The engine's tests under Deno: on lavapipe, and on SwiftShader what lavapipe compiles for minutes. */
-import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { countTests } from '../vitestCounts.mjs';
+import { runVitest } from '../vitest.mjs';
 
 /**
  * Files of kernels with barriers, for GPUs and for attention: lavapipe turns barriers into coroutines, which takes LLVM 2 to 20 seconds a
@@ -37,20 +34,9 @@ export const ENGINE_TESTS = {
   swiftshader: { args: [...WITH_BARRIERS, '-t', WITHOUT_SUBGROUPS], left: {} },
 };
 
-/** Runs some of them with vitest; the counts. A file that is left out counts as one skipped test. */
-export function engineTests(deno, environment, folder, { args, left }) {
-  const results = join(folder, 'engine.json');
-  const [file, ...first] = deno;
+/** Runs some of them; the counts. A file that is left out counts as one skipped test. */
+export function engineTests(deno, environment, { args, left }) {
   for (const [name, reason] of Object.entries(left)) console.log(`skipped: ${name}: ${reason}`);
-  const { status } = spawnSync(
-    file,
-    [
-      ...[...first, 'run', '-A', 'node_modules/vitest/vitest.mjs', 'run', ...args],
-      ...['--reporter=default', '--reporter=json', `--outputFile.json=${results}`],
-    ],
-    { stdio: 'inherit', env: { ...environment, DENO_NO_UPDATE_CHECK: '1' } },
-  );
-  const counts = countTests(JSON.parse(readFileSync(results, 'utf8')));
-  if (status !== 0 && counts.failed === 0) counts.failed = 1;
+  const counts = runVitest([...deno, 'run', '-A'], args, { ...environment, DENO_NO_UPDATE_CHECK: '1' });
   return { ...counts, skipped: counts.skipped + Object.keys(left).length };
 }

@@ -2,7 +2,7 @@
  * The list of all checks: a row for each group, and what each column runs for it. A cell is a step (its name in the log, a command, what
  * the table in docs/checking.md says), several of them, or the reason why nothing runs. `command` gets what the machine has.
  */
-import { readdirSync } from 'node:fs';
+import { testFilesIn } from '../vitest.mjs';
 
 /** The columns, with their titles. */
 export const COLUMNS = {
@@ -28,9 +28,7 @@ const exclude = (files) => files.flatMap((file) => ['--exclude', file]);
 
 /** Tests of runs and processes rather than numbers, and the kernels of every operation again: lavapipe takes half the time for them. */
 const LONG = [
-  ...readdirSync('test/torture').flatMap((name) =>
-    name.endsWith('.test.ts') ? [`test/torture/${name}`] : [],
-  ),
+  ...testFilesIn('test/torture'),
   'test/bench/commands.test.ts',
   'test/cli/ablations.test.ts',
   'test/cli/brokenImages.test.ts',
