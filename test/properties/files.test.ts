@@ -20,8 +20,8 @@ import { requireDistinct } from '../../models/datasets/classNames.js';
 import { parseSplit } from '../../models/datasets/split.js';
 import type { Platform } from '../../models/platform.js';
 import { encodeClassVectors, readClassVectors } from '../../models/promptkd/classVectors/classVectors.js';
-import { encodeStudent, readStudentFile } from '../../models/promptkd/files/studentFile.js';
-import { encodeTeacher, readTeacherFile } from '../../models/promptkd/files/teacherFile.js';
+import { encodeStudent, readStudent } from '../../models/promptkd/files/studentFile.js';
+import { encodeTeacher, readTeacher } from '../../models/promptkd/files/teacherFile.js';
 import { initialProjection } from '../../models/promptkd/shared/projection.js';
 import { Random } from '../../models/random.js';
 import { parsePreset } from '../../models/reproduce/preset.js';
@@ -68,7 +68,7 @@ const SAFETENSORS: Readonly<
       clipHash: hash,
     }),
     // Its hash is of the file, and so of nothing else.
-    read: async (platform) => ({ ...(await readTeacherFile(platform, PATH)), hash: '' }),
+    read: async (platform) => ({ ...(await readTeacher(platform, PATH)), hash: '' }),
   },
   student: {
     file: encodeStudent({
@@ -81,7 +81,7 @@ const SAFETENSORS: Readonly<
       clipHash: hash,
     }),
     read: async (platform) => {
-      const { weights, ...student } = await readStudentFile(platform, PATH);
+      const { weights, ...student } = await readStudent(platform, PATH);
       return [student, [...weights.keys()]];
     },
   },

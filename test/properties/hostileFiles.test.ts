@@ -7,8 +7,8 @@ import { tokenizeClasses } from '../../models/clip/classPrompts.js';
 import { loadTokenizer } from '../../models/clip/tokenizerFile.js';
 import type { Platform } from '../../models/platform.js';
 import { readClassVectors } from '../../models/promptkd/classVectors/classVectors.js';
-import { readStudentFile } from '../../models/promptkd/files/studentFile.js';
-import { readTeacherFile } from '../../models/promptkd/files/teacherFile.js';
+import { readStudent } from '../../models/promptkd/files/studentFile.js';
+import { readTeacher } from '../../models/promptkd/files/teacherFile.js';
 import { requireFitting } from '../../models/promptkd/shared/prompts.js';
 import { readYaml } from '../../models/runs/runFolder.js';
 import { emojiTeacher } from '../helpers/emojiData.js';
@@ -36,7 +36,7 @@ describe('a teacher', () => {
   const metadata = { kind: 'promptkd teacher', template: 'a {}', class_names: '["cat"]' };
   const good = [prompt('text.0'), prompt('vision.0'), prompt('vision.1')];
   const read = (tensors: Tensors, more: Record<string, string> = {}) =>
-    readTeacherFile(platformOf(rawSafetensors(tensors, { ...metadata, ...more })), PATH);
+    readTeacher(platformOf(rawSafetensors(tensors, { ...metadata, ...more })), PATH);
 
   it('of which nothing is odd is read', async () => {
     const { classNames, prompts } = await read(good);
@@ -78,7 +78,7 @@ describe('a teacher', () => {
 describe('a student', () => {
   const metadata = { kind: 'promptkd student', inputs: '8', outputs: '8' };
   const read = (tensors: Tensors, more: Record<string, string> = {}) =>
-    readStudentFile(platformOf(rawSafetensors(tensors, { ...metadata, ...more })), PATH);
+    readStudent(platformOf(rawSafetensors(tensors, { ...metadata, ...more })), PATH);
   const layer = [prompt('projection.fc1.weight', [12, 8]), prompt('projection.fc1.bias', [12])];
 
   it('of which nothing is odd is read', async () => {

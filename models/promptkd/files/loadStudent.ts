@@ -1,17 +1,17 @@
 /** A student ready to use, of a run folder, an exported file or a checkpoint of the authors' code. */
 import { UserError } from '../../../engine/index.js';
-import { type ClipCheckpoint, loadCheckpoint } from '../../checkpoints/load.js';
+import type { ClipCheckpoint } from '../../checkpoints/load.js';
 import { noteNames } from '../../checkpoints/official.js';
 import { type ClipModel, loadModel } from '../../clip/model.js';
 import type { Job } from '../../job.js';
 import type { Platform } from '../../platform.js';
-import { readRunConfig } from '../../runs/runFolder.js';
 import { type ClassVectors, readClassVectors } from '../classVectors/classVectors.js';
 import type { StudentVariables } from '../shared/logits.js';
 import { projectionShapes, projectionVariables } from '../shared/projection.js';
 import { promptVariables, requireFitting } from '../shared/prompts.js';
-import { isFile, openModelFile } from './modelFile.js';
-import { CLASS_VECTORS_FILE, readStudent, readStudentFile, type StoredStudent } from './studentFile.js';
+import { openFrozenClip } from './learnedFile.js';
+import { openModel } from './modelFile.js';
+import { CLASS_VECTORS_FILE, readStudent, type StoredStudent } from './studentFile.js';
 
 /** A student on the device, with the classes that it knows. */
 export interface Student {
@@ -38,12 +38,9 @@ interface Opened {
  */
 export async function loadStudent(job: Job, path: string, vectors?: string): Promise<Student> {
   const { platform } = job;
-  const opened = (await isFile(platform, path))
-    ? await openFile(platform, path)
-    : await openRun(platform, path);
-  const { checkpoint, stored } = opened;
+  const { checkpoint, stored, vectors: own } = await open(platform, path);
   noteNames(job, checkpoint);
-  const file = vectors ?? opened.vectors;
+  const file = vectors ?? own;
   if (file === undefined)
     throw new UserError(
       `${path} has no class vectors: the authors' students are saved without them`,
@@ -71,43 +68,18 @@ export async function loadStudent(job: Job, path: string, vectors?: string): Pro
   };
 }
 
-async function openRun(platform: Platform, run: string): Promise<Opened> {
-  const config = await readRunConfig(platform, run, 'student');
-  const stored = await readStudent(platform, run);
-  const checkpoint = await frozenClip(platform, String(config.clip), stored, run);
-  return { checkpoint, stored, vectors: platform.join(run, CLASS_VECTORS_FILE) };
-}
-
-async function openFile(platform: Platform, path: string): Promise<Opened> {
-  const file = await openModelFile(platform, path);
-  if (file.kind !== 'student') throw new UserError(`${path} is a teacher, not a student`, 'give a student');
-  if (file.from === 'prompts') {
-    const stored = await readStudentFile(platform, path);
-    return { checkpoint: await frozenClip(platform, stored.clip, stored, path), stored, vectors: path };
-  }
-  const { checkpoint } = file;
-  return {
-    checkpoint,
-    stored: await storedIn(checkpoint),
+async function open(platform: Platform, path: string): Promise<Opened> {
+  const model = await openModel(platform, path, 'student');
+  if (model.from === 'checkpoint') {
+    const { checkpoint } = model;
     // Only files of ours say what their class vectors are called.
-    ...(checkpoint.metadata.class_names && { vectors: path }),
-  };
-}
-
-/** The CLIP that a student was distilled on. */
-async function frozenClip(
-  platform: Platform,
-  clip: string,
-  { clipHash }: StoredStudent,
-  student: string,
-): Promise<ClipCheckpoint> {
-  const checkpoint = await loadCheckpoint(platform, clip);
-  if ((await checkpoint.sha256()) !== clipHash)
-    throw new UserError(
-      `${checkpoint.path} is not the checkpoint that ${student} was distilled on: its SHA-256 differs`,
-      'restore that checkpoint',
-    );
-  return checkpoint;
+    const vectors = checkpoint.metadata.class_names ? path : undefined;
+    return { checkpoint, stored: await storedIn(checkpoint), vectors };
+  }
+  const stored = await readStudent(platform, path);
+  const checkpoint = await openFrozenClip(platform, model.clip, stored.clipHash, path);
+  const vectors = model.from === 'run' ? platform.join(path, CLASS_VECTORS_FILE) : path;
+  return { checkpoint, stored, vectors };
 }
 
 /** Prompts and projection of a trainer checkpoint, under our names. */

@@ -1,18 +1,52 @@
-/** Teachers and students that come as one file: our own exports, and what the authors' code saves. */
+/** Teachers and students wherever they lie: run folders, our own exports, and what the authors' code saves. */
 import { UserError } from '../../../engine/index.js';
 import { type ClipCheckpoint, loadCheckpoint, openByContent } from '../../checkpoints/load.js';
 import type { Platform } from '../../platform.js';
-import { MERGED_KIND, STUDENT_KIND } from './studentFile.js';
-import { TEACHER_KIND } from './teacherFile.js';
+import { type RunKind, readRunConfig, runKind } from '../../runs/runFolder.js';
+import { isFile, type ModelKind, STUDENT_KIND, TEACHER_KIND } from './learnedFile.js';
+import { MERGED_KIND } from './studentFile.js';
 
 /** Prompts alone need their CLIP; a checkpoint has the towers in it. */
 export type ModelFile =
-  | { readonly kind: 'teacher' | 'student'; readonly from: 'prompts' }
+  | { readonly kind: ModelKind; readonly from: 'prompts'; readonly clip: string; readonly tokenizer?: string }
+  | { readonly kind: ModelKind; readonly from: 'checkpoint'; readonly checkpoint: ClipCheckpoint };
+
+/** A run has a file of prompts in its folder, and settings. */
+export type Model =
+  | ModelFile
   | {
-      readonly kind: 'teacher' | 'student';
-      readonly from: 'checkpoint';
-      readonly checkpoint: ClipCheckpoint;
+      readonly kind: ModelKind;
+      readonly from: 'run';
+      readonly clip: string;
+      readonly tokenizer?: string;
+      readonly settings: Readonly<Record<string, unknown>>;
     };
+
+/** What kind of model `path` is, told by its content; undefined for folders that hold no run. */
+export const modelKind = async (platform: Platform, path: string): Promise<RunKind | undefined> =>
+  (await isFile(platform, path)) ? (await openModelFile(platform, path)).kind : runKind(platform, path);
+
+/** The run folder or file at `path`. @throws UserError when it is not of the kind `wanted` */
+export async function openModel(platform: Platform, path: string, wanted: ModelKind): Promise<Model> {
+  if (!(await isFile(platform, path))) {
+    const settings = await readRunConfig(platform, path, wanted);
+    const { clip, tokenizer } = settings;
+    return {
+      kind: wanted,
+      from: 'run',
+      clip: String(clip),
+      tokenizer: tokenizer === undefined ? undefined : String(tokenizer),
+      settings,
+    };
+  }
+  const file = await openModelFile(platform, path);
+  if (file.kind !== wanted)
+    throw new UserError(
+      `${path} is a ${file.kind}, not a ${wanted}`,
+      wanted === 'teacher' ? 'give a tuned teacher' : 'give a student',
+    );
+  return file;
+}
 
 /**
  * What the file at `path` is, told by its content.
@@ -21,13 +55,14 @@ export type ModelFile =
  */
 export async function openModelFile(platform: Platform, path: string): Promise<ModelFile> {
   const { metadata, tensors } = await openByContent(platform, path);
-  if (metadata.kind === TEACHER_KIND) return { kind: 'teacher', from: 'prompts' };
-  if (metadata.kind === STUDENT_KIND) return { kind: 'student', from: 'prompts' };
+  const { kind, clip = '' } = metadata;
+  if (kind === TEACHER_KIND) return { kind: 'teacher', from: 'prompts', clip };
+  if (kind === STUDENT_KIND) return { kind: 'student', from: 'prompts', clip };
   if (tensors.has('class_vectors') && tensors.size === 1)
     throw new UserError(`${path} holds class vectors, no model`, 'give a run folder or an exported model');
   const checkpoint = await loadCheckpoint(platform, path);
   // A merged student may have no projection: its own text features classify.
-  if (checkpoint.projection || metadata.kind === MERGED_KIND)
+  if (checkpoint.projection || kind === MERGED_KIND)
     return { kind: 'student', from: 'checkpoint', checkpoint };
   if (checkpoint.prompts && checkpoint.config.text.width > 0)
     return { kind: 'teacher', from: 'checkpoint', checkpoint };
@@ -36,7 +71,3 @@ export async function openModelFile(platform: Platform, path: string): Promise<M
     'give it with --clip, or give a tuned teacher or a distilled student',
   );
 }
-
-/** Whether a path is a file; run folders and what does not exist are not. */
-export const isFile = async (platform: Platform, path: string): Promise<boolean> =>
-  (await platform.stat(path))?.kind === 'file';

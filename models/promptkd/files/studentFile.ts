@@ -1,17 +1,14 @@
 /** The file of a distilled student: vision prompts, the projection head, and weights where they were tuned too. */
 import { UserError } from '../../../engine/index.js';
-import { encodeSafetensors, openSafetensors, type TensorToWrite } from '../../checkpoints/safetensors.js';
-import type { Checkpoint, StoredTensor } from '../../checkpoints/tensors.js';
+import { encodeSafetensors, type TensorToWrite } from '../../checkpoints/safetensors.js';
+import type { StoredTensor } from '../../checkpoints/tensors.js';
 import type { Platform } from '../../platform.js';
 import { layersOf, type ProjectionValues, projectionShapes } from '../shared/projection.js';
 import { readPrompts } from '../shared/prompts.js';
+import { openLearned, STUDENT_KIND } from './learnedFile.js';
 
-/** The student's file in a run folder. */
-export const STUDENT_FILE = 'student.safetensors';
-/** The class vectors that belong to it. */
+/** The class vectors that belong to a student, in its run folder. */
 export const CLASS_VECTORS_FILE = 'class-vectors.safetensors';
-/** `kind` in the metadata of a run's student. */
-export const STUDENT_KIND = 'promptkd student';
 /** `kind` of a self-contained student with its image encoder. */
 export const MERGED_KIND = 'promptkd merged student';
 const PROJECTION = 'projection.';
@@ -67,28 +64,10 @@ export function encodeStudent(student: StudentToStore): Uint8Array {
   );
 }
 
-/** Reads the student of a run folder. Throws `UserError` when the run has not finished. */
+/** Reads what `encodeStudent` wrote, of a run folder or of the file itself. Throws `UserError` when the run has not finished. */
 export async function readStudent(platform: Platform, run: string): Promise<StoredStudent> {
-  return readStudentFile(platform, platform.join(run, STUDENT_FILE), run);
-}
-
-/** Opens the file of a student at `path`; `run` is what the user gave, for messages. */
-export async function openStudentFile(platform: Platform, path: string, run: string): Promise<Checkpoint> {
-  if (!(await platform.stat(path)))
-    throw new UserError(
-      `${run} has no ${STUDENT_FILE}: it is no finished stage-2 run`,
-      'finish it with: promptkd distill --resume, or give another run',
-    );
-  const file = await openSafetensors(platform, path);
-  if (file.metadata.kind !== STUDENT_KIND)
-    throw new UserError(`${path} was not written by stage 2`, 'give the folder of a student run');
-  return file;
-}
-
-/** Reads what `encodeStudent` wrote. */
-export async function readStudentFile(platform: Platform, path: string, run = path): Promise<StoredStudent> {
-  const file = await openStudentFile(platform, path, run);
-  const { metadata, tensors } = file;
+  const file = await openLearned(platform, run, 'student');
+  const { path, metadata, tensors } = file;
   const prompts = await readPrompts(file, 'vision');
   const fc1 = tensors.get(`${PROJECTION}fc1.weight`)?.shape;
   const [inputs, outputs] = [

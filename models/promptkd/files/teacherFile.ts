@@ -1,16 +1,11 @@
 /** The file of a tuned teacher: its prompts and what they belong to. */
 import { UserError } from '../../../engine/index.js';
-import { encodeSafetensors, openSafetensors } from '../../checkpoints/safetensors.js';
-import type { Checkpoint } from '../../checkpoints/tensors.js';
+import { encodeSafetensors } from '../../checkpoints/safetensors.js';
 import type { ClipConfig } from '../../clip/config.js';
 import type { Platform } from '../../platform.js';
 import { parseNames } from '../classVectors/classVectors.js';
 import { type PromptValues, readPrompts } from '../shared/prompts.js';
-
-/** Name of the file in a run folder. */
-export const TEACHER_FILE = 'teacher.safetensors';
-/** `kind` in its metadata. */
-export const TEACHER_KIND = 'promptkd teacher';
+import { openLearned, TEACHER_KIND } from './learnedFile.js';
 
 /** What the prompts belong to. */
 export interface TeacherOrigin {
@@ -47,28 +42,10 @@ export function encodeTeacher(values: PromptValues, config: ClipConfig, origin: 
   });
 }
 
-/** Reads the teacher of a run folder. Throws `UserError` when the run has not finished. */
+/** Reads what `encodeTeacher` wrote, of a run folder or of the file itself. Throws `UserError` when the run has not finished. */
 export async function readTeacher(platform: Platform, run: string): Promise<StoredTeacher> {
-  return readTeacherFile(platform, platform.join(run, TEACHER_FILE), run);
-}
-
-/** Opens the file of a teacher's prompts at `path`; `run` is what the user gave, for messages. */
-export async function openTeacherFile(platform: Platform, path: string, run: string): Promise<Checkpoint> {
-  if (!(await platform.stat(path)))
-    throw new UserError(
-      `${run} has no ${TEACHER_FILE}: it is no finished stage-1 run`,
-      'finish it with: promptkd teacher --resume, or give another run',
-    );
-  const file = await openSafetensors(platform, path);
-  if (file.metadata.kind !== TEACHER_KIND)
-    throw new UserError(`${path} was not written by stage 1`, 'give the folder of a teacher run');
-  return file;
-}
-
-/** Reads what `encodeTeacher` wrote. */
-export async function readTeacherFile(platform: Platform, path: string, run = path): Promise<StoredTeacher> {
-  const file = await openTeacherFile(platform, path, run);
-  const { metadata } = file;
+  const file = await openLearned(platform, run, 'teacher');
+  const { path, metadata } = file;
   const classNames = parseNames(metadata.class_names ?? '[]');
   const { template = '' } = metadata;
   if (!classNames || !template.includes('{}'))

@@ -5,7 +5,8 @@ import { zeroShotTemplate } from '../../clip/templates.js';
 import { loadDataset } from '../../datasets/loadDataset.js';
 import type { Job } from '../../job.js';
 import { type RunOptions, withRunFolder } from '../../runs/runFolder.js';
-import { encodeTeacher, TEACHER_FILE } from '../files/teacherFile.js';
+import { TEACHER_FILE } from '../files/learnedFile.js';
+import { encodeTeacher } from '../files/teacherFile.js';
 import { openTokenizer } from '../shared/openTokenizer.js';
 import type { TeacherSettings } from '../shared/settings.js';
 

@@ -11,7 +11,8 @@ import type { Job } from '../../job.js';
 import { Random } from '../../random.js';
 import { stateOf } from '../../runs/checkpoints.js';
 import type { TrainRunOptions } from '../../runs/train.js';
-import { encodeTeacher, TEACHER_FILE } from '../files/teacherFile.js';
+import { TEACHER_FILE } from '../files/learnedFile.js';
+import { encodeTeacher } from '../files/teacherFile.js';
 import { contextWords } from '../shared/contextWords.js';
 import {
   METHOD_DEFAULTS,

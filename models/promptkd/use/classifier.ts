@@ -1,19 +1,18 @@
 /** A trained run, an exported one, or plain CLIP, as something that classifies image files. */
 import { type Tensor, UserError } from '../../../engine/index.js';
+import type { ClipModel } from '../../clip/model.js';
 import type { Dataset, ImageItem } from '../../datasets/dataset.js';
 import { type ImageRows, ImageRunner } from '../../datasets/imageRunner.js';
 import type { Skipped } from '../../datasets/skipped.js';
 import type { Job } from '../../job.js';
-import type { Platform } from '../../platform.js';
-import { runKind } from '../../runs/runFolder.js';
-import { pickClasses } from '../classVectors/classVectors.js';
+import { type ClassVectors, pickClasses } from '../classVectors/classVectors.js';
 import { makeClassVectors } from '../classVectors/makeClassVectors.js';
 import { loadPlainClip } from '../files/loadPlainClip.js';
 import { loadStudent } from '../files/loadStudent.js';
 import { loadTeacher } from '../files/loadTeacher.js';
-import { isFile, openModelFile } from '../files/modelFile.js';
+import { modelKind } from '../files/modelFile.js';
 import { type Accuracy, accuracy } from '../shared/evaluate.js';
-import { type ClassEmbeddings, classTensor, clipLogits, studentLogits } from '../shared/logits.js';
+import { classTensor, clipLogits, studentLogits } from '../shared/logits.js';
 import type { Teacher } from '../shared/teacher.js';
 import { type Outcome, outcomesOf } from './outcomes.js';
 
@@ -28,16 +27,11 @@ export interface RunOptions {
   readonly teacherClip?: string;
 }
 
-const kindOf = async (platform: Platform, path: string) =>
-  (await isFile(platform, path)) ? (await openModelFile(platform, path)).kind : runKind(platform, path);
-
 /** Classifies image files into its classes. */
 export class Classifier {
   private constructor(
-    /** In the order of the logits. */
-    readonly classNames: readonly string[],
     /** What images are compared with, a row a class. */
-    readonly classes: ClassEmbeddings,
+    readonly classes: ClassVectors,
     private readonly runner: ImageRunner,
     private readonly release: () => void,
   ) {}
@@ -59,11 +53,22 @@ export class Classifier {
   ): Promise<Classifier> {
     const classes = await makeClassVectors(job, teacher, classNames);
     const { model, prompts } = teacher;
-    const embeddings = classTensor(classes);
-    const runner = await ImageRunner.create(job.gpu, model.config.vision.resolution, BATCH, (images) =>
+    return Classifier.create(job, model, classes, (images, embeddings) =>
       clipLogits(model, prompts.vision, embeddings, images),
     );
-    return new Classifier(classNames, classes, runner, model.release);
+  }
+
+  private static async create(
+    job: Job,
+    model: ClipModel,
+    classes: ClassVectors,
+    logits: (images: Tensor, embeddings: Tensor) => Tensor,
+  ): Promise<Classifier> {
+    const embeddings = classTensor(classes);
+    const runner = await ImageRunner.create(job.gpu, model.config.vision.resolution, BATCH, (images) =>
+      logits(images, embeddings),
+    );
+    return new Classifier(classes, runner, model.release);
   }
 
   /**
@@ -77,7 +82,7 @@ export class Classifier {
     classNames?: readonly string[],
     { classVectors, teacherClip }: RunOptions = {},
   ): Promise<Classifier> {
-    if ((await kindOf(job.platform, run)) === 'teacher') {
+    if ((await modelKind(job.platform, run)) === 'teacher') {
       if (!classNames)
         throw new UserError(
           `${run} is a teacher and needs class names`,
@@ -87,10 +92,14 @@ export class Classifier {
     }
     const { model, variables, classes: all } = await loadStudent(job, run, classVectors);
     const classes = pickClasses(all, classNames, classVectors ?? run);
-    const embeddings = classTensor(classes);
-    const build = (images: Tensor) => studentLogits(model, variables, embeddings, images);
-    const runner = await ImageRunner.create(job.gpu, model.config.vision.resolution, BATCH, build);
-    return new Classifier(classes.classNames, classes, runner, model.release);
+    return Classifier.create(job, model, classes, (images, embeddings) =>
+      studentLogits(model, variables, embeddings, images),
+    );
+  }
+
+  /** In the order of the logits. */
+  get classNames(): readonly string[] {
+    return this.classes.classNames;
   }
 
   /**
@@ -109,7 +118,7 @@ export class Classifier {
     label: string,
     skipped?: Skipped,
   ): Promise<Accuracy> {
-    return (await this.test(job, data, label, skipped)).accuracy;
+    return (await this.examine(job, data, label, skipped)).accuracy;
   }
 
   /** The same, with the answer for each image. */
@@ -119,21 +128,15 @@ export class Classifier {
     label: string,
     skipped?: Skipped,
   ): Promise<{ readonly accuracy: Accuracy; readonly outcomes: readonly Outcome[] }> {
-    const { rows, labels, missing, accuracy } = await this.test(job, data, label, skipped);
-    return { accuracy, outcomes: outcomesOf(rows, labels, this.classNames.length, missing) };
-  }
-
-  private async test(
-    job: Job,
-    data: Pick<Dataset, 'name' | 'test'>,
-    label: string,
-    skipped: Skipped | undefined,
-  ) {
     if (data.test.length === 0)
       throw new UserError(`${data.name} has no test images`, 'add test/<class>/ folders to the data set');
     const { rows, missing } = await this.logits(job, data.test, label, skipped);
     const labels = data.test.map((item) => item.label);
-    return { rows, labels, missing, accuracy: accuracy(rows, labels, this.classNames.length, missing) };
+    const classes = this.classNames.length;
+    return {
+      accuracy: accuracy(rows, labels, classes, missing),
+      outcomes: outcomesOf(rows, labels, classes, missing),
+    };
   }
 
   /** Frees the plan and the weights. */

@@ -1,22 +1,15 @@
 /** Writes a finished run as one file for others: the authors' PyTorch code, or whoever reads safetensors. */
 import { UserError } from '../../../engine/index.js';
-import { type ClipCheckpoint, loadCheckpoint } from '../../checkpoints/load.js';
+import type { ClipCheckpoint } from '../../checkpoints/load.js';
 import { pytorchCheckpoint } from '../../checkpoints/pytorchWriter.js';
 import { openSafetensors, streamSafetensors } from '../../checkpoints/safetensors.js';
 import { type Checkpoint, renamed, type StoredTensor } from '../../checkpoints/tensors.js';
 import { byteCount, type WritableTensor, writable, writableInteger } from '../../checkpoints/writable.js';
-import type { ClipConfig } from '../../clip/config.js';
 import type { Platform, WrittenPiece } from '../../platform.js';
 import { type RunKind, readRunConfig, runKind } from '../../runs/runFolder.js';
 import { classVectorMetadata, readClassVectors } from '../classVectors/classVectors.js';
-import {
-  CLASS_VECTORS_FILE,
-  MERGED_KIND,
-  openStudentFile,
-  readStudent,
-  STUDENT_FILE,
-} from '../files/studentFile.js';
-import { openTeacherFile, TEACHER_FILE } from '../files/teacherFile.js';
+import { openFrozenClip, openLearned } from '../files/learnedFile.js';
+import { CLASS_VECTORS_FILE, MERGED_KIND, readStudent } from '../files/studentFile.js';
 import { projectionKey, promptKey, trainerKey } from '../files/trainerKeys.js';
 
 /** Kinds of files that a run is exported as. */
@@ -65,7 +58,7 @@ export async function exportRun(
       `${run} is a teacher, and merged files are for students`,
       'export it with --format pytorch, or its prompts alone without --merged',
     );
-  const learned = await openLearned(platform, run, kind);
+  const learned = await openLearned(platform, run, kind === 'teacher' ? 'teacher' : 'student');
   if (learned.tensors.size === 0)
     throw new UserError(`${run} is plain CLIP and has learned nothing`, 'give others its CLIP itself');
   if (kind === 'student' && options.format === 'pytorch' && !learned.tensors.has('projection.fc1.weight'))
@@ -83,7 +76,7 @@ export async function exportRun(
     // The authors' loader prints `val_result` as a number, so "not measured" must be one.
     const scalars = { epoch: Number(config.epochs), val_result: Number.NaN, ...metadata };
     await platform.write(out, counted(pytorchCheckpoint(tensors, scalars), tensors, options));
-    return summary(kind, tensors);
+    return { kind, tensors: tensors.length, bytes: totalBytes(tensors) };
   }
   const all = [...tensors, ...(classVectors ? copies(classVectors) : [])];
   const described = {
@@ -92,25 +85,7 @@ export async function exportRun(
     ...(options.merged && { kind: MERGED_KIND }),
   };
   await platform.write(out, counted(streamSafetensors(all, described, platform.crc32), all, options));
-  return summary(kind, all);
-}
-
-/** The file of what a run has learned. */
-async function openLearned(platform: Platform, run: string, kind: RunKind): Promise<Checkpoint> {
-  const path = platform.join(run, kind === 'teacher' ? TEACHER_FILE : STUDENT_FILE);
-  return kind === 'teacher' ? openTeacherFile(platform, path, run) : openStudentFile(platform, path, run);
-}
-
-/** The CLIP that a run was made with. @throws UserError when it is another one now */
-async function openClip(platform: Platform, run: string, clip: string, expected: string | undefined) {
-  const checkpoint = await loadCheckpoint(platform, clip);
-  const hash = await checkpoint.sha256();
-  if (hash !== expected)
-    throw new UserError(
-      `${checkpoint.path} is not the checkpoint that ${run} was made with: its SHA-256 differs`,
-      'restore that checkpoint',
-    );
-  return { checkpoint, hash };
+  return { kind, tensors: all.length, bytes: totalBytes(all) };
 }
 
 async function exportOnnx(
@@ -128,7 +103,7 @@ async function exportOnnx(
     );
   const student = await readStudent(platform, run);
   const classes = await readClassVectors(platform, platform.join(run, CLASS_VECTORS_FILE));
-  const { checkpoint } = await openClip(platform, run, clip, student.clipHash);
+  const checkpoint = await openFrozenClip(platform, clip, student.clipHash, run);
   // Only here, as it loads a library that no other command needs at its start.
   const { encodeOnnx } = await import('./exportOnnx.js');
   const { bytes, tensors } = await encodeOnnx(student, checkpoint, classes, {
@@ -148,25 +123,24 @@ async function wholeModel(
   kind: RunKind,
   options: ExportOptions,
 ): Promise<{ tensors: WritableTensor[]; metadata: Record<string, string> }> {
-  const { checkpoint, hash } = await openClip(platform, run, clip, learned.metadata.clip_sha256);
+  const { template, clip_sha256: clipHash } = learned.metadata;
+  const checkpoint = await openFrozenClip(platform, clip, clipHash, run);
   // Full fine-tuning has learned the image encoder itself.
   const tuned = new Set([...learned.tensors.keys()].map(trainerKey));
   const tensors = [
     ...frozenTensors(checkpoint, kind, options.half === true).filter(({ name }) => !tuned.has(name)),
     ...[...learned.tensors].flatMap(([name, tensor]) => learnedTensors(name, tensor)),
   ];
-  const { template } = learned.metadata;
-  return {
-    tensors,
-    metadata: { ...describe(checkpoint.config), clip_sha256: hash, ...(template && { template }) },
+  // What shapes do not say.
+  const { activation, layerNormEps } = checkpoint.config;
+  const metadata = {
+    activation: activation === 'gelu' ? 'gelu' : 'quick_gelu',
+    layer_norm_eps: String(layerNormEps),
+    clip_sha256: await checkpoint.sha256(),
+    ...(template && { template }),
   };
+  return { tensors, metadata };
 }
-
-/** What shapes do not say. */
-const describe = ({ activation, layerNormEps }: ClipConfig): Record<string, string> => ({
-  activation: activation === 'gelu' ? 'gelu' : 'quick_gelu',
-  layer_norm_eps: String(layerNormEps),
-});
 
 function frozenTensors({ tensors }: ClipCheckpoint, kind: RunKind, half: boolean): WritableTensor[] {
   return [...tensors].flatMap(([name, tensor]) => {
@@ -201,7 +175,7 @@ async function* counted(
   tensors: readonly WritableTensor[],
   { onProgress }: ExportOptions,
 ): AsyncGenerator<WrittenPiece> {
-  const total = summary('student', tensors).bytes;
+  const total = totalBytes(tensors);
   let done = 0;
   for await (const chunk of chunks) {
     yield chunk;
@@ -210,8 +184,5 @@ async function* counted(
   }
 }
 
-const summary = (kind: RunKind, tensors: readonly WritableTensor[]): Exported => ({
-  kind,
-  tensors: tensors.length,
-  bytes: tensors.reduce((sum, tensor) => sum + byteCount(tensor), 0),
-});
+const totalBytes = (tensors: readonly WritableTensor[]): number =>
+  tensors.reduce((sum, tensor) => sum + byteCount(tensor), 0);

@@ -7,8 +7,8 @@ import { type ClipCheckpoint, loadCheckpoint, openByContent } from '../../../../
 import { encodeSafetensors } from '../../../../models/checkpoints/safetensors.js';
 import { readClassVectors } from '../../../../models/promptkd/classVectors/classVectors.js';
 import { openModelFile } from '../../../../models/promptkd/files/modelFile.js';
-import { readStudent, readStudentFile } from '../../../../models/promptkd/files/studentFile.js';
-import { readTeacher, readTeacherFile } from '../../../../models/promptkd/files/teacherFile.js';
+import { readStudent } from '../../../../models/promptkd/files/studentFile.js';
+import { readTeacher } from '../../../../models/promptkd/files/teacherFile.js';
 import { projectionKey } from '../../../../models/promptkd/files/trainerKeys.js';
 import { type ExportOptions, exportRun } from '../../../../models/promptkd/use/exportRun.js';
 import { emojiStudent } from '../../../helpers/emojiData.js';
@@ -93,8 +93,12 @@ describe('a student', () => {
 
   it('as safetensors alone has what was learned and the class vectors', async () => {
     const path = await exported('student', { format: 'safetensors' });
-    expect(await openModelFile(nodePlatform, path)).toEqual({ kind: 'student', from: 'prompts' });
-    expect(await readStudentFile(nodePlatform, path)).toEqual(await readStudent(nodePlatform, at('student')));
+    expect(await openModelFile(nodePlatform, path)).toEqual({
+      kind: 'student',
+      from: 'prompts',
+      clip: emojiStudent,
+    });
+    expect(await readStudent(nodePlatform, path)).toEqual(await readStudent(nodePlatform, at('student')));
     const own = await readClassVectors(nodePlatform, join(at('student'), 'class-vectors.safetensors'));
     expect(await readClassVectors(nodePlatform, path)).toEqual(own);
     const merged = await exported('student', { format: 'safetensors', merged: true });
@@ -147,7 +151,7 @@ describe('a teacher', () => {
 
   it('as safetensors has its prompts', async () => {
     const path = await exported('teacher', { format: 'safetensors' });
-    const { hash: _, ...found } = await readTeacherFile(nodePlatform, path);
+    const { hash: _, ...found } = await readTeacher(nodePlatform, path);
     const { hash: __, ...wanted } = await readTeacher(nodePlatform, at('teacher'));
     expect(found).toEqual(wanted);
   });
