@@ -15,7 +15,9 @@ export class GraphBuilder {
     inputs: readonly string[],
     attributes?: Readonly<Record<string, Attribute>>,
   ): string {
-    const output = this.unused(name);
+    let output = name;
+    for (let n = 2; this.names.has(output); n++) output = `${name} ${n}`;
+    this.names.add(output);
     this.nodes.push({ op, inputs, outputs: [output], attributes });
     return output;
   }
@@ -23,6 +25,11 @@ export class GraphBuilder {
   /** Float32 values; a constant of that name that is there already is used again. */
   float32(name: string, shape: readonly number[], values: Float32Array): string {
     return this.constant({ name, dtype: 'float32', shape, bytes: bytesOf(values) });
+  }
+
+  /** One float32 number. */
+  scalar(name: string, value: number): string {
+    return this.float32(name, [], Float32Array.of(value));
   }
 
   /** Float16 bits, which the graph turns into float32 where they are used. */
@@ -33,16 +40,15 @@ export class GraphBuilder {
 
   /** A list of whole numbers, as shapes, starts and axes are given. */
   integers(...values: readonly number[]): string {
-    return this.int64([values.length], values);
+    return this.int64(`int64 [${values.join(' ')}]`, [values.length], values);
   }
 
   /** One whole number, as an index is given: its axis goes. */
   integer(value: number): string {
-    return this.int64([], [value]);
+    return this.int64(`int64 ${value}`, [], [value]);
   }
 
-  private int64(shape: readonly number[], values: readonly number[]): string {
-    const name = shape.length === 0 ? `int64 ${values[0]}` : `int64 [${values.join(' ')}]`;
+  private int64(name: string, shape: readonly number[], values: readonly number[]): string {
     return this.constant({ name, dtype: 'int64', shape, bytes: bytesOf(BigInt64Array.from(values, BigInt)) });
   }
 
@@ -50,12 +56,5 @@ export class GraphBuilder {
     if (!this.names.has(tensor.name)) this.tensors.push(tensor);
     this.names.add(tensor.name);
     return tensor.name;
-  }
-
-  private unused(name: string): string {
-    let unused = name;
-    for (let n = 2; this.names.has(unused); n++) unused = `${name} ${n}`;
-    this.names.add(unused);
-    return unused;
   }
 }

@@ -143,11 +143,18 @@ export function encodeModel({
     graph: {
       name,
       node: nodes.map(({ op, inputs: input, outputs: output, attributes = {}, domain }) => ({
-        ...{ input, output, name: output[0], opType: op, domain },
+        input,
+        output,
+        name: output[0],
+        opType: op,
+        domain,
         attribute: Object.entries(attributes).map(([key, value]) => attributeOf(key, value)),
       })),
       initializer: tensors.map(({ name: tensor, dtype, shape, bytes }) => ({
-        ...{ dims: shape, dataType: DATA_TYPE[dtype], name: tensor, rawData: bytes },
+        dims: shape,
+        dataType: DATA_TYPE[dtype],
+        name: tensor,
+        rawData: bytes,
       })),
       input: inputs.map(valueInfo),
       output: outputs.map(valueInfo),

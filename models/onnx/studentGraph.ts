@@ -12,13 +12,10 @@ export interface Weight {
   readonly values: Float32Array | Uint16Array;
 }
 
-/** A Linear layer, `[outputs, inputs]`, and whether ReLU follows. */
+/** A Linear layer: `[outputs, inputs]` and `[outputs]`. */
 export interface Layer {
   readonly weight: Float32Array;
   readonly bias: Float32Array;
-  readonly outputs: number;
-  readonly inputs: number;
-  readonly relu: boolean;
 }
 
 /** What the graph is made of. */
@@ -28,7 +25,7 @@ export interface StudentParts {
   readonly weights: ReadonlyMap<string, Weight>;
   /** One `[length, width]` a depth. */
   readonly prompts: readonly Weight[];
-  /** The projection with its BatchNorm folded in. */
+  /** The projection with its BatchNorm folded in; ReLU follows all but the last. */
   readonly layers: readonly Layer[];
   /** Unit rows `[classes, embed]`. */
   readonly classVectors: Weight;
@@ -46,20 +43,19 @@ export function studentGraph(parts: StudentParts): Omit<OnnxModel, 'metadata' | 
   const graph = new GraphBuilder();
   const { config, layers, classVectors, logitScale } = parts;
   let features = new Encoder(graph, parts).encode();
-  for (const [i, { weight, bias, outputs, inputs, relu }] of layers.entries()) {
+  for (const [i, { weight, bias }] of layers.entries()) {
     const name = `projection.fc${i + 1}`;
-    const matrix = graph.float32(`${name}.weight`, [outputs, inputs], weight);
-    const offset = graph.float32(`${name}.bias`, [outputs], bias);
+    const matrix = graph.float32(`${name}.weight`, [bias.length, weight.length / bias.length], weight);
+    const offset = graph.float32(`${name}.bias`, [bias.length], bias);
     features = graph.node('Gemm', name, [features, matrix, offset], { transB: 1 });
-    if (relu) features = graph.node('Relu', `${name}.relu`, [features]);
+    if (i + 1 < layers.length) features = graph.node('Relu', `${name}.relu`, [features]);
   }
   const length = graph.node('ReduceL2', 'features.length', [features], { axes: [1], keepdims: 1 });
   const unit = graph.node('Div', 'features.unit', [features, length]);
   const [classes] = classVectors.shape as [number, number];
   const vectors = graph.float32('class_vectors', classVectors.shape, classVectors.values as Float32Array);
   const cosines = graph.node('Gemm', 'cosines', [unit, vectors], { transB: 1 });
-  const scale = graph.float32('logit_scale', [], Float32Array.of(logitScale));
-  graph.node('Mul', OUTPUT, [cosines, scale]);
+  graph.node('Mul', OUTPUT, [cosines, graph.scalar('logit_scale', logitScale)]);
   const { resolution } = config.vision;
   return {
     name: 'promptkd student',
@@ -67,7 +63,8 @@ export function studentGraph(parts: StudentParts): Omit<OnnxModel, 'metadata' | 
     tensors: graph.tensors,
     inputs: [
       {
-        ...{ name: INPUT, shape: ['n', 3, resolution, resolution] },
+        name: INPUT,
+        shape: ['n', 3, resolution, resolution],
         doc: 'RGB images, resized and cropped as CLIP does, scaled to 0..1, minus mean, over deviation',
       },
     ],
@@ -89,7 +86,8 @@ class Encoder {
     const { width, layers, patch, tokens } = config.vision;
     const kernel = [patch, patch];
     const conv = graph.node('Conv', 'patches', [INPUT, this.weight('visual.conv1.weight')], {
-      ...{ kernel_shape: kernel, strides: kernel },
+      kernel_shape: kernel,
+      strides: kernel,
     });
     const flat = graph.node('Reshape', 'patches.flat', [conv, graph.integers(0, width, -1)]);
     const patches = graph.node('Transpose', 'patches.rows', [flat], { perm: [0, 2, 1] });
@@ -129,16 +127,14 @@ class Encoder {
     const part = (which: number, label: string, perm: number[]) => {
       const bounds = [which * width, (which + 1) * width, 2].map((n) => graph.integers(n));
       const slice = graph.node('Slice', at(label), [qkv, ...bounds]);
-      const split = graph.node('Reshape', at(`${label}.heads`), [
-        slice,
-        graph.integers(0, 0, heads, width / heads),
-      ]);
+      const shape = graph.integers(0, 0, heads, width / heads);
+      const split = graph.node('Reshape', at(`${label}.heads`), [slice, shape]);
       return graph.node('Transpose', at(`${label}.by head`), [split], { perm });
     };
     const query = part(0, 'query', [0, 2, 1, 3]);
     const key = part(1, 'key', [0, 2, 3, 1]);
     const value = part(2, 'value', [0, 2, 1, 3]);
-    const scale = graph.float32('attention scale', [], Float32Array.of(Math.sqrt(heads / width)));
+    const scale = graph.scalar('attention scale', Math.sqrt(heads / width));
     const scaled = graph.node('Mul', at('query.scaled'), [query, scale]);
     const scores = graph.node('MatMul', at('scores'), [scaled, key]);
     const weights = graph.node('Softmax', at('weights'), [scores], { axis: -1 });
@@ -149,35 +145,28 @@ class Encoder {
     const middle = graph.node('Add', at('middle'), [x, projected]);
     const hidden = this.linear(this.norm(middle, `${name}.ln_2`), `${name}.mlp.c_fc.`, at('hidden'));
     const activated = this.activation(hidden, at('activated'));
-    return graph.node('Add', at('out'), [
-      middle,
-      this.linear(activated, `${name}.mlp.c_proj.`, at('mlp.projected')),
-    ]);
+    const added = this.linear(activated, `${name}.mlp.c_proj.`, at('mlp.projected'));
+    return graph.node('Add', at('out'), [middle, added]);
   }
 
   /** `x W^T + b`, where W is stored as `prefix + weight`, `[outputs, inputs]`. */
   private linear(x: string, prefix: string, name: string): string {
     const { graph } = this;
-    const transposed = graph.node(
-      'Transpose',
-      `${prefix}weight.transposed`,
-      [this.weight(`${prefix}weight`)],
-      { perm: [1, 0] },
-    );
+    const weight = this.weight(`${prefix}weight`);
+    const transposed = graph.node('Transpose', `${prefix}weight.transposed`, [weight], { perm: [1, 0] });
     const product = graph.node('MatMul', `${name}.product`, [x, transposed]);
     return graph.node('Add', name, [product, this.weight(`${prefix}bias`)]);
   }
 
   private norm(x: string, name: string): string {
     const inputs = [x, this.weight(`${name}.weight`), this.weight(`${name}.bias`)];
-    return this.graph.node('LayerNormalization', name, inputs, {
-      ...{ axis: -1, epsilon: { float: this.parts.config.layerNormEps } },
-    });
+    const epsilon = { float: this.parts.config.layerNormEps };
+    return this.graph.node('LayerNormalization', name, inputs, { axis: -1, epsilon });
   }
 
   private activation(x: string, name: string): string {
     const { graph } = this;
-    const scalar = (value: number) => graph.float32(`${value}`, [], Float32Array.of(value));
+    const scalar = (value: number) => graph.scalar(`${value}`, value);
     switch (this.parts.config.activation) {
       case 'quickGelu': {
         const scaled = graph.node('Mul', `${name}.scaled`, [x, scalar(1.702)]);

@@ -2,6 +2,7 @@
 import { BATCH_NORM_EPSILON, UserError } from '../../../engine/index.js';
 import type { ClipCheckpoint } from '../../checkpoints/load.js';
 import type { StoredTensor } from '../../checkpoints/tensors.js';
+import { byteCount } from '../../checkpoints/writable.js';
 import { IMAGE_DEVIATION, IMAGE_MEAN } from '../../images/preprocess.js';
 import { encodeModel } from '../../onnx/messages.js';
 import { type Layer, studentGraph, type Weight } from '../../onnx/studentGraph.js';
@@ -30,11 +31,15 @@ export async function encodeOnnx(
   student: StoredStudent,
   checkpoint: ClipCheckpoint,
   classes: ClassVectors,
-  { half = false, onProgress = () => {} }: { half?: boolean; onProgress?: (share: number) => void } = {},
+  { half = false, onProgress }: { half?: boolean; onProgress?: (done: number, total: number) => void } = {},
 ): Promise<{ bytes: Uint8Array; tensors: number }> {
   const { config } = checkpoint;
   const wanted = [...checkpoint.tensors].filter(([name]) => name.startsWith('visual.'));
-  const size = wanted.reduce((sum, [, { shape }]) => sum + storedBytes(shape, half), 0);
+  const dtypeOf = ({ shape }: StoredTensor) => (half && shape.length >= 2 ? 'F16' : 'F32');
+  const size = wanted.reduce(
+    (sum, [, tensor]) => sum + byteCount({ dtype: dtypeOf(tensor), shape: tensor.shape }),
+    0,
+  );
   if (size >= LARGEST)
     throw new UserError(
       `${checkpoint.path}: its image encoder has ${Math.round(size / 2 ** 20)} MiB, and an ONNX file ends at 2048`,
@@ -42,63 +47,52 @@ export async function encodeOnnx(
     );
   const weights = new Map<string, Weight>();
   for (const [name, frozen] of wanted) {
-    const tuned = student.weights.get(name);
-    weights.set(name, await weightOf(tuned ?? frozen, half && !tuned));
-    onProgress(weights.size / wanted.length);
+    const tensor = student.weights.get(name) ?? frozen;
+    const isHalf = tensor === frozen && dtypeOf(frozen) === 'F16';
+    weights.set(name, {
+      shape: tensor.shape,
+      values: isHalf ? await tensor.readHalf() : await tensor.read(),
+    });
+    onProgress?.(weights.size, wanted.length);
   }
   const scale = await checkpoint.tensors.get('logit_scale')!.read();
   const graph = studentGraph({
     config,
     weights,
     prompts: student.prompts.map((values) => ({
-      ...{ shape: [values.length / student.width, student.width], values },
+      shape: [values.length / student.width, student.width],
+      values,
     })),
-    layers: foldedLayers(student.projection, student.inputs, student.outputs),
+    layers: foldedLayers(student.projection),
     classVectors: { shape: [classes.count, classes.embed], values: classes.vectors },
     logitScale: Math.exp(scale[0]!),
   });
-  const { resolution } = config.vision;
   const metadata = {
     class_names: JSON.stringify(classes.classNames),
-    size: String(resolution),
+    size: String(config.vision.resolution),
     mean: JSON.stringify(IMAGE_MEAN),
     deviation: JSON.stringify(IMAGE_DEVIATION),
     template: classes.template,
     clip_sha256: student.clipHash,
   };
-  return {
-    bytes: encodeModel({ ...graph, doc: DOC, metadata }),
-    tensors: graph.tensors.length,
-  };
+  return { bytes: encodeModel({ ...graph, doc: DOC, metadata }), tensors: graph.tensors.length };
 }
-
-const storedBytes = (shape: readonly number[], half: boolean): number =>
-  shape.reduce((product, side) => product * side, half && shape.length >= 2 ? 2 : 4);
-
-const weightOf = async (tensor: StoredTensor, half: boolean): Promise<Weight> => ({
-  shape: tensor.shape,
-  values: half && tensor.shape.length >= 2 ? await tensor.readHalf() : await tensor.read(),
-});
 
 /**
  * The layers of a projection in evaluation: BatchNorm's `(x - mean) / sqrt(var + epsilon) * weight + bias` is one more factor of a
  * Linear layer's rows and one more term of its bias.
  */
-export function foldedLayers(projection: ProjectionValues, inputs: number, outputs: number): Layer[] {
+export function foldedLayers(projection: ProjectionValues): Layer[] {
   const count = layersOf(projection);
   return Array.from({ length: count }, (_, i): Layer => {
-    const columns = i === 0 ? inputs : outputs;
     const weight = projection[`fc${i + 1}.weight`]!;
     const bias = projection[`fc${i + 1}.bias`]!;
-    const layer = { outputs, inputs: columns, relu: i + 1 < count };
-    if (!layer.relu) return { ...layer, weight, bias };
-    const norm = i === 0 ? 'bn' : `bn${i + 1}`;
-    const [gamma, beta, mean, variance] = ['weight', 'bias', 'mean', 'var'].map(
-      (part) => projection[`${norm}.${part}`]!,
-    ) as [Float32Array, Float32Array, Float32Array, Float32Array];
-    const factors = gamma.map((g, row) => g / Math.sqrt(variance[row]! + BATCH_NORM_EPSILON));
+    if (i + 1 === count) return { weight, bias };
+    const norm = (part: string) => projection[`bn${i === 0 ? '' : i + 1}.${part}`]!;
+    const [beta, mean, variance] = [norm('bias'), norm('mean'), norm('var')];
+    const factors = norm('weight').map((g, row) => g / Math.sqrt(variance[row]! + BATCH_NORM_EPSILON));
+    const columns = weight.length / bias.length;
     return {
-      ...layer,
       weight: weight.map((value, at) => value * factors[Math.floor(at / columns)]!),
       bias: bias.map((value, row) => (value - mean[row]!) * factors[row]! + beta[row]!),
     };

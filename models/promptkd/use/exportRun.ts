@@ -94,7 +94,7 @@ async function exportOnnx(
   out: string,
   kind: RunKind,
   clip: string,
-  { half, onProgress }: ExportOptions,
+  options: ExportOptions,
 ): Promise<Exported> {
   if (kind === 'teacher')
     throw new UserError(
@@ -106,10 +106,7 @@ async function exportOnnx(
   const checkpoint = await openFrozenClip(platform, clip, student.clipHash, run);
   // Only here, as it loads a library that no other command needs at its start.
   const { encodeOnnx } = await import('./exportOnnx.js');
-  const { bytes, tensors } = await encodeOnnx(student, checkpoint, classes, {
-    half,
-    onProgress: (share) => onProgress?.(share, 1),
-  });
+  const { bytes, tensors } = await encodeOnnx(student, checkpoint, classes, options);
   await platform.write(out, bytes);
   return { kind, tensors, bytes: bytes.length };
 }
