@@ -55,7 +55,7 @@ export async function collect(
   const found = (
     await Promise.all(folders.map((folder) => trialsIn(platform, folder, first.setting === 'cross-dataset')))
   ).flat();
-  const results = new Map<string, Found & { result: TrialResult }>();
+  const results = new Map<string, Found>();
   for (const trial of found) {
     if (!trial.result) continue;
     const key = nameOf(trial);
@@ -65,11 +65,11 @@ export async function collect(
         `${key} has different results in ${before.folder} and ${trial.folder}`,
         'leave one of the folders out',
       );
-    results.set(key, { ...trial, result: trial.result });
+    results.set(key, trial);
   }
-  const named = expected.datasets?.map((name) => canonicalName(platform, name));
-  const datasets =
-    (named && (await Promise.all(named))) ?? [...new Set(found.map(({ dataset }) => dataset))].sort();
+  const datasets = expected.datasets
+    ? await Promise.all(expected.datasets.map((name) => canonicalName(platform, name)))
+    : [...new Set(found.map(({ dataset }) => dataset))].sort();
   const seeds = expected.seeds ?? [...new Set(found.map(({ seed }) => seed))].sort((a, b) => a - b);
   const wanted = datasets.flatMap((dataset) => seeds.map((seed) => ({ dataset, seed })));
   return {

@@ -34,9 +34,10 @@ export async function reproduce(
   const { platform } = job;
   const all = await planTrials(platform, options);
   const trials = options.shard ? trialsOf(all, options.shard) : all;
-  for (const settings of distinct(trials.flatMap(({ teacher, student }) => [teacher, student])))
-    for (const note of (await loadDataset(platform, settings.data, settings)).notes ?? [])
-      job.note(`${settings.dataset}: ${note}`);
+  const settings = trials.flatMap(({ teacher, student }) => [teacher, student]);
+  for (const [dataset, one] of new Map(settings.map((one) => [one.dataset, one])))
+    for (const note of (await loadDataset(platform, one.data, one)).notes ?? [])
+      job.note(`${dataset}: ${note}`);
   await claimFolder(platform, options);
   const results: TrialResult[] = [];
   for (const trial of trials) results.push(await runTrial(job, trial, training));
@@ -48,13 +49,14 @@ async function runTrial(job: Job, trial: Trial, training: TrainOptions): Promise
   const { dataset, seed, teacherRun, studentRun } = trial;
   const name = `${dataset}, seed ${seed}`;
   // Frees the device after each run: leaks would add up over a table of thirty.
-  const step = async (what: string, work: () => Promise<unknown>) => {
+  const step = async <T>(what: string, work: () => Promise<T>): Promise<T> => {
     // A signal during the last step lets the run finish first.
     if (job.stop?.requested)
       throw job.stop.stopped(`stopped before ${name}, ${what}; the same command goes on`);
     job.note(`${name}: ${what}`);
-    await work();
+    const result = await work();
     releaseAll(job.gpu);
+    return result;
   };
   const options = async (run: string) => ({
     ...training,
@@ -82,24 +84,18 @@ async function runTrial(job: Job, trial: Trial, training: TrainOptions): Promise
   const { data, maxBroken } = trial.student;
   const images = await loadDataset(platform, data, trial.student);
   const { items, skipped } = await checkImages(job, images.test, { maxBroken });
-  const accuracies: { teacher?: Accuracy; student?: Accuracy } = {};
-  for (const [part, run] of [
-    ['teacher', teacherRun],
-    ['student', studentRun],
-  ] as const)
-    await step(`evaluating the ${part}`, async () => {
+  const evaluate = (part: string, run: string) =>
+    step(`evaluating the ${part}`, async () => {
       const classifier = await Classifier.ofRun(job, run, images.classNames);
-      accuracies[part] = await classifier.evaluate(
-        job,
-        { ...images, test: items },
-        `${name}, ${part}`,
-        skipped,
-      );
+      const test = { ...images, test: items };
+      const accuracy = await classifier.evaluate(job, test, `${name}, ${part}`, skipped);
       classifier.destroy();
+      return accuracy;
     });
+  const teacher = await evaluate('teacher', teacherRun);
+  const student = await evaluate('student', studentRun);
   const summary = skipped.summary();
   if (summary) job.note(`${name}: ${summary}`);
-  const { teacher, student } = accuracies as { teacher: Accuracy; student: Accuracy };
   await platform.write(trial.evaluation, sealJson({ dataset, seed, teacher, student, hashes }));
   return { dataset, seed, teacher, student };
 }
@@ -118,8 +114,4 @@ async function readEvaluation({ platform, note }: Job, file: string): Promise<St
     note(`evaluating again, as ${error.message}`);
     return undefined;
   }
-}
-
-function distinct<T extends { readonly dataset?: string }>(settings: readonly T[]): T[] {
-  return [...new Map(settings.map((each) => [each.dataset, each])).values()];
 }

@@ -38,6 +38,8 @@ export interface Summary {
   readonly average?: { readonly student: Compared; readonly teacher: Compared };
 }
 
+type Part = 'student' | 'teacher';
+
 /**
  * A row a data set: means over its seeds, and the harmonic mean of those means, as in the paper. The average is the mean
  * over data sets, its harmonic mean again that of the means.
@@ -45,32 +47,18 @@ export interface Summary {
 export function summarize(preset: Preset, results: readonly TrialResult[]): Summary {
   const { setting, published } = preset;
   const names = [...new Set(results.map(({ dataset }) => dataset))];
+  const mean = (scores: readonly Score[]) => meanScore(setting, scores);
   const rows = names.map((dataset): SummaryRow => {
     const trials = results.filter((result) => result.dataset === dataset);
-    const compared = (part: 'student' | 'teacher') =>
-      compare(
-        meanScore(
-          setting,
-          trials.map((trial) => trial[part]),
-        ),
-        toScore(published?.[part][dataset]),
-      );
-    return {
-      dataset,
-      seeds: trials.map(({ seed }) => seed),
-      student: compared('student'),
-      teacher: compared('teacher'),
-    };
+    const compared = (part: Part) =>
+      compare(mean(trials.map((trial) => trial[part])), toScore(published?.[part][dataset]));
+    const seeds = trials.map(({ seed }) => seed);
+    return { dataset, seeds, student: compared('student'), teacher: compared('teacher') };
   });
-  const average = (part: 'student' | 'teacher') => {
+  const average = (part: Part) => {
     const papers = rows.flatMap((row) => row[part].paper ?? []);
-    return compare(
-      meanScore(
-        setting,
-        rows.map((row) => row[part].ours),
-      ),
-      papers.length === rows.length ? meanScore(setting, papers) : undefined,
-    );
+    const paper = papers.length === rows.length ? mean(papers) : undefined;
+    return compare(mean(rows.map((row) => row[part].ours)), paper);
   };
   return {
     setting,

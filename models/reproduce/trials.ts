@@ -77,21 +77,22 @@ export async function planTrials(platform: Platform, options: ReproduceOptions):
   const source = isCross ? await canonical(options.source ?? preset.source!) : undefined;
   return datasets.flatMap((dataset) =>
     [...new Set(options.seeds)].map((seed): Trial => {
-      const folder = (name: string) => platform.join(out, name, `seed-${seed}`);
+      const at = (name: string, part: string) => platform.join(out, name, `seed-${seed}`, part);
       const tunedOn = source ?? dataset;
-      const teacherRun = platform.join(folder(tunedOn), 'teacher');
-      const common = { data, seed };
+      const teacherRun = at(tunedOn, 'teacher');
       const teacher = {
         ...presetFields(preset, 'teacher', tunedOn),
         ...options.teacher,
-        ...common,
+        data,
+        seed,
         dataset: tunedOn,
         clip: options.teacherClip,
       };
       const student = {
         ...presetFields(preset, 'student', dataset),
         ...options.student,
-        ...common,
+        data,
+        seed,
         dataset,
         clip: options.studentClip,
         teacher: teacherRun,
@@ -102,8 +103,8 @@ export async function planTrials(platform: Platform, options: ReproduceOptions):
         teacher: parseSettings(TeacherSettingsSchema, teacher, `${tunedOn}, teacher`),
         teacherRun,
         student: parseSettings(StudentSettingsSchema, student, `${dataset}, student`),
-        studentRun: platform.join(folder(dataset), 'student'),
-        evaluation: platform.join(folder(dataset), 'evaluation.json'),
+        studentRun: at(dataset, 'student'),
+        evaluation: at(dataset, 'evaluation.json'),
       };
     }),
   );
@@ -138,20 +139,18 @@ export async function claimFolder(platform: Platform, options: ReproduceOptions)
   if (there?.kind === 'file') throw new UserError(`the output ${out} is a file`, 'give a folder');
   const others = there ? (await platform.list(out)).filter(({ name }) => name !== PLAN) : [];
   // A plan alone is of an attempt that failed before its first epoch.
-  if (others.length > 0 && (await platform.stat(file))) {
-    const different = differentSettings(readYaml(file, await platform.readText(file)), plan);
-    if (different.length === 0) return;
-    throw new UserError(
-      `the reproduction in ${out} has other settings: ${different[0]}${different.length > 1 ? `, and ${different.length - 1} more` : ''}`,
-      'give the same settings to continue it, or another folder',
-    );
-  }
-  if (others.length > 0)
+  if (others.length === 0) return platform.write(file, stringify(plan));
+  if (!(await platform.stat(file)))
     throw new UserError(
       `${out} is not empty and holds no reproduction`,
       'give a folder that does not exist yet',
     );
-  await platform.write(file, stringify(plan));
+  const [first, ...more] = differentSettings(readYaml(file, await platform.readText(file)), plan);
+  if (first !== undefined)
+    throw new UserError(
+      `the reproduction in ${out} has other settings: ${first}${more.length > 0 ? `, and ${more.length} more` : ''}`,
+      'give the same settings to continue it, or another folder',
+    );
 }
 
 /** What differs between two plans, in words: "teacher.epochs is 20 there and 5 now". */

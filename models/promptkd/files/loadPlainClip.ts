@@ -29,12 +29,5 @@ export async function loadPlainClip(
   onConfig?.(checkpoint.config);
   const model = await loadModel(job.gpu, checkpoint, { precision: job.precision, vision, text });
   const clipHash = await hashing;
-  return {
-    model,
-    prompts: { text: [], vision: [] },
-    template,
-    clip,
-    clipHash,
-    ...(tokenizer && { tokenizer }),
-  };
+  return { model, prompts: { text: [], vision: [] }, template, clip, clipHash, tokenizer };
 }

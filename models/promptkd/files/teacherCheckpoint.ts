@@ -5,6 +5,7 @@
 import { UserError } from '../../../engine/index.js';
 import { type ClipCheckpoint, loadCheckpoint } from '../../checkpoints/load.js';
 import { noteNames } from '../../checkpoints/official.js';
+import type { ClipConfig } from '../../clip/config.js';
 import { loadModel } from '../../clip/model.js';
 import type { Job } from '../../job.js';
 import { contextWords } from '../shared/contextWords.js';
@@ -61,20 +62,22 @@ function requireSameClip(checkpoint: ClipCheckpoint, donor: ClipCheckpoint): voi
   const hint = `give the CLIP that ${checkpoint.path} was tuned from with --teacher-clip`;
   if (donor.config.text.vocabulary === 0)
     throw new UserError(`${donor.path} has no token embeddings either`, hint);
-  const fields = {
-    'text width': (c: ClipCheckpoint) => c.config.text.width,
-    'text layers': (c: ClipCheckpoint) => c.config.text.layers,
-    'context length': (c: ClipCheckpoint) => c.config.text.contextLength,
-    'vision width': (c: ClipCheckpoint) => c.config.vision.width,
-    'vision layers': (c: ClipCheckpoint) => c.config.vision.layers,
-    'image size': (c: ClipCheckpoint) => c.config.vision.resolution,
-    'embedding size': (c: ClipCheckpoint) => c.config.embed,
-    activation: (c: ClipCheckpoint) => c.config.activation,
-  };
-  for (const [field, of] of Object.entries(fields))
-    if (of(checkpoint) !== of(donor))
+  const own = sizesOf(checkpoint.config);
+  for (const [field, size] of Object.entries(sizesOf(donor.config)))
+    if (own[field] !== size)
       throw new UserError(
-        `${donor.path} has ${field} ${of(donor)}, but ${checkpoint.path} has ${of(checkpoint)}`,
+        `${donor.path} has ${field} ${size}, but ${checkpoint.path} has ${own[field]}`,
         hint,
       );
 }
+
+const sizesOf = ({ text, vision, embed, activation }: ClipConfig): Record<string, number | string> => ({
+  'text width': text.width,
+  'text layers': text.layers,
+  'context length': text.contextLength,
+  'vision width': vision.width,
+  'vision layers': vision.layers,
+  'image size': vision.resolution,
+  'embedding size': embed,
+  activation,
+});
