@@ -103,19 +103,17 @@ export function pickClasses(
   file: string,
 ): ClassVectors {
   if (!wanted) return vectors;
-  const rows = wanted.map((name) => {
-    const row = vectors.classNames.indexOf(name);
+  const { embed, classNames } = vectors;
+  const picked = new Float32Array(wanted.length * embed);
+  for (const [i, name] of wanted.entries()) {
+    const row = classNames.indexOf(name);
     if (row < 0)
       throw new UserError(
         `${file} has no vector for the class "${name}"`,
         'make class vectors for these classes with: promptkd class-vectors',
       );
-    return vectors.vectors.subarray(row * vectors.embed, (row + 1) * vectors.embed);
-  });
-  const picked = new Float32Array(rows.length * vectors.embed);
-  rows.forEach((row, i) => {
-    picked.set(row, i * vectors.embed);
-  });
+    picked.set(vectors.vectors.subarray(row * embed, (row + 1) * embed), i * embed);
+  }
   return { ...vectors, vectors: picked, count: wanted.length, classNames: wanted };
 }
 

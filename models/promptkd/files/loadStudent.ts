@@ -7,7 +7,7 @@ import type { Job } from '../../job.js';
 import type { Platform } from '../../platform.js';
 import { type ClassVectors, readClassVectors } from '../classVectors/classVectors.js';
 import type { StudentVariables } from '../shared/logits.js';
-import { projectionShapes, projectionVariables } from '../shared/projection.js';
+import { projectionVariables } from '../shared/projection.js';
 import { promptVariables, requireFitting } from '../shared/prompts.js';
 import { openFrozenClip } from './learnedFile.js';
 import { openModel } from './modelFile.js';
@@ -23,8 +23,7 @@ export interface Student {
 /** A student's values on the host, and the checkpoint of its image encoder. */
 interface Opened {
   readonly checkpoint: ClipCheckpoint;
-  readonly stored: Pick<StoredStudent, 'prompts' | 'projection' | 'inputs' | 'outputs'> &
-    Partial<Pick<StoredStudent, 'weights'>>;
+  readonly stored: Omit<StoredStudent, 'width' | 'clip' | 'clipHash'>;
   /** File of its own class vectors; undefined when it has none. */
   readonly vectors?: string;
 }
@@ -84,25 +83,22 @@ async function open(platform: Platform, path: string): Promise<Opened> {
 
 /** Prompts and projection of a trainer checkpoint, under our names. */
 async function storedIn({ path, config, prompts, projection }: ClipCheckpoint): Promise<Opened['stored']> {
-  const tensors = new Map(
-    [...(projection ?? [])].map(([name, tensor]) => [name.replace('.running_', '.'), tensor] as const),
-  );
-  const inputs = config.embed;
-  const outputs = tensors.get('fc1.weight')?.shape[0] ?? inputs;
-  const layers = [...tensors.keys()].filter((name) => /^fc\d+\.weight$/.test(name)).length;
-  const shapes = Object.entries(projectionShapes(inputs, outputs, layers));
-  const fits = ([name, shape]: (typeof shapes)[number]) => tensors.get(name)?.shape.join() === shape.join();
-  if (!shapes.every(fits) || tensors.size !== shapes.length)
+  const head = [...(projection ?? [])];
+  const widths = head.filter(([name]) => /^fc\d+\.weight$/.test(name)).map(([, { shape }]) => shape[0]!);
+  const [outputs = config.embed] = widths;
+  // Whether its layers fit each other is known since the file was opened.
+  if (widths.some((width) => width !== outputs))
     throw new UserError(
       `${path}: its projection VPT_image_trans is not of Linear layers of one width with BatchNorm and ReLU between them`,
       'give a student with that projection',
     );
   const values: Record<string, Float32Array> = {};
-  for (const [name, tensor] of tensors) values[name] = await tensor.read();
+  for (const [name, tensor] of head) values[name.replace('.running_', '.')] = await tensor.read();
   return {
     prompts: await Promise.all((prompts?.vision ?? []).map((prompt) => prompt.read())),
     projection: values,
-    inputs,
+    weights: new Map(),
+    inputs: config.embed,
     outputs,
   };
 }

@@ -70,10 +70,8 @@ export async function readStudent(platform: Platform, run: string): Promise<Stor
   const { path, metadata, tensors } = file;
   const prompts = await readPrompts(file, 'vision');
   const fc1 = tensors.get(`${PROJECTION}fc1.weight`)?.shape;
-  const [inputs, outputs] = [
-    fc1?.[1] ?? Number(metadata.inputs ?? 0),
-    fc1?.[0] ?? Number(metadata.outputs ?? 0),
-  ];
+  const inputs = fc1?.[1] ?? Number(metadata.inputs ?? 0);
+  const outputs = fc1?.[0] ?? Number(metadata.outputs ?? 0);
   if (![inputs, outputs].every((size) => Number.isSafeInteger(size) && size > 0))
     throw new UserError(
       `${path} does not say the sizes of its features`,

@@ -24,9 +24,10 @@ export async function readTeacherShape(
     return shapeOfTeacher(config, prompts);
   }
   if (model.from === 'run' && !(await platform.stat(platform.join(path, TEACHER_FILE)))) {
+    const setting = (name: string) => Number(model.settings[name] ?? 0);
     const size = (tower: 'text' | 'vision') => {
-      const [depth, length] = ['Depth', 'Length'].map((of) => Number(model.settings[`${tower}${of}`] ?? 0));
-      return depth! > 0 ? { depth: depth!, length: length! } : { depth: 0, length: 0 };
+      const depth = setting(`${tower}Depth`);
+      return depth > 0 ? { depth, length: setting(`${tower}Length`) } : { depth: 0, length: 0 };
     };
     const config = await readArchitecture(platform, clip ?? model.clip);
     return { config, text: size('text'), vision: size('vision') };

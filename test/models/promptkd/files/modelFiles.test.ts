@@ -21,7 +21,7 @@ import { drawFewEmoji, emojiStudent, emojiTeacher } from '../../../helpers/emoji
 import { temporaryFolder } from '../../../helpers/files.js';
 import { describeWithShared, sharedFolder } from '../../../helpers/shared.js';
 import { makeStudentRun, makeTeacherRun } from '../../../helpers/studentRun.js';
-import { studentClip, tinyClip, trainerClip } from '../../checkpoints/fixtures.js';
+import { studentClip, tensorOf, tinyClip, trainerClip } from '../../checkpoints/fixtures.js';
 import { writeTorch } from '../../checkpoints/torchFixtures.js';
 
 const folder = temporaryFolder('model-files');
@@ -82,6 +82,15 @@ describe('a student', () => {
     await expect(
       logits('authors-student.pth.tar', undefined, { classVectors: at('merged.safetensors') }),
     ).rejects.toThrow(/have 96 numbers, the projection of .* gives 12/);
+  });
+
+  it('of the authors has a projection of one width', async () => {
+    const narrower = studentClip().map((tensor) => {
+      if (tensor.name.endsWith('conv1.3.weight')) return tensorOf(tensor.name, [10, 12, 1, 1]);
+      return tensor.name.endsWith('conv1.3.bias') ? tensorOf(tensor.name, [10]) : tensor;
+    });
+    writeFileSync(at('two-widths.pth.tar'), writeTorch(narrower, true));
+    await expect(logits('two-widths.pth.tar')).rejects.toThrow('is not of Linear layers of one width');
   });
 });
 
