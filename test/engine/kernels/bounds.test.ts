@@ -38,16 +38,11 @@ describe('a plan that checks bounds', () => {
       'var<workgroup> tile: array<vec2f, 2 * SIZE>;',
       'fn f(v: vec4f) { y[at[i] + 1u][3] = tile[i] + v[i] + other.x[i] + maxy[i]; }',
     ].join('\n');
-    const sizes = new Map([
-      ['x', 5],
-      ['y', 7],
-      ['at', 9],
-    ]);
-    const lines = withChecks(code, sizes, 2).split('\n');
+    const lines = withChecks(code, ['x', 'y', 'at'], 2).split('\n');
     expect(lines[1]).toBe(
-      'fn f(v: vec4f) { y[checked_index(u32(at[checked_index(u32(i), 9u)] + 1u), 7u)][3] = ' +
+      'fn f(v: vec4f) { y[checked_index(u32(at[checked_index(u32(i), checks.lengths[2])] + 1u), checks.lengths[1])][3] = ' +
         'tile[checked_index(u32(i), u32(2 * SIZE))] + v[i] + other.x[i] + maxy[i]; }',
     );
-    expect(lines[2]).toContain('@binding(2) var<storage, read_write> faults');
+    expect(lines[3]).toContain('@binding(2) var<storage, read_write> checks: Checks;');
   });
 });
