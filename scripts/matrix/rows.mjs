@@ -175,7 +175,7 @@ export const ROWS = [
     title: 'the command line in both runtimes',
     cells: {
       swiftshader: {
-        says: "Deno too: `doctor`, `verify`, `teacher`, `distill`, `eval`, `predict`, with Node's numbers",
+        says: "Deno too: `doctor`, `teacher`, `distill`, `eval`, `predict`, with Node's numbers",
       },
       lavapipe: { says: 'with the tests above' },
       deno: {
