@@ -7,11 +7,16 @@ const IMAGE = /\.(jpe?g|png|webp|gif|bmp|tiff?|avif)$/i;
 const USUAL = /^(thumbs\.db|desktop\.ini|classnames\.txt|readme(\.\w+)?)$/i;
 /** Names that a note gives. */
 const NAMED = 3;
-/** File-system calls at a time. */
+/** File-system calls at a time: one by one is slow on network drives, and all at once exhausts file handles. */
 const AT_ONCE = 64;
 
 /** Whether a file has the name of an image in a format that is read. */
 export const isImageName = (path: string): boolean => IMAGE.test(path);
+
+/** Whether a folder is at `path`, links followed. */
+export async function isFolder(platform: Platform, path: string): Promise<boolean> {
+  return (await platform.stat(path))?.kind === 'folder';
+}
 
 /** A folder with images; collects what in it was left out. */
 export class DataFolder {
@@ -106,7 +111,7 @@ export class DataFolder {
   }
 
   private async linksIn(folder: string): Promise<ReadonlySet<string>> {
-    if ((await this.platform.stat(folder))?.kind !== 'folder') return new Set();
+    if (!(await isFolder(this.platform, folder))) return new Set();
     return new Set((await this.platform.list(folder)).filter(({ link }) => link).map(({ name }) => name));
   }
 
@@ -146,7 +151,7 @@ function isWithin(path: string, root: string): boolean {
   return path.startsWith(root.endsWith(separator) ? root : `${root}${separator}`);
 }
 
-/** Runs `work` on all items, a limited number at a time, since all at once would exhaust file handles. */
+/** Runs `work` on all items, a limited number at a time; the results are in the order of the items. */
 export async function inParts<T, R>(
   all: readonly T[],
   work: (one: T, index: number) => Promise<R>,

@@ -171,7 +171,7 @@ export class Loader {
   }
 
   private async load(order: readonly number[], batchIndex: number, epoch: number): Promise<Batch> {
-    const { batch, otherSize, hash } = this.options;
+    const { batch, otherSize, hash, augment } = this.options;
     const first = batchIndex * batch;
     const wanted = order.slice(first, first + batch);
     const read = new Map<number, PreparedFile>();
@@ -181,10 +181,10 @@ export class Loader {
         if (file) read.set(index, file);
       }),
     );
-    const indices =
-      read.size === wanted.length || !this.options.augment
-        ? wanted.filter((index) => read.has(index))
-        : await this.replace(order, first, wanted, read, epoch);
+    const indices: number[] = [];
+    for (const [place, index] of wanted.entries())
+      if (read.has(index)) indices.push(index);
+      else if (augment) indices.push(await this.replacement(order, first + place, read, epoch));
     const files = indices.map((index) => read.get(index)!);
     return {
       images: files.map(({ images }) => images[0]!),
@@ -195,21 +195,8 @@ export class Loader {
     };
   }
 
-  /** The batch with replacements for the images missing from `read`, which are added to it. */
-  private async replace(
-    order: readonly number[],
-    first: number,
-    wanted: readonly number[],
-    read: Map<number, PreparedFile>,
-    epoch: number,
-  ): Promise<number[]> {
-    const indices: number[] = [];
-    for (const [place, index] of wanted.entries())
-      indices.push(read.has(index) ? index : await this.next(order, first + place, read, epoch));
-    return indices;
-  }
-
-  private async next(
+  /** What takes the place of the image at `broken` in the order; it is added to those `read` for the batch. */
+  private async replacement(
     order: readonly number[],
     broken: number,
     read: Map<number, PreparedFile>,

@@ -27,18 +27,15 @@ const NAMED = 20;
 /** Collects the broken ones among a number of images, and fails when there are too many. */
 export class Skipped {
   private readonly reasons = new Map<string, string>();
-  private images: number;
 
   /**
-   * @param total number of images, including broken ones
+   * @param images how many there are, with the broken ones
    * @param maxBroken the largest share, 0 to 1, that may be broken; it is always an error if none is left
    */
   constructor(
-    total: number,
-    readonly maxBroken: number,
-  ) {
-    this.images = total;
-  }
+    private images: number,
+    private readonly maxBroken: number,
+  ) {}
 
   get count(): number {
     return this.reasons.size;
