@@ -22,6 +22,8 @@ export async function isFolder(platform: Platform, path: string): Promise<boolea
 export class DataFolder {
   private readonly noImages: string[] = [];
   private readonly unread: string[] = [];
+  /** Names of the links in the folders of listed files. */
+  private readonly links = new Map<string, ReadonlySet<string>>();
 
   private constructor(
     readonly platform: Platform,
@@ -88,26 +90,18 @@ export class DataFolder {
       );
   }
 
-  /**
-   * Checks that no link on the way to any of the files leads out of here. Lists each folder once.
-   *
-   * @param where for messages: where the path of that index is listed
-   */
-  async requireAllInside(paths: readonly string[], where: (index: number) => string): Promise<void> {
-    if (this.root === undefined) return;
-    const links = new Map<string, ReadonlySet<string>>();
-    for (const [index, path] of paths.entries()) {
-      const name = this.platform.baseName(path);
-      const folder = this.platform.join(path, '..');
-      let here = links.get(folder);
-      if (!here) {
-        await this.requireInside(folder, where(index));
-        here = await this.linksIn(folder);
-        links.set(folder, here);
-      }
-      // Hidden files are not listed.
-      if (here.has(name) || name.startsWith('.')) await this.requireInside(path, where(index));
+  /** As `requireInside`, for a file of a list, which may have thousands in a folder: lists each folder once. */
+  async requireListedInside(path: string, where: string): Promise<void> {
+    const name = this.platform.baseName(path);
+    const folder = this.platform.join(path, '..');
+    let links = this.links.get(folder);
+    if (!links) {
+      await this.requireInside(folder, where);
+      links = await this.linksIn(folder);
+      this.links.set(folder, links);
     }
+    // Hidden files are not listed.
+    if (links.has(name) || name.startsWith('.')) await this.requireInside(path, where);
   }
 
   private async linksIn(folder: string): Promise<ReadonlySet<string>> {

@@ -33,18 +33,14 @@ export async function resolveListed(
     path.includes('\\') && !(await platform.stat(join(path))) ? path.replaceAll('\\', '/') : path,
   );
   if (!data.allowOutside)
-    plain.forEach((path, index) => {
+    for (const [index, path] of plain.entries()) {
       if (isAbsolute(path) ? !absolute : leadsOut(`${start}/${path}`))
         throw new UserError(
           `${where(index)}: "${listed[index]!.path}" leads out of ${data.path}`,
           'correct the path, or allow it with --allow-outside',
         );
-    });
-  const relative = [...plain.entries()].filter(([, path]) => !isAbsolute(path));
-  await data.requireAllInside(
-    relative.map(([, path]) => join(path)),
-    (index) => `${where(relative[index]![0])}: `,
-  );
+      if (!isAbsolute(path)) await data.requireListedInside(join(path), `${where(index)}: `);
+    }
   return listed.map(({ label }, index) => ({ path: join(plain[index]!), label }));
 }
 

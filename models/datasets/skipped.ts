@@ -137,8 +137,5 @@ export class Skipped {
 
 /** A path without control characters, which a name may hold and a terminal obeys. */
 function printable(path: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is replaced
-  return path.replace(/[\u0000-\u001f\u007f-\u009f]/g, (character) => {
-    return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
-  });
+  return path.replace(/\p{Cc}/gu, (one) => `\\x${one.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
