@@ -237,13 +237,8 @@ export class Loader {
   private rule(index: number, epoch: number): CropRule {
     const { augment, seed, cropSeed = seed, views, cropScale } = this.options;
     if (!augment) return { kind: 'test' };
-    return {
-      kind: 'random',
-      seed: cropSeed,
-      view: views === undefined ? epoch : epoch % views,
-      index,
-      scale: cropScale,
-    };
+    const view = views === undefined ? epoch : epoch % views;
+    return { kind: 'random', seed: cropSeed, view, index, scale: cropScale };
   }
 
   private async prepare(index: number, epoch: number): Promise<PreparedFile> {
