@@ -36,7 +36,7 @@ export async function reproduce(
   const all = await planTrials(platform, options);
   const trials = options.shard ? trialsOf(all, options.shard) : all;
   for (const settings of distinct(trials.flatMap(({ teacher, student }) => [teacher, student])))
-    for (const note of (await loadDataset(platform, settings.data, settings)).notes ?? [])
+    for (const note of (await loadDataset(platform, settings.data, settings)).notes)
       job.note(`${settings.dataset}: ${note}`);
   await claimFolder(platform, options);
   const results: TrialResult[] = [];
