@@ -17,7 +17,7 @@ export { loadTokenizer } from './clip/tokenizerFile.js';
 export { encodeImages } from './clip/vision.js';
 export type { BytePairs } from './clip/vocabulary.js';
 export type { Weights } from './clip/weights.js';
-export type { Dataset, DatasetOptions, ImageItem } from './datasets/dataset.js';
+export type { Dataset, DatasetOptions, ImageItem, LoadedDataset } from './datasets/dataset.js';
 export { findImages } from './datasets/imagePaths.js';
 export type { ImageRows } from './datasets/imageRunner.js';
 export { loadDataset } from './datasets/loadDataset.js';

@@ -74,9 +74,7 @@ export interface Platform {
   write(path: string, data: Uint8Array | string | AsyncIterable<WrittenPiece>): Promise<void>;
   /** Adds a line to a small file (metrics), in the same way. */
   append(path: string, line: string): Promise<void>;
-  /**
-   * Removes temporary files that killed processes left in `folder` (not below it). Returns their names.
-   */
+  /** Removes temporary files that killed processes left in `folder` (not below it). Returns their names. */
   removeLeftovers?(folder: string): Promise<string[]>;
   makeFolder(path: string): Promise<void>;
   remove(path: string): Promise<void>;
@@ -113,13 +111,9 @@ export interface Platform {
   decodeImage(path: string, hash?: boolean): Promise<DecodedFile>;
   /** The same for a short use; bounds the memory of all images in use at a time. */
   useImage?: UseImage;
-  /**
-   * `prepareFile` (images/prepare.ts) in one of several workers; absent where there are none. Same results, same errors.
-   */
+  /** `prepareFile` (images/prepare.ts) in one of several workers; absent where there are none. Same results, same errors. */
   prepareImage?(request: PrepareRequest): Promise<PreparedFile>;
-  /**
-   * A small JPEG of the square in the middle of an image, `edge` pixels wide, for people to look at. Throws as `decodeImage` does.
-   */
+  /** A small JPEG of the square in the middle of an image, `edge` pixels wide, for people. Throws as `decodeImage` does. */
   thumbnail?(path: string, edge: number): Promise<Uint8Array>;
   /** Adds bytes at the end of a file that another program reads meanwhile: no temporary file, no flush to the disk. */
   appendBytes?(path: string, bytes: Uint8Array): Promise<void>;

@@ -17,17 +17,11 @@ export class Random {
    * As `random.seed(seed)` with an integer; the sign is ignored, as there.
    * @throws RangeError when `seed` is not a safe integer
    */
-  constructor(seed: number | bigint) {
-    if (typeof seed === 'number' && !Number.isSafeInteger(seed))
-      throw new RangeError(`a seed must be an integer, not ${seed}`);
-    let rest = BigInt(seed);
-    if (rest < 0n) rest = -rest;
-    const key: number[] = [];
-    do {
-      key.push(Number(rest & 0xffffffffn));
-      rest >>= 32n;
-    } while (rest > 0n);
-    this.seedWithKey(key);
+  constructor(seed: number) {
+    if (!Number.isSafeInteger(seed)) throw new RangeError(`a seed must be an integer, not ${seed}`);
+    const size = Math.abs(seed);
+    const high = Math.floor(size / 2 ** 32);
+    this.seedWithKey(high > 0 ? [size % 2 ** 32, high] : [size]);
   }
 
   /**

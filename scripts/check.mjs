@@ -25,6 +25,7 @@ const SLOW = [
   'test/cli/output.test.ts',
   'test/cli/pull.test.ts',
   'test/cli/reproduce.test.ts',
+  'test/cli/resume.test.ts',
   'test/cli/shards.test.ts',
   'test/cli/stop.test.ts',
   'test/cli/tune.test.ts',

@@ -67,7 +67,7 @@ export function register(program: Command): void {
     if (data.classNames.length === 0)
       throw new UserError(`${source.data} has no labels`, 'give --data FOLDER with labelled images');
     const comparison = await withJob(flags, async (job) => {
-      for (const note of data.notes ?? []) job.note(note);
+      for (const note of data.notes) job.note(note);
       const { items, skipped } = await checkImages(job, data.test, { maxBroken: brokenShare(flags) });
       const compared: ComparedRun[] = [];
       for (const name of runs) {

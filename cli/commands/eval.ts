@@ -80,7 +80,7 @@ export function register(program: Command): void {
         'give --data FOLDER with labelled images, such as test/<class>/ folders',
       );
     const { rows, skipped } = await withJob(flags, async (job) => {
-      for (const note of data.notes ?? []) job.note(note);
+      for (const note of data.notes) job.note(note);
       const { items, skipped } = await checkImages(job, data.test, { maxBroken: brokenShare(flags) });
       const test = { ...data, test: items };
       const found: NamedAccuracy[] = [];

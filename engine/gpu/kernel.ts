@@ -24,7 +24,7 @@ function layoutFor(gpu: Gpu, source: KernelSource): GPUBindGroupLayout {
     ...Array(source.reads).fill('read-only-storage'),
     ...Array(source.writes).fill('storage'),
     ...(source.uniform ? ['uniform'] : []),
-    ...(source.checked ? ['storage'] : []),
+    ...(source.checkedLengths ? ['storage'] : []),
   ] as GPUBufferBindingType[];
   const key = types.join();
   let layout = layouts.get(key);

@@ -7,8 +7,8 @@ import { OutOfMemoryError } from '../errors.js';
 import type { Tensor } from '../graph/tensor.js';
 import { memoryOf } from '../graph/traverse.js';
 import type { Choose } from '../graph/tunable.js';
-import { FAULT_STRIDE, FAULTS } from '../kernels/bounds.js';
-import { boundTensors, kernelKey, workgroupsOf } from '../kernels/kernelSource.js';
+import { CHECKS, CHECKS_STRIDE } from '../kernels/bounds.js';
+import { boundTensors, type KernelSource, kernelKey, workgroupsOf } from '../kernels/kernelSource.js';
 import { type Gpu, mebibytes } from './gpu.js';
 import { bindBuffers, getKernel, uniformBuffer } from './kernel.js';
 import { checksOf } from './kernelChecks.js';
@@ -52,7 +52,7 @@ export class Plan {
     private readonly schedule: Schedule,
     private readonly buffers: ReadonlyMap<Slot, GPUBuffer>,
     readonly launches: readonly Launch[],
-    private readonly faults: GPUBuffer | undefined,
+    private readonly checks: GPUBuffer | undefined,
   ) {
     this.reader = new Reader(gpu);
     this.pieces = new Pieces(launches);
@@ -79,9 +79,7 @@ export class Plan {
     );
     const kernels = await gpu.wait(pipelines);
     observerOf(gpu)?.compiled(sources);
-    const faults = options.checkBounds
-      ? createStorage(gpu, FAULT_STRIDE * schedule.dispatches.length, FAULTS)
-      : undefined;
+    const checks = options.checkBounds ? boundsChecks(gpu, sources) : undefined;
     const { held } = gpu;
     const missing = withoutBuffer(gpu, schedule.leaves);
     const slots = new Map<Slot, GPUBuffer>();
@@ -106,15 +104,15 @@ export class Plan {
         const uniforms = uniformBuffer(gpu, dispatch);
         const buffers = [...boundTensors(dispatch).map(bufferOf), ...(uniforms ? [uniforms] : [])];
         const key = [
-          faults && i,
+          checks && i,
           Object.keys(dispatch.reads).length,
           Object.keys(dispatch.writes).length,
           ...buffers.map((buffer) => ids.get(buffer) ?? ids.set(buffer, ids.size).get(buffer)),
         ].join();
         let bindGroup = groups.get(key);
         if (!bindGroup) {
-          const fault = faults ? [{ buffer: faults, offset: i * FAULT_STRIDE, size: 4 }] : [];
-          bindGroup = bindBuffers(gpu, kernel, [...buffers, ...fault]);
+          const check = checks ? [{ buffer: checks, offset: i * CHECKS_STRIDE, size: CHECKS_STRIDE }] : [];
+          bindGroup = bindBuffers(gpu, kernel, [...buffers, ...check]);
           groups.set(key, bindGroup);
         }
         const workgroups = workgroupsOf(dispatch, gpu.capabilities);
@@ -130,12 +128,12 @@ export class Plan {
     });
     const launches = await making.catch(async (error) => {
       freeAll(gpu, slots.values());
-      freeStorage(gpu, faults);
+      freeStorage(gpu, checks);
       // Another plan must not use the buffers of a failed allocation.
       for (const leaf of missing) release(gpu, leaf);
       throw error instanceof OutOfMemoryError ? await shortage(gpu, schedule, missing, held, error) : error;
     });
-    return new Plan(gpu, schedule, slots, launches, faults);
+    return new Plan(gpu, schedule, slots, launches, checks);
   }
 
   /**
@@ -174,10 +172,10 @@ export class Plan {
 
   /** Names of launches that accessed memory outside of a tensor so far. Needs `checkBounds`. */
   async outside(): Promise<string[]> {
-    if (!this.faults) throw new Error('the plan was compiled without checkBounds');
-    const bytes = await this.reader.read(this.faults, this.faults.size);
+    if (!this.checks) throw new Error('the plan was compiled without checkBounds');
+    const bytes = await this.reader.read(this.checks, this.checks.size);
     const counts = new Uint32Array(bytes);
-    return this.launches.flatMap(({ name }, i) => (counts[(i * FAULT_STRIDE) / 4]! > 0 ? [name] : []));
+    return this.launches.flatMap(({ name }, i) => (counts[(i * CHECKS_STRIDE) / 4]! > 0 ? [name] : []));
   }
 
   /** Waits until everything queued so far has run. */
@@ -193,7 +191,7 @@ export class Plan {
   /** Frees the plan's own buffers; leaves stay. */
   destroy(): void {
     freeAll(this.gpu, this.buffers.values());
-    freeStorage(this.gpu, this.faults);
+    freeStorage(this.gpu, this.checks);
     this.reader.destroy();
   }
 }
@@ -241,6 +239,16 @@ async function scheduled(gpu: Gpu, request: PlanRequest, options: CompileOptions
     prefetch(gpu, schedule);
     if (!checks || options.choose || (await checks.check(schedule))) return schedule;
   }
+}
+
+/** A counter for each launch of the accesses outside of its tensors, and behind it the lengths that they are compared with. */
+function boundsChecks(gpu: Gpu, sources: readonly KernelSource[]): GPUBuffer {
+  const words = CHECKS_STRIDE / 4;
+  const values = new Uint32Array(words * sources.length);
+  for (const [i, { checkedLengths }] of sources.entries()) values.set(checkedLengths!, i * words + 1);
+  const buffer = createStorage(gpu, values.byteLength, CHECKS);
+  gpu.device.queue.writeBuffer(buffer, 0, values);
+  return buffer;
 }
 
 /**

@@ -3,24 +3,26 @@
  * (engine/gpu/adapter.ts), because tests run every kernel with the checks below, which report what a clamp would hide.
  */
 
-/** What a launch writes when it is checked: how many of its accesses were outside. */
-export const FAULTS = 'faults';
+/** What a checked launch writes, how many of its accesses were outside, and behind it the lengths of its bindings. */
+export const CHECKS = 'checks';
 
-/** Bytes between the counters of two launches: the largest alignment of a binding that WebGPU allows. */
-export const FAULT_STRIDE = 256;
+/** Bytes between the checks of two launches: the largest alignment of a binding that WebGPU allows. */
+export const CHECKS_STRIDE = 256;
 
 /**
- * WGSL in which every index of an array is compared with the array's length: counted in `faults[0]` where it is outside, and
- * clamped. Arrays are the bindings in `sizes`, by name with their elements, and those that the text declares with a length.
+ * WGSL in which every index of an array is compared with the array's length: counted in `checks.outside` where it is outside, and
+ * clamped. Arrays are the bindings named in `bound`, whose lengths come with the launch, so that one pipeline serves all sizes; and
+ * those that the text declares with a length.
  */
-export function withChecks(code: string, sizes: ReadonlyMap<string, number>, binding: number): string {
-  const lengths = new Map([...sizes].map(([name, size]) => [name, `${size}u`]));
+export function withChecks(code: string, bound: readonly string[], binding: number): string {
+  const lengths = new Map(bound.map((name, i) => [name, `${CHECKS}.lengths[${i}]`]));
   for (const [, name, , length] of code.matchAll(/\bvar(?:<\w+>)? (\w+): array<(\w+), ([^;]+)>;/g))
     lengths.set(name!, `u32(${length})`);
   return `${compared(code, lengths)}
-@group(0) @binding(${binding}) var<storage, read_write> ${FAULTS}: array<atomic<u32>>;
+struct Checks { outside: atomic<u32>, lengths: array<u32> }
+@group(0) @binding(${binding}) var<storage, read_write> ${CHECKS}: Checks;
 fn checked_index(i: u32, length: u32) -> u32 {
-  if (i >= length) { atomicAdd(&${FAULTS}[0], 1u); }
+  if (i >= length) { atomicAdd(&${CHECKS}.outside, 1u); }
   return min(i, length - 1u);
 }
 `;

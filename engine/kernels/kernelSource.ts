@@ -22,8 +22,8 @@ export interface KernelSource {
   readonly writes: number;
   /** Whether a uniform buffer follows them. */
   readonly uniform: boolean;
-  /** Whether a counter of accesses outside follows (bounds.ts). */
-  readonly checked?: boolean;
+  /** Where accesses are checked: elements of each binding's array, for the buffer that follows (bounds.ts). */
+  readonly checkedLengths?: readonly number[];
 }
 
 /** The tensor that is bound. */
@@ -218,15 +218,15 @@ export function kernelSource(
   });
   const text = body + (whole ? '' : entryPoint(entry, all.IN_TURN === 1));
   const code = prelude.join('\n') + (uniforms ? withUniforms(text, Object.keys(uniforms)) : text);
-  const lengths = new Map(Object.entries({ ...reads, ...writes }).map(([name, o]) => [name, lengthOf(o)]));
+  const bound = { ...reads, ...writes };
   return {
     name: dispatch.entry === undefined ? shader : `${shader}.${entry}`,
-    code: [...new Set(directives), checked ? withChecks(code, lengths, binding) : code].join('\n'),
+    code: [...new Set(directives), checked ? withChecks(code, Object.keys(bound), binding) : code].join('\n'),
     entry: whole ? entry : 'main',
     reads: Object.keys(reads).length,
     writes: Object.keys(writes).length,
     uniform: uniforms !== undefined,
-    checked,
+    ...(checked && { checkedLengths: Object.values(bound).map(lengthOf) }),
   };
 }
 

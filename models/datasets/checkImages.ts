@@ -3,11 +3,10 @@
 import { FORMAT_BYTES, imageFormat } from '../images/imageFormat.js';
 import type { Job } from '../job.js';
 import { type Platform, UnreadableFile } from '../platform.js';
+import { inParts } from './dataFolder.js';
 import type { ImageItem } from './dataset.js';
 import { Skipped } from './skipped.js';
 
-/** Files checked at a time: one by one is slow on network drives, and all at once exhausts file handles. */
-const AT_ONCE = 64;
 /** From this many on, a progress bar is shown. */
 const MANY = 5000;
 
@@ -33,23 +32,19 @@ export async function checkImages(
   const { platform } = job;
   skipped.expect(items.length);
   const bar = items.length >= MANY ? job.begin('looking at the image files', items.length) : undefined;
-  const good: ImageItem[] = [];
+  let done = 0;
   try {
-    for (let start = 0; start < items.length; start += AT_ONCE) {
-      const some = items.slice(start, start + AT_ONCE);
-      const faults = await Promise.all(some.map(({ path }) => faultOf(platform, path)));
-      some.forEach((item, i) => {
-        const fault = faults[i];
-        if (fault === undefined) good.push(item);
-        else skipped.note(item.path, fault);
-      });
-      bar?.update(start + some.length);
-    }
+    const faults = await inParts(items, async ({ path }) => {
+      const fault = await faultOf(platform, path);
+      if (fault !== undefined) skipped.note(path, fault);
+      bar?.update(++done);
+      return fault;
+    });
+    skipped.check();
+    return { items: items.filter((_, index) => faults[index] === undefined), skipped };
   } finally {
     bar?.end();
   }
-  skipped.check();
-  return { items: good, skipped };
 }
 
 async function faultOf(platform: Platform, path: string): Promise<string | undefined> {

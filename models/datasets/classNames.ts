@@ -10,7 +10,7 @@ export function promptName(name: string): string {
  * Pairs of labels whose names the tokenizer cannot tell apart (it folds case and white space): their class vectors are
  * equal and every image of one is a tie with the other.
  */
-export function equalNames(names: readonly string[]): [number, number][] {
+function equalNames(names: readonly string[]): [number, number][] {
   const first = new Map<string, number>();
   const pairs: [number, number][] = [];
   for (const [label, name] of names.entries()) {
@@ -20,6 +20,13 @@ export function equalNames(names: readonly string[]): [number, number][] {
     else pairs.push([earlier, label]);
   }
   return pairs;
+}
+
+/** Published lists have a few equal names (two cranes in ImageNet): noted, not refused. */
+export function tieNotes(classNames: readonly string[]): string[] {
+  return equalNames(classNames).map(
+    ([a, b]) => `classes ${a} and ${b} are both called "${classNames[b]}" and cannot be told apart`,
+  );
 }
 
 /** @throws UserError when two names are equal in a prompt or one is empty; `where` says whose names they are */
@@ -36,6 +43,13 @@ export function requireDistinct(names: readonly string[], where: string): void {
     );
 }
 
+/** The lines of a text that are not blank, without white space around them. */
+export const linesOf = (text: string): string[] =>
+  text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+
 /** A class folder, and the name of the class in prompts. */
 export interface NamedFolder {
   readonly folder: string;
@@ -47,15 +61,11 @@ export interface NamedFolder {
  * name to use in prompts ("n01440764 tench"). `folders` decides which, as folder names may contain spaces too.
  */
 export function parseClassNames(text: string, folders: ReadonlySet<string>): NamedFolder[] {
-  return text
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '')
-    .map((line) => {
-      const space = line.indexOf(' ');
-      const first = line.slice(0, space);
-      if (space > 0 && !folders.has(line) && folders.has(first))
-        return { folder: first, name: promptName(line.slice(space + 1)) };
-      return { folder: line, name: promptName(line) };
-    });
+  return linesOf(text).map((line) => {
+    const space = line.indexOf(' ');
+    const first = line.slice(0, space);
+    if (space > 0 && !folders.has(line) && folders.has(first))
+      return { folder: first, name: promptName(line.slice(space + 1)) };
+    return { folder: line, name: promptName(line) };
+  });
 }

@@ -7,16 +7,23 @@ const IMAGE = /\.(jpe?g|png|webp|gif|bmp|tiff?|avif)$/i;
 const USUAL = /^(thumbs\.db|desktop\.ini|classnames\.txt|readme(\.\w+)?)$/i;
 /** Names that a note gives. */
 const NAMED = 3;
-/** File-system calls at a time. */
+/** File-system calls at a time: one by one is slow on network drives, and all at once exhausts file handles. */
 const AT_ONCE = 64;
 
 /** Whether a file has the name of an image in a format that is read. */
 export const isImageName = (path: string): boolean => IMAGE.test(path);
 
+/** Whether a folder is at `path`, links followed. */
+export async function isFolder(platform: Platform, path: string): Promise<boolean> {
+  return (await platform.stat(path))?.kind === 'folder';
+}
+
 /** A folder with images; collects what in it was left out. */
 export class DataFolder {
   private readonly noImages: string[] = [];
   private readonly unread: string[] = [];
+  /** Names of the links in the folders of listed files. */
+  private readonly links = new Map<string, ReadonlySet<string>>();
 
   private constructor(
     readonly platform: Platform,
@@ -83,30 +90,22 @@ export class DataFolder {
       );
   }
 
-  /**
-   * Checks that no link on the way to any of the files leads out of here. Lists each folder once.
-   *
-   * @param where for messages: where the path of that index is listed
-   */
-  async requireAllInside(paths: readonly string[], where: (index: number) => string): Promise<void> {
-    if (this.root === undefined) return;
-    const links = new Map<string, ReadonlySet<string>>();
-    for (const [index, path] of paths.entries()) {
-      const name = this.platform.baseName(path);
-      const folder = this.platform.join(path, '..');
-      let here = links.get(folder);
-      if (!here) {
-        await this.requireInside(folder, where(index));
-        here = await this.linksIn(folder);
-        links.set(folder, here);
-      }
-      // Hidden files are not listed.
-      if (here.has(name) || name.startsWith('.')) await this.requireInside(path, where(index));
+  /** As `requireInside`, for a file of a list, which may have thousands in a folder: lists each folder once. */
+  async requireListedInside(path: string, where: string): Promise<void> {
+    const name = this.platform.baseName(path);
+    const folder = this.platform.join(path, '..');
+    let links = this.links.get(folder);
+    if (!links) {
+      await this.requireInside(folder, where);
+      links = await this.linksIn(folder);
+      this.links.set(folder, links);
     }
+    // Hidden files are not listed.
+    if (links.has(name) || name.startsWith('.')) await this.requireInside(path, where);
   }
 
   private async linksIn(folder: string): Promise<ReadonlySet<string>> {
-    if ((await this.platform.stat(folder))?.kind !== 'folder') return new Set();
+    if (!(await isFolder(this.platform, folder))) return new Set();
     return new Set((await this.platform.list(folder)).filter(({ link }) => link).map(({ name }) => name));
   }
 
@@ -146,7 +145,7 @@ function isWithin(path: string, root: string): boolean {
   return path.startsWith(root.endsWith(separator) ? root : `${root}${separator}`);
 }
 
-/** Runs `work` on all items, a limited number at a time, since all at once would exhaust file handles. */
+/** Runs `work` on all items, a limited number at a time; the results are in the order of the items. */
 export async function inParts<T, R>(
   all: readonly T[],
   work: (one: T, index: number) => Promise<R>,

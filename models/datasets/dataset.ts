@@ -6,6 +6,10 @@ export interface ImageItem {
   readonly label: number;
 }
 
+/** Images of one label; -1 if it is unknown. */
+export const itemsOf = (paths: readonly string[], label = -1): ImageItem[] =>
+  paths.map((path) => ({ path, label }));
+
 /** Lists of images with their classes. */
 export interface Dataset {
   readonly name: string;
@@ -16,8 +20,12 @@ export interface Dataset {
   readonly val?: ImageItem[];
   /** Images of a flat folder or a list: usable for distillation and prediction. Their label is -1. */
   readonly unlabelled?: ImageItem[];
+}
+
+/** What was found at a path. */
+export interface LoadedDataset extends Dataset {
   /** Peculiarities that a user should hear of but that stop nothing. */
-  readonly notes?: string[];
+  readonly notes: readonly string[];
 }
 
 /** How a data set is found and split. */

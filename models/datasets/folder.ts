@@ -2,39 +2,35 @@
 import { UserError } from '../../engine/index.js';
 import type { Platform } from '../platform.js';
 import { type NamedFolder, parseClassNames, promptName, requireDistinct } from './classNames.js';
-import { DataFolder, inParts, isImageName } from './dataFolder.js';
-import type { Dataset, DatasetOptions, ImageItem } from './dataset.js';
+import { type DataFolder, inParts, isFolder, isImageName } from './dataFolder.js';
+import { type Dataset, type ImageItem, itemsOf } from './dataset.js';
 import { resolveListed } from './listedPaths.js';
 
-/** Whether a folder is at `path`, links followed. */
-export async function isFolder(platform: Platform, path: string): Promise<boolean> {
-  return (await platform.stat(path))?.kind === 'folder';
-}
-
-/** A folder with an image's name is no class: who lists the images names it. */
-export async function hasClassFolders(platform: Platform, path: string): Promise<boolean> {
-  return (await platform.list(path)).some(({ name, kind }) => kind === 'folder' && !isImageName(name));
+/** A folder of class folders, or of images without labels. `holdOut` as in `DatasetOptions`. */
+export async function loadFolder(data: DataFolder, holdOut = 0): Promise<Dataset> {
+  const entries = await data.platform.list(data.path);
+  // A folder with an image's name is no class: who lists the images names it.
+  const hasClasses = entries.some(({ name, kind }) => kind === 'folder' && !isImageName(name));
+  return hasClasses ? loadClassFolders(data, holdOut) : loadFlatFolder(data);
 }
 
 /** `train/<class>/*` with or without `test/<class>/*`, or `<class>/*` with a share held out for testing. */
-export async function loadClassFolders(
-  platform: Platform,
-  path: string,
-  { holdOut = 0, allowOutside }: DatasetOptions,
-): Promise<Dataset> {
+async function loadClassFolders(data: DataFolder, holdOut: number): Promise<Dataset> {
   if (!(holdOut >= 0 && holdOut < 1))
     throw new UserError(`the share held out for testing is ${holdOut}`, 'give a number from 0 to below 1');
-  const data = await DataFolder.open(platform, path, allowOutside);
-  const split = (await isFolder(platform, platform.join(path, 'train'))) ? 'train' : undefined;
-  if (!split && (await isFolder(platform, platform.join(path, 'test'))))
-    throw new UserError(`${path} has a test folder but no train folder`, 'add train/<class>/ with images');
-  const trainFolder = split ? platform.join(path, split) : path;
+  const { platform, path } = data;
   const testFolder = platform.join(path, 'test');
-  const hasTest = split !== undefined && (await isFolder(platform, testFolder));
+  const hasTest = await isFolder(platform, testFolder);
+  const hasTrain = await isFolder(platform, platform.join(path, 'train'));
+  if (hasTest && !hasTrain)
+    throw new UserError(`${path} has a test folder but no train folder`, 'add train/<class>/ with images');
+  const trainFolder = hasTrain ? platform.join(path, 'train') : path;
 
-  for (const folder of [trainFolder, ...(hasTest ? [testFolder] : [])]) await data.requireInside(folder);
+  await data.requireInside(trainFolder);
+  if (hasTest) await data.requireInside(testFolder);
   const folders = await data.folders(trainFolder);
-  if (!split && (await platform.list(path)).some(({ name, kind }) => kind !== 'folder' && isImageName(name)))
+  const beside = hasTrain ? [] : await platform.list(path);
+  if (beside.some(({ name, kind }) => kind !== 'folder' && isImageName(name)))
     throw new UserError(
       `${path} holds images beside class folders`,
       'put every image in the folder of its class',
@@ -56,20 +52,13 @@ export async function loadClassFolders(
   const [train, test]: [ImageItem[], ImageItem[]] = [[], []];
   for (const [label, { folder }] of classes.entries()) {
     const images = await requireImages(data, platform.join(trainFolder, folder), 2);
-    const kept = holdOut === 0 ? images.length : Math.max(1, Math.floor(images.length * (1 - holdOut)));
-    train.push(...images.slice(0, kept).map((image) => ({ path: image, label })));
-    test.push(...images.slice(kept).map((image) => ({ path: image, label })));
-    if (!testFolders.includes(folder)) continue;
-    const tests = await requireImages(data, platform.join(testFolder, folder), 1);
-    test.push(...tests.map((image) => ({ path: image, label })));
+    const kept = Math.max(1, Math.floor(images.length * (1 - holdOut)));
+    train.push(...itemsOf(images.slice(0, kept), label));
+    test.push(...itemsOf(images.slice(kept), label));
+    if (testFolders.includes(folder))
+      test.push(...itemsOf(await requireImages(data, platform.join(testFolder, folder), 1), label));
   }
-  return {
-    name: platform.baseName(path),
-    classNames: classes.map(({ name }) => name),
-    train,
-    test,
-    notes: data.notes(),
-  };
+  return { name: platform.baseName(path), classNames: classes.map(({ name }) => name), train, test };
 }
 
 /** Folder names in ASCII order, or as `classnames.txt` says. */
@@ -112,60 +101,55 @@ async function requireImages(data: DataFolder, folder: string, least: number): P
   return images;
 }
 
-/** A folder of images without labels. */
-export async function loadFlatFolder(
-  platform: Platform,
-  path: string,
-  { allowOutside }: DatasetOptions,
-): Promise<Dataset> {
-  const data = await DataFolder.open(platform, path, allowOutside);
-  const images = await data.images(path);
+async function loadFlatFolder(data: DataFolder): Promise<Dataset> {
+  const images = await data.images(data.path);
   if (images.length === 0)
     throw new UserError(
-      `${path} holds no images`,
+      `${data.path} holds no images`,
       'give a folder of images (PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF) or of class folders',
     );
-  return { ...unlabelled(platform, path, images), notes: data.notes() };
+  return unlabelled(data.platform.baseName(data.path), itemsOf(images));
 }
+
+const unlabelled = (name: string, items: ImageItem[]): Dataset => ({
+  name,
+  classNames: [],
+  train: [],
+  test: [],
+  unlabelled: items,
+});
 
 /** A text file with the path of an image a line, by its name. */
 export const isPathList = (path: string): boolean => /\.(txt|lst)$/i.test(path);
 
-/** A text file with the path of an image a line, absolute or relative to the file; `#` starts a comment line. */
-export async function loadPathList(
-  platform: Platform,
-  path: string,
-  options: DatasetOptions,
-): Promise<Dataset> {
-  return unlabelled(platform, path, await readPathList(platform, path, options));
+/** Images without labels, from a list in `data`. */
+export async function loadPathList(data: DataFolder, list: string): Promise<Dataset> {
+  return unlabelled(data.platform.baseName(list), await readPathList(data, list));
 }
 
-/** The paths of a list. @throws UserError naming a line whose file is not there, is no image or lies outside */
-export async function readPathList(
-  platform: Platform,
-  path: string,
-  { allowOutside }: Pick<DatasetOptions, 'allowOutside'>,
-): Promise<string[]> {
-  const folder = platform.join(path, '..');
-  const lines = (await platform.readText(path))
+/**
+ * The images of a text file: a path a line, absolute or relative to the file; `#` starts a comment line.
+ *
+ * @param data the folder that the list is in
+ * @throws UserError naming a line whose file is not there, is no image or lies outside
+ */
+export async function readPathList(data: DataFolder, list: string): Promise<ImageItem[]> {
+  const { platform } = data;
+  const lines = (await platform.readText(list))
     .split('\n')
-    .map((line, index) => ({ text: line.trim(), number: index + 1 }))
-    .filter(({ text }) => text !== '' && !text.startsWith('#'));
-  if (lines.length === 0) throw new UserError(`${path} lists no images`, 'write one image path a line');
-  const data = await DataFolder.open(platform, folder, allowOutside);
-  const images = await resolveListed(
-    data,
-    lines.map(({ text }) => text),
-    { start: folder, absolute: true, where: (index) => `${path} line ${lines[index]!.number}` },
-  );
-  await inParts(images, async (image, index) => {
-    const where = `${image}, listed in ${path} line ${lines[index]!.number},`;
-    if (!isImageName(image))
+    .map((line, index) => ({ path: line.trim(), label: -1, number: index + 1 }))
+    .filter(({ path }) => path !== '' && !path.startsWith('#'));
+  if (lines.length === 0) throw new UserError(`${list} lists no images`, 'write one image path a line');
+  const place = (index: number) => `${list} line ${lines[index]!.number}`;
+  const items = await resolveListed(data, lines, { absolute: true, where: place });
+  await inParts(items, async ({ path }, index) => {
+    const where = `${path}, listed in ${place(index)},`;
+    if (!isImageName(path))
       throw new UserError(
         `${where} is no image`,
         'remove the line, or convert the file to PNG, JPEG or WebP (GIF, BMP, TIFF and AVIF are read too)',
       );
-    const kind = (await platform.stat(image))?.kind;
+    const kind = (await platform.stat(path))?.kind;
     if (kind === undefined)
       throw new UserError(`${where} does not exist`, 'correct the line; paths start at the list');
     if (kind !== 'file')
@@ -174,10 +158,5 @@ export async function readPathList(
         'correct the line: it must be an image file',
       );
   });
-  return images;
-}
-
-function unlabelled(platform: Platform, path: string, images: string[]): Dataset {
-  const items = images.map((image) => ({ path: image, label: -1 }));
-  return { name: platform.baseName(path), classNames: [], train: [], test: [], unlabelled: items };
+  return items;
 }

@@ -2,7 +2,7 @@
 import { UserError } from '../../engine/index.js';
 import type { Platform } from '../platform.js';
 import { DataFolder } from './dataFolder.js';
-import type { DatasetOptions, ImageItem } from './dataset.js';
+import { type DatasetOptions, type ImageItem, itemsOf } from './dataset.js';
 import { isPathList, readPathList } from './folder.js';
 
 /**
@@ -14,29 +14,28 @@ import { isPathList, readPathList } from './folder.js';
 export async function findImages(
   platform: Platform,
   paths: readonly string[],
-  options: Pick<DatasetOptions, 'allowOutside'> = {},
+  { allowOutside }: Pick<DatasetOptions, 'allowOutside'> = {},
 ): Promise<{ items: ImageItem[]; notes: string[] }> {
-  const items: ImageItem[] = [];
+  const items: ImageItem[][] = [];
   const notes: string[] = [];
-  const add = (path: string) => items.push({ path, label: -1 });
   for (const path of paths) {
-    const found = await platform.stat(path);
-    if (!found) throw new UserError(`${path} does not exist`, 'check the path of the image');
-    if (found.kind === 'other')
+    const kind = (await platform.stat(path))?.kind;
+    if (kind === undefined) throw new UserError(`${path} does not exist`, 'check the path of the image');
+    if (kind === 'other')
       throw new UserError(`${path} is a pipe, a socket or a device`, 'give image files, folders or lists');
-    if (found.kind === 'file') {
-      if (isPathList(path)) (await readPathList(platform, path, options)).forEach(add);
-      else add(path);
-      continue;
-    }
-    const folder = await DataFolder.open(platform, path, options.allowOutside);
-    const images = await imagesBelow(folder, path, [await platform.realPath(path)]);
-    notes.push(...folder.notes());
-    if (images.length === 0)
-      throw new UserError(`${path} holds no images`, 'give images or folders of images');
-    images.forEach(add);
+    if (kind === 'folder') {
+      const data = await DataFolder.open(platform, path, allowOutside);
+      const images = await imagesBelow(data, path, [await platform.realPath(path)]);
+      notes.push(...data.notes());
+      if (images.length === 0)
+        throw new UserError(`${path} holds no images`, 'give images or folders of images');
+      items.push(itemsOf(images));
+    } else if (isPathList(path)) {
+      const data = await DataFolder.open(platform, platform.join(path, '..'), allowOutside);
+      items.push(await readPathList(data, path));
+    } else items.push(itemsOf([path]));
   }
-  return { items, notes };
+  return { items: items.flat(), notes };
 }
 
 /** @param chain the folders that this one lies in, and itself, without links: a link back to one of them would recurse forever */

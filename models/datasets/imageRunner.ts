@@ -2,7 +2,7 @@
 import { type Gpu, input, leafBuffer, Plan, release, type Tensor, UserError } from '../../engine/index.js';
 import { GpuPreprocessor } from '../images/gpuPreprocess.js';
 import type { PreparedImage } from '../images/types.js';
-import type { Job, ProgressBar } from '../job.js';
+import type { Job } from '../job.js';
 import type { ImageItem } from './dataset.js';
 import { Loader } from './loader.js';
 import type { Skipped } from './skipped.js';
@@ -79,34 +79,26 @@ export class ImageRunner {
     const missing = new Set(items.keys());
     const bar = job.begin(label, items.length);
     try {
-      await this.fill(loader, 1, rows, 0, bar, (index) => missing.delete(index));
+      for await (const indices of this.fill(rows, loader, 1)) {
+        for (const index of indices) missing.delete(index);
+        bar.update(items.length - missing.size);
+      }
     } finally {
       bar.end();
     }
     return { rows, missing };
   }
 
-  /** Writes the rows of one epoch of `loader` into `rows` by image index, calling `seen` for each; returns how many images are done. */
-  async fill(
-    loader: Loader,
-    epoch: number,
-    rows: Float32Array,
-    done: number,
-    bar: ProgressBar,
-    seen?: (index: number) => void,
-  ): Promise<number> {
-    let total = done;
+  /** Writes the rows of an epoch of `loader` into `rows` by image index, and yields the indices of each batch. */
+  async *fill(rows: Float32Array, loader: Loader, epoch: number): AsyncGenerator<readonly number[]> {
     for await (const { images, items, indices } of loader.epoch(epoch)) {
       const values = await this.run(images);
       refuseNotFinite(values, this.width, items);
       indices.forEach((index, i) => {
         rows.set(values.subarray(i * this.width, (i + 1) * this.width), index * this.width);
-        seen?.(index);
       });
-      total += images.length;
-      bar.update(total);
+      yield indices;
     }
-    return total;
   }
 
   destroy(): void {

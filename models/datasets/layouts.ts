@@ -1,12 +1,11 @@
 /** Where the paper's eleven data sets and the four ImageNet variants keep their files in CoOp's folders, an entry each. */
 import { UserError } from '../../engine/index.js';
 import type { Platform } from '../platform.js';
-import { parseClassNames, promptName } from './classNames.js';
-import type { DataFolder } from './dataFolder.js';
+import { linesOf, parseClassNames, promptName } from './classNames.js';
+import { type DataFolder, isFolder } from './dataFolder.js';
 import type { Dataset, ImageItem } from './dataset.js';
-import { isFolder } from './folder.js';
 import { resolveListed } from './listedPaths.js';
-import { loadSplitFile, tieNotes } from './split.js';
+import { loadSplitFile } from './split.js';
 
 /** A known data set in CoOp's folders. */
 export interface Layout {
@@ -55,18 +54,17 @@ export async function knownName(
   wanted?: string,
 ): Promise<string | undefined> {
   if (wanted !== undefined) return LAYOUTS.find((layout) => isCalled(layout, wanted))?.name;
-  if ((await platform.stat(path))?.kind !== 'folder') return undefined;
+  if (!(await isFolder(platform, path))) return undefined;
   const found = await findLayouts(platform, path);
-  return found.length === 1 ? found[0]!.layout.name : undefined;
+  return found.length === 1 ? found[0]!.name : undefined;
 }
 
-/** The layouts found at `path` itself, or else in the folders under it; only the one called `wanted`, if given. */
-export async function findLayouts(
-  platform: Platform,
-  path: string,
-  wanted?: string,
-): Promise<{ layout: Layout; folder: string }[]> {
-  const found: { layout: Layout; folder: string }[] = [];
+/**
+ * The layouts found at `path` itself, or else in the folders under it, each with the path of its folder; only the one called
+ * `wanted`, if given.
+ */
+export async function findLayouts(platform: Platform, path: string, wanted?: string): Promise<Layout[]> {
+  const found: Layout[] = [];
   for (const depth of ['itself', 'below'] as const) {
     for (const layout of LAYOUTS) {
       if (wanted !== undefined && !isCalled(layout, wanted)) continue;
@@ -74,7 +72,8 @@ export async function findLayouts(
       // A marker that is a folder ("images") is common, so unless the user says which, the name must fit too.
       const sure =
         wanted !== undefined || /\.\w+$/.test(layout.marker) || platform.baseName(folder) === layout.folder;
-      if (sure && (await platform.stat(platform.join(folder, layout.marker)))) found.push({ layout, folder });
+      if (sure && (await platform.stat(platform.join(folder, layout.marker))))
+        found.push({ ...layout, folder });
     }
     if (found.length > 0) break;
   }
@@ -83,10 +82,7 @@ export async function findLayouts(
 
 function splitJson(name: string, folder: string, images: string): Layout {
   const marker = `split_zhou_${name}.json`;
-  const load = (data: DataFolder) => {
-    const { platform, path } = data;
-    return loadSplitFile(data, platform.join(path, marker), platform.join(path, images), name);
-  };
+  const load = (data: DataFolder) => loadSplitFile(data, data.platform.join(data.path, marker), images, name);
   return { name, folder, marker, load };
 }
 
@@ -94,33 +90,26 @@ function splitJson(name: string, folder: string, images: string): Layout {
 function aircraft(): Layout {
   const load = async (data: DataFolder): Promise<Dataset> => {
     const { platform, path: folder } = data;
-    const lines = async (file: string) =>
-      (await platform.readText(platform.join(folder, file))).split('\n').map((line) => line.trim());
-    const variants = (await lines('variants.txt')).filter((line) => line !== '');
+    const read = async (file: string) => linesOf(await platform.readText(platform.join(folder, file)));
+    const variants = await read('variants.txt');
     const part = async (key: string): Promise<ImageItem[]> => {
       const file = `images_variant_${key}.txt`;
-      const rows = (await lines(file)).filter((line) => line !== '');
-      const labels = rows.map((line) => {
-        const name = line.split(' ').slice(1).join(' ');
+      const rows = await read(file);
+      const items = rows.map((row) => {
+        const [image, ...words] = row.split(' ');
+        const name = words.join(' ');
         const label = variants.indexOf(name);
         if (label < 0)
           throw new UserError(
             `${platform.join(folder, file)}: "${name}" is not in variants.txt`,
             'download the data set’s text files again',
           );
-        return label;
+        return { path: `${image}.jpg`, label };
       });
-      const paths = await resolveListed(
-        data,
-        rows.map((line) => `${line.split(' ', 1)[0]}.jpg`),
-        {
-          start: platform.join(folder, 'images'),
-          below: 1,
-          absolute: false,
-          where: (index) => `${platform.join(folder, file)}: "${rows[index]}"`,
-        },
-      );
-      return paths.map((path, i) => ({ path, label: labels[i]! }));
+      return resolveListed(data, items, {
+        start: 'images',
+        where: (index) => `${platform.join(folder, file)}: "${rows[index]}"`,
+      });
     };
     const [train, val, test] = [await part('train'), await part('val'), await part('test')];
     return { name: 'FGVCAircraft', classNames: variants.map(promptName), train, val, test };
@@ -138,7 +127,7 @@ function imageNet(): Layout {
     const classNames = await namesOf(platform, folder, wnids);
     const train = await listClasses(data, trainFolder, wnids);
     const test = await listClasses(data, platform.join(folder, 'images', 'val'), wnids);
-    return { name: 'ImageNet', classNames, train, test, notes: tieNotes(classNames) };
+    return { name: 'ImageNet', classNames, train, test };
   };
   return { name: 'ImageNet', folder: 'imagenet', marker: 'images/train', load };
 }
@@ -165,14 +154,14 @@ function imageNetVariant(name: string, folder: string, images: string, key: 'num
         );
     } else classNames = await namesOf(platform, path, listed);
     const all = await listClasses(data, imageFolder, folders);
-    return { name, classNames, train: all, test: all, notes: tieNotes(classNames) };
+    return { name, classNames, train: all, test: all };
   };
   return { name, folder, marker: images, load };
 }
 
 async function readWnidNames(platform: Platform, folder: string) {
   const text = await platform.readText(platform.join(folder, 'classnames.txt'));
-  const wnids = text.split('\n').map((line) => line.trim().split(' ', 1)[0]!);
+  const wnids = linesOf(text).map((line) => line.split(' ', 1)[0]!);
   return parseClassNames(text, new Set(wnids));
 }
 

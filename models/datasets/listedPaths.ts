@@ -1,56 +1,52 @@
 /** Paths of images as they stand in lists and split files. */
 import { UserError } from '../../engine/index.js';
 import { type DataFolder, inParts } from './dataFolder.js';
+import type { ImageItem } from './dataset.js';
 
 /** From the root of a disk on, as any system writes it. */
 const isAbsolute = (path: string): boolean => /^([/\\]|[A-Za-z]:)/.test(path);
 
 /** How the paths of a list are resolved. */
 export interface ListedPaths {
-  /** The folder that relative paths start at: the data folder, or `below` folders below it. */
-  readonly start: string;
-  readonly below?: number;
+  /** What relative paths start at: a folder in the data folder, by default that one. */
+  readonly start?: string;
   /** Absolute paths are a person's own choice in a list; a split file that came from elsewhere has no business with them. */
-  readonly absolute: boolean;
+  readonly absolute?: boolean;
   /** Where the path of an index stands, for messages: "list.txt line 3". */
   where(index: number): string;
 }
 
 /**
- * Paths that can be opened. A back-slash separates folders, unless a file has one in its name.
+ * The images with paths that can be opened. A back-slash separates folders, unless a file has one in its name.
  *
  * @throws UserError with the path and its place when it leads out of the data folder
  */
 export async function resolveListed(
   data: DataFolder,
-  listed: readonly string[],
-  { start, below = 0, absolute, where }: ListedPaths,
-): Promise<string[]> {
+  listed: readonly ImageItem[],
+  { start = '.', absolute = false, where }: ListedPaths,
+): Promise<ImageItem[]> {
   const { platform } = data;
   const join = (path: string) =>
-    isAbsolute(path) && (absolute || data.allowOutside) ? path : platform.join(start, path);
-  const plain = await inParts(listed, async (path) =>
+    isAbsolute(path) && (absolute || data.allowOutside) ? path : platform.join(data.path, start, path);
+  const plain = await inParts(listed, async ({ path }) =>
     path.includes('\\') && !(await platform.stat(join(path))) ? path.replaceAll('\\', '/') : path,
   );
   if (!data.allowOutside)
-    plain.forEach((path, index) => {
-      if (isAbsolute(path) ? !absolute : leadsOut(path, below))
+    for (const [index, path] of plain.entries()) {
+      if (isAbsolute(path) ? !absolute : leadsOut(`${start}/${path}`))
         throw new UserError(
-          `${where(index)}: "${listed[index]}" leads out of ${data.path}`,
+          `${where(index)}: "${listed[index]!.path}" leads out of ${data.path}`,
           'correct the path, or allow it with --allow-outside',
         );
-    });
-  const relative = [...plain.entries()].filter(([, path]) => !isAbsolute(path));
-  await data.requireAllInside(
-    relative.map(([, path]) => join(path)),
-    (index) => `${where(relative[index]![0])}: `,
-  );
-  return plain.map(join);
+      if (!isAbsolute(path)) await data.requireListedInside(join(path), `${where(index)}: `);
+    }
+  return listed.map(({ label }, index) => ({ path: join(plain[index]!), label }));
 }
 
-/** Whether a relative path climbs out of the folder `below` folders above the one that it starts at. */
-function leadsOut(path: string, below: number): boolean {
-  let depth = below;
+/** Whether a path climbs out of the folder that it starts at. */
+function leadsOut(path: string): boolean {
+  let depth = 0;
   for (const part of path.split(/[/\\]/)) {
     if (part === '..') depth--;
     else if (part !== '' && part !== '.') depth++;

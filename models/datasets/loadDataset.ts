@@ -1,9 +1,10 @@
 /** Finds the data set at a path, whatever its form. */
 import { UserError } from '../../engine/index.js';
 import type { Platform } from '../platform.js';
+import { tieNotes } from './classNames.js';
 import { DataFolder } from './dataFolder.js';
-import type { Dataset, DatasetOptions } from './dataset.js';
-import { hasClassFolders, isPathList, loadClassFolders, loadFlatFolder, loadPathList } from './folder.js';
+import type { Dataset, DatasetOptions, LoadedDataset } from './dataset.js';
+import { isPathList, loadFolder, loadPathList } from './folder.js';
 import { findLayouts, isCalled, LAYOUTS } from './layouts.js';
 import { loadSplitFile } from './split.js';
 
@@ -23,38 +24,42 @@ export async function loadDataset(
   platform: Platform,
   path: string,
   options: DatasetOptions = {},
-): Promise<Dataset> {
+): Promise<LoadedDataset> {
+  const { folder, load } = await formOf(platform, path, options);
+  const data = await DataFolder.open(platform, folder, options.allowOutside);
+  const dataset = await load(data);
+  return { ...dataset, notes: [...tieNotes(dataset.classNames), ...data.notes()] };
+}
+
+/** The folder that the data at `path` lies in, and what loads it. */
+interface Form {
+  readonly folder: string;
+  load(data: DataFolder): Promise<Dataset>;
+}
+
+async function formOf(platform: Platform, path: string, { dataset, holdOut }: DatasetOptions): Promise<Form> {
   const found = await platform.stat(path);
   if (!found) throw new UserError(`the data ${path} does not exist`, 'check the path');
   if (found.kind === 'other')
     throw new UserError(`the data ${path} is a pipe, a socket or a device`, 'give a folder or a file');
   if (found.kind === 'file') {
-    if (/\.json$/i.test(path)) {
-      const folder = platform.join(path, '..');
-      return loadSplitFile(await DataFolder.open(platform, folder, options.allowOutside), path, folder);
-    }
-    if (isPathList(path)) return loadPathList(platform, path, options);
+    const folder = platform.join(path, '..');
+    if (/\.json$/i.test(path)) return { folder, load: (data) => loadSplitFile(data, path) };
+    if (isPathList(path)) return { folder, load: (data) => loadPathList(data, path) };
     throw new UserError(
       `${path} is no data set`,
       'give a folder, a .txt file with one image path a line, or a split file in JSON',
     );
   }
-  const layouts = await findLayouts(platform, path, options.dataset);
-  if (options.dataset !== undefined && layouts.length === 0) throw notThere(path, options.dataset);
-  const [known] = layouts;
-  if (known && layouts.length === 1) {
-    const { layout, folder } = known;
-    const data = await DataFolder.open(platform, folder, options.allowOutside);
-    const loaded = await layout.load(data);
-    return { ...loaded, notes: [...(loaded.notes ?? []), ...data.notes()] };
-  }
-  if (layouts.length > 1)
+  const [known, ...others] = await findLayouts(platform, path, dataset);
+  if (known && others.length > 0)
     throw new UserError(
-      `${path} holds several data sets: ${layouts.map(({ layout }) => layout.name).join(', ')}`,
+      `${path} holds several data sets: ${[known, ...others].map(({ name }) => name).join(', ')}`,
       'name one of them with --dataset, or give its own folder',
     );
-  if (await hasClassFolders(platform, path)) return loadClassFolders(platform, path, options);
-  return loadFlatFolder(platform, path, options);
+  if (known) return known;
+  if (dataset !== undefined) throw notThere(path, dataset);
+  return { folder: path, load: (data) => loadFolder(data, holdOut) };
 }
 
 function notThere(path: string, name: string): UserError {

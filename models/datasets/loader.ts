@@ -53,6 +53,15 @@ export interface Batch {
   readonly hashes?: readonly string[];
 }
 
+/** The batches of an epoch, from index `from` on, that are being prepared. */
+interface Preparation {
+  readonly epoch: number;
+  readonly from: number;
+  readonly batches: Promise<Batch>[];
+  /** Starts more batches, until as many as are wanted ahead are in preparation. */
+  fill(): void;
+}
+
 /** Bytes of pixels that a batch may upload; a crop beyond its share is resized on the CPU. */
 const SOURCE_BYTES = 256 * 2 ** 20;
 /** Bounds of a crop's share: ordinary photographs go to the GPU, and no adapter refuses the buffer. */
@@ -72,18 +81,19 @@ const AHEAD_PER_WORKER = 2;
  */
 export class Loader {
   readonly batchesPerEpoch: number;
-  private readonly platform: Platform;
-  private readonly items: readonly ImageItem[];
-  private readonly options: LoaderOptions;
   private readonly cache = new Map<number, DecodedFile>();
   private readonly ahead: number;
   /** Places of images that are known to be broken. */
   private readonly broken = new Set<number>();
   private cacheLeft: number;
-  private started: { epoch: number; from: number; batches: Promise<Batch>[] } | undefined;
+  private started: Preparation | undefined;
 
   /** @throws UserError when there is nothing to load, or less than one batch and `dropLast` */
-  constructor(platform: Platform, items: readonly ImageItem[], options: LoaderOptions) {
+  constructor(
+    private readonly platform: Platform,
+    private readonly items: readonly ImageItem[],
+    private readonly options: LoaderOptions,
+  ) {
     const { batch, augment, dropLast = augment, cacheBytes = 512 * 2 ** 20, multiple = 1 } = options;
     if (!Number.isInteger(batch) || batch < 1)
       throw new UserError(`the batch size is ${batch}`, 'give a whole number from 1');
@@ -97,9 +107,6 @@ export class Loader {
           ? `accumulate fewer batches, or make them smaller: ${items.length} images or less in all`
           : `set the batch size to ${items.length} or less, or add images`,
       );
-    this.platform = platform;
-    this.items = items;
-    this.options = options;
     this.cacheLeft = cacheBytes;
     this.ahead = Math.max(1, Math.ceil((AHEAD_PER_WORKER * (platform.imageWorkers ?? 0)) / batch));
     this.batchesPerEpoch = dropLast
@@ -119,24 +126,21 @@ export class Loader {
    * @param every gives one batch of so many, and decodes no others
    */
   async *epoch(epoch: number, from = 0, every = 1): AsyncGenerator<Batch, void, undefined> {
-    const order = this.order(epoch);
     const before = this.started;
     const fits = before?.epoch === epoch && before.from === from && every === 1;
-    const started = fits ? before.batches : [];
+    const { batches, fill } = fits ? before : this.prepareEpoch(epoch, from, every);
     this.started = undefined;
-    for (let index = from; index < this.batchesPerEpoch; index += every) {
-      this.fill(started, order, index, epoch, every);
-      const batch = await started.shift()!;
-      this.fill(started, order, index + every, epoch, every);
+    for (;;) {
+      const batch = await batches.shift();
+      if (!batch) return;
+      fill();
       if (batch.images.length > 0) yield batch;
     }
   }
 
   /** Starts preparing the batches that are requested next: those of an epoch from index `from` on. */
   start(epoch: number, from = 0): void {
-    const batches: Promise<Batch>[] = [];
-    this.fill(batches, this.order(epoch), from, epoch);
-    this.started = { epoch, from, batches };
+    this.started = this.prepareEpoch(epoch, from, 1);
   }
 
   /** Decodes what epoch `epoch` leaves out of its last batch, so that a file that is no image is found with the others. */
@@ -146,22 +150,20 @@ export class Loader {
     await Promise.all(order.slice(used).map((index) => this.read(index, epoch)));
   }
 
-  /** Keeps as many batches in preparation as are wanted ahead, from `index` on. */
-  private fill(
-    started: Promise<Batch>[],
-    order: readonly number[],
-    index: number,
-    epoch: number,
-    every = 1,
-  ): void {
-    for (;;) {
-      const next = index + started.length * every;
-      if (started.length >= this.ahead || next >= this.batchesPerEpoch) return;
-      const batch = this.load(order, next, epoch);
-      // Awaited later; prevents an unhandled rejection if the consumer stops early.
-      batch.catch(() => undefined);
-      started.push(batch);
-    }
+  private prepareEpoch(epoch: number, from: number, every: number): Preparation {
+    const order = this.order(epoch);
+    const batches: Promise<Batch>[] = [];
+    let next = from;
+    const fill = () => {
+      for (; batches.length < this.ahead && next < this.batchesPerEpoch; next += every) {
+        const batch = this.load(order, next, epoch);
+        // Awaited later; prevents an unhandled rejection if the consumer stops early.
+        batch.catch(() => undefined);
+        batches.push(batch);
+      }
+    };
+    fill();
+    return { epoch, from, batches, fill };
   }
 
   private order(epoch: number): number[] {
@@ -171,7 +173,7 @@ export class Loader {
   }
 
   private async load(order: readonly number[], batchIndex: number, epoch: number): Promise<Batch> {
-    const { batch, otherSize, hash } = this.options;
+    const { batch, otherSize, hash, augment } = this.options;
     const first = batchIndex * batch;
     const wanted = order.slice(first, first + batch);
     const read = new Map<number, PreparedFile>();
@@ -181,10 +183,10 @@ export class Loader {
         if (file) read.set(index, file);
       }),
     );
-    const indices =
-      read.size === wanted.length || !this.options.augment
-        ? wanted.filter((index) => read.has(index))
-        : await this.replace(order, first, wanted, read, epoch);
+    const indices: number[] = [];
+    for (const [place, index] of wanted.entries())
+      if (read.has(index)) indices.push(index);
+      else if (augment) indices.push(await this.replacement(order, first + place, read, epoch));
     const files = indices.map((index) => read.get(index)!);
     return {
       images: files.map(({ images }) => images[0]!),
@@ -195,21 +197,8 @@ export class Loader {
     };
   }
 
-  /** The batch with replacements for the images missing from `read`, which are added to it. */
-  private async replace(
-    order: readonly number[],
-    first: number,
-    wanted: readonly number[],
-    read: Map<number, PreparedFile>,
-    epoch: number,
-  ): Promise<number[]> {
-    const indices: number[] = [];
-    for (const [place, index] of wanted.entries())
-      indices.push(read.has(index) ? index : await this.next(order, first + place, read, epoch));
-    return indices;
-  }
-
-  private async next(
+  /** What takes the place of the image at `broken` in the order; it is added to those `read` for the batch. */
+  private async replacement(
     order: readonly number[],
     broken: number,
     read: Map<number, PreparedFile>,
@@ -248,13 +237,8 @@ export class Loader {
   private rule(index: number, epoch: number): CropRule {
     const { augment, seed, cropSeed = seed, views, cropScale } = this.options;
     if (!augment) return { kind: 'test' };
-    return {
-      kind: 'random',
-      seed: cropSeed,
-      view: views === undefined ? epoch : epoch % views,
-      index,
-      scale: cropScale,
-    };
+    const view = views === undefined ? epoch : epoch % views;
+    return { kind: 'random', seed: cropSeed, view, index, scale: cropScale };
   }
 
   private async prepare(index: number, epoch: number): Promise<PreparedFile> {

@@ -27,18 +27,15 @@ const NAMED = 20;
 /** Collects the broken ones among a number of images, and fails when there are too many. */
 export class Skipped {
   private readonly reasons = new Map<string, string>();
-  private images: number;
 
   /**
-   * @param total number of images, including broken ones
+   * @param images how many there are, with the broken ones
    * @param maxBroken the largest share, 0 to 1, that may be broken; it is always an error if none is left
    */
   constructor(
-    total: number,
-    readonly maxBroken: number,
-  ) {
-    this.images = total;
-  }
+    private images: number,
+    private readonly maxBroken: number,
+  ) {}
 
   get count(): number {
     return this.reasons.size;
@@ -140,8 +137,5 @@ export class Skipped {
 
 /** A path without control characters, which a name may hold and a terminal obeys. */
 function printable(path: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is replaced
-  return path.replace(/[\u0000-\u001f\u007f-\u009f]/g, (character) => {
-    return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
-  });
+  return path.replace(/\p{Cc}/gu, (one) => `\\x${one.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }

@@ -1,7 +1,7 @@
 /** CoOp's split files: `{"train": [[path, label, class name], ...], "val": ..., "test": ...}`. */
 import { UserError } from '../../engine/index.js';
 import { readable } from '../fileErrors.js';
-import { equalNames, promptName } from './classNames.js';
+import { promptName } from './classNames.js';
 import type { DataFolder } from './dataFolder.js';
 import type { Dataset, ImageItem } from './dataset.js';
 import { resolveListed } from './listedPaths.js';
@@ -9,17 +9,15 @@ import { resolveListed } from './listedPaths.js';
 const HINT = 'download the split file again from CoOp’s DATASETS.md';
 
 /**
- * Reads a split file's content. Class names are the file's own (CoOp's rules for Caltech, EuroSAT, Cars, SUN and UCF are
- * already in it), with spaces for underscores.
+ * Reads a split file's content; paths stay as they are. Class names are the file's own (CoOp's rules for Caltech, EuroSAT,
+ * Cars, SUN and UCF are already in it), with spaces for underscores.
  *
  * @param where the file's path, for messages
- * @param resolve turns a path of the file into one that can be opened
  */
 export function parseSplit(
   text: string,
   where: string,
-  resolve: (path: string) => string,
-): Pick<Dataset, 'classNames' | 'train' | 'val' | 'test' | 'notes'> {
+): Required<Pick<Dataset, 'classNames' | 'train' | 'val' | 'test'>> {
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -38,7 +36,7 @@ export function parseSplit(
       if (known !== undefined && known !== name)
         throw new UserError(readable(`${where}: label ${label} is both "${known}" and "${name}"`), HINT);
       names.set(label, name);
-      return { path: resolve(path), label };
+      return { path, label };
     });
   };
   const [train, val, test] = [part('train'), part('val'), part('test')];
@@ -50,47 +48,31 @@ export function parseSplit(
   });
   if (train.length === 0 || test.length === 0)
     throw new UserError(`${where}: "${train.length === 0 ? 'train' : 'test'}" is empty`, HINT);
-  return { classNames, train, val, test, notes: tieNotes(classNames) };
-}
-
-/** Published lists have a few equal names (two cranes in ImageNet): noted, not refused. */
-export function tieNotes(classNames: readonly string[]): string[] {
-  return equalNames(classNames).map(
-    ([a, b]) => `classes ${a} and ${b} are both called "${classNames[b]}" and cannot be told apart`,
-  );
+  return { classNames, train, val, test };
 }
 
 /**
  * Loads a split file.
  *
  * @param data the folder that its images must lie in
- * @param imageFolder where its paths start: that folder, or one in it
+ * @param images the folder in it where its paths start
  * @throws UserError when the images are not there, or outside
  */
 export async function loadSplitFile(
   data: DataFolder,
   file: string,
-  imageFolder: string,
+  images = '.',
   name = data.platform.baseName(file).replace(/^split_zhou_|\.json$/g, ''),
 ): Promise<Dataset> {
   const { platform } = data;
-  const split = parseSplit(await platform.readText(file), file, (path) => path);
-  const isBelow = imageFolder !== data.path && platform.join(imageFolder) !== platform.join(data.path);
-  if (isBelow) await data.requireInside(imageFolder);
-  const resolved = async (key: 'train' | 'val' | 'test'): Promise<ImageItem[]> => {
-    const items = split[key] ?? [];
-    const paths = await resolveListed(
-      data,
-      items.map(({ path }) => path),
-      {
-        start: imageFolder,
-        below: isBelow ? 1 : 0,
-        absolute: false,
-        where: (index) => `${file}: "${key}" entry ${index}`,
-      },
-    );
-    return items.map(({ label }, i) => ({ path: paths[i]!, label }));
-  };
+  const split = parseSplit(await platform.readText(file), file);
+  const imageFolder = platform.join(data.path, images);
+  await data.requireInside(imageFolder);
+  const resolved = (key: 'train' | 'val' | 'test'): Promise<ImageItem[]> =>
+    resolveListed(data, split[key], {
+      start: images,
+      where: (index) => `${file}: "${key}" entry ${index}`,
+    });
   const [train, val, test] = [await resolved('train'), await resolved('val'), await resolved('test')];
   // One of each shows whether the images were unpacked in the right place; the others are checked when decoded.
   for (const { path } of [train[0]!, test[0]!])
@@ -99,5 +81,5 @@ export async function loadSplitFile(
         `${path}, listed in ${file}, does not exist`,
         `unpack the images under ${imageFolder}`,
       );
-  return { name, ...split, train, val, test };
+  return { name, classNames: split.classNames, train, val, test };
 }

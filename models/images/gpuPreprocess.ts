@@ -42,10 +42,8 @@ export function resampleKernels(size: number): { across: KernelSource; down: Ker
  * copies bytes. Buffers grow when images need more than was foreseen, which `growths` counts.
  */
 export class GpuPreprocessor {
-  private readonly gpu: Gpu;
   private readonly size: number;
   private readonly batch: number;
-  private readonly kernels: { across: Kernel; down: Kernel };
   /** `struct Image` of each, on its way up. */
   private readonly header: Uint32Array<ArrayBuffer>;
   private readonly images: Growing;
@@ -53,15 +51,16 @@ export class GpuPreprocessor {
   private readonly source: Growing;
   private readonly middle: Growing;
   private across: GPUBindGroup | undefined;
-  private down = new WeakMap<GPUBuffer, Map<number, GPUBindGroup>>();
+  private down = new WeakMap<GPUBuffer, GPUBindGroup>();
   private replaced = 0;
 
-  private constructor(gpu: Gpu, options: GpuPreprocessorOptions, kernels: { across: Kernel; down: Kernel }) {
-    const { size, batch, maxPixels = 512 * 512 } = options;
-    this.gpu = gpu;
+  private constructor(
+    private readonly gpu: Gpu,
+    private readonly kernels: { across: Kernel; down: Kernel },
+    { size, batch, maxPixels = 512 * 512 }: GpuPreprocessorOptions,
+  ) {
     this.size = size;
     this.batch = batch;
-    this.kernels = kernels;
     // A guess that fits most: an edge of the crop, and weights for halving it.
     const edge = Math.ceil(Math.sqrt(maxPixels));
     const taps = Math.ceil(2 * Math.max(1, edge / size)) * 2 + 3;
@@ -77,7 +76,7 @@ export class GpuPreprocessor {
   static async create(gpu: Gpu, options: GpuPreprocessorOptions): Promise<GpuPreprocessor> {
     const { across, down } = resampleKernels(options.size);
     const made = await gpu.wait(Promise.all([getKernel(gpu, across), getKernel(gpu, down)]));
-    const preprocessor = new GpuPreprocessor(gpu, options, { across: made[0], down: made[1] });
+    const preprocessor = new GpuPreprocessor(gpu, { across: made[0], down: made[1] }, options);
     const fault = () => preprocessFault(gpu, preprocessor, options);
     observerOf(gpu)?.compiled([across, down]);
     await checksOf(gpu)?.tryOnce('the image transform', [across, down], fault);
@@ -92,18 +91,18 @@ export class GpuPreprocessor {
   /**
    * Submits the work for up to `batch` images; returns before the GPU has done it.
    *
-   * @param target float32 `[batch, 3, size, size]` at `offset` bytes; images beyond those given are left as they are
+   * @param target float32 `[batch, 3, size, size]`; images beyond those given are left as they are
    * @throws RangeError when an image is prepared for another size
    * @throws UserError when one image alone is larger than the adapter's buffers
    */
-  submit(images: readonly PreparedImage[], target: GPUBuffer, offset = 0): void {
+  submit(images: readonly PreparedImage[], target: GPUBuffer): void {
     if (images.length > this.batch)
       throw new RangeError(`${images.length} images for a batch of ${this.batch}`);
     for (const { crop } of images)
       if (crop.size !== this.size)
         throw new RangeError(`an image prepared for ${crop.size} pixels, not ${this.size}`);
     // Usually one group. Several only when the images together are larger than a buffer may be.
-    for (const group of this.groups(images)) this.run(group, target, offset);
+    for (const group of this.groups(images)) this.run(group, target);
   }
 
   destroy(): void {
@@ -137,7 +136,7 @@ export class GpuPreprocessor {
     return groups;
   }
 
-  private run(group: readonly Slot[], target: GPUBuffer, offset: number): void {
+  private run(group: readonly Slot[], target: GPUBuffer): void {
     const total = (of: (image: PreparedImage) => number) =>
       group.reduce((sum, { image }) => sum + of(image), 0);
     this.reserve(this.source, total((image) => image.source.length) + 8);
@@ -158,7 +157,7 @@ export class GpuPreprocessor {
       {
         name: 'resample.down',
         pipeline: down.pipeline,
-        bindGroup: this.downGroup(target, offset),
+        bindGroup: this.downGroup(target),
         workgroups: [columns, Math.ceil(this.size / GROUP[1]), group.length],
       },
     ]);
@@ -193,24 +192,22 @@ export class GpuPreprocessor {
   }
 
   private acrossGroup(): GPUBindGroup {
-    this.across ??= this.bind(this.kernels.across, this.source.buffer, { buffer: this.middle.buffer });
+    this.across ??= this.bind(this.kernels.across, this.source.buffer, this.middle.buffer);
     return this.across;
   }
 
-  /** One bind group for each place that results go to; a training loop has one or two. */
-  private downGroup(target: GPUBuffer, offset: number): GPUBindGroup {
-    const groups = this.down.get(target) ?? new Map<number, GPUBindGroup>();
-    this.down.set(target, groups);
-    let group = groups.get(offset);
+  /** One bind group for each buffer that results go to; a training loop has one or two. */
+  private downGroup(target: GPUBuffer): GPUBindGroup {
+    let group = this.down.get(target);
     if (!group) {
       const size = this.batch * 3 * this.size ** 2 * 4;
-      group = this.bind(this.kernels.down, this.middle.buffer, { buffer: target, offset, size });
-      groups.set(offset, group);
+      group = this.bind(this.kernels.down, this.middle.buffer, { buffer: target, size });
+      this.down.set(target, group);
     }
     return group;
   }
 
-  private bind(kernel: Kernel, input: GPUBuffer, output: GPUBufferBinding): GPUBindGroup {
+  private bind(kernel: Kernel, input: GPUBuffer, output: GPUBuffer | GPUBufferBinding): GPUBindGroup {
     return bindBuffers(this.gpu, kernel, [this.images.buffer, this.table.buffer, input, output]);
   }
 }

@@ -13,13 +13,6 @@ import type {
   UseImage,
 } from './types.js';
 
-/** The crop that a rule takes of an image of `width` x `height` pixels, for a model input of `size`. */
-function cropOf(rule: CropRule, width: number, height: number, size: number): Crop {
-  if (rule.kind === 'test') return testCrop(width, height, size);
-  const { seed, view, index, scale } = rule;
-  return sampleTrainCrop(Random.of(seed, 'crop', view, index), width, height, size, scale);
-}
-
 /**
  * Decodes (unless `request.decoded` is there) and crops.
  *
@@ -40,13 +33,15 @@ export async function prepareFile(
   }));
 }
 
-/** The crop of each size: one box, as what one model is shown another must be shown too. */
-function cropsOf(decoded: DecodedFile, { rule, sizes, sourceBytes }: PrepareRequest): PreparedImage[] {
-  const { width, height } = decoded;
-  let first: Crop | undefined;
-  return sizes.map((size) => {
-    const crop = first && rule.kind !== 'test' ? boxCrop(first, size) : cropOf(rule, width, height, size);
-    first ??= crop;
-    return prepareImage(decoded, crop, sourceBytes);
-  });
+function cropsOf(image: DecodedFile, { rule, sizes, sourceBytes }: PrepareRequest): PreparedImage[] {
+  const { width, height } = image;
+  return cropsBy(rule, width, height, sizes).map((crop) => prepareImage(image, crop, sourceBytes));
+}
+
+/** The crop of each size. A random box is one for all: what one model is shown another must be shown too. */
+function cropsBy(rule: CropRule, width: number, height: number, sizes: readonly number[]): Crop[] {
+  if (rule.kind === 'test') return sizes.map((size) => testCrop(width, height, size));
+  const { seed, view, index, scale } = rule;
+  const first = sampleTrainCrop(Random.of(seed, 'crop', view, index), width, height, sizes[0]!, scale);
+  return sizes.map((size) => boxCrop(first, size));
 }

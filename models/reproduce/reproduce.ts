@@ -36,8 +36,7 @@ export async function reproduce(
   const trials = options.shard ? trialsOf(all, options.shard) : all;
   const settings = trials.flatMap(({ teacher, student }) => [teacher, student]);
   for (const [dataset, one] of new Map(settings.map((one) => [one.dataset, one])))
-    for (const note of (await loadDataset(platform, one.data, one)).notes ?? [])
-      job.note(`${dataset}: ${note}`);
+    for (const note of (await loadDataset(platform, one.data, one)).notes) job.note(`${dataset}: ${note}`);
   await claimFolder(platform, options);
   const results: TrialResult[] = [];
   for (const trial of trials) results.push(await runTrial(job, trial, training));

@@ -7,7 +7,6 @@ import { runVitest } from '../vitest.mjs';
  */
 const WITH_BARRIERS = [
   'test/engine/gpu/kernelChecks.test.ts',
-  'test/engine/half.test.ts',
   'test/engine/kernels/attention/candidates.test.ts',
   'test/engine/kernels/matmul/candidates.test.ts',
   'test/engine/kernels/matmul/skinny.test.ts',

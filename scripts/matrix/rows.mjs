@@ -32,14 +32,21 @@ const LONG = [
   'test/bench/commands.test.ts',
   'test/cli/ablations.test.ts',
   'test/cli/brokenImages.test.ts',
+  'test/cli/export.test.ts',
   'test/cli/fillCache.test.ts',
   'test/cli/imagePool.test.ts',
   'test/cli/reproduce.test.ts',
+  'test/cli/resume.test.ts',
   'test/cli/shards.test.ts',
   'test/cli/stop.test.ts',
   'test/cli/tune.test.ts',
   'test/engine/gpu/kernelChecks.test.ts',
+  'test/examples/libraries.test.ts',
+  'test/examples/pretrainRun.test.ts',
   'test/models/promptkd/deviceLoss.test.ts',
+  'test/models/promptkd/files/modelFiles.test.ts',
+  'test/models/promptkd/stage2/epochAccuracy.test.ts',
+  'test/models/promptkd/stage2/teacherCache.test.ts',
 ];
 
 const verify = (adapter, step, says, args, needs) => ({
@@ -168,7 +175,7 @@ export const ROWS = [
     title: 'the command line in both runtimes',
     cells: {
       swiftshader: {
-        says: "Deno too: `doctor`, `verify`, `teacher`, `distill`, `eval`, `predict`, with Node's numbers",
+        says: "Deno too: `doctor`, `teacher`, `distill`, `eval`, `predict`, with Node's numbers",
       },
       lavapipe: { says: 'with the tests above' },
       deno: {

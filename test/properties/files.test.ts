@@ -185,7 +185,7 @@ const split = JSON.stringify({
 });
 kinds['split file, JSON'] = {
   make: (next) => mutateJson(split, next),
-  read: async (input) => parseSplit(textOf(input), PATH, (path) => path),
+  read: async (input) => parseSplit(textOf(input), PATH),
   size,
 };
 

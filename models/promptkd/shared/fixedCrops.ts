@@ -59,7 +59,11 @@ export class FixedCrops {
     const crops = Array.from({ length: views }, () => new Float32Array(items.length * runner.width));
     try {
       let done = 0;
-      for (const [view, rows] of crops.entries()) done = await runner.fill(loader, view, rows, done, bar);
+      for (const [view, rows] of crops.entries())
+        for await (const { length } of runner.fill(rows, loader, view)) {
+          done += length;
+          bar.update(done);
+        }
     } finally {
       bar.end();
       runner.destroy();

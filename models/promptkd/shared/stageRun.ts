@@ -139,7 +139,7 @@ async function runOnce<G extends Requested, S extends Resolved, D extends StageD
   noted.catch(() => undefined);
   const settings = stage.resolve(requested, checkpoint.config);
   const dataset = await loadDataset(platform, requested.data, requested);
-  for (const note of dataset.notes ?? []) job.note(note);
+  for (const note of dataset.notes) job.note(note);
   const data = await stage.read({ job, settings, checkpoint, dataset });
   const images = trainingLoader(job, data, settings, size);
 

@@ -64,7 +64,7 @@ async function fillOnce(
   const { config } = await loadCheckpoint(platform, requested.clip);
   const settings = resolveStudent(requested, config);
   const dataset = await loadDataset(platform, settings.data, settings);
-  for (const note of dataset.notes ?? []) job.note(note);
+  for (const note of dataset.notes) job.note(note);
   const wanted = distillationImages(dataset, settings);
   const data = await checkImages(job, wanted, settings);
   const size = config.vision.resolution;

@@ -36,7 +36,7 @@ describeWithShared('data/splits', 'few-shot samples of the published splits', ()
     it(key, () => {
       const [name, shots, seed] = key.split('/');
       const file = `${sharedFolder}/data/splits/split_zhou_${name}.json`;
-      const split = parseSplit(readFileSync(file, 'utf8'), file, (path) => path);
+      const split = parseSplit(readFileSync(file, 'utf8'), file);
       const { train, val } = sampleFewShot(split, Number(shots), Number(seed));
       expect([train.length, digest(train), val.length, digest(val)]).toEqual(expected);
     });
@@ -46,7 +46,7 @@ describeWithShared('data/splits', 'few-shot samples of the published splits', ()
     it(`${key}, what the teacher sees of the base classes`, () => {
       const [name, shots, seed] = key.split('/') as [string, string, string];
       const file = `${sharedFolder}/data/splits/split_zhou_${name}.json`;
-      const split = { name, ...parseSplit(readFileSync(file, 'utf8'), file, (path) => path) };
+      const split = { name, ...parseSplit(readFileSync(file, 'utf8'), file) };
       const settings = { shots: Number(shots), seed: Number(seed), data: file };
       const base = trainingPart(split, { ...settings, classes: 'base' });
       expect([base.train.length, digest(base.train)]).toEqual(expected);

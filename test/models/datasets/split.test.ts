@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { nodePlatform as platform } from '../../../cli/platform/node.js';
+import { tieNotes } from '../../../models/datasets/classNames.js';
 import { baseNovelSplit, selectClasses } from '../../../models/datasets/dataset.js';
 import { LAYOUTS } from '../../../models/datasets/layouts.js';
 import { loadDataset } from '../../../models/datasets/loadDataset.js';
@@ -12,15 +13,14 @@ describe('split files', () => {
   const rows = (...labels: number[]) => labels.map((label, i) => [`d/${i}.jpg`, label, `class_${label}`]);
   const split = (over: object = {}) =>
     JSON.stringify({ train: rows(1, 0, 1), val: rows(0), test: rows(1), ...over });
-  const parse = (text: string) => parseSplit(text, 'split.json', (path) => `root/${path}`);
+  const parse = (text: string) => parseSplit(text, 'split.json');
 
   it('keep order, labels and names', () => {
     expect(parse(split())).toEqual({
       classNames: ['class 0', 'class 1'],
-      train: [1, 0, 1].map((label, i) => ({ path: `root/d/${i}.jpg`, label })),
-      val: [{ path: 'root/d/0.jpg', label: 0 }],
-      test: [{ path: 'root/d/0.jpg', label: 1 }],
-      notes: [],
+      train: [1, 0, 1].map((label, i) => ({ path: `d/${i}.jpg`, label })),
+      val: [{ path: 'd/0.jpg', label: 0 }],
+      test: [{ path: 'd/0.jpg', label: 1 }],
     });
   });
 
@@ -36,7 +36,9 @@ describe('split files', () => {
 
   it('note equal names instead of refusing', () => {
     const text = split({ test: [['a.jpg', 2, 'Class 1']] });
-    expect(parse(text).notes).toEqual(['classes 1 and 2 are both called "Class 1" and cannot be told apart']);
+    expect(tieNotes(parse(text).classNames)).toEqual([
+      'classes 1 and 2 are both called "Class 1" and cannot be told apart',
+    ]);
   });
 });
 
@@ -72,7 +74,7 @@ describeWithShared('data', 'published data', () => {
   for (const [name, expected] of Object.entries(sizes))
     it(name, () => {
       const file = `${sharedFolder}/data/splits/split_zhou_${name}.json`;
-      const data = { name, ...parseSplit(readFileSync(file, 'utf8'), file, (path) => path) };
+      const data = { name, ...parseSplit(readFileSync(file, 'utf8'), file) };
       expect(LAYOUTS.some((layout) => layout.name === name)).toBe(true);
       const halves = baseNovelSplit(data.classNames.length);
       const [base, novel] = [selectClasses(data, halves.base), selectClasses(data, halves.novel)];
