@@ -2,6 +2,7 @@
 import { UserError } from '../../../engine/index.js';
 import type { ClipCheckpoint } from '../../checkpoints/load.js';
 import { noteNames } from '../../checkpoints/official.js';
+import type { StoredTensor } from '../../checkpoints/tensors.js';
 import { type ClipModel, loadModel } from '../../clip/model.js';
 import type { Job } from '../../job.js';
 import type { Platform } from '../../platform.js';
@@ -11,21 +12,13 @@ import { projectionVariables } from '../shared/projection.js';
 import { promptVariables, requireFitting } from '../shared/prompts.js';
 import { openFrozenClip } from './learnedFile.js';
 import { openModel } from './modelFile.js';
-import { CLASS_VECTORS_FILE, readStudent, type StoredStudent } from './studentFile.js';
+import { CLASS_VECTORS_FILE, readStudent } from './studentFile.js';
 
 /** A student on the device, with the classes that it knows. */
 export interface Student {
   readonly model: ClipModel;
   readonly variables: StudentVariables;
   readonly classes: ClassVectors;
-}
-
-/** A student's values on the host, and the checkpoint of its image encoder. */
-interface Opened {
-  readonly checkpoint: ClipCheckpoint;
-  readonly stored: Omit<StoredStudent, 'width' | 'clip' | 'clipHash'>;
-  /** File of its own class vectors; undefined when it has none. */
-  readonly vectors?: string;
 }
 
 /**
@@ -67,7 +60,8 @@ export async function loadStudent(job: Job, path: string, vectors?: string): Pro
   };
 }
 
-async function open(platform: Platform, path: string): Promise<Opened> {
+/** A student's values on the host, the checkpoint of its image encoder, and the file of its own class vectors if it has one. */
+async function open(platform: Platform, path: string) {
   const model = await openModel(platform, path, 'student');
   if (model.from === 'checkpoint') {
     const { checkpoint } = model;
@@ -82,7 +76,7 @@ async function open(platform: Platform, path: string): Promise<Opened> {
 }
 
 /** Prompts and projection of a trainer checkpoint, under our names. */
-async function storedIn({ path, config, prompts, projection }: ClipCheckpoint): Promise<Opened['stored']> {
+async function storedIn({ path, config, prompts, projection }: ClipCheckpoint) {
   const head = [...(projection ?? [])];
   const widths = head.filter(([name]) => /^fc\d+\.weight$/.test(name)).map(([, { shape }]) => shape[0]!);
   const [outputs = config.embed] = widths;
@@ -97,7 +91,7 @@ async function storedIn({ path, config, prompts, projection }: ClipCheckpoint): 
   return {
     prompts: await Promise.all((prompts?.vision ?? []).map((prompt) => prompt.read())),
     projection: values,
-    weights: new Map(),
+    weights: new Map<string, StoredTensor>(),
     inputs: config.embed,
     outputs,
   };

@@ -15,7 +15,6 @@ export type ModelFile =
 export type Model =
   | ModelFile
   | {
-      readonly kind: ModelKind;
       readonly from: 'run';
       readonly clip: string;
       readonly tokenizer?: string;
@@ -31,13 +30,8 @@ export async function openModel(platform: Platform, path: string, wanted: ModelK
   if (!(await isFile(platform, path))) {
     const settings = await readRunConfig(platform, path, wanted);
     const { clip, tokenizer } = settings;
-    return {
-      kind: wanted,
-      from: 'run',
-      clip: String(clip),
-      tokenizer: tokenizer === undefined ? undefined : String(tokenizer),
-      settings,
-    };
+    const given = tokenizer === undefined ? undefined : String(tokenizer);
+    return { from: 'run', clip: String(clip), tokenizer: given, settings };
   }
   const file = await openModelFile(platform, path);
   if (file.kind !== wanted)
