@@ -80,6 +80,8 @@ test('damage is named', async () => {
   await expect(readAll(changed(60, packed[60]! ^ 255, packed))).rejects.toThrow(
     /cannot be decompressed|announced/,
   );
+  const sum = packed.length - 22 - (46 + 5) - (46 + 9) + 16;
+  await expect(readAll(changed(sum, packed[sum]! ^ 1, packed))).rejects.toThrow('cannot be decompressed');
 });
 
 test('more than fits: entries that overlap, and those that unpack to far more than the archive', async () => {
