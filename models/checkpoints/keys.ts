@@ -2,8 +2,16 @@ import type { UserError } from '../../engine/index.js';
 import { type ClipConfig, expectedShapes, inferConfig, type TowerConfig } from '../clip/config.js';
 import { fileError, readable } from '../fileErrors.js';
 import { clipPrefix } from './prefix.js';
-import { mismatch, projectionHead, sameShape } from './projection.js';
-import { type Checkpoint, renamed, type StoredTensor, stacked, transposed } from './tensors.js';
+import { projectionHead } from './projection.js';
+import {
+  type Checkpoint,
+  mismatch,
+  renamed,
+  type StoredTensor,
+  sameShape,
+  stacked,
+  transposed,
+} from './tensors.js';
 
 /** Prompts of a checkpoint (docs/method.md 1.2): entry 0 enters with the input, entry i at the input of block i. */
 export interface StoredPrompts {

@@ -47,12 +47,12 @@ const MARK = 0x28;
 
 function string(value: string): Opcodes {
   const utf8 = new TextEncoder().encode(value);
-  return [0x58, ...little(utf8.length, 4), ...utf8];
+  return [0x58, ...int32(utf8.length), ...utf8];
 }
 
 function integer(value: number): Opcodes {
   if (value >= 0 && value < 2 ** 8) return [0x4b, value];
-  if (value >= -(2 ** 31) && value < 2 ** 31) return [0x4a, ...little(value, 4)];
+  if (value >= -(2 ** 31) && value < 2 ** 31) return [0x4a, ...int32(value)];
   // LONG1 of 8 bytes.
   const bytes = new Uint8Array(8);
   new DataView(bytes.buffer).setBigInt64(0, BigInt(value), true);
@@ -105,8 +105,8 @@ function tensorOf({ dtype, shape }: WritableTensor, index: number): Opcodes {
   return [...global('torch._utils', '_rebuild_tensor_v2'), ...args, 0x52];
 }
 
-function little(value: number, size: number): number[] {
-  const bytes = new Uint8Array(size);
+function int32(value: number): Opcodes {
+  const bytes = new Uint8Array(4);
   new DataView(bytes.buffer).setInt32(0, value, true);
   return [...bytes];
 }

@@ -1,5 +1,5 @@
 import { fromHalf, type RoundedHalves, roundHalves } from '../../engine/index.js';
-import { firstNotFinite, placeIn, valueAt } from './finite.js';
+import { firstNotFinite, placeIn } from './finite.js';
 
 /** How a checkpoint stores numbers. */
 export type StoredDType = 'F32' | 'F16' | 'BF16' | 'F64' | 'I64' | 'I32' | 'I16' | 'U8' | 'I8' | 'BOOL';
@@ -60,7 +60,7 @@ export interface TensorSource {
   /** Little-endian values in row-major order. */
   bytes(): Promise<Uint8Array>;
   /** Some of these bytes, where the file can be read so. */
-  range?(offset: number, length: number): Promise<Uint8Array>;
+  readonly range?: (offset: number, length: number) => Promise<Uint8Array>;
   /** The bytes are compared with a checksum of ours, which only finite values get: they are not searched for others again. */
   readonly sealed?: boolean;
   /** All values of a float32 tensor as float16, where they can be rounded beside other work. */
@@ -74,8 +74,7 @@ const NOT_FINITE = 'copy or download the file again; if it was trained here, tra
 
 /** Makes a `StoredTensor` of raw bytes. */
 export function storedTensor(source: TensorSource): StoredTensor {
-  const { name, dtype, shape } = source;
-  const range = source.range?.bind(source);
+  const { name, dtype, shape, range } = source;
   const refuse = (value: string, index: number, row = 0): never =>
     source.fail(`holds ${value} at ${placeIn(shape, index, row)}`, NOT_FINITE);
   /** Bytes as they are stored, from row `row` on, if all of them are finite. */
@@ -103,9 +102,8 @@ export function storedTensor(source: TensorSource): StoredTensor {
     dtype,
     shape,
     read: async () => floats(await source.bytes()),
-    ...(range && {
-      readRows: async (first, count) => floats(await range(first * rowBytes, count * rowBytes), first),
-    }),
+    readRows:
+      range && (async (first, count) => floats(await range(first * rowBytes, count * rowBytes), first)),
     readHalf: async () => {
       if (source.halves) return rounded(await source.halves());
       const bytes = await source.bytes();
@@ -122,6 +120,16 @@ export function storedTensor(source: TensorSource): StoredTensor {
 /** Elements of a tensor of this shape. */
 export function elementCount(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
+}
+
+/** Whether two shapes are equal. */
+export function sameShape(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((size, i) => size === b[i]);
+}
+
+/** The clause for a tensor of a wrong shape. */
+export function mismatch(what: string, found: readonly number[], expected: readonly number[]): string {
+  return `${what} has the shape [${found.join(', ')}], expected [${expected.join(', ')}]`;
 }
 
 /** Little-endian bytes of any alignment -> float32. */
@@ -144,6 +152,13 @@ export function toFloat32(dtype: StoredDType, bytes: Uint8Array): Float32Array {
     default:
       return Float32Array.from(smallInts(dtype, bytes));
   }
+}
+
+/** The value at an index of such bytes, as text: "NaN", "Infinity" or "-Infinity". */
+export function valueAt(dtype: StoredDType, bytes: Uint8Array, index: number): string {
+  const at = index * DTYPE_BYTES[dtype];
+  const value = bytes.slice(at, at + DTYPE_BYTES[dtype]);
+  return String(dtype === 'F64' ? view(value, Float64Array)[0] : toFloat32(dtype, value)[0]);
 }
 
 function toInt32(dtype: StoredDType, bytes: Uint8Array): Int32Array | undefined {
@@ -230,7 +245,7 @@ const derived = (
 /** The same values under another name, or in another shape with as many elements. */
 export const renamed = (tensor: StoredTensor, name: string, shape = tensor.shape): StoredTensor => ({
   ...derived(name, tensor, shape, (read) => read(tensor)),
-  ...(shape === tensor.shape && tensor.readRows && { readRows: tensor.readRows }),
+  readRows: shape === tensor.shape ? tensor.readRows : undefined,
 });
 
 /** `[rows, columns]` -> `[columns, rows]`. */
