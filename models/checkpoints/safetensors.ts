@@ -98,15 +98,14 @@ function parseHeader(path: string, bytes: Uint8Array) {
 }
 
 function parseEntry(path: string, name: string, value: unknown): HeaderEntry {
-  const bad = (problem: string) => fileError(path, `tensor "${name}" ${problem}`);
+  const bad = (problem: string, hint?: string) => fileError(path, `tensor "${name}" ${problem}`, hint);
   if (!isRecord(value)) throw bad('has no description in the header');
   for (const field of ['dtype', 'shape', 'data_offsets'])
     if (value[field] === undefined) throw bad(`has no "${field}" in the header`);
   const { dtype, shape, data_offsets: offsets } = value;
   if (typeof dtype !== 'string' || !Object.hasOwn(DTYPE_BYTES, dtype))
-    throw fileError(
-      path,
-      `tensor "${name}" has the dtype ${JSON.stringify(dtype)}, which is not supported`,
+    throw bad(
+      `has the dtype ${JSON.stringify(dtype)}, which is not supported`,
       `save it as one of ${Object.keys(DTYPE_BYTES).join(', ')}`,
     );
   if (!isSizes(shape)) throw bad(`has the shape ${JSON.stringify(shape)}`);

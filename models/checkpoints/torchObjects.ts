@@ -146,11 +146,9 @@ function findTensors(path: string, root: unknown): Found {
       'save the weights with torch.save(model.state_dict(), file)',
     );
   const inner = root.get('state_dict');
-  return {
-    format: inner instanceof Map ? 'PyTorch trainer checkpoint' : 'PyTorch state dict',
-    found: stateDict(inner instanceof Map ? inner : root),
-    metadata: inner instanceof Map ? scalars(root) : {},
-  };
+  if (inner instanceof Map)
+    return { format: 'PyTorch trainer checkpoint', found: stateDict(inner), metadata: scalars(root) };
+  return { format: 'PyTorch state dict', found: stateDict(root), metadata: {} };
 }
 
 function stateDict(dictionary: ReadonlyMap<unknown, unknown>): Map<string, TensorRef> {
