@@ -12,20 +12,16 @@ const MARKS = [
 /** Learned prompts change what a CLIP says, so leaving them out would give another model without a word. */
 const PROMPTS = /prompt|ctx|vpt|(^|\.)lora|adapter/i;
 
-/** Where a CLIP lies among the keys of a file. */
-export interface Prefix {
-  /** Empty, or with its dot. */
-  readonly prefix: string;
-  /** What a user should know of it, where there is one. */
-  readonly note?: string;
-}
-
 /**
- * The prefix under which a CLIP lies among keys. A leading `module.` of DataParallel counts as a part of it.
+ * The prefix under which a CLIP lies among keys, empty or with its dot, and a note of what a user should know of it. A leading
+ * `module.` of DataParallel counts as a part of it.
  *
  * @throws what `fail` makes of several CLIPs, or of something learned that would be lost
  */
-export function clipPrefix(keys: readonly string[], fail: (problem: string) => UserError): Prefix {
+export function clipPrefix(
+  keys: readonly string[],
+  fail: (problem: string) => UserError,
+): { prefix: string; note?: string } {
   const prefixes = new Set<string>();
   for (const key of keys) {
     const found = MARKS.map((mark) => mark.exec(key)).find((match) => match);
