@@ -113,8 +113,7 @@ async function findFile(platform: Platform, path: string): Promise<string> {
   const usual = USUAL_NAMES.find((name) => files.some((file) => file.name === name));
   if (usual) return platform.join(path, usual);
   const candidates = files.map((file) => file.name).filter((name) => CHECKPOINT_NAME.test(name));
-  const [only] = candidates;
-  if (only !== undefined && candidates.length === 1) return platform.join(path, only);
+  if (candidates.length === 1) return platform.join(path, candidates[0]!);
   if (candidates.length === 0)
     throw new UserError(
       `the folder ${path} holds no checkpoint`,

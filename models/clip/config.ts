@@ -88,8 +88,7 @@ export function inferConfig(
     text = { ...tower(textWidth, 'transformer.'), vocabulary, contextLength };
   }
   const shapes = { embed, vision, text };
-  const { activation, layerNormEps } = readModelConfig(checkpoint, shapes, fail);
-  return { ...shapes, activation, layerNormEps };
+  return { ...shapes, ...readModelConfig(checkpoint, shapes, fail) };
 }
 
 /** Every tensor of a CLIP of this architecture under OpenAI's name, with its shape (docs/method.md 4.4). */
