@@ -1,5 +1,4 @@
 /** Finds what is infinite or not a number in stored values: every weight goes through here, so it must cost next to nothing. */
-import { fromHalf } from '../../engine/index.js';
 
 /** Exponents of 16 bits that are all ones, which mean infinity or NaN. */
 const EXPONENTS: Readonly<Record<string, number>> = { F16: 0x7c00, BF16: 0x7f80 };
@@ -69,14 +68,4 @@ export function placeIn(shape: readonly number[], index: number, first = 0): str
     rest = Math.floor(rest / size);
   }
   return `[${shape.length === 0 ? '' : [rest + first, ...place].join(', ')}]`;
-}
-
-/** The value at an index of such bytes, as text: "NaN", "Infinity" or "-Infinity". */
-export function valueAt(dtype: string, bytes: Uint8Array, index: number): string {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (dtype === 'F64') return String(view.getFloat64(8 * index, true));
-  if (dtype === 'F32') return String(view.getFloat32(4 * index, true));
-  const bits = view.getUint16(2 * index, true);
-  if (dtype === 'F16') return String(fromHalf(Uint16Array.of(bits))[0]);
-  return String(new Float32Array(Uint32Array.of(bits << 16).buffer)[0]);
 }

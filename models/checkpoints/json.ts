@@ -1,4 +1,6 @@
 /** JSON out of files that may be damaged or hostile: few bytes of it can stand for much memory. */
+import { fileError } from '../fileErrors.js';
+import type { Platform } from '../platform.js';
 
 /** 10,000 tensors of a safetensors header have 80,000; ViT-L/14 has 446. */
 const MAX_VALUES = 125_000;
@@ -36,6 +38,23 @@ export function parseLimitedJson(
   } catch {
     throw fail('is not JSON');
   }
+}
+
+/**
+ * What a small JSON file holds.
+ *
+ * @param most in bytes, for `what` it is, such as "a config"
+ * @throws UserError naming the file when it is larger or no such JSON
+ */
+export async function readLimitedJson(
+  platform: Platform,
+  path: string,
+  most: number,
+  what: string,
+): Promise<unknown> {
+  const size = (await platform.stat(path))?.size ?? 0;
+  if (size > most) throw fileError(path, `it has ${size} bytes, too many for ${what}`);
+  return parseLimitedJson(await platform.readText(path), (problem) => fileError(path, `it ${problem}`));
 }
 
 const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c];

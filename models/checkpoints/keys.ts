@@ -1,9 +1,17 @@
 import type { UserError } from '../../engine/index.js';
 import { type ClipConfig, expectedShapes, inferConfig, type TowerConfig } from '../clip/config.js';
 import { fileError, readable } from '../fileErrors.js';
-import { clipPrefix, type Prefix, prefixNote } from './prefix.js';
-import { mismatch, projectionHead, sameShape } from './projection.js';
-import { type Checkpoint, renamed, type StoredTensor, stacked, transposed } from './tensors.js';
+import { clipPrefix } from './prefix.js';
+import { projectionHead } from './projection.js';
+import {
+  type Checkpoint,
+  mismatch,
+  renamed,
+  type StoredTensor,
+  sameShape,
+  stacked,
+  transposed,
+} from './tensors.js';
 
 /** Prompts of a checkpoint (docs/method.md 1.2): entry 0 enters with the input, entry i at the input of block i. */
 export interface StoredPrompts {
@@ -37,16 +45,16 @@ export interface CanonicalState {
  * @throws UserError naming file and key for missing, unknown and doubled keys and for wrong shapes (found, expected)
  */
 export function canonicalState(checkpoint: Checkpoint): CanonicalState {
-  const { path } = checkpoint;
-  const found = new Collector(path);
-  const prefix = prefixOf(checkpoint, found);
+  const found = new Collector(checkpoint.path);
+  const { prefix, note } = clipPrefix([...checkpoint.tensors.keys()], (problem) =>
+    found.fail(problem, 'save the weights of one CLIP alone, with its own names'),
+  );
   const entries = [...checkpoint.tensors]
-    .filter(([key]) => key.startsWith(prefix.prefix))
+    .filter(([key]) => key.startsWith(prefix))
     // DataParallel's prefix comes alone, too.
-    .map(([key, tensor]) => [key.slice(prefix.prefix.length).replace(/^module\./, ''), tensor] as const);
+    .map(([key, tensor]) => [key.slice(prefix.length).replace(/^module\./, ''), tensor] as const);
   const naming = NAMINGS.find(({ mark }) => entries.some(([key]) => mark.test(key)));
-  if (!naming)
-    throw fileError(path, `no CLIP with a ViT is in it${someKeys(checkpoint.tensors)}`, WHOLE_CLIP);
+  if (!naming) throw found.fail(`no CLIP with a ViT is in it${someKeys(checkpoint.tensors)}`);
   for (const { mark, what } of OTHER_ENCODERS)
     if (entries.some(([key]) => mark.test(key)))
       throw found.fail(
@@ -58,24 +66,18 @@ export function canonicalState(checkpoint: Checkpoint): CanonicalState {
   const config = inferConfig({ ...checkpoint, tensors: found.tensors });
   checkState(found, config, naming.partial);
   const prompts = collectPrompts(found, config);
+  const projection =
+    found.projection.size > 0
+      ? projectionHead(found.projection, config.embed, (problem) => found.fail(problem))
+      : undefined;
   return {
-    naming: prefix.prefix ? readable(`${naming.name} under "${prefix.prefix}"`) : naming.name,
-    notes: prefix.prefix ? [readable(prefixNote(prefix))] : [],
+    naming: prefix ? readable(`${naming.name} under "${prefix}"`) : naming.name,
+    notes: note ? [readable(note)] : [],
     config,
     tensors: found.tensors,
-    ...(prompts && { prompts }),
-    ...(found.projection.size > 0 && {
-      projection: projectionHead(found.projection, config.embed, (problem) => found.fail(problem)),
-    }),
+    prompts,
+    projection,
   };
-}
-
-function prefixOf({ tensors }: Checkpoint, found: Collector): Prefix {
-  try {
-    return clipPrefix([...tensors.keys()]);
-  } catch (error) {
-    throw found.fail((error as Error).message, 'save the weights of one CLIP alone, with its own names');
-  }
 }
 
 const WHOLE_CLIP =
@@ -89,8 +91,7 @@ const OTHER_ENCODERS = [
 
 /** Where a key of a file belongs; undefined means that we do not know it. */
 type Place =
-  | { readonly kind: 'clip' | 'prompt' | 'projection'; readonly name: string }
-  | { readonly kind: 'transposed'; readonly name: string }
+  | { readonly kind: 'clip' | 'transposed' | 'prompt' | 'projection'; readonly name: string }
   | { readonly kind: 'part'; readonly name: string; readonly index: number }
   | { readonly kind: 'ignored' };
 
@@ -184,7 +185,7 @@ class Collector {
   private readonly parts = new Map<string, StoredTensor[]>();
   private readonly keys = new Map<string, string>();
 
-  constructor(readonly path: string) {}
+  constructor(private readonly path: string) {}
 
   add(key: string, tensor: StoredTensor, place: Place | undefined): void {
     if (!place) throw this.fail(`the key "${key}" belongs to no CLIP that we know`);

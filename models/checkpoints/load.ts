@@ -1,27 +1,20 @@
 import { UserError } from '../../engine/index.js';
-import type { ClipConfig } from '../clip/config.js';
 import { fileError } from '../fileErrors.js';
 import type { Platform } from '../platform.js';
-import { isRecord, parseLimitedJson } from './json.js';
-import { type CanonicalState, canonicalState, type StoredPrompts } from './keys.js';
+import { isRecord, readLimitedJson } from './json.js';
+import { type CanonicalState, canonicalState } from './keys.js';
 import { openPyTorch } from './pytorch.js';
 import { isLegacyPyTorch, openLegacyPyTorch } from './pytorchLegacy.js';
 import { looksLikeSafetensors, openSafetensors } from './safetensors.js';
-import { openShards } from './sharded.js';
-import type { Checkpoint, ModelConfigJson, StoredTensor } from './tensors.js';
+import { beside, openShards } from './sharded.js';
+import type { Checkpoint, ModelConfigJson } from './tensors.js';
 
 /** A CLIP on disk, whatever its format: OpenAI's names, checked shapes, nothing read but the description. */
-export interface ClipCheckpoint {
+export interface ClipCheckpoint extends Omit<CanonicalState, 'naming'> {
   /** The file that was opened (the index for sharded ones). */
   readonly path: string;
   /** For people, e.g. "TorchScript archive, OpenAI names". */
   readonly format: string;
-  /** What a user should know of it, to go on from "FILE: "; `noteNames` says them. */
-  readonly notes: readonly string[];
-  readonly config: ClipConfig;
-  readonly tensors: ReadonlyMap<string, StoredTensor>;
-  readonly prompts?: StoredPrompts;
-  readonly projection?: CanonicalState['projection'];
   readonly metadata: Readonly<Record<string, string>>;
   /** Whether nothing says which activation it has: neither a config beside it nor its own metadata. */
   readonly activationAssumed: boolean;
@@ -44,7 +37,7 @@ export async function loadCheckpoint(platform: Platform, path: string): Promise<
   const file = await findFile(platform, path);
   const opened = await openByContent(platform, file);
   const config = await readConfig(platform, file);
-  const state = canonicalState({ ...opened, ...(config && { config }) });
+  const { naming, ...state } = canonicalState({ ...opened, config });
   let hash: Promise<string> | undefined;
   const sha256 = () => {
     if (!hash) {
@@ -55,13 +48,9 @@ export async function loadCheckpoint(platform: Platform, path: string): Promise<
     return hash;
   };
   return {
+    ...state,
     path: file,
-    format: `${opened.format}, ${state.naming}`,
-    notes: state.notes,
-    config: state.config,
-    tensors: state.tensors,
-    ...(state.prompts && { prompts: state.prompts }),
-    ...(state.projection && { projection: state.projection }),
+    format: `${opened.format}, ${naming}`,
     metadata: opened.metadata,
     activationAssumed: config === undefined && opened.metadata.activation === undefined,
     sha256,
@@ -124,8 +113,7 @@ async function findFile(platform: Platform, path: string): Promise<string> {
   const usual = USUAL_NAMES.find((name) => files.some((file) => file.name === name));
   if (usual) return platform.join(path, usual);
   const candidates = files.map((file) => file.name).filter((name) => CHECKPOINT_NAME.test(name));
-  const [only] = candidates;
-  if (only !== undefined && candidates.length === 1) return platform.join(path, only);
+  if (candidates.length === 1) return platform.join(path, candidates[0]!);
   if (candidates.length === 0)
     throw new UserError(
       `the folder ${path} holds no checkpoint`,
@@ -147,19 +135,10 @@ const MAX_CONFIG = 2 ** 20;
 
 /** The Hugging Face or open_clip config beside a checkpoint. */
 async function readConfig(platform: Platform, file: string): Promise<ModelConfigJson | undefined> {
-  const folder = file.slice(0, file.length - platform.baseName(file).length) || '.';
   for (const [name, field] of CONFIGS) {
-    const path = platform.join(folder, name);
-    const found = await platform.stat(path);
-    if (found?.kind !== 'file') continue;
-    if (found.size > MAX_CONFIG)
-      throw new UserError(
-        `${path} has ${found.size} bytes, too many for a config`,
-        'copy or download it again',
-      );
-    const json = parseLimitedJson(await platform.readText(path), (problem) =>
-      fileError(path, `it ${problem}`, 'copy or download it again'),
-    );
+    const path = beside(platform, file, name);
+    if ((await platform.stat(path))?.kind !== 'file') continue;
+    const json = await readLimitedJson(platform, path, MAX_CONFIG, 'a config');
     // A `config.json` of anything else than a CLIP says nothing about these weights.
     if (isRecord(json) && Object.hasOwn(json, field)) return json;
   }

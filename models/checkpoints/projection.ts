@@ -1,6 +1,6 @@
 import type { UserError } from '../../engine/index.js';
 import type { Shape } from '../clip/config.js';
-import { renamed, type StoredTensor } from './tensors.js';
+import { mismatch, renamed, type StoredTensor, sameShape } from './tensors.js';
 
 /**
  * The student's head from the entries of `VPT_image_trans.conv1`, a `Sequential` of 1 x 1 convolutions and BatchNorms
@@ -64,14 +64,4 @@ function headShapes(
     width = rows;
   }
   return shapes;
-}
-
-/** The clause for a tensor of a wrong shape. */
-export function mismatch(what: string, found: Shape, expected: Shape): string {
-  return `${what} has the shape [${found.join(', ')}], expected [${expected.join(', ')}]`;
-}
-
-/** Whether two shapes are equal. */
-export function sameShape(a: Shape, b: Shape): boolean {
-  return a.length === b.length && a.every((size, i) => size === b[i]);
 }

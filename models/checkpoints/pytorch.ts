@@ -4,7 +4,7 @@ import { unpickle } from './pickle.js';
 import { MAX_PICKLE_BYTES } from './pickleObjects.js';
 import type { Checkpoint } from './tensors.js';
 import { checkpointOf, readPickled, torchHooks } from './torchObjects.js';
-import { ZipArchive, type ZipEntry } from './zip.js';
+import { ZipArchive } from './zip.js';
 
 /**
  * Opens what PyTorch has written since 1.6, a ZIP of one pickle and raw storages (docs/method.md 4.5): TorchScript archives,
@@ -19,7 +19,9 @@ export async function openPyTorch(platform: Platform, path: string): Promise<Che
   const order = zip.entries.get(`${folder}byteorder`);
   if (order && order.size < 16 && new TextDecoder().decode(await zip.read(order)) === 'big')
     throw fileError(path, 'it was written on a big-endian machine', 'save it again as safetensors');
-  const pickle = await readPickle(zip, zip.entries.get(`${folder}data.pkl`)!);
+  const entry = zip.entries.get(`${folder}data.pkl`)!;
+  if (entry.size > MAX_PICKLE_BYTES) throw fileError(path, `its data.pkl has ${entry.size} bytes, too many`);
+  const pickle = await zip.read(entry);
   const root = readPickled(path, 'its data.pkl', () => unpickle(pickle, torchHooks()));
   const entryOf = (key: string) => zip.entries.get(`${folder}data/${key}`);
   return checkpointOf(path, root, {
@@ -34,10 +36,4 @@ function findFolder(zip: ZipArchive): string {
   const folders = [...zip.entries.keys()].flatMap((name) => /^([^/]+\/)data\.pkl$/.exec(name)?.[1] ?? []);
   if (folders.length === 1) return folders[0]!;
   throw fileError(zip.path, 'it is a ZIP archive but no PyTorch checkpoint: no data.pkl');
-}
-
-async function readPickle(zip: ZipArchive, entry: ZipEntry): Promise<Uint8Array> {
-  if (entry.size > MAX_PICKLE_BYTES)
-    throw fileError(zip.path, `its data.pkl has ${entry.size} bytes, too many`);
-  return zip.read(entry);
 }

@@ -5,6 +5,7 @@
 
 import { fileError } from '../fileErrors.js';
 import type { Platform } from '../platform.js';
+import { type FilePart, filePart } from './filePart.js';
 import { unpickleAt } from './pickle.js';
 import { MAX_PICKLE_BYTES, PickleError, type PickleHooks } from './pickleObjects.js';
 import { type Checkpoint, DTYPE_BYTES } from './tensors.js';
@@ -24,24 +25,23 @@ export async function openLegacyPyTorch(platform: Platform, path: string): Promi
   const bytes = await platform.read(path, 0, Math.min(fileSize, MAX_PICKLE_BYTES));
   const storages = new Map<string, StorageRef>();
   const { root, keys, end } = readPickled(path, 'what it pickles', () => readPickles(bytes, storages));
-  const places = new Map<string, { at: number; size: number }>();
+  const parts = new Map<string, FilePart>();
   let at = end;
   for (const key of keys) {
     const storage = storages.get(key);
     const size = storage ? storage.size * DTYPE_BYTES[storage.dtype] : 0;
     const fail = (problem: string) => fileError(path, `the storage "${key}" ${problem}`);
-    if (!storage || places.has(key)) throw fail(storage ? 'comes twice' : 'belongs to no tensor');
+    if (!storage || parts.has(key)) throw fail(storage ? 'comes twice' : 'belongs to no tensor');
     if (at + 8 + size > fileSize) throw fail('is cut off');
     const length = await platform.read(path, at, 8);
     const count = new DataView(length.buffer, length.byteOffset, 8).getBigUint64(0, true);
     if (count !== BigInt(storage.size)) throw fail(`has ${count} numbers instead of ${storage.size}`);
-    places.set(key, { at: at + 8, size });
+    parts.set(key, filePart(platform, { path, at: at + 8, length: size }));
     at += 8 + size;
   }
   const checkpoint = checkpointOf(path, root, {
-    size: (key) => places.get(key)?.size,
-    read: async (key, offset, length) =>
-      length === 0 ? new Uint8Array(0) : platform.read(path, places.get(key)!.at + offset, length),
+    size: (key) => parts.get(key)?.length,
+    read: (key, offset, length) => parts.get(key)!.range(offset, length),
     readsParts: () => true,
   });
   return { ...checkpoint, format: `${checkpoint.format} of the form before 1.6` };

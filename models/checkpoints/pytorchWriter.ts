@@ -4,7 +4,7 @@
  * on the list that `weights_only=True` allows.
  */
 import { elementCount, rowMajorStrides } from './tensors.js';
-import { valuesOf, type WritableDType, type WritableTensor } from './writable.js';
+import { bytesOf, valuesOf, type WritableDType, type WritableTensor } from './writable.js';
 import { ZipWriter } from './zipWriter.js';
 
 const STORAGES: Readonly<Record<WritableDType, string>> = {
@@ -47,23 +47,18 @@ const MARK = 0x28;
 
 function string(value: string): Opcodes {
   const utf8 = new TextEncoder().encode(value);
-  return [0x58, ...little(utf8.length, 4), ...utf8];
+  return [0x58, ...bytesOf(Int32Array.of(utf8.length)), ...utf8];
 }
 
 function integer(value: number): Opcodes {
   if (value >= 0 && value < 2 ** 8) return [0x4b, value];
-  if (value >= -(2 ** 31) && value < 2 ** 31) return [0x4a, ...little(value, 4)];
+  if (value >= -(2 ** 31) && value < 2 ** 31) return [0x4a, ...bytesOf(Int32Array.of(value))];
   // LONG1 of 8 bytes.
-  const bytes = new Uint8Array(8);
-  new DataView(bytes.buffer).setBigInt64(0, BigInt(value), true);
-  return [0x8a, 8, ...bytes];
+  return [0x8a, 8, ...bytesOf(BigInt64Array.of(BigInt(value)))];
 }
 
-function float(value: number): Opcodes {
-  const bytes = new Uint8Array(8);
-  new DataView(bytes.buffer).setFloat64(0, value, false);
-  return [0x47, ...bytes];
-}
+/** The only operand that is big-endian. */
+const float = (value: number): Opcodes => [0x47, ...bytesOf(Float64Array.of(value)).reverse()];
 
 function scalar(value: string | number | null): Opcodes {
   if (value === null) return [0x4e];
@@ -103,10 +98,4 @@ function tensorOf({ dtype, shape }: WritableTensor, index: number): Opcodes {
     EMPTY_ORDERED,
   ]);
   return [...global('torch._utils', '_rebuild_tensor_v2'), ...args, 0x52];
-}
-
-function little(value: number, size: number): number[] {
-  const bytes = new Uint8Array(size);
-  new DataView(bytes.buffer).setInt32(0, value, true);
-  return [...bytes];
 }

@@ -2,9 +2,9 @@ import { toHalf, UserError } from '../../engine/index.js';
 import { fileError } from '../fileErrors.js';
 import type { Platform, WrittenPiece } from '../platform.js';
 import { crc32 } from './crc32.js';
+import { filePart } from './filePart.js';
 import { isRecord, isSizes, parseLimitedJson } from './json.js';
-import { CHECKSUM, checksumText, stampHeader } from './seal.js';
-import { changed, sealOf, sourceOf } from './sealedSource.js';
+import { CHECKSUM, changed, checksumText, readSeal, stampHeader } from './seal.js';
 import {
   type Checkpoint,
   DTYPE_BYTES,
@@ -13,7 +13,7 @@ import {
   type StoredTensor,
   storedTensor,
 } from './tensors.js';
-import { refuseNotFinite, valuesOf, type WritableTensor } from './writable.js';
+import { bytesOf, refuseNotFinite, valuesOf, type WritableTensor } from './writable.js';
 
 /** The format allows 100 MB; ViT-L/14 needs 50 kB, and a damaged length should not make us read the weights as text. */
 const MAX_HEADER = 16 * 2 ** 20;
@@ -42,20 +42,27 @@ export async function openSafetensors(platform: Platform, path: string): Promise
   const header = await platform.read(path, 0, start);
   const { entries, metadata } = parseHeader(path, header.subarray(8));
   const ordered = checkLayout(path, entries, size - start);
-  const seal = sealOf(path, header, metadata, entries.length);
-  const sums = new Map(ordered.map((entry, i) => [entry, seal?.tensors[i]]));
+  const seal = readSeal(path, header, metadata, entries.length);
+  const sums = new Map(ordered.map((entry, i) => [entry, seal?.[i]]));
   const tensors = new Map<string, StoredTensor>();
   for (const entry of entries) {
     const { name, dtype, shape, begin, end } = entry;
     const fail = (problem: string, hint = 'check that this is the file you meant'): never => {
       throw fileError(path, `tensor "${name}" ${problem}`, hint);
     };
-    const extent = { path, name, at: start + begin, length: end - begin };
-    const { halves, ...bytes } = sourceOf(platform, extent, sums.get(entry));
+    const { bytes, range, halves } = filePart(platform, {
+      path,
+      at: start + begin,
+      length: end - begin,
+      crc32: sums.get(entry),
+      wrong: () => changed(path, `the checksum of tensor "${name}" is wrong`),
+    });
     const rounds = dtype === 'F32' && begin < end && platform.readHalves !== undefined;
-    const rounding = rounds && { halves: () => halves(elementCount(shape)) };
     const sealed = seal !== undefined;
-    tensors.set(name, storedTensor({ name, dtype, shape, ...bytes, ...rounding, sealed, fail }));
+    tensors.set(
+      name,
+      storedTensor({ name, dtype, shape, bytes, range, ...(rounds && { halves }), sealed, fail }),
+    );
   }
   // It is of this file: a copy of the metadata in another one would be wrong.
   if (seal) delete metadata[CHECKSUM];
@@ -91,15 +98,14 @@ function parseHeader(path: string, bytes: Uint8Array) {
 }
 
 function parseEntry(path: string, name: string, value: unknown): HeaderEntry {
-  const bad = (problem: string) => fileError(path, `tensor "${name}" ${problem}`);
+  const bad = (problem: string, hint?: string) => fileError(path, `tensor "${name}" ${problem}`, hint);
   if (!isRecord(value)) throw bad('has no description in the header');
   for (const field of ['dtype', 'shape', 'data_offsets'])
     if (value[field] === undefined) throw bad(`has no "${field}" in the header`);
   const { dtype, shape, data_offsets: offsets } = value;
   if (typeof dtype !== 'string' || !Object.hasOwn(DTYPE_BYTES, dtype))
-    throw fileError(
-      path,
-      `tensor "${name}" has the dtype ${JSON.stringify(dtype)}, which is not supported`,
+    throw bad(
+      `has the dtype ${JSON.stringify(dtype)}, which is not supported`,
       `save it as one of ${Object.keys(DTYPE_BYTES).join(', ')}`,
     );
   if (!isSizes(shape)) throw bad(`has the shape ${JSON.stringify(shape)}`);
@@ -156,7 +162,7 @@ export function encodeSafetensors(
         'fix one of them',
       );
   const values = sorted.map((tensor) => {
-    const bytes = rawBytes(tensor);
+    const bytes = bytesOf(convert(tensor));
     refuseNotFinite(tensor, bytes);
     return bytes;
   });
@@ -228,13 +234,8 @@ function encodeHeader(
   return stampHeader(out);
 }
 
-function rawBytes({ dtype, data }: TensorToWrite): Uint8Array {
-  const converted = convert(dtype, data);
-  return new Uint8Array(converted.buffer, converted.byteOffset, converted.byteLength);
-}
-
 /** Values that are of the type already are taken as they lie there. */
-function convert(dtype: TensorToWrite['dtype'], data: TensorToWrite['data']): TensorToWrite['data'] {
+function convert({ dtype, data }: TensorToWrite): TensorToWrite['data'] {
   const floats = () => (data instanceof Float32Array ? data : Float32Array.from(data));
   if (dtype === 'F16') return data instanceof Uint16Array ? data : toHalf(floats());
   if (dtype === 'F32') return floats();

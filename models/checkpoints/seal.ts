@@ -7,6 +7,8 @@
  * bytes in the order of the file. Readers of other programs see one more entry of the metadata. It is the first entry, so
  * that the digits of the header's sum are always at the same place.
  */
+import { UserError } from '../../engine/index.js';
+import { readable } from '../fileErrors.js';
 import { crc32 } from './crc32.js';
 
 /** Its name in the metadata. */
@@ -24,11 +26,12 @@ const REMAINS = /^crc32:|^.{0,7}[0-9a-f]{8} [0-9a-f]{8}/;
 /** Another program's entry of that name. */
 const FOREIGN = /^[a-z][\w-]*:(?!.*[0-9a-f]{8} [0-9a-f]{8})|^[0-9a-f]{16,128}$/i;
 
-/** The CRC-32 checksums of a file. */
-export interface Seal {
-  readonly header: number;
-  /** In the order of the file. */
-  readonly tensors: readonly number[];
+const CHANGED =
+  'it is not as it was written: copy it again, or make it again; a program that rewrites it must leave the checksum out of its metadata';
+
+/** The error for a file of ours that is not as it was written. */
+export function changed(path: string, problem: string): UserError {
+  return new UserError(`${path}: ${readable(problem)}`, CHANGED);
 }
 
 const hexOf = (crc: number): string => crc.toString(16).padStart(DIGITS, '0');
@@ -44,29 +47,34 @@ export function stampHeader(header: Uint8Array): Uint8Array {
 }
 
 /**
- * What a file's metadata says of its sums; undefined for files without any, as others write them.
+ * The sums of a file's tensors, in its order, as its metadata has them; undefined for files without any, as others write them.
  *
  * @param header with its length field
  * @param count tensors of the file
- * @throws Error that says what is wrong, to go on from "FILE: "
+ * @throws UserError when header or checksum are not as they were written
  */
 export function readSeal(
+  path: string,
   header: Uint8Array,
   metadata: Readonly<Record<string, string>>,
   count: number,
-): Seal | undefined {
+): number[] | undefined {
   const text = metadata[CHECKSUM];
   if (text === undefined) {
     if (beginsAlmostSo(header) || Object.values(metadata).some((value) => REMAINS.test(value)))
-      throw new Error('the name of its checksum is damaged');
+      throw changed(path, 'the name of its checksum is damaged');
     return undefined;
   }
   if (!text.startsWith('crc32:') && FOREIGN.test(text)) return undefined;
-  if (!FORMAT.test(text)) throw new Error('its checksum is damaged');
-  const [own, ...tensors] = text.slice('crc32:'.length).split(' ');
+  if (!FORMAT.test(text)) throw changed(path, 'its checksum is damaged');
+  const [own, ...tensors] = text
+    .slice('crc32:'.length)
+    .split(' ')
+    .map((hex) => Number.parseInt(hex, 16));
   if (tensors.length !== count)
-    throw new Error(`its checksum is of ${tensors.length} tensors and it has ${count}`);
-  return { header: Number.parseInt(own!, 16), tensors: tensors.map((hex) => Number.parseInt(hex, 16)) };
+    throw changed(path, `its checksum is of ${tensors.length} tensors and it has ${count}`);
+  if (!isHeaderWhole(header, own!)) throw changed(path, 'the checksum of its header is wrong');
+  return tensors;
 }
 
 function beginsAlmostSo(header: Uint8Array): boolean {
@@ -76,7 +84,7 @@ function beginsAlmostSo(header: Uint8Array): boolean {
 }
 
 /** Whether a header, with its length field, is the one that was written. */
-export function isHeaderWhole(header: Uint8Array, expected: number): boolean {
+function isHeaderWhole(header: Uint8Array, expected: number): boolean {
   const start = new TextDecoder().decode(header.subarray(8, DIGITS_AT));
   if (start !== START) return false;
   const own = header.slice();

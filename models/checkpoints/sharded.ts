@@ -1,8 +1,7 @@
 /** Checkpoints in several files, beside an index that says which tensor lies where. */
-
 import { fileError, readable } from '../fileErrors.js';
 import type { Platform } from '../platform.js';
-import { isRecord, parseLimitedJson } from './json.js';
+import { isRecord, readLimitedJson } from './json.js';
 import type { Checkpoint, StoredTensor } from './tensors.js';
 
 /** An index of 20,000 tensors has 2 MB. */
@@ -21,12 +20,11 @@ export async function openShards(
 ): Promise<Checkpoint> {
   const shards = new Map<string, Checkpoint>();
   const tensors = new Map<string, StoredTensor>();
-  const folder = path.slice(0, path.length - platform.baseName(path).length);
   for (const [name, file] of Object.entries(await weightMap(platform, path))) {
     // A shard lies beside its index: a path that leads elsewhere is refused.
     if (typeof file !== 'string' || !/^[^/\\\p{Cc}]+$/u.test(file) || file === '..' || file === '.')
       throw fileError(path, `tensor "${name}" lies in ${JSON.stringify(file)}, which is no file name`);
-    const shardPath = platform.join(folder || '.', file);
+    const shardPath = beside(platform, path, file);
     // A shard that is an index could name itself.
     if (/\.json$/i.test(file)) throw fileError(path, `tensor "${name}" lies in ${file}, which is no shard`);
     if (!shards.has(file)) {
@@ -40,16 +38,18 @@ export async function openShards(
   }
   const opened = [...shards.values()];
   const metadata = Object.assign({}, ...opened.map((shard) => shard.metadata));
-  const parts = [...shards.keys()].map((file) => platform.join(folder || '.', file));
+  const parts = opened.map((shard) => shard.path);
   return { path, format: `${opened[0]!.format} in ${shards.size} shards`, tensors, metadata, parts };
 }
 
+/** The path of the file called `name` in the folder of another file. */
+export function beside(platform: Platform, file: string, name: string): string {
+  const folder = file.slice(0, file.length - platform.baseName(file).length);
+  return platform.join(folder || '.', name);
+}
+
 async function weightMap(platform: Platform, path: string): Promise<Record<string, unknown>> {
-  const size = (await platform.stat(path))?.size ?? 0;
-  if (size > MAX_INDEX) throw fileError(path, `it has ${size} bytes, too many for an index of shards`);
-  const index = parseLimitedJson(await platform.readText(path), (problem) =>
-    fileError(path, `it ${problem}`),
-  );
+  const index = await readLimitedJson(platform, path, MAX_INDEX, 'an index of shards');
   const map = isRecord(index) ? index.weight_map : undefined;
   if (!isRecord(map) || Object.keys(map).length === 0) throw fileError(path, 'it has no "weight_map"');
   return map;

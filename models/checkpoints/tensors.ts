@@ -1,22 +1,27 @@
 import { fromHalf, type RoundedHalves, roundHalves } from '../../engine/index.js';
-import { firstNotFinite, placeIn, valueAt } from './finite.js';
+import { firstNotFinite, placeIn } from './finite.js';
+
+/** Arrays that hold numbers as they are stored; those of 16 bits as their bits. */
+const ARRAYS = {
+  F64: Float64Array,
+  I64: BigInt64Array,
+  F32: Float32Array,
+  I32: Int32Array,
+  F16: Uint16Array,
+  BF16: Uint16Array,
+  I16: Int16Array,
+  U8: Uint8Array,
+  I8: Int8Array,
+  BOOL: Uint8Array,
+} as const;
 
 /** How a checkpoint stores numbers. */
-export type StoredDType = 'F32' | 'F16' | 'BF16' | 'F64' | 'I64' | 'I32' | 'I16' | 'U8' | 'I8' | 'BOOL';
+export type StoredDType = keyof typeof ARRAYS;
 
 /** Bytes of an element. */
-export const DTYPE_BYTES: Readonly<Record<StoredDType, number>> = {
-  F64: 8,
-  I64: 8,
-  F32: 4,
-  I32: 4,
-  F16: 2,
-  BF16: 2,
-  I16: 2,
-  U8: 1,
-  I8: 1,
-  BOOL: 1,
-};
+export const DTYPE_BYTES = Object.fromEntries(
+  Object.entries(ARRAYS).map(([dtype, { BYTES_PER_ELEMENT }]) => [dtype, BYTES_PER_ELEMENT]),
+) as Readonly<Record<StoredDType, number>>;
 
 /** One tensor of a checkpoint. Nothing is held in memory until it is read. */
 export interface StoredTensor {
@@ -60,7 +65,7 @@ export interface TensorSource {
   /** Little-endian values in row-major order. */
   bytes(): Promise<Uint8Array>;
   /** Some of these bytes, where the file can be read so. */
-  range?(offset: number, length: number): Promise<Uint8Array>;
+  readonly range?: (offset: number, length: number) => Promise<Uint8Array>;
   /** The bytes are compared with a checksum of ours, which only finite values get: they are not searched for others again. */
   readonly sealed?: boolean;
   /** All values of a float32 tensor as float16, where they can be rounded beside other work. */
@@ -74,8 +79,7 @@ const NOT_FINITE = 'copy or download the file again; if it was trained here, tra
 
 /** Makes a `StoredTensor` of raw bytes. */
 export function storedTensor(source: TensorSource): StoredTensor {
-  const { name, dtype, shape } = source;
-  const range = source.range?.bind(source);
+  const { name, dtype, shape, range } = source;
   const refuse = (value: string, index: number, row = 0): never =>
     source.fail(`holds ${value} at ${placeIn(shape, index, row)}`, NOT_FINITE);
   /** Bytes as they are stored, from row `row` on, if all of them are finite. */
@@ -103,13 +107,12 @@ export function storedTensor(source: TensorSource): StoredTensor {
     dtype,
     shape,
     read: async () => floats(await source.bytes()),
-    ...(range && {
-      readRows: async (first, count) => floats(await range(first * rowBytes, count * rowBytes), first),
-    }),
+    readRows:
+      range && (async (first, count) => floats(await range(first * rowBytes, count * rowBytes), first)),
     readHalf: async () => {
       if (source.halves) return rounded(await source.halves());
       const bytes = await source.bytes();
-      return dtype === 'F16' ? view(finite(bytes), Uint16Array) : rounded(roundHalves(floats(bytes)));
+      return dtype === 'F16' ? view(dtype, finite(bytes)) : rounded(roundHalves(floats(bytes)));
     },
     readInts: async () => {
       if (dtype[0] === 'F' || dtype[0] === 'B') source.fail(`holds ${dtype} where integers are expected`);
@@ -124,54 +127,47 @@ export function elementCount(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }
 
+/** Whether two shapes are equal. */
+export function sameShape(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((size, i) => size === b[i]);
+}
+
+/** The clause for a tensor of a wrong shape. */
+export function mismatch(what: string, found: readonly number[], expected: readonly number[]): string {
+  return `${what} has the shape [${found.join(', ')}], expected [${expected.join(', ')}]`;
+}
+
 /** Little-endian bytes of any alignment -> float32. */
 export function toFloat32(dtype: StoredDType, bytes: Uint8Array): Float32Array {
-  switch (dtype) {
-    case 'F32':
-      return view(bytes, Float32Array);
-    case 'F16':
-      return fromHalf(view(bytes, Uint16Array));
-    case 'BF16': {
-      const words = view(bytes, Uint16Array);
-      const bits = new Uint32Array(words.length);
-      for (let i = 0; i < words.length; i++) bits[i] = words[i]! << 16;
-      return new Float32Array(bits.buffer);
-    }
-    case 'F64':
-      return Float32Array.from(view(bytes, Float64Array));
-    case 'I64':
-      return Float32Array.from(view(bytes, BigInt64Array), Number);
-    default:
-      return Float32Array.from(smallInts(dtype, bytes));
-  }
+  if (dtype === 'F32') return view(dtype, bytes);
+  if (dtype === 'F16') return fromHalf(view(dtype, bytes));
+  if (dtype === 'I64') return Float32Array.from(view(dtype, bytes), Number);
+  if (dtype !== 'BF16') return new Float32Array(view(dtype, bytes));
+  const bits = new Uint32Array(view(dtype, bytes));
+  for (let i = 0; i < bits.length; i++) bits[i]! <<= 16;
+  return new Float32Array(bits.buffer);
+}
+
+/** The value at an index of such bytes, as text: "NaN", "Infinity" or "-Infinity". */
+export function valueAt(dtype: StoredDType, bytes: Uint8Array, index: number): string {
+  const at = index * DTYPE_BYTES[dtype];
+  const value = bytes.slice(at, at + DTYPE_BYTES[dtype]);
+  return String(dtype === 'F64' ? view(dtype, value)[0] : toFloat32(dtype, value)[0]);
 }
 
 function toInt32(dtype: StoredDType, bytes: Uint8Array): Int32Array | undefined {
-  if (dtype !== 'I64') return Int32Array.from(smallInts(dtype, bytes));
-  const wide = view(bytes, BigInt64Array);
-  const out = new Int32Array(wide.length);
-  for (let i = 0; i < wide.length; i++) {
-    out[i] = Number(wide[i]!);
-    if (BigInt(out[i]!) !== wide[i]) return undefined;
-  }
-  return out;
-}
-
-function smallInts(dtype: StoredDType, bytes: Uint8Array): ArrayLike<number> & Iterable<number> {
-  if (dtype === 'I32') return view(bytes, Int32Array);
-  if (dtype === 'I16') return view(bytes, Int16Array);
-  return dtype === 'I8' ? view(bytes, Int8Array) : bytes;
-}
-
-interface ArrayType<T> {
-  new (buffer: ArrayBufferLike, offset: number, length: number): T;
-  readonly BYTES_PER_ELEMENT: number;
+  if (dtype !== 'I64') return new Int32Array(view(dtype, bytes));
+  const wide = view(dtype, bytes);
+  const out = Int32Array.from(wide, Number);
+  return wide.every((value, i) => BigInt(out[i]!) === value) ? out : undefined;
 }
 
 /** Typed view of bytes; copies them first when their offset is misaligned. WebGPU and its hosts are little-endian. */
-function view<T>(bytes: Uint8Array, type: ArrayType<T>): T {
-  const aligned = bytes.byteOffset % type.BYTES_PER_ELEMENT === 0 ? bytes : bytes.slice();
-  return new type(aligned.buffer, aligned.byteOffset, Math.floor(bytes.length / type.BYTES_PER_ELEMENT));
+function view<D extends StoredDType>(dtype: D, bytes: Uint8Array): InstanceType<(typeof ARRAYS)[D]> {
+  const size = DTYPE_BYTES[dtype];
+  const { buffer, byteOffset } = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
+  const values = new ARRAYS[dtype](buffer as ArrayBuffer, byteOffset, Math.floor(bytes.length / size));
+  return values as InstanceType<(typeof ARRAYS)[D]>;
 }
 
 /**
@@ -230,7 +226,7 @@ const derived = (
 /** The same values under another name, or in another shape with as many elements. */
 export const renamed = (tensor: StoredTensor, name: string, shape = tensor.shape): StoredTensor => ({
   ...derived(name, tensor, shape, (read) => read(tensor)),
-  ...(shape === tensor.shape && tensor.readRows && { readRows: tensor.readRows }),
+  readRows: shape === tensor.shape ? tensor.readRows : undefined,
 });
 
 /** `[rows, columns]` -> `[columns, rows]`. */

@@ -1,5 +1,4 @@
 /** The objects that PyTorch pickles, whatever the file around them: storages, tensors, state dicts, modules. */
-
 import { fileError } from '../fileErrors.js';
 import { isSize, isSizes } from './json.js';
 import { PickleError, PickleGlobal, type PickleHooks, PickleObject } from './pickleObjects.js';
@@ -147,11 +146,9 @@ function findTensors(path: string, root: unknown): Found {
       'save the weights with torch.save(model.state_dict(), file)',
     );
   const inner = root.get('state_dict');
-  return {
-    format: inner instanceof Map ? 'PyTorch trainer checkpoint' : 'PyTorch state dict',
-    found: stateDict(inner instanceof Map ? inner : root),
-    metadata: inner instanceof Map ? scalars(root) : {},
-  };
+  if (inner instanceof Map)
+    return { format: 'PyTorch trainer checkpoint', found: stateDict(inner), metadata: scalars(root) };
+  return { format: 'PyTorch state dict', found: stateDict(root), metadata: {} };
 }
 
 function stateDict(dictionary: ReadonlyMap<unknown, unknown>): Map<string, TensorRef> {
@@ -208,7 +205,7 @@ function toStored(path: string, storages: Storages, name: string, tensor: Tensor
     const raw = await storages.read(storage.key, offset * item, span * item);
     return isDense ? raw : gather(raw, shape, strides, item);
   };
-  const parts = isDense && storages.readsParts(storage.key);
   const range = (at: number, length: number) => storages.read(storage.key, offset * item + at, length);
-  return storedTensor({ name, dtype, shape, bytes, ...(parts && { range }), fail });
+  const readsParts = isDense && storages.readsParts(storage.key);
+  return storedTensor({ name, dtype, shape, bytes, range: readsParts ? range : undefined, fail });
 }

@@ -46,7 +46,7 @@ export const writableInteger = (name: string, value: number): WritableTensor => 
 });
 
 /** The bytes that hold numbers, without a copy. */
-export const bytesOf = (values: Float32Array | Uint16Array | BigInt64Array): Uint8Array =>
+export const bytesOf = (values: ArrayBufferView): Uint8Array =>
   new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 
 /** The values of a tensor, checked on their way into a file. Throws `UserError` naming tensor and index of one that is not finite. */

@@ -1,6 +1,6 @@
 import { fileError } from '../fileErrors.js';
 import type { Platform } from '../platform.js';
-import { crc32Of, crc32OfRange } from './crc32.js';
+import { type FilePart, filePart } from './filePart.js';
 
 /** One file of a ZIP archive, as its central directory describes it. */
 export interface ZipEntry {
@@ -59,12 +59,13 @@ export class ZipArchive {
     return new ZipArchive(platform, path, fileSize, entries);
   }
 
+  /** The packed data of the entries that were asked for. */
+  private readonly parts = new Map<ZipEntry, Promise<FilePart>>();
+
   /** All bytes of an entry, compared with their checksum. */
   async read(entry: ZipEntry): Promise<Uint8Array> {
-    const packed = await this.readPacked(entry);
-    const bytes = entry.method === 0 ? packed : await this.inflate(entry, packed);
-    this.compare(entry, crc32Of(this.platform)(bytes));
-    return bytes;
+    const packed = await (await this.partOf(entry)).bytes();
+    return entry.method === 0 ? packed : this.inflate(entry, packed);
   }
 
   /**
@@ -74,34 +75,23 @@ export class ZipArchive {
   async readRange(entry: ZipEntry, offset: number, length: number): Promise<Uint8Array> {
     if (offset < 0 || length < 0 || offset + length > entry.size)
       throw fileError(this.path, `"${entry.name}" is shorter than its use`);
-    if (entry.method !== 0 || length === entry.size)
-      return (await this.read(entry)).subarray(offset, offset + length);
-    const start = await this.findPacked(entry);
-    if (entry.crc32 !== 0) {
-      if (!this.compared.has(entry)) this.compared.set(entry, this.compareStored(entry, start));
-      await this.compared.get(entry);
-    }
-    return length === 0 ? new Uint8Array(0) : this.platform.read(this.path, start + offset, length);
+    if (entry.method !== 0) return (await this.read(entry)).subarray(offset, offset + length);
+    return (await this.partOf(entry)).range(offset, length);
   }
 
-  /** Entries that have been read as a whole only to compare them, or are just being. */
-  private readonly compared = new Map<ZipEntry, Promise<void>>();
-
-  private async compareStored(entry: ZipEntry, start: number): Promise<void> {
-    this.compare(entry, await crc32OfRange(this.platform, this.path, start, entry.size));
-  }
-
-  private compare(entry: ZipEntry, found: number): void {
-    // PyTorch can be told to write no checksums; the field is zero then.
-    if (entry.crc32 !== 0 && found !== entry.crc32)
-      throw fileError(this.path, `the checksum of "${entry.name}" is wrong`);
-  }
-
-  private async readPacked(entry: ZipEntry): Promise<Uint8Array> {
-    const start = await this.findPacked(entry);
-    return entry.packedSize === 0
-      ? new Uint8Array(0)
-      : this.platform.read(this.path, start, entry.packedSize);
+  private partOf(entry: ZipEntry): Promise<FilePart> {
+    const { platform, path } = this;
+    const { name, method, crc32, packedSize: length } = entry;
+    // PyTorch can be told to write no checksums; the field is zero then. That of a packed entry is of what it unpacks to.
+    const summed = method === 0 && crc32 !== 0;
+    const wrong = () => fileError(path, `the checksum of "${name}" is wrong`);
+    const part =
+      this.parts.get(entry) ??
+      this.findPacked(entry).then((at) =>
+        filePart(platform, { path, at, length, ...(summed && { crc32, wrong }) }),
+      );
+    this.parts.set(entry, part);
+    return part;
   }
 
   /** Where the data of an entry begins. */
@@ -116,7 +106,7 @@ export class ZipArchive {
     return start;
   }
 
-  /** The web's decompressor knows gzip on every platform, so the deflated bytes get gzip's head and tail. */
+  /** The web's decompressor knows gzip on every platform, so the deflated bytes get gzip's head and tail; it compares the checksum. */
   private async inflate(entry: ZipEntry, packed: Uint8Array): Promise<Uint8Array> {
     const gzip = new Uint8Array(packed.length + 18);
     gzip.set([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);

@@ -88,13 +88,11 @@ export function inferConfig(
     text = { ...tower(textWidth, 'transformer.'), vocabulary, contextLength };
   }
   const shapes = { embed, vision, text };
-  const { activation, layerNormEps } = readModelConfig(checkpoint, shapes, fail);
-  return { ...shapes, activation, layerNormEps };
+  return { ...shapes, ...readModelConfig(checkpoint, shapes, fail) };
 }
 
 /** Every tensor of a CLIP of this architecture under OpenAI's name, with its shape (docs/method.md 4.4). */
-export function expectedShapes(config: Omit<ClipConfig, 'activation' | 'layerNormEps'>): Map<string, Shape> {
-  const { embed, vision, text } = config;
+export function expectedShapes({ embed, vision, text }: Shapes): Map<string, Shape> {
   const shapes = new Map<string, Shape>([
     ['logit_scale', []],
     ['visual.class_embedding', [vision.width]],
@@ -154,9 +152,8 @@ function readModelConfig(
       activation: activationNamed(metadata.activation ?? 'quick_gelu', fail),
       layerNormEps: Number(metadata.layer_norm_eps ?? 1e-5),
     };
-  for (const [field, actual] of fieldOf(config, 'model_cfg')
-    ? openClipFacts(shapes)
-    : huggingFaceFacts(shapes)) {
+  const openClip = fieldOf(config, 'model_cfg');
+  for (const [field, actual] of openClip ? openClipFacts(shapes) : huggingFaceFacts(shapes)) {
     const said = fieldOf(config, field);
     // Zero stands for a tower that is not in the file: a student or teacher beside the CLIP that it was made of.
     if (typeof said === 'number' && actual !== 0 && said !== actual)
@@ -165,7 +162,7 @@ function readModelConfig(
         'use the config that belongs to these weights',
       );
   }
-  if (fieldOf(config, 'model_cfg'))
+  if (openClip)
     return {
       activation: fieldOf(config, 'model_cfg.quick_gelu') === true ? 'quickGelu' : 'gelu',
       layerNormEps: 1e-5,

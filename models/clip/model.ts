@@ -1,9 +1,9 @@
 /** A CLIP on a device. Weights are uploaded one by one; those that the host needs stay in the file until they are read. */
-import { constant, type Gpu, release, type Tensor, UserError, variable } from '../../engine/index.js';
+import { type Gpu, release, type Tensor, UserError } from '../../engine/index.js';
 import type { ClipCheckpoint } from '../checkpoints/load.js';
-import type { StoredTensor } from '../checkpoints/tensors.js';
+import { mismatch, type StoredTensor, sameShape } from '../checkpoints/tensors.js';
 import type { ClipConfig } from './config.js';
-import { activationDtype, type Precision, weightDtype } from './precision.js';
+import { activationDtype, type Precision, weightLeaf } from './precision.js';
 import { uploadWeights, type WeightSource } from './upload.js';
 import { Weights } from './weights.js';
 
@@ -55,24 +55,20 @@ export async function loadModel(
     onProgress,
   }: LoadOptions = {},
 ): Promise<ClipModel> {
-  const stores = trainable ? 'f32' : precision;
   const tensors = new Map<string, Tensor>();
   const wanted = [...checkpoint.tensors].filter(
     ([name]) => !HOST_ONLY.has(name) && (name.startsWith('visual.') ? vision : text),
   );
   const sources = wanted.map(([name, stored]): WeightSource => {
-    const dtype = weightDtype(name, stored.shape, stores);
-    const leaf = trainable
-      ? variable(undefined, stored.shape, name)
-      : constant(undefined, stored.shape, name, dtype);
+    const leaf = weightLeaf(name, stored.shape, precision, trainable);
     tensors.set(name, leaf);
     const source = replaced?.get(name) ?? stored;
-    if (source.shape.join() !== stored.shape.join())
+    if (!sameShape(source.shape, stored.shape))
       throw new UserError(
-        `the weights to take in place of those of ${checkpoint.path} have ${name} of shape [${source.shape.join(', ')}], expected [${stored.shape.join(', ')}]`,
+        `in the weights to take in place of those of ${checkpoint.path} ${mismatch(name, source.shape, stored.shape)}`,
         'give the CLIP that they were trained from',
       );
-    return { leaf, read: () => (dtype === 'f16' ? source.readHalf() : source.read()) };
+    return { leaf, read: () => (leaf.dtype === 'f16' ? source.readHalf() : source.read()) };
   });
   await uploadWeights(gpu, sources, (done) => onProgress?.(done, sources.length));
   const scale = await checkpoint.tensors.get('logit_scale')?.read();
@@ -80,7 +76,7 @@ export async function loadModel(
     throw new UserError(`${checkpoint.path}: logit_scale is missing`, 'use a complete CLIP checkpoint');
   return {
     config: checkpoint.config,
-    weights: new Weights(tensors, activationDtype(stores, gpu.capabilities)),
+    weights: new Weights(tensors, activationDtype(trainable ? 'f32' : precision, gpu.capabilities)),
     ...(text && { tokenTable: checkpoint.tensors.get('token_embedding.weight') }),
     logitScale: Math.exp(scale[0]!),
     checkpoint,

@@ -1,12 +1,19 @@
 /** How matrices and activations are stored; sums, norms, losses, the residual stream and what is trained are float32 in any case. */
-import { type Capabilities, hasFloat16TensorCores } from '../../engine/index.js';
+import { type Capabilities, constant, hasFloat16TensorCores, variable } from '../../engine/index.js';
 
 /** How frozen matrices are stored, and on tensor cores the activations between them. */
 export type Precision = 'f32' | 'f16';
 
-/** How a weight is stored under a precision: the matrices of the blocks make up nearly all of a CLIP. */
-export const weightDtype = (name: string, shape: readonly number[], precision: Precision): Precision =>
-  /resblocks/.test(name) && shape.length === 2 ? precision : 'f32';
+/** A weight without values: a variable, or a constant stored as the precision says. The matrices of the blocks make up nearly all of a CLIP. */
+export const weightLeaf = (
+  name: string,
+  shape: readonly number[],
+  precision: Precision,
+  trainable: boolean,
+) =>
+  trainable
+    ? variable(undefined, shape, name)
+    : constant(undefined, shape, name, /resblocks/.test(name) && shape.length === 2 ? precision : 'f32');
 
 /**
  * How the activations between a block's matrices are stored: float16 where there are tensor cores, which take nothing else. Elsewhere

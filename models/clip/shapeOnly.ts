@@ -1,15 +1,8 @@
 /** CLIPs without data: enough to record graphs, plan them and compile their kernels before any weights are there. */
-import {
-  type Capabilities,
-  constant,
-  input,
-  type PlanRequest,
-  type Tensor,
-  variable,
-} from '../../engine/index.js';
+import { type Capabilities, input, type PlanRequest, type Tensor } from '../../engine/index.js';
 import { type ClipConfig, expectedShapes } from './config.js';
 import type { ClipGraph } from './model.js';
-import { activationDtype, type Precision, weightDtype } from './precision.js';
+import { activationDtype, type Precision, weightLeaf } from './precision.js';
 import { encodeText } from './text.js';
 import { Weights } from './weights.js';
 
@@ -28,14 +21,11 @@ export function shapeOnlyModel(
   config: ClipConfig,
   { trainable = false, precision = 'f32', capabilities }: ShapeOnlyOptions = {},
 ): ClipGraph {
-  const tensors = [...expectedShapes(config)].map(([name, shape]): [string, Tensor] => [
-    name,
-    trainable
-      ? variable(undefined, shape, name)
-      : constant(undefined, shape, name, weightDtype(name, shape, precision)),
-  ]);
+  const tensors = new Map<string, Tensor>();
+  for (const [name, shape] of expectedShapes(config))
+    tensors.set(name, weightLeaf(name, shape, precision, trainable));
   const activations = activationDtype(trainable ? 'f32' : precision, capabilities);
-  return { config, weights: new Weights(new Map(tensors), activations), logitScale: 100 };
+  return { config, weights: new Weights(tensors, activations), logitScale: 100 };
 }
 
 /** The text encoder over `count` prompts of `length` tokens, with `prompts` `[n, width]` a depth, as a request without data. */

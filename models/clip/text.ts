@@ -109,17 +109,11 @@ export function lookUp(rows: TokenRows, width: number, tokens: Int32Array): Floa
 }
 
 /** The positional embedding of a sequence that is shorter than the context. */
-const firstRows = (table: Tensor, count: number): Tensor =>
-  count === table.shape[0]
-    ? table
-    : gatherRows(
-        table,
-        constant(
-          Int32Array.from({ length: count }, (_, i) => i),
-          [count],
-          'positions',
-        ),
-      );
+function firstRows(table: Tensor, count: number): Tensor {
+  if (count === table.shape[0]) return table;
+  const rows = Int32Array.from({ length: count }, (_, i) => i);
+  return gatherRows(table, constant(rows, [count], 'positions'));
+}
 
 /**
  * Text features, not normalised.

@@ -1,5 +1,6 @@
 /** CLIP's tokenizer: text to token ids. */
 import { UserError } from '../../engine/index.js';
+import { readable } from '../fileErrors.js';
 import { cleanText } from './cleanText.js';
 import {
   BYTE_SYMBOLS,
@@ -20,13 +21,24 @@ const PIECES =
   /<\|[sſ]tartoftext\|>|<\|endoftext\|>|'[sſ]|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|(?:(?!\u0345)[^\p{White_Space}\p{L}\p{N}])+/gu;
 
 /** No context has room for more characters; merging the pairs of a long word takes time that grows with its square. */
-export const MAX_TEXT = 5000;
+const MAX_TEXT = 5000;
 
-function tooLong(text: string, tokens: string, contextLength: number): UserError {
-  const start = text.length > 200 ? `${text.slice(0, 200)}...` : text;
+function tooLong(
+  text: string,
+  tokens: number | string,
+  contextLength: number,
+  className?: string,
+): UserError {
+  const start = (of: string, most: number) => (of.length > most ? `${of.slice(0, most)}...` : of);
+  const has = `has ${tokens} tokens with start and end, but the context has ${contextLength}`;
+  if (className === undefined)
+    return new UserError(
+      `the text ${JSON.stringify(start(text, 200))} ${has}`,
+      'shorten the text or the class name',
+    );
   return new UserError(
-    `the text ${JSON.stringify(start)} has ${tokens} tokens with start and end, but the context has ${contextLength}`,
-    'shorten the text or the class name',
+    readable(`the class name "${start(className, 100)}" is too long: "${start(text, 100)}" ${has}`),
+    'shorten the class name',
   );
 }
 
@@ -66,14 +78,20 @@ export class Tokenizer {
 
   /**
    * `[contextLength]` ids: start of text, the text, end of text, padding 0.
-   * @param options `truncate`: as in OpenAI's `tokenize`, cuts a text that does not fit and ends it with end of text
+   *
+   * @param options `truncate`: as in OpenAI's `tokenize`, cuts a text that does not fit and ends it with end of text;
+   *   `className`: the class name in the text, which the error names
    * @throws UserError naming the text when it does not fit and is not to be cut
    */
-  tokenize(text: string, contextLength: number, { truncate = false } = {}): Int32Array {
-    if (!truncate && text.length > MAX_TEXT) throw tooLong(text, 'far more', contextLength);
+  tokenize(
+    text: string,
+    contextLength: number,
+    { truncate = false, className }: { truncate?: boolean; className?: string } = {},
+  ): Int32Array {
+    if (!truncate && text.length > MAX_TEXT) throw tooLong(text, 'far more', contextLength, className);
     let ids = [this.startOfText, ...this.encode(text), this.endOfText];
     if (truncate && ids.length > contextLength) ids = [...ids.slice(0, contextLength - 1), this.endOfText];
-    if (ids.length > contextLength) throw tooLong(text, String(ids.length), contextLength);
+    if (ids.length > contextLength) throw tooLong(text, ids.length, contextLength, className);
     const row = new Int32Array(contextLength).fill(this.padding);
     row.set(ids);
     return row;

@@ -1,6 +1,6 @@
 /** Reading a tokenizer's file, in OpenAI's and Hugging Face's form. */
 import { UserError } from '../../engine/index.js';
-import { isRecord, parseLimitedJson } from '../checkpoints/json.js';
+import { isRecord, isSize, parseLimitedJson } from '../checkpoints/json.js';
 import type { Platform } from '../platform.js';
 import { Tokenizer } from './tokenizer.js';
 import { BYTE_SYMBOLS, type BytePairs, END, START, vocabularyError, WORD_END } from './vocabulary.js';
@@ -92,9 +92,9 @@ function fromJson(text: string, file: string): BytePairs {
   if (!Array.isArray(added)) throw vocabularyError(file, 'its added_tokens are no list');
   const vocabulary = new Map<string, number>();
   const add = (symbol: unknown, id: unknown) => {
-    if (typeof symbol !== 'string' || !Number.isInteger(id) || (id as number) < 0 || (id as number) > MAX_ID)
+    if (typeof symbol !== 'string' || !isSize(id) || id > MAX_ID)
       throw vocabularyError(file, `the token ${inWords(symbol)} has the id ${inWords(id)}`);
-    vocabulary.set(symbol, id as number);
+    vocabulary.set(symbol, id);
   };
   for (const [symbol, id] of Object.entries(vocab)) add(symbol, id);
   for (const token of added) add(recordOf(token).content, recordOf(token).id);
