@@ -3,7 +3,7 @@ import { UserError } from '../../../engine/index.js';
 import { isKnownModel, KNOWN_MODELS } from '../../clip/knownModels.js';
 import type { Platform } from '../../platform.js';
 import { readRunConfig } from '../../runs/runFolder.js';
-import { readArchitecture } from '../shared/architecture.js';
+import { readArchitecture } from '../shared/planned.js';
 import { shapeOfTeacher, type TeacherShape, usualTeacher } from '../shared/teacher.js';
 import { isFile, openModelFile } from './modelFile.js';
 import { openTeacherFile, TEACHER_FILE } from './teacherFile.js';

@@ -58,15 +58,10 @@ export const METHOD_DEFAULTS: Readonly<Record<Exclude<TeacherMethod, 'clip'>, Me
 export const PAPER_BATCH = 8;
 
 /** What of the settings decides the learning rate. */
-export interface RateSettings {
-  readonly learningRate: number;
-  readonly epochs: number;
-  readonly warmupEpochs: number;
-  readonly warmupLearningRate: number;
-  readonly batch: number;
-  readonly accumulate: number;
-  readonly scaleLr: boolean;
-}
+export type RateSettings = Pick<
+  StudentSettings,
+  'learningRate' | 'epochs' | 'warmupEpochs' | 'warmupLearningRate' | 'batch' | 'accumulate' | 'scaleLr'
+>;
 
 /**
  * The optimiser's settings as a schedule. With `scaleLr` the rate grows with the images of an update, as PromptKD's authors

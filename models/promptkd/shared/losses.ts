@@ -27,23 +27,20 @@ export interface DistillationLossEntry {
   readonly distance: (teacher: Tensor, student: Tensor, temperature: number) => Tensor;
 }
 
-/** `T² * sum over b, c of p (log p - log r) / (B * C)`, with p and r the softmax of `teacher / T` and `student / T`. */
-const kl = (teacher: Tensor, student: Tensor, temperature: number): Tensor =>
-  klSoftmax(teacher, student, temperature);
-
 /** Every loss by the name that `kdLoss` takes. */
 const DISTILLATION_LOSSES = {
+  // `T² * sum over b, c of p (log p - log r) / (B * C)`, with p and r the softmax of `teacher / T` and `student / T`.
   kl: {
     compares: 'logits',
     weight: 1000,
     help: "KL divergence from the teacher's probabilities",
-    distance: kl,
+    distance: klSoftmax,
   },
   'symmetric-kl': {
     compares: 'logits',
     weight: 1000,
     help: 'the mean of both KL divergences',
-    distance: (p, r, temperature) => multiply(add(kl(p, r, temperature), kl(r, p, temperature)), scalar(0.5)),
+    distance: (p, r, t) => multiply(add(klSoftmax(p, r, t), klSoftmax(r, p, t)), scalar(0.5)),
   },
   l1: {
     compares: 'features',

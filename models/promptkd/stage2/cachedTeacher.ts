@@ -1,5 +1,4 @@
 /** The teacher's image features from a cache on disk (`--teacher-cache`); its vision tower is loaded when one is missing. */
-import type { Gpu } from '../../../engine/index.js';
 import { loadModel } from '../../clip/model.js';
 import { ImageRunner } from '../../datasets/imageRunner.js';
 import type { Batch } from '../../datasets/loader.js';
@@ -7,6 +6,7 @@ import { PREPROCESSING } from '../../images/preparedImage.js';
 import type { Crop } from '../../images/types.js';
 import type { Job } from '../../job.js';
 import { unitFeatures } from '../shared/logits.js';
+import type { StudentSettings } from '../shared/settings.js';
 import type { Teacher } from '../shared/teacher.js';
 import { FeatureCache } from './featureCache.js';
 
@@ -45,7 +45,7 @@ export class CachedTeacher {
       teacherCache: folder,
       batch,
       crops,
-    }: { readonly teacherCache?: string | boolean; readonly batch: number; readonly crops: number },
+    }: Pick<StudentSettings, 'teacherCache' | 'batch'> & { readonly crops: number },
   ): Promise<CachedTeacher> {
     const { platform } = job;
     const { config } = teacher.model;
@@ -131,8 +131,8 @@ export class CachedTeacher {
 
   private async load(): Promise<ImageRunner> {
     const { job, teacher } = this;
-    const gpu: Gpu = job.gpu;
-    const model = await loadModel(gpu, teacher.model.checkpoint, { text: false, precision: job.precision });
+    const { gpu, precision } = job;
+    const model = await loadModel(gpu, teacher.model.checkpoint, { text: false, precision });
     this.release = model.release;
     return ImageRunner.create(gpu, model.config.vision.resolution, this.batch, (images) =>
       unitFeatures(model, teacher.prompts.vision, images),

@@ -6,17 +6,13 @@ import type { Skipped } from '../../datasets/skipped.js';
 import { GpuPreprocessor } from '../../images/gpuPreprocess.js';
 import type { Job } from '../../job.js';
 import { FixedCrops } from '../shared/fixedCrops.js';
+import type { StudentSettings } from '../shared/settings.js';
 import type { Teacher } from '../shared/teacher.js';
 import { CachedTeacher } from './cachedTeacher.js';
 import { type StudentGraph, type TeacherSource, teacherFeatureOrigin } from './step.js';
 
-interface FeatureSettings {
-  readonly batch: number;
-  readonly views: number;
-  readonly seed: number;
-  readonly cropSeed?: number;
-  readonly cropScale: number;
-  readonly teacherCache?: string | boolean;
+interface FeatureSettings
+  extends Pick<StudentSettings, 'batch' | 'views' | 'seed' | 'cropSeed' | 'cropScale' | 'teacherCache'> {
   /** Edge of the student's input. */
   readonly size: number;
   /** Crops of the whole run. */
