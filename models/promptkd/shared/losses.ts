@@ -27,8 +27,8 @@ export interface DistillationLossEntry {
   readonly distance: (teacher: Tensor, student: Tensor, temperature: number) => Tensor;
 }
 
-/** Every loss by the name that `kdLoss` takes. */
-const DISTILLATION_LOSSES = {
+/** Ours, by the name that `kdLoss` takes. */
+const OURS = {
   // `T² * sum over b, c of p (log p - log r) / (B * C)`, with p and r the softmax of `teacher / T` and `student / T`.
   kl: {
     compares: 'logits',
@@ -57,12 +57,12 @@ const DISTILLATION_LOSSES = {
 } as const satisfies Readonly<Record<string, DistillationLossEntry>>;
 
 /** The name of a distillation loss. */
-export type DistillationLoss = keyof typeof DISTILLATION_LOSSES;
+export type DistillationLoss = keyof typeof OURS;
 
 /** The loss where none is chosen, the paper's. */
 export const DEFAULT_LOSS: DistillationLoss = 'kl';
 
-const entries = () => Object.entries(DISTILLATION_LOSSES) as [DistillationLoss, DistillationLossEntry][];
+const losses = new Map<string, DistillationLossEntry>(Object.entries(OURS));
 
 /**
  * Adds a loss, which `kdLoss` in the settings of stage 2 then takes as it takes ours. A run that used it is continued by a
@@ -73,21 +73,21 @@ const entries = () => Object.entries(DISTILLATION_LOSSES) as [DistillationLoss, 
  * @throws UserError when there is another loss of this name
  */
 export function defineDistillationLoss(name: string, loss: DistillationLossEntry): DistillationLoss {
-  const known = (DISTILLATION_LOSSES as Readonly<Record<string, DistillationLossEntry>>)[name];
+  const known = losses.get(name);
   if (known && known !== loss)
     throw new UserError(`there is another distillation loss named ${name}`, 'choose another name');
-  Object.assign(DISTILLATION_LOSSES, { [name]: loss });
+  losses.set(name, loss);
   return name as DistillationLoss;
 }
 
 /** All names, or those of losses that compare `compared`. */
 export const lossNames = (compared?: Compared): DistillationLoss[] =>
-  entries()
+  [...losses]
     .filter(([, { compares }]) => compared === undefined || compares === compared)
-    .map(([name]) => name);
+    .map(([name]) => name as DistillationLoss);
 
 /** The loss called `name`. */
-export const lossOf = (name: DistillationLoss): DistillationLossEntry => DISTILLATION_LOSSES[name];
+export const lossOf = (name: DistillationLoss): DistillationLossEntry => losses.get(name)!;
 
 /** What each loss is, for `--help`. */
 export function lossHelp(): string {
@@ -101,7 +101,7 @@ export function lossHelp(): string {
 /** The default weights in words: the usual one, then the losses that have another. */
 export function lossWeightHelp(): string {
   const { weight: usual } = lossOf(DEFAULT_LOSS);
-  const others = entries().filter(([, { weight }]) => weight !== usual);
+  const others = [...losses].filter(([, { weight }]) => weight !== usual);
   return [String(usual), ...others.map(([name, { weight }]) => `${name}: ${weight}`)].join('; ');
 }
 

@@ -19,9 +19,7 @@ import { resolveStudent } from '../shared/defaults.js';
 import type { StudentSettings } from '../shared/settings.js';
 import { trainingLoader } from '../shared/stageRun.js';
 import { CachedTeacher } from './cachedTeacher.js';
-import { cropCount } from './run.js';
-import { cacheNeeds } from './teacherFeatures.js';
-import { distillationImages } from './trainingImages.js';
+import { cropCount, distillationImages } from './trainingImages.js';
 
 /** Which part to compute, and how often what is new is written. */
 export interface FillOptions extends TrainOptions {
@@ -77,13 +75,10 @@ async function fillOnce(
       text: false,
     });
     own({ destroy: () => teacher.model.release() });
-    const cached = own(await CachedTeacher.open(job, teacher, { ...settings, crops }));
+    const cached = own(await CachedTeacher.open(job, teacher, { ...settings, size, crops }));
     // Crops that repeat are all there after the first epochs, if these leave no image out.
     const repeats = settings.views > 0 && settings.epochs > settings.views;
-    const loader = training.with({
-      ...cacheNeeds(teacher, size),
-      ...(repeats && { dropLast: false }),
-    });
+    const loader = training.with({ ...cached.needs, ...(repeats && { dropLast: false }) });
     const epochs = repeats ? settings.views : settings.epochs;
     await computeShare(job, cached, loader, { epochs, shard, checkpointMinutes });
     const { asked, found } = cached.counts;

@@ -1,11 +1,9 @@
 /** Stage 2 as a job: a tuned teacher, a small CLIP and unlabelled images in, a run folder with the student out. */
 import { readLeaf, type Tensor, UserError } from '../../../engine/index.js';
-import type { ClipCheckpoint } from '../../checkpoints/load.js';
 import { loadModel } from '../../clip/model.js';
 import { checkImages } from '../../datasets/checkImages.js';
 import type { Dataset, ImageItem } from '../../datasets/dataset.js';
 import { imageInputs } from '../../datasets/identity.js';
-import type { Loader } from '../../datasets/loader.js';
 import type { Job } from '../../job.js';
 import { Random } from '../../random.js';
 import { stateOf } from '../../runs/checkpoints.js';
@@ -20,13 +18,13 @@ import { pipelinesAhead } from '../shared/pipelinesAhead.js';
 import { projectionTensors } from '../shared/projection.js';
 import type { StudentSettings } from '../shared/settings.js';
 import { runStage, type Stage, type StageBuild, type StageData } from '../shared/stageRun.js';
-import { shapeOfTeacher, type TeacherShape } from '../shared/teacher.js';
+import { shapeOfTeacher } from '../shared/teacher.js';
 import { BestEpoch, type DecidingImages, decidingImages } from './bestEpoch.js';
 import { EpochLooks, testImages } from './betweenEpochs.js';
 import { classEmbeddingRequest, studentRequests } from './plan.js';
 import { studentGraph } from './step.js';
 import { openTeacherFeatures } from './teacherFeatures.js';
-import { distillationImages } from './trainingImages.js';
+import { cropCount, distillationImages } from './trainingImages.js';
 import { studentVariables } from './variables.js';
 
 type Settings = ResolvedStudent<StudentSettings>;
@@ -126,7 +124,7 @@ const STAGE: Stage<StudentSettings, Settings, StudentData> = {
     return {
       ...{ step, loader },
       feed: (batch, epoch) => features.feed(graph, batch, epoch),
-      prepare: features.prepare,
+      prepare: features.prepare?.bind(features),
       endEpoch: async (epoch, note) => {
         const lines = await looks?.after(epoch, job, note);
         if (lines?.test) stage.folder.log(lines.test, 'test');
@@ -165,6 +163,9 @@ async function openLooks(
   return own(await EpochLooks.create(job.gpu, size, graph, { ...settings, test, best, skipped }));
 }
 
+/** Classes where a data set names none, for kernels that are made ahead. */
+const SOME_CLASSES = 100;
+
 /** The student's image encoder and the teacher, both at once, as each waits for its files. */
 async function loadModels({ job, settings, checkpoint, data, own, weightsLoaded }: Build) {
   const { gpu, precision } = job;
@@ -175,39 +176,20 @@ async function loadModels({ job, settings, checkpoint, data, own, weightsLoaded 
   const teacher = await loadTeacher(job, settings.teacher, settings.teacherClip, {
     vision: !settings.teacherCache,
     text: settings.classVectors === undefined,
-    onShape: (shape) => compileAhead(job, settings, shape, checkpoint, data.dataset.classNames.length),
+    onShape: (shape) => {
+      const classes = data.dataset.classNames.length || SOME_CLASSES;
+      const sizes = { classes, capabilities: gpu.capabilities };
+      const known = settings.classVectors !== undefined;
+      pipelinesAhead(gpu, [
+        ...(known ? [] : [() => classEmbeddingRequest(shape, settings, sizes)]),
+        () => studentRequests(shape, checkpoint.config, settings, sizes).train,
+      ]);
+    },
   });
   own({ destroy: () => teacher.model.release() });
   const model = await loading;
   await weightsLoaded();
   return { model, teacher };
-}
-
-/** Classes where a data set names none. */
-const SOME_CLASSES = 100;
-
-function compileAhead(
-  { gpu }: Job,
-  settings: Settings,
-  teacher: TeacherShape,
-  { config }: ClipCheckpoint,
-  classes: number,
-): void {
-  const sizes = { classes: classes || SOME_CLASSES, capabilities: gpu.capabilities };
-  pipelinesAhead(gpu, [
-    ...(settings.classVectors === undefined ? [() => classEmbeddingRequest(teacher, settings, sizes)] : []),
-    () => studentRequests(teacher, config, settings, sizes).train,
-  ]);
-}
-
-/** Different crops that a run looks at, at most. */
-export function cropCount(
-  { batchesPerEpoch }: Loader,
-  items: readonly ImageItem[],
-  { batch, epochs, views }: Pick<StudentSettings, 'batch' | 'epochs' | 'views'>,
-): number {
-  const seen = batchesPerEpoch * batch * epochs;
-  return views > 0 ? Math.min(seen, items.length * views) : seen;
 }
 
 /** The file of the student as it is now. */
@@ -217,13 +199,17 @@ async function encodedStudent(
   classes: ClassVectors,
 ): Promise<Uint8Array> {
   const { config } = checkpoint;
-  const values = (leaves: readonly Tensor[]) => Promise.all(leaves.map((leaf) => readLeaf(job.gpu, leaf)));
-  const head = await values(Object.values(projection));
-  const tower = await values(weights);
+  const read = (leaf: Tensor) => readLeaf(job.gpu, leaf);
+  const head = Object.entries(projection).map(async ([name, leaf]) => [name, await read(leaf)] as const);
+  const tower = weights.map(async (leaf) => ({
+    name: leaf.label,
+    shape: leaf.shape,
+    data: await read(leaf),
+  }));
   return encodeStudent({
-    prompts: await values(prompts),
-    projection: Object.fromEntries(Object.keys(projection).map((name, i) => [name, head[i]!])),
-    weights: weights.map(({ label, shape }, i) => ({ name: label, shape, data: tower[i]! })),
+    prompts: await Promise.all(prompts.map(read)),
+    projection: Object.fromEntries(await Promise.all(head)),
+    weights: await Promise.all(tower),
     width: config.vision.width,
     inputs: config.embed,
     outputs: classes.embed,
