@@ -76,19 +76,21 @@ const INITIAL_DEVIATION = 0.02;
 const LEAST_OTHERS = 4;
 
 /** @throws UserError when a tower has fewer blocks than have prompts, or the text encoder no room for a context and a class name */
-export function checkPromptShape(shape: PromptShape, { text, vision }: ClipConfig): void {
-  for (const [tower, { layers }] of Object.entries({ text, vision })) {
-    const depth = shape[`${tower as 'text' | 'vision'}Depth`];
+export function checkPromptShape(shape: PromptShape, config: ClipConfig): void {
+  for (const tower of ['text', 'vision'] as const) {
+    const depth = shape[`${tower}Depth`];
+    const { layers } = config[tower];
     if (depth > layers)
       throw new UserError(
         `${tower} prompt depth ${depth} is more than the ${layers} blocks of the ${tower} tower`,
         `set the ${tower} prompt depth to ${layers} or less`,
       );
   }
-  const most = text.contextLength - LEAST_OTHERS;
+  const { contextLength } = config.text;
+  const most = contextLength - LEAST_OTHERS;
   if (shape.textDepth > 0 && shape.textLength > most)
     throw new UserError(
-      `${shape.textLength} prompt tokens leave no room for a class name in the ${text.contextLength} tokens of the text encoder`,
+      `${shape.textLength} prompt tokens leave no room for a class name in the ${contextLength} tokens of the text encoder`,
       `set textLength to ${most} or less`,
     );
 }

@@ -66,17 +66,15 @@ async function fromStep(
   const { model, prompts } = teacher;
   const needs = otherSizeOf(teacher, size);
   const preprocessor =
-    needs.otherSize && (await GpuPreprocessor.create(gpu, { size: needs.otherSize, batch }));
+    needs.otherSize === undefined
+      ? undefined
+      : await GpuPreprocessor.create(gpu, { size: needs.otherSize, batch });
   return {
     source: { model, prompts: prompts.vision },
     needs,
     // The same boxes at the teacher's own resolution, where that is another.
-    feed: (graph, { otherImages }) => {
-      if (preprocessor) preprocessor.submit(otherImages!, leafBuffer(gpu, graph.teacherInput));
-    },
-    destroy: () => {
-      if (preprocessor) preprocessor.destroy();
-    },
+    feed: (graph, { otherImages }) => preprocessor?.submit(otherImages!, leafBuffer(gpu, graph.teacherInput)),
+    destroy: () => preprocessor?.destroy(),
   };
 }
 
