@@ -16,7 +16,7 @@ import {
   readArchitecture,
   type StepSizes,
 } from '../shared/planned.js';
-import { shapeOnlyPrompts } from '../shared/prompts.js';
+import { byTower, promptSizes, shapeOnlyPrompts } from '../shared/prompts.js';
 import type { PlannedSettings, TeacherSettings } from '../shared/settings.js';
 import { stepRequest } from '../shared/trainingStep.js';
 import { teacherGraph } from './step.js';
@@ -34,13 +34,11 @@ export function teacherRequest(
   settings: ResolvedTeacher,
   { classes, tokens = usualTokens(config, settings), capabilities }: TeacherSizes,
 ): PlanRequest {
-  const { method, precision, textDepth, textLength, visionDepth, visionLength } = settings;
+  const { method, precision } = settings;
+  const sizes = promptSizes(settings);
   const graph = teacherGraph(
     shapeOnlyModel(config, { precision, capabilities }),
-    {
-      text: shapeOnlyPrompts('text', { depth: textDepth, length: textLength }, config),
-      vision: shapeOnlyPrompts('vision', { depth: visionDepth, length: visionLength }, config),
-    },
+    byTower((tower) => shapeOnlyPrompts(tower, sizes[tower], config)),
     {
       embedded: constant(undefined, [classes, tokens, config.text.width], 'embedded classes'),
       endRows: constant(undefined, [classes], 'end-of-text rows', 'i32'),
