@@ -9,7 +9,7 @@ import {
   type StudentVariables,
   studentLogits,
 } from '../../models/promptkd/shared/logits.js';
-import { PROJECTION_PARAMETERS, projectionVariables } from '../../models/promptkd/shared/projection.js';
+import { projectionParameters, projectionVariables } from '../../models/promptkd/shared/projection.js';
 import { type Prompts, promptVariables } from '../../models/promptkd/shared/prompts.js';
 import { TrainingStep } from '../../models/promptkd/shared/trainingStep.js';
 import { studentGraph } from '../../models/promptkd/stage2/step.js';
@@ -49,7 +49,7 @@ async function initialVariables({ tensors, teacher, student }: CaseContext): Pro
     'bn.mean': new Float32Array(embed),
     'bn.var': new Float32Array(embed).fill(1),
   };
-  for (const name of PROJECTION_PARAMETERS)
+  for (const name of projectionParameters())
     initial[name] = await tensors.floats(`given.student.projection.${name}`);
   const vision = await tensors.list('given.student.prompts.vision');
   return {

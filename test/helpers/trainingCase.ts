@@ -12,7 +12,7 @@ import { argmax, baseCount } from '../../models/promptkd/shared/evaluate.js';
 import { studentLogits } from '../../models/promptkd/shared/logits.js';
 import {
   initialProjection,
-  PROJECTION_PARAMETERS,
+  projectionParameters,
   projectionVariables,
 } from '../../models/promptkd/shared/projection.js';
 import { promptVariables } from '../../models/promptkd/shared/prompts.js';
@@ -183,7 +183,7 @@ export function writeTrainingCase(folder: string, shape: CaseShape): string {
   save('expect.class_vectors', [classes, embed], vectors);
   const inputs = student.config.embed;
   const projection = projectionVariables(initialProjection(inputs, embed, random), inputs, embed);
-  for (const name of PROJECTION_PARAMETERS)
+  for (const name of projectionParameters())
     save(`given.student.projection.${name}`, projection[name]!.shape, projection[name]!.leaf!.data!);
   const vision = drawPrompts('student.prompts.vision', prompts.student, prompts.visionLength, 64);
   const variables = { prompts: promptVariables({ text: [], vision }, student.config).vision, projection };

@@ -1,7 +1,7 @@
 /** The shape of a teacher, read without loading it: what a plan of stage 2 needs. */
 import { isKnownModel, KNOWN_MODELS } from '../../clip/knownModels.js';
 import type { Platform } from '../../platform.js';
-import { readArchitecture } from '../shared/architecture.js';
+import { readArchitecture } from '../shared/planned.js';
 import { shapeOfTeacher, type TeacherShape, usualTeacher } from '../shared/teacher.js';
 import { openLearned, TEACHER_FILE } from './learnedFile.js';
 import { openModel } from './modelFile.js';

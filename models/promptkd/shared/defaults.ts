@@ -18,16 +18,12 @@ import {
 /** The paper's prompt depth; models with fewer blocks take all of theirs. */
 const DEFAULT_DEPTH = 9;
 
-interface MethodDefaults {
-  readonly textDepth: number;
-  readonly visionDepth: number;
-  /** Tokens of the context; CoOp takes as many as there are initial words, if there are any. */
-  readonly textLength: number;
-  readonly contextInit: string;
-  readonly learningRate: number;
-  readonly batch: number;
-  readonly epochs: number;
-}
+type MethodDefaults = Required<
+  Pick<
+    TeacherSettings,
+    'textDepth' | 'visionDepth' | 'textLength' | 'contextInit' | 'learningRate' | 'batch' | 'epochs'
+  >
+>;
 
 const PROMPTSRC: MethodDefaults = {
   textDepth: DEFAULT_DEPTH,
@@ -58,15 +54,10 @@ export const METHOD_DEFAULTS: Readonly<Record<Exclude<TeacherMethod, 'clip'>, Me
 export const PAPER_BATCH = 8;
 
 /** What of the settings decides the learning rate. */
-export interface RateSettings {
-  readonly learningRate: number;
-  readonly epochs: number;
-  readonly warmupEpochs: number;
-  readonly warmupLearningRate: number;
-  readonly batch: number;
-  readonly accumulate: number;
-  readonly scaleLr: boolean;
-}
+export type RateSettings = Pick<
+  StudentSettings,
+  'learningRate' | 'epochs' | 'warmupEpochs' | 'warmupLearningRate' | 'batch' | 'accumulate' | 'scaleLr'
+>;
 
 /**
  * The optimiser's settings as a schedule. With `scaleLr` the rate grows with the images of an update, as PromptKD's authors
@@ -111,6 +102,7 @@ export function resolveTeacher<S extends WithoutFiles<TeacherSettings>>(
     ...requested,
     textDepth: requested.textDepth ?? Math.min(defaults.textDepth, config.text.layers),
     visionDepth: requested.visionDepth ?? Math.min(defaults.visionDepth, config.vision.layers),
+    // CoOp takes as many tokens as there are initial words, if there are any.
     textLength: requested.textLength ?? ((requested.method === 'coop' && words) || defaults.textLength),
     contextInit: requested.contextInit ?? defaults.contextInit,
     learningRate: requested.learningRate ?? defaults.learningRate,
@@ -132,11 +124,8 @@ export function resolveTeacher<S extends WithoutFiles<TeacherSettings>>(
 }
 
 /** Settings of stage 2 with every default filled in. */
-export type ResolvedStudent<S = WithoutFiles<StudentSettings>> = S & {
-  readonly visionDepth: number;
-  readonly projectionLayers: number;
-  readonly kdWeight: number;
-};
+export type ResolvedStudent<S = WithoutFiles<StudentSettings>> = S &
+  Required<Pick<StudentSettings, 'visionDepth' | 'projectionLayers' | 'kdWeight'>>;
 
 /**
  * Stage 2's settings for this student.

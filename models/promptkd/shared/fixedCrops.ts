@@ -7,17 +7,13 @@ import { Loader } from '../../datasets/loader.js';
 import type { Skipped } from '../../datasets/skipped.js';
 import type { Job } from '../../job.js';
 import { unitFeatures } from './logits.js';
+import type { StudentSettings } from './settings.js';
 
 /** Images of one run of the encoder. */
 const BATCH = 16;
 
 /** Which crops, as the training loader draws them. */
-export interface FixedCropOptions {
-  readonly seed: number;
-  readonly cropSeed?: number;
-  /** Crops of each image. */
-  readonly views: number;
-  readonly cropScale: number;
+export interface FixedCropOptions extends Pick<StudentSettings, 'seed' | 'cropSeed' | 'views' | 'cropScale'> {
   /** Of the progress bar. */
   readonly label: string;
   /** The training loader's, which finds the same images broken and puts the same ones in their place. */
@@ -45,15 +41,10 @@ export class FixedCrops {
       unitFeatures(model, prompts, images),
     );
     const loader = new Loader(job.platform, items, {
-      batch,
-      seed,
-      cropSeed,
-      views,
-      cropScale,
+      ...{ batch, seed, cropSeed, views, cropScale, skipped },
       size: runner.size,
       augment: true,
       dropLast: false,
-      skipped,
     });
     const bar = job.begin(label, items.length * views);
     const crops = Array.from({ length: views }, () => new Float32Array(items.length * runner.width));

@@ -74,8 +74,10 @@ export class HealthReader {
     const broken = bad.length > 0 ? `${several(bad)} not finite` : undefined;
     if (lost || broken) return [lost, broken].filter(Boolean).join(', and ');
     const far = found.find(({ tensor, most }) => most > limitOf(tensor));
-    if (far)
-      return `${nameOf(far.tensor)} ${far.tensor.label.endsWith('.var') ? '(a variance) ' : ''}has left its range: it has grown to ${far.most.toPrecision(2)}`;
+    if (far) {
+      const what = isVariance(far.tensor) ? '(a variance) ' : '';
+      return `${nameOf(far.tensor)} ${what}has left its range: it has grown to ${far.most.toPrecision(2)}`;
+    }
     if (!goodSteps || !updated) return undefined;
     this.skipped = values[watches.length]![0] === 0 ? this.skipped + 1 : 0;
     if (this.skipped < MOST_SKIPPED) return undefined;
@@ -83,7 +85,8 @@ export class HealthReader {
   }
 }
 
-const limitOf = ({ label }: Tensor) => (label.endsWith('.var') ? LARGEST_VARIANCE : LARGEST);
+const isVariance = ({ label }: Tensor) => label.endsWith('.var');
+const limitOf = (tensor: Tensor) => (isVariance(tensor) ? LARGEST_VARIANCE : LARGEST);
 
 /** By the labels of variables: "projection.fc1.weight", "vision.0", or a weight's own name. */
 function nameOf({ label }: Tensor): string {

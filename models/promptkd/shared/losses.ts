@@ -27,23 +27,20 @@ export interface DistillationLossEntry {
   readonly distance: (teacher: Tensor, student: Tensor, temperature: number) => Tensor;
 }
 
-/** `T² * sum over b, c of p (log p - log r) / (B * C)`, with p and r the softmax of `teacher / T` and `student / T`. */
-const kl = (teacher: Tensor, student: Tensor, temperature: number): Tensor =>
-  klSoftmax(teacher, student, temperature);
-
-/** Every loss by the name that `kdLoss` takes. */
-const DISTILLATION_LOSSES = {
+/** Ours, by the name that `kdLoss` takes. */
+const OURS = {
+  // `T² * sum over b, c of p (log p - log r) / (B * C)`, with p and r the softmax of `teacher / T` and `student / T`.
   kl: {
     compares: 'logits',
     weight: 1000,
     help: "KL divergence from the teacher's probabilities",
-    distance: kl,
+    distance: klSoftmax,
   },
   'symmetric-kl': {
     compares: 'logits',
     weight: 1000,
     help: 'the mean of both KL divergences',
-    distance: (p, r, temperature) => multiply(add(kl(p, r, temperature), kl(r, p, temperature)), scalar(0.5)),
+    distance: (p, r, t) => multiply(add(klSoftmax(p, r, t), klSoftmax(r, p, t)), scalar(0.5)),
   },
   l1: {
     compares: 'features',
@@ -60,12 +57,12 @@ const DISTILLATION_LOSSES = {
 } as const satisfies Readonly<Record<string, DistillationLossEntry>>;
 
 /** The name of a distillation loss. */
-export type DistillationLoss = keyof typeof DISTILLATION_LOSSES;
+export type DistillationLoss = keyof typeof OURS;
 
 /** The loss where none is chosen, the paper's. */
 export const DEFAULT_LOSS: DistillationLoss = 'kl';
 
-const entries = () => Object.entries(DISTILLATION_LOSSES) as [DistillationLoss, DistillationLossEntry][];
+const losses = new Map<string, DistillationLossEntry>(Object.entries(OURS));
 
 /**
  * Adds a loss, which `kdLoss` in the settings of stage 2 then takes as it takes ours. A run that used it is continued by a
@@ -76,21 +73,21 @@ const entries = () => Object.entries(DISTILLATION_LOSSES) as [DistillationLoss, 
  * @throws UserError when there is another loss of this name
  */
 export function defineDistillationLoss(name: string, loss: DistillationLossEntry): DistillationLoss {
-  const known = (DISTILLATION_LOSSES as Readonly<Record<string, DistillationLossEntry>>)[name];
+  const known = losses.get(name);
   if (known && known !== loss)
     throw new UserError(`there is another distillation loss named ${name}`, 'choose another name');
-  Object.assign(DISTILLATION_LOSSES, { [name]: loss });
+  losses.set(name, loss);
   return name as DistillationLoss;
 }
 
 /** All names, or those of losses that compare `compared`. */
 export const lossNames = (compared?: Compared): DistillationLoss[] =>
-  entries()
+  [...losses]
     .filter(([, { compares }]) => compared === undefined || compares === compared)
-    .map(([name]) => name);
+    .map(([name]) => name as DistillationLoss);
 
 /** The loss called `name`. */
-export const lossOf = (name: DistillationLoss): DistillationLossEntry => DISTILLATION_LOSSES[name];
+export const lossOf = (name: DistillationLoss): DistillationLossEntry => losses.get(name)!;
 
 /** What each loss is, for `--help`. */
 export function lossHelp(): string {
@@ -104,7 +101,7 @@ export function lossHelp(): string {
 /** The default weights in words: the usual one, then the losses that have another. */
 export function lossWeightHelp(): string {
   const { weight: usual } = lossOf(DEFAULT_LOSS);
-  const others = entries().filter(([, { weight }]) => weight !== usual);
+  const others = [...losses].filter(([, { weight }]) => weight !== usual);
   return [String(usual), ...others.map(([name, { weight }]) => `${name}: ${weight}`)].join('; ');
 }
 

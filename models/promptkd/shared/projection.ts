@@ -35,11 +35,8 @@ export function projectionParameters(layers = PROJECTION_LAYERS): string[] {
   return names;
 }
 
-/** Those of the paper's head. */
-export const PROJECTION_PARAMETERS: readonly string[] = projectionParameters();
-
 /** BatchNorm's running statistics. */
-export function projectionStatistics(layers = PROJECTION_LAYERS): string[] {
+export function projectionStatistics(layers: number): string[] {
   return Array.from({ length: Math.max(0, layers - 1) }, (_, i) => normName(i + 1)).flatMap((name) => [
     `${name}.mean`,
     `${name}.var`,
@@ -51,11 +48,7 @@ export const layersOf = (head: Projection | ProjectionValues): number =>
   Object.keys(head).filter((name) => /^fc\d+\.weight$/.test(name)).length;
 
 /** Shapes by name, for `inputs` (student embedding) and `outputs` (that of the class vectors; also the hidden size). */
-export function projectionShapes(
-  inputs: number,
-  outputs: number,
-  layers = PROJECTION_LAYERS,
-): Record<string, Shape> {
+export function projectionShapes(inputs: number, outputs: number, layers: number): Record<string, Shape> {
   const shapeOf = (name: string): Shape => {
     if (!/^fc\d+\.weight$/.test(name)) return [outputs];
     return [outputs, name === 'fc1.weight' ? inputs : outputs];
@@ -71,14 +64,14 @@ export function initialProjection(
   random: Random,
   layers = PROJECTION_LAYERS,
 ): ProjectionValues {
-  const valuesOf = ([name, shape]: [string, Shape]): Float32Array => {
+  const valuesOf = (name: string, shape: Shape): Float32Array => {
     const size = shape.reduce((product, n) => product * n, 1);
     if (!name.startsWith('fc')) return new Float32Array(size).fill(/\.(weight|var)$/.test(name) ? 1 : 0);
     const bound = 1 / Math.sqrt(name.startsWith('fc1.') ? inputs : outputs);
     return Float32Array.from({ length: size }, () => random.uniform(-bound, bound));
   };
   const shapes = Object.entries(projectionShapes(inputs, outputs, layers));
-  return Object.fromEntries(shapes.map((entry) => [entry[0], valuesOf(entry)]));
+  return Object.fromEntries(shapes.map(([name, shape]) => [name, valuesOf(name, shape)]));
 }
 
 /** The head as variables on the device: with values, or by its shapes alone. */
@@ -112,13 +105,20 @@ export function projectionTensors(head: Projection): {
   };
 }
 
-/** `features` through every layer of the head; `normalise` is its BatchNorm, by name. */
-function project(head: Projection, features: Tensor, normalise: (x: Tensor, name: string) => Tensor): Tensor {
+/** A tensor of a BatchNorm: `weight`, `bias`, `mean` or `var`. */
+type Norm = (part: string) => Tensor;
+
+/** `features` through every layer of the head; `normalise` is its BatchNorm. */
+function project(head: Projection, features: Tensor, normalise: (x: Tensor, norm: Norm) => Tensor): Tensor {
   const layers = layersOf(head);
   let x = features;
   for (let i = 1; i <= layers; i++) {
     x = linear(x, head[`fc${i}.weight`]!, head[`fc${i}.bias`]!);
-    if (i < layers) x = activation(normalise(x, normName(i)), 'relu');
+    if (i < layers)
+      x = activation(
+        normalise(x, (part) => head[`${normName(i)}.${part}`]!),
+        'relu',
+      );
   }
   return x;
 }
@@ -133,10 +133,9 @@ export function projectTraining(
 ): { projected: Tensor; updates: GraphNode[] } {
   const updates: GraphNode[] = [];
   const count = features.shape[0]!;
-  const projected = project(head, features, (x, name) => {
-    const { y, mean, variance } = batchNorm(x, head[`${name}.weight`]!, head[`${name}.bias`]!);
-    const [runningMean, runningVariance] = [head[`${name}.mean`]!, head[`${name}.var`]!];
-    updates.push(updateRunningStatistics(runningMean, runningVariance, mean, variance, { count }));
+  const projected = project(head, features, (x, norm) => {
+    const { y, mean, variance } = batchNorm(x, norm('weight'), norm('bias'));
+    updates.push(updateRunningStatistics(norm('mean'), norm('var'), mean, variance, { count }));
     return y;
   });
   return { projected, updates };
@@ -144,12 +143,6 @@ export function projectTraining(
 
 /** Evaluation: running statistics. */
 export const projectEvaluation = (head: Projection, features: Tensor): Tensor =>
-  project(head, features, (x, name) =>
-    batchNormEval(
-      x,
-      head[`${name}.weight`]!,
-      head[`${name}.bias`]!,
-      head[`${name}.mean`]!,
-      head[`${name}.var`]!,
-    ),
+  project(head, features, (x, norm) =>
+    batchNormEval(x, norm('weight'), norm('bias'), norm('mean'), norm('var')),
   );

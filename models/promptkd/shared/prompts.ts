@@ -5,17 +5,23 @@ import type { ClipConfig } from '../../clip/config.js';
 import { readable } from '../../fileErrors.js';
 import type { Random } from '../../random.js';
 
+/** A tower of a CLIP. */
+export type Tower = 'text' | 'vision';
+
+/** Something of each tower. */
+export type ByTower<T> = Readonly<Record<Tower, T>>;
+
+/** What a function gives for each tower. */
+export const byTower = <T>(make: (tower: Tower) => T): ByTower<T> => ({
+  text: make('text'),
+  vision: make('vision'),
+});
+
 /** Prompt tensors: index = depth; `text[0]` is the context, `vision[0]` the tokens appended to the patches. */
-export interface Prompts {
-  readonly text: readonly Tensor[];
-  readonly vision: readonly Tensor[];
-}
+export type Prompts = ByTower<readonly Tensor[]>;
 
 /** Values of prompts on the host, as read from a file or made by an initialisation. */
-export interface PromptValues {
-  readonly text: readonly Float32Array[];
-  readonly vision: readonly Float32Array[];
-}
+export type PromptValues = ByTower<readonly Float32Array[]>;
 
 /** How many prompts both towers have, and of how many tokens. */
 export interface PromptShape {
@@ -26,6 +32,16 @@ export interface PromptShape {
   readonly visionLength: number;
 }
 
+/** How many blocks of a tower have prompts, and of how many tokens. */
+export interface PromptSize {
+  readonly depth: number;
+  readonly length: number;
+}
+
+/** The same by tower. */
+export const promptSizes = (shape: PromptShape): ByTower<PromptSize> =>
+  byTower((tower) => ({ depth: shape[`${tower}Depth`], length: shape[`${tower}Length`] }));
+
 /**
  * The prompts of one tower in a file of ours: `text.0`, `text.1`, ... without a gap, each `[tokens, width]`.
  *
@@ -33,7 +49,7 @@ export interface PromptShape {
  */
 export async function readPrompts(
   { path, tensors }: Pick<Checkpoint, 'path' | 'tensors'>,
-  tower: 'text' | 'vision',
+  tower: Tower,
 ): Promise<Float32Array[]> {
   const names = [...tensors.keys()].filter((name) => name.startsWith(`${tower}.`));
   const shape = tensors.get(`${tower}.0`)?.shape;
@@ -76,19 +92,21 @@ const INITIAL_DEVIATION = 0.02;
 const LEAST_OTHERS = 4;
 
 /** @throws UserError when a tower has fewer blocks than have prompts, or the text encoder no room for a context and a class name */
-export function checkPromptShape(shape: PromptShape, { text, vision }: ClipConfig): void {
-  for (const [tower, { layers }] of Object.entries({ text, vision })) {
-    const depth = shape[`${tower as 'text' | 'vision'}Depth`];
+export function checkPromptShape(shape: PromptShape, config: ClipConfig): void {
+  for (const tower of ['text', 'vision'] as const) {
+    const depth = shape[`${tower}Depth`];
+    const { layers } = config[tower];
     if (depth > layers)
       throw new UserError(
         `${tower} prompt depth ${depth} is more than the ${layers} blocks of the ${tower} tower`,
         `set the ${tower} prompt depth to ${layers} or less`,
       );
   }
-  const most = text.contextLength - LEAST_OTHERS;
+  const { contextLength } = config.text;
+  const most = contextLength - LEAST_OTHERS;
   if (shape.textDepth > 0 && shape.textLength > most)
     throw new UserError(
-      `${shape.textLength} prompt tokens leave no room for a class name in the ${text.contextLength} tokens of the text encoder`,
+      `${shape.textLength} prompt tokens leave no room for a class name in the ${contextLength} tokens of the text encoder`,
       `set textLength to ${most} or less`,
     );
 }
@@ -116,26 +134,14 @@ export function initialPrompts(
 
 /** Prompts as variables on the device, `[length, width]` each. */
 export function promptVariables(values: PromptValues, config: ClipConfig): Prompts {
-  const make = (tower: 'text' | 'vision') =>
-    values[tower].map((data, i) => {
-      const { width } = config[tower];
-      return variable(data, [data.length / width, width], `${tower}.${i}`);
-    });
-  return { text: make('text'), vision: make('vision') };
-}
-
-/** How many blocks of a tower have prompts, and of how many tokens. */
-export interface PromptSize {
-  readonly depth: number;
-  readonly length: number;
+  return byTower((tower) => {
+    const { width } = config[tower];
+    return values[tower].map((data, i) => variable(data, [data.length / width, width], `${tower}.${i}`));
+  });
 }
 
 /** The prompts of one tower by their shapes alone. */
-export const shapeOnlyPrompts = (
-  tower: 'text' | 'vision',
-  { depth, length }: PromptSize,
-  config: ClipConfig,
-): Tensor[] =>
+export const shapeOnlyPrompts = (tower: Tower, { depth, length }: PromptSize, config: ClipConfig): Tensor[] =>
   Array.from({ length: depth }, (_, i) =>
     variable(undefined, [length, config[tower].width], `${tower}.${i}`),
   );

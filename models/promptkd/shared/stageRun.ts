@@ -13,11 +13,11 @@ import type { Skipped } from '../../datasets/skipped.js';
 import { GpuPreprocessor } from '../../images/gpuPreprocess.js';
 import type { Job } from '../../job.js';
 import { reportHtml } from '../../report/runReport.js';
-import type { Inputs, StateTensors } from '../../runs/checkpoints.js';
+import type { Inputs } from '../../runs/checkpoints.js';
 import { type EventSink, type RunFolder, TENSORBOARD, withRunFolder } from '../../runs/runFolder.js';
 import { SkippedImages } from '../../runs/skippedImages.js';
 import { freeing, type Own, survivingLoss } from '../../runs/survival.js';
-import { type TrainRunOptions, train } from '../../runs/train.js';
+import { type TrainingLoop, type TrainRunOptions, train } from '../../runs/train.js';
 import { schedule } from './defaults.js';
 import { withFittingBatch } from './fittingBatch.js';
 import type { StudentSettings, TeacherSettings } from './settings.js';
@@ -25,11 +25,7 @@ import { type StepGraph, TrainingStep } from './trainingStep.js';
 
 type Requested = TeacherSettings | StudentSettings;
 /** What the recipe itself reads of a stage's resolved settings. */
-type Resolved = Requested & {
-  readonly batch: number;
-  readonly epochs: number;
-  readonly learningRate: number;
-};
+type Resolved = Requested & Required<Pick<Requested, 'batch' | 'epochs' | 'learningRate'>>;
 
 /** What a stage has read before anything is written. */
 export interface StageData {
@@ -85,22 +81,12 @@ export interface StageBuild<S, D> {
   ): Promise<TrainingStep<G>>;
 }
 
-/** A compiled step and what belongs to it. */
-export interface Trainable {
+/** A compiled step and what belongs to it; `inputs` are those besides settings and data. */
+export interface Trainable
+  extends Pick<TrainingLoop, 'loader' | 'prepare' | 'endEpoch' | 'flush' | 'state' | 'inputs'> {
   readonly step: TrainingStep;
-  readonly loader: Loader;
-  /** What a batch needs before its step; begun while the steps before it run. */
-  prepare?(batch: Batch): Promise<void>;
   /** Writes what the step reads beside images and learning rate. */
   feed(batch: Batch, epoch: number): void;
-  /** Awaited behind the steps of an epoch; `note` shows a text at the bar. */
-  endEpoch?(epoch: number, note: (text: string) => void): void | Promise<void>;
-  /** Awaited before every checkpoint. */
-  flush?(): Promise<void>;
-  /** Everything that later steps depend on. */
-  readonly state: StateTensors;
-  /** What the run depends on besides its settings and the data. */
-  readonly inputs?: Inputs;
   /** The files of the run, by name; where the last one is, the run is finished. */
   results(): Promise<readonly (readonly [name: string, data: Uint8Array])[]>;
 }
@@ -145,7 +131,7 @@ async function runOnce<G extends Requested, S extends Resolved, D extends StageD
 
   const work = async (folder: RunFolder, own: Own): Promise<void> => {
     const broken = await SkippedImages.open(platform, folder, data.skipped);
-    const { step, loader, ...trainable } = await stage.build({
+    const { step, ...trainable } = await stage.build({
       ...{ job, settings, checkpoint, data, folder, own },
       loader: images,
       weightsLoaded: async () => {
@@ -173,8 +159,9 @@ async function runOnce<G extends Requested, S extends Resolved, D extends StageD
       job,
       folder,
       {
+        ...trainable,
         label: `stage ${stage.number}: ${stage.doing}`,
-        ...{ epochs: settings.epochs, batch: settings.batch, accumulate: settings.accumulate, loader, flops },
+        ...{ epochs: settings.epochs, batch: settings.batch, accumulate: settings.accumulate, flops },
         rate: (epoch) => cosineRate(rates, epoch),
         step: (batch, epoch, rate) => {
           preprocessor.submit(batch.images, leafBuffer(gpu, step.graph.images));
@@ -182,13 +169,10 @@ async function runOnce<G extends Requested, S extends Resolved, D extends StageD
           step.run(rate);
         },
         losses: () => step.readLosses(),
-        prepare: trainable.prepare,
-        endEpoch: trainable.endEpoch,
         flush: async () => {
           await trainable.flush?.();
           await broken.flush();
         },
-        state: trainable.state,
         inputs: { CLIP: await checkpoint.sha256(), ...trainable.inputs, ...data.inputs },
       },
       options,
@@ -216,9 +200,9 @@ async function openEvents({ platform, note }: Job, folder: string): Promise<Even
 
 /** The training images, as the settings order and crop them for a model whose input has an edge of `size` pixels. */
 export const trainingLoader = (
-  { platform }: Pick<Job, 'platform'>,
+  { platform }: Job,
   { items, skipped }: Pick<StageData, 'items' | 'skipped'>,
-  { batch, seed, cropScale, cropSeed, accumulate, views }: Omit<Resolved, 'learningRate'>,
+  { batch, seed, cropScale, cropSeed, accumulate, views }: Resolved,
   size: number,
 ): Loader =>
   new Loader(platform, items, {

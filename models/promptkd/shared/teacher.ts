@@ -2,7 +2,7 @@
 import type { ClipConfig } from '../../clip/config.js';
 import type { ClipModel } from '../../clip/model.js';
 import { defaultTeacher } from './defaults.js';
-import type { PromptSize, Prompts } from './prompts.js';
+import { type ByTower, byTower, type PromptSize, type Prompts, promptSizes } from './prompts.js';
 
 /** A teacher ready to use. */
 export interface Teacher {
@@ -28,30 +28,21 @@ export interface Towers {
 }
 
 /** What of a teacher decides the plans of stage 2. */
-export interface TeacherShape {
+export interface TeacherShape extends ByTower<PromptSize> {
   readonly config: ClipConfig;
-  readonly text: PromptSize;
-  readonly vision: PromptSize;
 }
 
 /** The shape of a teacher whose prompts are `text` and `vision`: tensors of `[length, width]` each. */
-export function shapeOfTeacher(
+export const shapeOfTeacher = (
   config: ClipConfig,
-  prompts: { readonly [tower in 'text' | 'vision']: readonly { readonly shape: readonly number[] }[] },
-): TeacherShape {
-  const size = (tower: 'text' | 'vision'): PromptSize => ({
-    depth: prompts[tower].length,
-    length: prompts[tower][0]?.shape[0] ?? 0,
-  });
-  return { config, text: size('text'), vision: size('vision') };
-}
+  prompts: ByTower<readonly { readonly shape: readonly number[] }[]>,
+): TeacherShape => ({
+  config,
+  ...byTower((tower) => ({ depth: prompts[tower].length, length: prompts[tower][0]?.shape[0] ?? 0 })),
+});
 
 /** The shape of a teacher that stage 1 tunes with its defaults. */
-export function usualTeacher(config: ClipConfig): TeacherShape {
-  const { textDepth, textLength, visionDepth, visionLength } = defaultTeacher(config);
-  return {
-    config,
-    text: { depth: textDepth, length: textLength },
-    vision: { depth: visionDepth, length: visionLength },
-  };
-}
+export const usualTeacher = (config: ClipConfig): TeacherShape => ({
+  config,
+  ...promptSizes(defaultTeacher(config)),
+});

@@ -1,6 +1,5 @@
 /** One training step of either stage: what a recorded step is, and the plan that runs it. */
 import {
-  type Capabilities,
   type CompileOptions,
   type Gpu,
   Plan,
@@ -40,21 +39,6 @@ export const stepRequest = (graph: StepGraph, inspect = false): PlanRequest => (
   updates: graph.updates,
   loss: graph.loss,
 });
-
-/** A step that is planned and not run. */
-export interface PlannedStep {
-  readonly request: PlanRequest;
-  /** Classes that it tells apart. */
-  readonly classes: number;
-}
-
-/** What settings do not say of a step that is planned. */
-export interface PlanOptions {
-  /** Classes of the data set, in place of those that its files name. */
-  readonly count?: number;
-  /** Of the adapter (default: one without tensor cores). */
-  readonly capabilities?: Capabilities;
-}
 
 /** How a step is compiled. */
 export interface StepOptions extends CompileOptions {
@@ -106,13 +90,14 @@ export class TrainingStep<G extends StepGraph = StepGraph> {
     const { health, updated } = this;
     const { loss, parts } = this.graph;
     const names = Object.keys(parts);
-    const values = await this.plan.readTogether([loss, ...Object.values(parts), ...health.tensors]);
-    const scalars = values.slice(0, names.length + 1).map((read) => read[0]!);
-    const losses = {
-      loss: scalars[0]!,
-      ...Object.fromEntries(names.map((name, i) => [name, scalars[i + 1]!])),
-    };
-    return { losses, fault: health.fault(losses, values.slice(names.length + 1), updated) };
+    const [total, ...values] = await this.plan.readTogether([
+      loss,
+      ...Object.values(parts),
+      ...health.tensors,
+    ]);
+    const terms = names.map((name, i) => [name, values[i]![0]!] as const);
+    const losses = { loss: total![0]!, ...Object.fromEntries(terms) };
+    return { losses, fault: health.fault(losses, values.slice(names.length), updated) };
   }
 
   /** Frees the plans' own buffers. */

@@ -8,6 +8,10 @@ import type { Job } from '../../job.js';
 import { meanOverTemplates } from '../classVectors/classVectors.js';
 import type { ClassInputs } from './step.js';
 
+/** The token embeddings of a model, `[tokens, text width]`. */
+export const embedTokens = async (model: ClipModel, tokens: Int32Array): Promise<Float32Array> =>
+  lookUp(await readTokenRows(tokenTable(model), [tokens]), model.config.text.width, tokens);
+
 /**
  * Leaves of the classes' prompts, as constants.
  *
@@ -21,7 +25,7 @@ export async function classInputs(
 ): Promise<ClassInputs> {
   const { embed, text } = model.config;
   const { tokens, endRows, count, length } = trimTokens(classTokens);
-  const rows = lookUp(await readTokenRows(tokenTable(model), [tokens]), text.width, tokens);
+  const rows = await embedTokens(model, tokens);
   return {
     embedded: constant(rows, [count, length, text.width], 'embedded classes'),
     endRows: constant(endRows, [count], 'end-of-text rows'),

@@ -1,30 +1,31 @@
 /** Stage 1 from shapes alone: what a run will need, known before weights are loaded and without a device. */
-import { type Capabilities, constant, type PlanRequest, UserError } from '../../../engine/index.js';
+import { constant, type PlanRequest, UserError } from '../../../engine/index.js';
 import { tokenizeClasses } from '../../clip/classPrompts.js';
 import type { ClipConfig } from '../../clip/config.js';
 import { isKnownModel } from '../../clip/knownModels.js';
 import { shapeOnlyModel, textRequest } from '../../clip/shapeOnly.js';
 import { trimTokens } from '../../clip/text.js';
 import type { Platform } from '../../platform.js';
-import { readArchitecture } from '../shared/architecture.js';
-import { classNamesOf } from '../shared/classNames.js';
 import { contextWords, usualPromptTokens } from '../shared/contextWords.js';
 import { type ResolvedTeacher, resolveTeacher } from '../shared/defaults.js';
 import { openTokenizer } from '../shared/openTokenizer.js';
-import { shapeOnlyPrompts } from '../shared/prompts.js';
+import {
+  classNamesOf,
+  type PlannedStep,
+  type PlanOptions,
+  readArchitecture,
+  type StepSizes,
+} from '../shared/planned.js';
+import { byTower, promptSizes, shapeOnlyPrompts } from '../shared/prompts.js';
 import type { PlannedSettings, TeacherSettings } from '../shared/settings.js';
-import { type PlannedStep, type PlanOptions, stepRequest } from '../shared/trainingStep.js';
+import { stepRequest } from '../shared/trainingStep.js';
 import { teacherGraph } from './step.js';
 import { tunedLabels } from './trainingPart.js';
 
-/** What settings do not say about the size of a step. */
-export interface TeacherSizes {
-  /** Classes that are tuned on. */
-  readonly classes: number;
+/** What settings do not say about the size of a step of stage 1. */
+export interface TeacherSizes extends StepSizes {
   /** Tokens of the longest class prompt, with start and end (default: those of a usual name). */
   readonly tokens?: number;
-  /** Of the adapter, which decides how activations are stored (default: one without tensor cores). */
-  readonly capabilities?: Capabilities;
 }
 
 /** The step of stage 1, as a request without data: the very one that a run of these sizes compiles. */
@@ -33,13 +34,11 @@ export function teacherRequest(
   settings: ResolvedTeacher,
   { classes, tokens = usualTokens(config, settings), capabilities }: TeacherSizes,
 ): PlanRequest {
-  const { method, precision, textDepth, textLength, visionDepth, visionLength } = settings;
+  const { method, precision } = settings;
+  const sizes = promptSizes(settings);
   const graph = teacherGraph(
     shapeOnlyModel(config, { precision, capabilities }),
-    {
-      text: shapeOnlyPrompts('text', { depth: textDepth, length: textLength }, config),
-      vision: shapeOnlyPrompts('vision', { depth: visionDepth, length: visionLength }, config),
-    },
+    byTower((tower) => shapeOnlyPrompts(tower, sizes[tower], config)),
     {
       embedded: constant(undefined, [classes, tokens, config.text.width], 'embedded classes'),
       endRows: constant(undefined, [classes], 'end-of-text rows', 'i32'),

@@ -3,8 +3,7 @@ import { readLeaf, write } from '../../../engine/index.js';
 import { tokenizeClasses } from '../../clip/classPrompts.js';
 import { type ClipModel, loadModel } from '../../clip/model.js';
 import { PROMPTSRC_TEMPLATES } from '../../clip/templates.js';
-import { lookUp, readTokenRows, trimTokens } from '../../clip/text.js';
-import { tokenTable } from '../../clip/textEncoder.js';
+import { trimTokens } from '../../clip/text.js';
 import { checkImages } from '../../datasets/checkImages.js';
 import { imageInputs } from '../../datasets/identity.js';
 import type { Job } from '../../job.js';
@@ -26,7 +25,7 @@ import { pipelinesAhead } from '../shared/pipelinesAhead.js';
 import { initialPrompts, type Prompts, promptVariables } from '../shared/prompts.js';
 import type { TeacherSettings } from '../shared/settings.js';
 import { runStage, type Stage, type StageData } from '../shared/stageRun.js';
-import { classInputs, meanTemplateFeatures } from './classInputs.js';
+import { classInputs, embedTokens, meanTemplateFeatures } from './classInputs.js';
 import { runPlainTeacher } from './plainClip.js';
 import { frozenTextRequest, teacherRequest } from './plan.js';
 import { PromptAverage } from './promptAverage.js';
@@ -159,9 +158,7 @@ async function startingPrompts(
   initialTokens: Int32Array | undefined,
 ): Promise<Prompts> {
   const { config } = model;
-  const context =
-    initialTokens &&
-    lookUp(await readTokenRows(tokenTable(model), [initialTokens]), config.text.width, initialTokens);
+  const context = initialTokens && (await embedTokens(model, initialTokens));
   const random = Random.of(settings.seed, 'teacher prompts');
   return promptVariables(initialPrompts(settings, config, random, context), config);
 }

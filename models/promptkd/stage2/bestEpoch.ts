@@ -9,18 +9,20 @@ import {
   variable,
   write,
 } from '../../../engine/index.js';
-import type { Dataset } from '../../datasets/dataset.js';
-import { ImageRunner } from '../../datasets/imageRunner.js';
+import type { Dataset, ImageItem } from '../../datasets/dataset.js';
+import type { Skipped } from '../../datasets/skipped.js';
 import type { Job } from '../../job.js';
 import type { Metrics } from '../../runs/lineFile.js';
 import { argmax, baseCount } from '../shared/evaluate.js';
 import type { StudentSettings } from '../shared/settings.js';
-import { BATCH, type LabelledImages, rowsBetweenEpochs } from './betweenEpochs.js';
 
 /** The images that decide between epochs. */
-export interface DecidingImages extends LabelledImages {
+export interface DecidingImages {
+  readonly items: readonly ImageItem[];
   /** Only the first so many classes can be predicted. */
   readonly classes: number;
+  /** For messages. */
+  readonly name: string;
 }
 
 /**
@@ -48,21 +50,15 @@ export function decidingImages(
   };
 }
 
-/**
- * Right answers of `logits` `[labels, width]` among the first `classes` columns; the lowest of equal ones is taken. Rows in
- * `missing` do not count.
- */
-export function countCorrect(
-  logits: Float32Array,
-  labels: readonly number[],
-  width: number,
-  classes: number,
-  missing: ReadonlySet<number> = new Set(),
-): number {
-  return labels.filter(
-    (label, i) => !missing.has(i) && argmax(logits, i * width, i * width + classes) === label,
-  ).length;
-}
+/** Logits by image, `[classes]` each in label order; without broken images. */
+export type LogitsByImage = ReadonlyMap<ImageItem, ArrayLike<number>>;
+
+/** How many of the images get their own class among the first `classes`; the lowest of equal ones is taken. */
+export const countCorrect = (
+  { items, classes }: Omit<DecidingImages, 'name'>,
+  logits: LogitsByImage,
+): number =>
+  items.filter((item) => logits.has(item) && argmax(logits.get(item)!, 0, classes) === item.label).length;
 
 /** The best epoch so far by accuracy, kept on the device. */
 export class BestEpoch {
@@ -70,30 +66,19 @@ export class BestEpoch {
   private readonly record = variable(Float32Array.of(-1, 0), [2], 'best.record');
   private readonly best: readonly Tensor[];
 
-  private constructor(
+  /**
+   * @param variables what is trained, and kept
+   * @param skipped broken images, which do not count
+   */
+  constructor(
     private readonly gpu: Gpu,
-    private readonly images: DecidingImages,
+    readonly images: DecidingImages,
     private readonly variables: readonly Tensor[],
-    private readonly runner: ImageRunner,
+    private readonly skipped?: Skipped,
   ) {
     this.best = variables.map(({ size, shape, label }) =>
       variable(new Float32Array(size), shape, `best.${label}`),
     );
-  }
-
-  /**
-   * @param size edge of the model's input
-   * @param variables what is trained, and kept
-   * @param logits records the graph of evaluation: `[batch, 3, size, size]` -> `[batch, classes]`, in label order
-   */
-  static async create(
-    gpu: Gpu,
-    images: DecidingImages,
-    size: number,
-    variables: readonly Tensor[],
-    logits: (images: Tensor) => Tensor,
-  ): Promise<BestEpoch> {
-    return new BestEpoch(gpu, images, variables, await ImageRunner.create(gpu, size, BATCH, logits));
   }
 
   /** For the state of the run. */
@@ -101,12 +86,9 @@ export class BestEpoch {
     return [this.record, ...this.best];
   }
 
-  /** Evaluates the present variables and keeps them if they are strictly better; returns a line for the metrics. */
-  async consider(job: Job, epoch: number, note: (text: string) => void): Promise<Metrics> {
-    const { items, classes } = this.images;
-    const { rows, missing } = await rowsBetweenEpochs(job, this.runner, this.images, note);
-    const labels = items.map(({ label }) => label);
-    const correct = countCorrect(rows, labels, this.runner.width, classes, missing);
+  /** Keeps the present variables if what they give is strictly better; returns a line for the metrics. */
+  async consider(epoch: number, logits: LogitsByImage): Promise<Metrics> {
+    const correct = countCorrect(this.images, logits);
     const [most] = await readLeaf(this.gpu, this.record);
     if (correct > most!) {
       write(this.gpu, this.record, Float32Array.of(correct, epoch));
@@ -114,23 +96,23 @@ export class BestEpoch {
         copyLeaf(this.gpu, variable, this.best[i]!);
       });
     }
-    return { epoch, selectionAccuracy: (100 * correct) / (items.length - missing.size) };
+    const seen = this.images.items.filter((item) => logits.has(item)).length;
+    return { epoch, selectionAccuracy: (100 * correct) / seen };
   }
 
   /** Puts the best epoch's values in the variables; says which it was. */
   async restore(job: Job): Promise<void> {
-    const { items, name, skipped } = this.images;
+    const { items, name } = this.images;
     const [correct, epoch] = await readLeaf(this.gpu, this.record);
     this.variables.forEach((variable, i) => {
       copyLeaf(this.gpu, this.best[i]!, variable);
     });
-    const readable = items.filter(({ path }) => !skipped?.has(path)).length;
+    const readable = items.filter(({ path }) => !this.skipped?.has(path)).length;
     const accuracy = ((100 * correct!) / readable).toFixed(1);
     job.note(`kept epoch ${epoch}, the best on ${name}: ${accuracy} %`);
   }
 
   destroy(): void {
-    this.runner.destroy();
     for (const tensor of this.state) release(this.gpu, tensor);
   }
 }

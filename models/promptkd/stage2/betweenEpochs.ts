@@ -1,35 +1,110 @@
-/** Looking at the student between the epochs of stage 2: labelled images through the present weights, while the run's bar is shown. */
-import type { ImageItem } from '../../datasets/dataset.js';
-import type { ImageRows, ImageRunner } from '../../datasets/imageRunner.js';
+/** Looks at the student between the epochs of stage 2: labelled images through the present weights, while the run's bar is shown. */
+import { type Gpu, type Tensor, UserError } from '../../../engine/index.js';
+import type { Dataset, ImageItem } from '../../datasets/dataset.js';
+import { ImageRunner } from '../../datasets/imageRunner.js';
 import type { Skipped } from '../../datasets/skipped.js';
 import type { Job } from '../../job.js';
+import type { Metrics } from '../../runs/lineFile.js';
+import { accuracy } from '../shared/evaluate.js';
+import type { StudentSettings } from '../shared/settings.js';
+import type { BestEpoch } from './bestEpoch.js';
 
 /** Images of one run of the graph. */
-export const BATCH = 16;
+const BATCH = 16;
 
-/** Images with labels to look at. */
-export interface LabelledImages {
-  readonly items: readonly ImageItem[];
-  /** For messages. */
-  readonly name: string;
-  /** Collects broken images among them, which then do not count. */
+/**
+ * The test images, if the settings ask for accuracies between epochs.
+ *
+ * @throws UserError when the data set has no labelled ones
+ */
+export function testImages(
+  data: Dataset,
+  { evalEvery }: Pick<StudentSettings, 'evalEvery'>,
+): readonly ImageItem[] | undefined {
+  if (evalEvery === undefined) return undefined;
+  const items = data.test.filter(({ label }) => label >= 0);
+  if (items.length === 0)
+    throw new UserError(
+      `${data.name} has no test images with labels, which evalEvery: ${evalEvery} needs`,
+      'leave --eval-every out, or add test/<class>/ folders to the data set',
+    );
+  return items;
+}
+
+/** What is looked at, and when. */
+export interface Looks extends Pick<StudentSettings, 'evalEvery' | 'epochs'> {
+  /** For the curves of reports, after every n-th epoch and the last; training does not depend on it. */
+  readonly test?: readonly ImageItem[];
+  /** Decides after every epoch whether to keep it. */
+  readonly best?: BestEpoch;
+  /** Collects broken images, which then do not count. */
   readonly skipped?: Skipped;
 }
 
-/**
- * The rows of the images, in order.
- *
- * @param note shows a text at the run's bar
- */
-export function rowsBetweenEpochs(
-  job: Job,
-  runner: ImageRunner,
-  { items, name, skipped }: LabelledImages,
-  note: (text: string) => void,
-): Promise<ImageRows> {
-  const begin: Job['begin'] = (_, total) => ({
-    update: (done) => note(`evaluating ${done}/${total}`),
-    end: () => {},
-  });
-  return runner.runAll({ ...job, begin }, items, name, skipped);
+/** Lines for the metrics of an epoch. */
+export interface EpochLines {
+  readonly test?: Metrics;
+  readonly selection?: Metrics;
+}
+
+/** Evaluates the student: an image that is a test image and decides between epochs is classified once. */
+export class EpochLooks {
+  private constructor(
+    private readonly runner: ImageRunner,
+    private readonly looks: Looks,
+  ) {}
+
+  /**
+   * @param size edge of the model's input
+   * @param logits records the graph of evaluation: `[batch, 3, size, size]` -> `[batch, classes]`, in label order
+   */
+  static async create(
+    gpu: Gpu,
+    size: number,
+    logits: (images: Tensor) => Tensor,
+    looks: Looks,
+  ): Promise<EpochLooks> {
+    return new EpochLooks(await ImageRunner.create(gpu, size, BATCH, logits), looks);
+  }
+
+  /**
+   * Looks at the student after an epoch, counted from 1.
+   *
+   * @param note shows a text at the run's bar
+   */
+  async after(epoch: number, job: Job, note: (text: string) => void): Promise<EpochLines> {
+    const { evalEvery = 1, epochs, best, skipped } = this.looks;
+    const test = epoch % evalEvery === 0 || epoch === epochs ? this.looks.test : undefined;
+    if (!test && !best) return {};
+    // The test images come first, so that their rows do.
+    const items = [...new Set([...(test ?? []), ...(best?.images.items ?? [])])];
+    const begin: Job['begin'] = (_, total) => ({
+      update: (done) => note(`evaluating ${done}/${total}`),
+      end: () => {},
+    });
+    const { rows, missing } = await this.runner.runAll({ ...job, begin }, items, 'evaluating', skipped);
+    const { width } = this.runner;
+    const row = (i: number) => rows.subarray(i * width, (i + 1) * width);
+    const logits = new Map(items.flatMap((item, i) => (missing.has(i) ? [] : [[item, row(i)] as const])));
+    return {
+      test: test && { epoch, ...inPercent(rows, test, width, missing) },
+      selection: await best?.consider(epoch, logits),
+    };
+  }
+
+  destroy(): void {
+    this.runner.destroy();
+  }
+}
+
+/** Base, novel, their harmonic mean and all classes (docs/method.md 3.9), without those of a half that has no images. */
+function inPercent(
+  logits: Float32Array,
+  items: readonly ImageItem[],
+  classes: number,
+  missing: ReadonlySet<number>,
+): Metrics {
+  const labels = items.map(({ label }) => label);
+  const { images: _, ...found } = accuracy(logits, labels, classes, missing);
+  return Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined));
 }

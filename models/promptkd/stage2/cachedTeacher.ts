@@ -1,5 +1,5 @@
 /** The teacher's image features from a cache on disk (`--teacher-cache`); its vision tower is loaded when one is missing. */
-import type { Gpu } from '../../../engine/index.js';
+import { write } from '../../../engine/index.js';
 import { loadModel } from '../../clip/model.js';
 import { ImageRunner } from '../../datasets/imageRunner.js';
 import type { Batch } from '../../datasets/loader.js';
@@ -7,8 +7,10 @@ import { PREPROCESSING } from '../../images/preparedImage.js';
 import type { Crop } from '../../images/types.js';
 import type { Job } from '../../job.js';
 import { unitFeatures } from '../shared/logits.js';
+import type { StudentSettings } from '../shared/settings.js';
 import type { Teacher } from '../shared/teacher.js';
 import { FeatureCache } from './featureCache.js';
+import type { StudentGraph, TeacherSource } from './step.js';
 
 /** A file's content and what is cut out of it. */
 const keyOf = (hash: string, { left, top, width, height, flip }: Crop): string =>
@@ -16,7 +18,13 @@ const keyOf = (hash: string, { left, top, width, height, flip }: Crop): string =
 
 const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(bytes < 1e6 ? 3 : 1)} MB`;
 
-/** The teacher's unit features of batches, from the cache or computed and kept there. */
+/** The teacher's own resolution, where the student's input of `size` pixels has another. */
+export function otherSizeOf({ model }: Teacher, size: number): { readonly otherSize?: number } {
+  const { resolution } = model.config.vision;
+  return resolution === size ? {} : { otherSize: resolution };
+}
+
+/** The teacher's unit features of batches, from the cache or computed and kept there: a crop that comes again is found. */
 export class CachedTeacher {
   private readonly features = new WeakMap<Batch, Float32Array>();
   private runner: Promise<ImageRunner> | undefined;
@@ -29,14 +37,15 @@ export class CachedTeacher {
     private readonly teacher: Teacher,
     private readonly cache: FeatureCache,
     private readonly batch: number,
+    private readonly size: number,
   ) {}
 
   /**
    * Opens the cache of what this teacher's features depend on.
    *
    * @param teacher its vision tower need not be loaded
-   * @param options `teacherCache`: the cache's folder, or (true) the user's; `crops` that the run will look at in all, for the
-   *   estimate
+   * @param options `teacherCache`: the cache's folder, or (true) the user's; `size`: edge of the student's input; `crops` that the
+   *   run will look at in all, for the estimate
    */
   static async open(
     job: Job,
@@ -44,8 +53,9 @@ export class CachedTeacher {
     {
       teacherCache: folder,
       batch,
+      size,
       crops,
-    }: { readonly teacherCache?: string | boolean; readonly batch: number; readonly crops: number },
+    }: Pick<StudentSettings, 'teacherCache' | 'batch'> & { readonly size: number; readonly crops: number },
   ): Promise<CachedTeacher> {
     const { platform } = job;
     const { config } = teacher.model;
@@ -68,7 +78,17 @@ export class CachedTeacher {
       `teacher cache: ${crops} crops of ${config.embed} float16 numbers, ${megabytes(most)} at most; ` +
         `${cache.size} are kept in ${cache.folder}`,
     );
-    return new CachedTeacher(job, teacher, cache, batch);
+    return new CachedTeacher(job, teacher, cache, batch, size);
+  }
+
+  /** The step has no teacher in it. */
+  get source(): TeacherSource {
+    return { logitScale: this.teacher.model.logitScale };
+  }
+
+  /** What the loader of the student's images must prepare. */
+  get needs() {
+    return { ...otherSizeOf(this.teacher, this.size), hash: true };
   }
 
   /** Has the features of a batch ready: those that are missing are computed together and kept. */
@@ -91,9 +111,9 @@ export class CachedTeacher {
     this.features.set(batch, await cache.rows(keys));
   }
 
-  /** Unit features of a batch that is prepared, `[batch, embed]`. */
-  of(batch: Batch): Float32Array {
-    return this.features.get(batch)!;
+  /** Writes the unit features of a batch that is prepared, `[batch, embed]`. */
+  feed(graph: StudentGraph, batch: Batch): void {
+    write(this.job.gpu, graph.teacherInput, this.features.get(batch)!);
   }
 
   /** Crops that were asked for, and how many of them the cache had. */
@@ -131,8 +151,8 @@ export class CachedTeacher {
 
   private async load(): Promise<ImageRunner> {
     const { job, teacher } = this;
-    const gpu: Gpu = job.gpu;
-    const model = await loadModel(gpu, teacher.model.checkpoint, { text: false, precision: job.precision });
+    const { gpu, precision } = job;
+    const model = await loadModel(gpu, teacher.model.checkpoint, { text: false, precision });
     this.release = model.release;
     return ImageRunner.create(gpu, model.config.vision.resolution, this.batch, (images) =>
       unitFeatures(model, teacher.prompts.vision, images),

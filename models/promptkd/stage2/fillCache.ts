@@ -19,9 +19,7 @@ import { resolveStudent } from '../shared/defaults.js';
 import type { StudentSettings } from '../shared/settings.js';
 import { trainingLoader } from '../shared/stageRun.js';
 import { CachedTeacher } from './cachedTeacher.js';
-import { cropCount } from './run.js';
-import { cacheNeeds } from './teacherFeatures.js';
-import { distillationImages } from './trainingImages.js';
+import { cropCount, distillationImages } from './trainingImages.js';
 
 /** Which part to compute, and how often what is new is written. */
 export interface FillOptions extends TrainOptions {
@@ -70,6 +68,7 @@ async function fillOnce(
   const size = config.vision.resolution;
   const training = trainingLoader(job, data, settings, size);
   const crops = cropCount(training, data.items, settings);
+  const { batch, accumulate, views, seed, cropSeed = seed, cropScale } = settings;
 
   return freeing(async (own) => {
     const teacher = await loadTeacher(job, settings.teacher, settings.teacherClip, {
@@ -77,14 +76,11 @@ async function fillOnce(
       text: false,
     });
     own({ destroy: () => teacher.model.release() });
-    const cached = own(await CachedTeacher.open(job, teacher, { ...settings, crops }));
+    const cached = own(await CachedTeacher.open(job, teacher, { ...settings, size, crops }));
     // Crops that repeat are all there after the first epochs, if these leave no image out.
-    const repeats = settings.views > 0 && settings.epochs > settings.views;
-    const loader = training.with({
-      ...cacheNeeds(teacher, size),
-      ...(repeats && { dropLast: false }),
-    });
-    const epochs = repeats ? settings.views : settings.epochs;
+    const repeats = views > 0 && settings.epochs > views;
+    const loader = training.with({ ...cached.needs, ...(repeats && { dropLast: false }) });
+    const epochs = repeats ? views : settings.epochs;
     await computeShare(job, cached, loader, { epochs, shard, checkpointMinutes });
     const { asked, found } = cached.counts;
     job.note(
@@ -96,10 +92,7 @@ async function fillOnce(
 
     const plan = {
       ...(await imageInputs(platform, dataset, wanted)),
-      ...{ batch: settings.batch, accumulate: settings.accumulate, epochs, repeats },
-      ...{ seed: settings.seed, cropSeed: settings.cropSeed ?? settings.seed, cropScale: settings.cropScale },
-      views: settings.views,
-      size,
+      ...{ batch, accumulate, epochs, repeats, seed, cropSeed, cropScale, views, size },
       shares: shard.count,
     };
     return { crops: asked, found, missing: await recordShare(job, cached.folder, plan, shard) };

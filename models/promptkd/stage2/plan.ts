@@ -1,35 +1,33 @@
 /** Stage 2 from shapes alone: what a run will need, known before weights are loaded and without a device. */
-import { type Capabilities, constant, input, type PlanRequest } from '../../../engine/index.js';
+import { constant, input, type PlanRequest } from '../../../engine/index.js';
 import type { ClipConfig } from '../../clip/config.js';
 import { shapeOnlyModel, textRequest } from '../../clip/shapeOnly.js';
 import type { Platform } from '../../platform.js';
 import { readClassVectors } from '../classVectors/classVectors.js';
 import { readTeacherShape } from '../files/teacherShape.js';
-import { readArchitecture } from '../shared/architecture.js';
-import { classNamesOf } from '../shared/classNames.js';
 import { usualPromptTokens } from '../shared/contextWords.js';
 import { checkEmbeddings, type ResolvedStudent, resolveStudent } from '../shared/defaults.js';
 import { studentLogits } from '../shared/logits.js';
+import {
+  classNamesOf,
+  type PlannedStep,
+  type PlanOptions,
+  readArchitecture,
+  type StepSizes,
+} from '../shared/planned.js';
 import { shapeOnlyPrompts } from '../shared/prompts.js';
 import type { PlannedSettings, StudentSettings } from '../shared/settings.js';
 import type { TeacherShape } from '../shared/teacher.js';
-import { type PlannedStep, type PlanOptions, stepRequest } from '../shared/trainingStep.js';
+import { stepRequest } from '../shared/trainingStep.js';
 import { studentGraph, teacherFeatureOrigin } from './step.js';
 import { studentVariables } from './variables.js';
-
-/** What settings do not say about the size of a step. */
-export interface StudentSizes {
-  readonly classes: number;
-  /** Of the adapter, which decides how activations are stored (default: one without tensor cores). */
-  readonly capabilities?: Capabilities;
-}
 
 /** The step of stage 2 as a run of these sizes compiles it, and the student's evaluation, as requests without data. */
 export function studentRequests(
   teacher: TeacherShape,
   student: ClipConfig,
   settings: ResolvedStudent,
-  { classes, capabilities }: StudentSizes,
+  { classes, capabilities }: StepSizes,
 ): { readonly train: PlanRequest; readonly evaluate: PlanRequest } {
   const { batch, precision, textFeatures, train } = settings;
   const stored = { precision, capabilities };
@@ -50,12 +48,8 @@ export function studentRequests(
   const shared = own ? { classes: embeddings(teacher.config.embed) } : {};
   const graph = studentGraph(model, variables, vectors, { ...source, ...shared }, settings);
   const { resolution } = student.vision;
-  const logits = studentLogits(
-    model,
-    variables,
-    vectors,
-    input([batch, 3, resolution, resolution], 'images'),
-  );
+  const images = input([batch, 3, resolution, resolution], 'images');
+  const logits = studentLogits(model, variables, vectors, images);
   return { train: stepRequest(graph), evaluate: { outputs: [logits] } };
 }
 
@@ -63,7 +57,7 @@ export function studentRequests(
 export function classEmbeddingRequest(
   { config, text }: TeacherShape,
   { precision }: ResolvedStudent,
-  { classes, capabilities }: StudentSizes,
+  { classes, capabilities }: StepSizes,
 ): PlanRequest {
   const length = usualPromptTokens('', text.length, config.text.contextLength);
   const prompts = shapeOnlyPrompts('text', text, config);
@@ -83,14 +77,11 @@ export async function planStudent(
   const config = await readArchitecture(platform, requested.clip);
   const settings = resolveStudent(requested, config);
   const teacher = await readTeacherShape(platform, requested.teacher, requested.teacherClip);
-  const classes = count ?? (await classCount(platform, requested));
+  const { classVectors } = requested;
+  const classes =
+    count ??
+    (classVectors === undefined
+      ? (await classNamesOf(platform, requested)).length
+      : (await readClassVectors(platform, classVectors)).count);
   return { request: studentRequests(teacher, config, settings, { classes, capabilities }).train, classes };
 }
-
-const classCount = async (
-  platform: Platform,
-  requested: PlannedSettings<StudentSettings>,
-): Promise<number> =>
-  requested.classVectors === undefined
-    ? (await classNamesOf(platform, requested)).length
-    : (await readClassVectors(platform, requested.classVectors)).count;

@@ -1,11 +1,9 @@
 /** Stage 2 as a job: a tuned teacher, a small CLIP and unlabelled images in, a run folder with the student out. */
-import { readLeaf, type Tensor } from '../../../engine/index.js';
-import type { ClipCheckpoint } from '../../checkpoints/load.js';
+import { readLeaf, type Tensor, UserError } from '../../../engine/index.js';
 import { loadModel } from '../../clip/model.js';
 import { checkImages } from '../../datasets/checkImages.js';
 import type { Dataset, ImageItem } from '../../datasets/dataset.js';
 import { imageInputs } from '../../datasets/identity.js';
-import type { Loader } from '../../datasets/loader.js';
 import type { Job } from '../../job.js';
 import { Random } from '../../random.js';
 import { stateOf } from '../../runs/checkpoints.js';
@@ -21,14 +19,13 @@ import { pipelinesAhead } from '../shared/pipelinesAhead.js';
 import { projectionTensors } from '../shared/projection.js';
 import type { StudentSettings } from '../shared/settings.js';
 import { runStage, type Stage, type StageBuild, type StageData } from '../shared/stageRun.js';
-import { shapeOfTeacher, type TeacherShape } from '../shared/teacher.js';
+import { shapeOfTeacher } from '../shared/teacher.js';
 import { BestEpoch, type DecidingImages, decidingImages } from './bestEpoch.js';
-import type { LabelledImages } from './betweenEpochs.js';
-import { EpochAccuracy, testImages } from './epochAccuracy.js';
+import { EpochLooks, testImages } from './betweenEpochs.js';
 import { classEmbeddingRequest, studentRequests } from './plan.js';
 import { studentGraph } from './step.js';
 import { openTeacherFeatures } from './teacherFeatures.js';
-import { distillationImages } from './trainingImages.js';
+import { cropCount, distillationImages } from './trainingImages.js';
 import { studentVariables } from './variables.js';
 
 type Settings = ResolvedStudent<StudentSettings>;
@@ -39,7 +36,7 @@ interface StudentData extends StageData {
   /** The images that decide between epochs, where the last one is not kept anyway. */
   readonly deciding?: DecidingImages;
   /** The images that show how good each epoch is, where the settings ask for that. */
-  readonly test?: LabelledImages;
+  readonly test?: readonly ImageItem[];
 }
 
 type Build = StageBuild<Settings, StudentData>;
@@ -69,13 +66,18 @@ const STAGE: Stage<StudentSettings, Settings, StudentData> = {
   async read({ job, settings, dataset }) {
     const wanted = distillationImages(dataset, settings);
     const { items, skipped } = await checkImages(job, wanted, settings);
-    const checked = async <T extends LabelledImages>(images: T | undefined) =>
-      images && { ...images, ...(await checkImages(job, images.items, { ...settings, skipped })) };
+    const deciding = decidingImages(dataset, settings);
+    const test = testImages(dataset, settings);
+    const good = async (images: readonly ImageItem[]) => {
+      const { items: left } = await checkImages(job, images, { ...settings, skipped });
+      if (left.length > 0) return left;
+      throw new UserError('there are no images to load', 'check the data set and the classes');
+    };
     return {
       ...{ items, skipped, dataset },
       inputs: await imageInputs(job.platform, dataset, wanted),
-      deciding: await checked(decidingImages(dataset, settings)),
-      test: await checked(testImages(dataset, settings)),
+      deciding: deciding && { ...deciding, items: await good(deciding.items) },
+      test: test && (await good(test)),
     };
   },
 
@@ -115,30 +117,29 @@ const STAGE: Stage<StudentSettings, Settings, StudentData> = {
     );
 
     const { statistics } = projectionTensors(variables.projection);
-    const looks = await betweenEpochs(
-      stage,
-      classes,
-      [...graph.parameters, ...statistics],
-      (picked, images) => studentLogits(model, variables, picked, images),
+    const trained = [...graph.parameters, ...statistics];
+    const best = data.deciding && own(new BestEpoch(gpu, data.deciding, trained, data.skipped));
+    const looks = await openLooks(stage, best, classes, (picked, images) =>
+      studentLogits(model, variables, picked, images),
     );
     return {
       ...{ step, loader },
       feed: (batch, epoch) => features.feed(graph, batch, epoch),
-      prepare: features.prepare,
+      prepare: features.prepare?.bind(features),
       endEpoch: async (epoch, note) => {
-        for (const line of (await looks.accuracy?.after(epoch, job, note)) ?? [])
-          stage.folder.log(line, 'test');
-        if (looks.best) stage.folder.log(await looks.best.consider(job, epoch, note));
+        const lines = await looks?.after(epoch, job, note);
+        if (lines?.test) stage.folder.log(lines.test, 'test');
+        if (lines?.selection) stage.folder.log(lines.selection);
       },
       flush: async () => features.flush?.(),
-      state: stateOf(graph.parameters, graph.optimiser.state, statistics, looks.best?.state ?? []),
+      state: stateOf(graph.parameters, graph.optimiser.state, statistics, best?.state ?? []),
       inputs: {
         teacher: teacher.hash ?? teacher.clipHash,
         ...(settings.classVectors && { 'class vectors': await platform.sha256(settings.classVectors) }),
       },
       results: async () => {
         features.summary?.();
-        await looks.best?.restore(job);
+        await best?.restore(job);
         return [
           [CLASS_VECTORS_FILE, encodeClassVectors(classes)],
           [STUDENT_FILE, await encodedStudent(stage, variables, classes)],
@@ -149,23 +150,22 @@ const STAGE: Stage<StudentSettings, Settings, StudentData> = {
 };
 
 /** What looks at the student between epochs, where the settings ask for it. */
-async function betweenEpochs(
+async function openLooks(
   { job, settings, checkpoint, data, own }: Build,
+  best: BestEpoch | undefined,
   classes: ClassVectors,
-  trained: readonly Tensor[],
   logits: (classes: Tensor, images: Tensor) => Tensor,
-): Promise<{ readonly best?: BestEpoch; readonly accuracy?: EpochAccuracy }> {
-  const { deciding, test, dataset } = data;
-  if (!deciding && !test) return {};
-  const { gpu } = job;
+): Promise<EpochLooks | undefined> {
+  const { test, dataset, skipped } = data;
+  if (!best && !test) return undefined;
   const size = checkpoint.config.vision.resolution;
   const picked = classTensor(pickClasses(classes, dataset.classNames, 'the class vectors'));
   const graph = (images: Tensor) => logits(picked, images);
-  return {
-    best: deciding && own(await BestEpoch.create(gpu, deciding, size, trained, graph)),
-    accuracy: test && own(await EpochAccuracy.create(gpu, test, size, settings, graph)),
-  };
+  return own(await EpochLooks.create(job.gpu, size, graph, { ...settings, test, best, skipped }));
 }
+
+/** Classes where a data set names none, for kernels that are made ahead. */
+const SOME_CLASSES = 100;
 
 /** The student's image encoder and the teacher, both at once, as each waits for its files. */
 async function loadModels({ job, settings, checkpoint, data, own, weightsLoaded }: Build) {
@@ -177,39 +177,20 @@ async function loadModels({ job, settings, checkpoint, data, own, weightsLoaded 
   const teacher = await loadTeacher(job, settings.teacher, settings.teacherClip, {
     vision: !settings.teacherCache,
     text: settings.classVectors === undefined,
-    onShape: (shape) => compileAhead(job, settings, shape, checkpoint, data.dataset.classNames.length),
+    onShape: (shape) => {
+      const classes = data.dataset.classNames.length || SOME_CLASSES;
+      const sizes = { classes, capabilities: gpu.capabilities };
+      const known = settings.classVectors !== undefined;
+      pipelinesAhead(gpu, [
+        ...(known ? [] : [() => classEmbeddingRequest(shape, settings, sizes)]),
+        () => studentRequests(shape, checkpoint.config, settings, sizes).train,
+      ]);
+    },
   });
   own({ destroy: () => teacher.model.release() });
   const model = await loading;
   await weightsLoaded();
   return { model, teacher };
-}
-
-/** Classes where a data set names none. */
-const SOME_CLASSES = 100;
-
-function compileAhead(
-  { gpu }: Job,
-  settings: Settings,
-  teacher: TeacherShape,
-  { config }: ClipCheckpoint,
-  classes: number,
-): void {
-  const sizes = { classes: classes || SOME_CLASSES, capabilities: gpu.capabilities };
-  pipelinesAhead(gpu, [
-    ...(settings.classVectors === undefined ? [() => classEmbeddingRequest(teacher, settings, sizes)] : []),
-    () => studentRequests(teacher, config, settings, sizes).train,
-  ]);
-}
-
-/** Different crops that a run looks at, at most. */
-export function cropCount(
-  { batchesPerEpoch }: Loader,
-  items: readonly ImageItem[],
-  { batch, epochs, views }: Pick<StudentSettings, 'batch' | 'epochs' | 'views'>,
-): number {
-  const seen = batchesPerEpoch * batch * epochs;
-  return views > 0 ? Math.min(seen, items.length * views) : seen;
 }
 
 /** The file of the student as it is now. */
@@ -219,13 +200,17 @@ async function encodedStudent(
   classes: ClassVectors,
 ): Promise<Uint8Array> {
   const { config } = checkpoint;
-  const values = (leaves: readonly Tensor[]) => Promise.all(leaves.map((leaf) => readLeaf(job.gpu, leaf)));
-  const head = await values(Object.values(projection));
-  const tower = await values(weights);
+  const read = (leaf: Tensor) => readLeaf(job.gpu, leaf);
+  const head = Object.entries(projection).map(async ([name, leaf]) => [name, await read(leaf)] as const);
+  const tower = weights.map(async (leaf) => ({
+    name: leaf.label,
+    shape: leaf.shape,
+    data: await read(leaf),
+  }));
   return encodeStudent({
-    prompts: await values(prompts),
-    projection: Object.fromEntries(Object.keys(projection).map((name, i) => [name, head[i]!])),
-    weights: weights.map(({ label, shape }, i) => ({ name: label, shape, data: tower[i]! })),
+    prompts: await Promise.all(prompts.map(read)),
+    projection: Object.fromEntries(await Promise.all(head)),
+    weights: await Promise.all(tower),
     width: config.vision.width,
     inputs: config.embed,
     outputs: classes.embed,

@@ -14,6 +14,7 @@ import { type GradientOptions, gradientsAndUpdate } from '../shared/gradientsAnd
 import { cosineLogits, type StudentVariables, unitFeatures } from '../shared/logits.js';
 import { DEFAULT_LOSS, type DistillationLoss, distillationLoss } from '../shared/losses.js';
 import { projectionTensors, projectTraining } from '../shared/projection.js';
+import type { StudentSettings } from '../shared/settings.js';
 import type { StepGraph } from '../shared/trainingStep.js';
 
 /** What the step depends on: resolved settings of stage 2 are such options. */
@@ -33,10 +34,8 @@ export interface StudentStepOptions extends GradientOptions {
 export const teacherFeatureOrigin = ({
   teacherCache,
   views,
-}: {
-  readonly teacherCache?: string | boolean;
-  readonly views: number;
-}): 'step' | 'cache' | 'crops' => (teacherCache ? 'cache' : views > 0 ? 'crops' : 'step');
+}: Pick<StudentSettings, 'teacherCache' | 'views'>): 'step' | 'cache' | 'crops' =>
+  teacherCache ? 'cache' : views > 0 ? 'crops' : 'step';
 
 /**
  * Where the teacher's logits come from: its image encoder in the same step, or its unit image features, written by the

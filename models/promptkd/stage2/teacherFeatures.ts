@@ -6,17 +6,13 @@ import type { Skipped } from '../../datasets/skipped.js';
 import { GpuPreprocessor } from '../../images/gpuPreprocess.js';
 import type { Job } from '../../job.js';
 import { FixedCrops } from '../shared/fixedCrops.js';
+import type { StudentSettings } from '../shared/settings.js';
 import type { Teacher } from '../shared/teacher.js';
-import { CachedTeacher } from './cachedTeacher.js';
+import { CachedTeacher, otherSizeOf } from './cachedTeacher.js';
 import { type StudentGraph, type TeacherSource, teacherFeatureOrigin } from './step.js';
 
-interface FeatureSettings {
-  readonly batch: number;
-  readonly views: number;
-  readonly seed: number;
-  readonly cropSeed?: number;
-  readonly cropScale: number;
-  readonly teacherCache?: string | boolean;
+interface FeatureSettings
+  extends Pick<StudentSettings, 'batch' | 'views' | 'seed' | 'cropSeed' | 'cropScale' | 'teacherCache'> {
   /** Edge of the student's input. */
   readonly size: number;
   /** Crops of the whole run. */
@@ -41,18 +37,6 @@ export interface TeacherFeatureSource {
   destroy(): void;
 }
 
-/** The teacher's own resolution, where the student's input of `size` pixels has another. */
-const otherSizeOf = ({ model }: Teacher, size: number): { readonly otherSize?: number } => {
-  const { resolution } = model.config.vision;
-  return resolution === size ? {} : { otherSize: resolution };
-};
-
-/** What the loader of a student with an input of `size` pixels must prepare where the teacher's features come from a cache. */
-export const cacheNeeds = (teacher: Teacher, size: number): TeacherFeatureSource['needs'] => ({
-  ...otherSizeOf(teacher, size),
-  hash: true,
-});
-
 /**
  * The features come from the teacher's image encoder in the step itself; or they are kept, from a pass over fixed crops before the
  * training or in a cache on disk, and the step has no teacher in it.
@@ -65,7 +49,8 @@ export async function openTeacherFeatures(
 ): Promise<TeacherFeatureSource> {
   switch (teacherFeatureOrigin(settings)) {
     case 'cache':
-      return fromCache(job, teacher, settings);
+      // Also with fixed crops: whichever run computed a crop, it is found.
+      return CachedTeacher.open(job, teacher, settings);
     case 'crops':
       return fromCrops(job, teacher, items, settings);
     case 'step':
@@ -81,17 +66,15 @@ async function fromStep(
   const { model, prompts } = teacher;
   const needs = otherSizeOf(teacher, size);
   const preprocessor =
-    needs.otherSize && (await GpuPreprocessor.create(gpu, { size: needs.otherSize, batch }));
+    needs.otherSize === undefined
+      ? undefined
+      : await GpuPreprocessor.create(gpu, { size: needs.otherSize, batch });
   return {
     source: { model, prompts: prompts.vision },
     needs,
     // The same boxes at the teacher's own resolution, where that is another.
-    feed: (graph, { otherImages }) => {
-      if (preprocessor) preprocessor.submit(otherImages!, leafBuffer(gpu, graph.teacherInput));
-    },
-    destroy: () => {
-      if (preprocessor) preprocessor.destroy();
-    },
+    feed: (graph, { otherImages }) => preprocessor?.submit(otherImages!, leafBuffer(gpu, graph.teacherInput)),
+    destroy: () => preprocessor?.destroy(),
   };
 }
 
@@ -110,23 +93,5 @@ async function fromCrops(
     needs: {},
     feed: (graph, { indices }, epoch) => write(job.gpu, graph.teacherInput, crops.batch(epoch, indices)),
     destroy: () => {},
-  };
-}
-
-/** Also with fixed crops: a crop that comes again is found, whichever run computed it. */
-async function fromCache(
-  job: Job,
-  teacher: Teacher,
-  settings: FeatureSettings,
-): Promise<TeacherFeatureSource> {
-  const cached = await CachedTeacher.open(job, teacher, settings);
-  return {
-    source: { logitScale: teacher.model.logitScale },
-    needs: cacheNeeds(teacher, settings.size),
-    prepare: (batch) => cached.prepare(batch),
-    feed: (graph, batch) => write(job.gpu, graph.teacherInput, cached.of(batch)),
-    flush: () => cached.flush(),
-    summary: () => cached.summary(),
-    destroy: () => cached.destroy(),
   };
 }

@@ -2,6 +2,7 @@
 import { UserError } from '../../../engine/index.js';
 import type { Dataset, ImageItem } from '../../datasets/dataset.js';
 import { sampleFewShot } from '../../datasets/fewShot.js';
+import type { Loader } from '../../datasets/loader.js';
 import type { StudentSettings } from '../shared/settings.js';
 
 /**
@@ -20,4 +21,14 @@ export function distillationImages(
       'leave imagesPerClass out and give fewer images, or sort them into class folders',
     );
   return sampleFewShot({ train: labelled }, imagesPerClass, seed).train;
+}
+
+/** Different crops that a run looks at, at most. */
+export function cropCount(
+  { batchesPerEpoch }: Loader,
+  items: readonly ImageItem[],
+  { batch, epochs, views }: Pick<StudentSettings, 'batch' | 'epochs' | 'views'>,
+): number {
+  const seen = batchesPerEpoch * batch * epochs;
+  return views > 0 ? Math.min(seen, items.length * views) : seen;
 }
