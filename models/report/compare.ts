@@ -2,8 +2,9 @@
 import { parse } from 'yaml';
 import { type Accuracy, harmonicMean } from '../promptkd/shared/evaluate.js';
 import { compareOutcomes, holm, type McNemar } from '../promptkd/use/outcomes.js';
+import { fieldsOf } from '../runs/changes.js';
 import type { Examined } from './evaluationReport.js';
-import { curvesOf, type RunRecord } from './runReport.js';
+import { curvesOf, meanOf, type RunRecord } from './runReport.js';
 
 /** A run, or a file or CLIP that is compared with runs. */
 export interface ComparedRun extends Examined {
@@ -68,13 +69,14 @@ const VALUES = ['base', 'novel', 'harmonicMean', 'all', 'loss', 'imagesPerSecond
 
 /** Compares at least one run. The names must differ. */
 export function compareRuns(runs: readonly ComparedRun[]): Comparison {
-  const configs = runs.map(({ record }) => (record ? fieldsOf(record.config) : undefined));
-  const keys = configs.map((config) => config && JSON.stringify(withoutSeeds(config)));
-  const counts = new Map<string, number[]>();
-  keys.forEach((key, i) => {
-    if (key !== undefined) counts.set(key, [...(counts.get(key) ?? []), i]);
+  const configs = runs.map(({ record }) => record && fieldsOf(parse(record.config)));
+  const alike = new Map<string, number[]>();
+  configs.forEach((config, i) => {
+    if (!config) return;
+    const key = JSON.stringify(withoutSeeds(config));
+    alike.set(key, [...(alike.get(key) ?? []), i]);
   });
-  const members = [...counts.values()].filter(({ length }) => length > 1);
+  const members = [...alike.values()].filter(({ length }) => length > 1);
   const values = runs.map(valuesOf);
   const rows = runs.map(({ name }, i): ComparedRow => {
     const group = members.findIndex((some) => some.includes(i));
@@ -109,23 +111,13 @@ function pairTests(runs: readonly ComparedRun[]): PairTest[] {
 }
 
 function valuesOf({ accuracy, record }: ComparedRun): ComparedValues {
-  const { base, novel, harmonicMean: combined, all }: Accuracy = accuracy;
+  const { images: _, ...accuracies }: Accuracy = accuracy;
   const curve =
     record && curvesOf(record.metrics).find(({ name }) => name === 'loss' || name.startsWith('scl'));
   const speeds = (record?.timing ?? []).map(({ imagesPerSecond }) => imagesPerSecond);
   const found = speeds.filter((speed): speed is number => typeof speed === 'number');
-  return {
-    base,
-    novel,
-    harmonicMean: combined,
-    all,
-    loss: curve?.means.at(-1)?.y,
-    imagesPerSecond: meanOf(found),
-  };
+  return { ...accuracies, loss: curve?.means.at(-1)?.y, imagesPerSecond: meanOf(found) };
 }
-
-const meanOf = (values: readonly number[]): number | undefined =>
-  values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** Of a sample: divided by n - 1. */
 function deviationOf(values: readonly number[]): number | undefined {
@@ -135,11 +127,6 @@ function deviationOf(values: readonly number[]): number | undefined {
 }
 
 type Fields = Readonly<Record<string, unknown>>;
-
-function fieldsOf(config: string): Fields {
-  const found: unknown = parse(config);
-  return typeof found === 'object' && found !== null ? (found as Fields) : {};
-}
 
 const withoutSeeds = (config: Fields): [string, unknown][] =>
   Object.entries(config).filter(([field]) => !SEEDS.has(field));

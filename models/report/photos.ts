@@ -1,5 +1,6 @@
 /** Test images as pictures: those of which a model is surest and least sure, and its surest mistakes. */
 import { percent } from '../numbers.js';
+import type { Platform } from '../platform.js';
 import type { Outcome } from '../promptkd/use/outcomes.js';
 import { escapeHtml, section } from './page.js';
 
@@ -8,6 +9,14 @@ export type Thumbnails = (path: string) => Promise<Uint8Array | undefined>;
 
 /** Pictures of a kind. */
 const SHOWN = 6;
+/** Width of a picture in pixels: a card of the page is about as wide on a screen of double density. */
+const EDGE = 192;
+
+/** Makes pictures, or nothing on a platform that makes none. A file that cannot be read has no picture. */
+export function thumbnailsOf(platform: Platform): Thumbnails | undefined {
+  const make = platform.thumbnail?.bind(platform);
+  return make && ((path) => make(path, EDGE).catch(() => undefined));
+}
 
 /** The groups of pictures; nothing where there are no thumbnails. */
 export async function photoSection(

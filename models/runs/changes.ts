@@ -32,7 +32,8 @@ export function differences(before: unknown, now: unknown): Difference[] {
     .map((field) => ({ field, before: old[field], now: fresh[field] }));
 }
 
-const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> =>
+/** The fields of parsed settings; none where they are something else. */
+export const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 
 /** The error for a run that is not to be continued with other settings, naming each with both values. */

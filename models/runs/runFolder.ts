@@ -21,8 +21,10 @@ const COMMANDS: Readonly<Record<RunKind, string>> = {
 
 /** The file of a run's settings. */
 export const CONFIG = 'config.yaml';
-const METRICS = 'metrics.jsonl';
-const TIMING = 'timing.jsonl';
+/** The file of losses and accuracies. */
+export const METRICS = 'metrics.jsonl';
+/** The file of speeds. */
+export const TIMING = 'timing.jsonl';
 /** Folder of event files for TensorBoard. */
 export const TENSORBOARD = 'tensorboard';
 
@@ -185,11 +187,7 @@ export class RunFolder {
   }
 
   /** What the folder says of the training, for its report. */
-  async record(): Promise<{
-    readonly config: string;
-    readonly metrics: Metrics[];
-    readonly timing: Metrics[];
-  }> {
+  async record() {
     return { config: this.config, metrics: await this.metrics.read(), timing: await this.timing.read() };
   }
 
