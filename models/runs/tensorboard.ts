@@ -42,9 +42,10 @@ interface Event {
 export class EventFile implements EventSink {
   updatesPerEpoch = 1;
   private pending: Uint8Array[] = [];
+  /** When the first scalars were added, in seconds since 1970: the file is named after it. */
+  private started: number | undefined;
+  /** Once the file exists. */
   private path: string | undefined;
-  /** `path` once the file exists. */
-  private started: string | undefined;
   private written = performance.now();
   private writing: Promise<void> = Promise.resolve();
   private failed = false;
@@ -67,8 +68,8 @@ export class EventFile implements EventSink {
     if (this.failed || scalars.length === 0) return;
     const wallTime = this.now() / 1000;
     const at = (Number(epoch) - 1) * this.updatesPerEpoch + Number(step ?? this.updatesPerEpoch);
-    if (this.path === undefined) {
-      this.path = this.platform.join(this.folder, `events.out.tfevents.${Math.floor(wallTime)}.promptkd`);
+    if (this.started === undefined) {
+      this.started = Math.floor(wallTime);
       this.event({ wallTime, fileVersion: 'brain.Event:2' });
       this.event({ wallTime, step: at, sessionLog: { status: START } });
     }
@@ -93,16 +94,17 @@ export class EventFile implements EventSink {
     if (this.failed) return;
     try {
       await this.platform.makeFolder(this.folder);
-      // Never a file of an earlier process, which may have started in the same second.
-      if (this.started !== this.path) this.path = this.started = await this.unused(this.path!);
-      await this.platform.appendBytes?.(this.path!, joined(records));
+      this.path ??= await this.unused();
+      await this.platform.appendBytes?.(this.path, joined(records));
     } catch (error) {
       this.failed = true;
       this.note(`no more events for TensorBoard: ${(error as Error).message}`);
     }
   }
 
-  private async unused(path: string): Promise<string> {
+  /** Never a file of an earlier process, which may have started in the same second. */
+  private async unused(): Promise<string> {
+    const path = this.platform.join(this.folder, `events.out.tfevents.${this.started}.promptkd`);
     for (let i = 1; ; i++) {
       const name = i === 1 ? path : `${path}.${i}`;
       if (!(await this.platform.stat(name))) return name;
