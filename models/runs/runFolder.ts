@@ -91,15 +91,13 @@ export class RunFolder {
     const unlock = (await platform.lock?.(path)) ?? (async () => {});
     try {
       const config = stringify({ kind, ...settings });
-      const held = await RunFolder.examine(platform, path, config, resume);
+      const continued = await RunFolder.holdsRun(platform, path, config, resume);
       const made = there === undefined;
-      const folder = new RunFolder(
-        ...([platform, path, kind, config, note, unlock, made, held === 'run', events] as const),
-      );
+      const folder = new RunFolder(platform, path, kind, config, note, unlock, made, continued, events);
       await platform.removeLeftovers?.(path);
       // Written even if it exists: fails early when the folder is not writable.
       await folder.write(CONFIG, config);
-      if (resume && held !== 'run') note(`${path} holds nothing to continue: the run begins anew`);
+      if (resume && !continued) note(`${path} holds nothing to continue: the run begins anew`);
       return folder;
     } catch (error) {
       await unlock();
@@ -109,15 +107,15 @@ export class RunFolder {
     }
   }
 
-  /** What the folder holds. Throws `UserError` if something must not be overwritten. */
-  private static async examine(
+  /** Whether the folder holds the run to resume. Throws `UserError` if something must not be overwritten. */
+  private static async holdsRun(
     platform: Platform,
     path: string,
     config: string,
     resume: boolean,
-  ): Promise<'run' | 'nothing'> {
+  ): Promise<boolean> {
     const entries = (await platform.list(path)).filter(({ name }) => !/\.tmp$/.test(name));
-    if (entries.length === 0) return 'nothing';
+    if (entries.length === 0) return false;
     const file = platform.join(path, CONFIG);
     if (!entries.some(({ name, kind }) => name === CONFIG && kind === 'file'))
       throw new UserError(`the output folder ${path} is not empty`, 'give a folder that does not exist yet');
@@ -129,7 +127,7 @@ export class RunFolder {
     const before = await platform.readText(file);
     const found = differences(readYaml(file, before), parse(config) as unknown);
     if (found.length > 0) throw otherSettings(`the run in ${path}`, found);
-    return 'run';
+    return true;
   }
 
   join(...parts: string[]): string {
