@@ -48,19 +48,13 @@ export interface PairTest extends McNemar {
   readonly adjusted: number;
 }
 
-/** A setting with different values; undefined where a run has none. */
-export interface DifferentSetting {
-  readonly field: string;
-  readonly values: readonly unknown[];
-}
-
 /** What comparing runs found. */
 export interface Comparison {
   readonly rows: readonly ComparedRow[];
   readonly groups: readonly SeedGroup[];
   readonly tests: readonly PairTest[];
-  /** A value for each run, in order. */
-  readonly settings: readonly DifferentSetting[];
+  /** Those with different values: one for each run, in order, undefined where it has none. */
+  readonly settings: readonly { readonly field: string; readonly values: readonly unknown[] }[];
 }
 
 /** Settings that only say which of several equal experiments a run is. */
@@ -131,7 +125,7 @@ type Fields = Readonly<Record<string, unknown>>;
 const withoutSeeds = (config: Fields): [string, unknown][] =>
   Object.entries(config).filter(([field]) => !SEEDS.has(field));
 
-function differentSettings(configs: readonly (Fields | undefined)[]): DifferentSetting[] {
+function differentSettings(configs: readonly (Fields | undefined)[]): Comparison['settings'] {
   const known = configs.filter((config) => config !== undefined);
   const fields = [...new Set(known.flatMap(Object.keys))];
   return fields
