@@ -56,18 +56,16 @@ function accuracies({ rows, groups }: Comparison): string {
 }
 
 function curves(charts: Charts, runs: readonly ComparedRun[]): string {
-  const found = runs.map(({ record }) => (record ? curvesOf(record.metrics) : []));
-  const names = [...new Set(found.flat().map(({ name }) => name))].filter((name) => name !== 'rate');
+  const found = runs.flatMap(({ name: series, record }) =>
+    curvesOf(record?.metrics ?? []).map((curve) => ({ ...curve, series })),
+  );
+  const names = [...new Set(found.map(({ name }) => name))].filter((name) => name !== 'rate');
   if (names.length === 0) return '';
   const series = runs.map(({ name }) => name);
   const figures = names.map((name) => {
-    const points = found.flatMap((some, i) =>
-      (some.find((curve) => curve.name === name)?.means ?? []).map((mean) => ({
-        ...mean,
-        series: series[i]!,
-      })),
-    );
-    const { title, unit } = found.flat().find((curve) => curve.name === name)!;
+    const some = found.filter((curve) => curve.name === name);
+    const points = some.flatMap(({ means, series }) => means.map((mean) => ({ ...mean, series })));
+    const { title, unit } = some[0]!;
     return figure(title, charts.series(title, points, series, unit));
   });
   const colours = runs.map(({ name }, i) => [colourOf(i), escapeHtml(name)] as const);
