@@ -11,9 +11,6 @@ export interface Point {
   readonly series?: string;
 }
 
-/** Colours of series in the page's style. */
-const SERIES_COLOURS = 6;
-
 /** A chart's points at most: more are thinned. */
 const MOST_POINTS = 600;
 
@@ -54,10 +51,11 @@ export class Charts {
   series(label: string, points: readonly Point[], names: readonly string[], unit = ''): string {
     const { plot } = this;
     return this.svg(label, {
-      ...{ ...FRAME, height: 210 },
+      ...FRAME,
+      height: 210,
       x: epochs(points),
       y: { label: unit || null, ticks: 4, grid: true, nice: true },
-      color: colours(names),
+      color: colourScale(names),
       marks: [
         plot.line(points, { x: 'x', y: 'y', z: 'series', stroke: 'series', strokeWidth: 1.6 }),
         // A line of one point cannot be seen.
@@ -134,7 +132,8 @@ export class Charts {
     const { plot } = this;
     const last = Math.max(...parts.map(({ x }) => x));
     return this.svg(label, {
-      ...{ ...FRAME, height: 190 },
+      ...FRAME,
+      height: 190,
       x: {
         label: 'epoch',
         type: 'band',
@@ -142,7 +141,7 @@ export class Charts {
         tickSize: 0,
       },
       y: { label: 'seconds', ticks: 4, grid: true },
-      color: colours(names),
+      color: colourScale(names),
       marks: [plot.barY(parts, { x: 'x', y: 'y', fill: 'part', insetLeft: 0.5, insetRight: 0.5 })],
     });
   }
@@ -167,18 +166,18 @@ export class Charts {
   }
 }
 
-/** The colour of a series. */
-export const colourOf = (index: number): string => `var(--s${(index % SERIES_COLOURS) + 1})`;
+/** The colours of series, in order: the page's style has six. */
+const coloursOf = (names: readonly string[]): string[] => names.map((_, i) => `var(--s${(i % 6) + 1})`);
 
-/** A legend: a dot of its colour before each name. Names must be escaped. */
-export const legend = (entries: readonly (readonly [colour: string, name: string])[]): string =>
-  `<div class="legend">${entries.map(([colour, name]) => `<span><i style="background:${colour}"></i>${name}</span>`).join('')}</div>`;
-
-const colours = (names: readonly string[]): Plot.ScaleOptions => ({
+const colourScale = (names: readonly string[]): Plot.ScaleOptions => ({
   type: 'ordinal',
   domain: [...names],
-  range: names.map((_, i) => colourOf(i)),
+  range: coloursOf(names),
 });
+
+/** A legend: a dot of its colour before each name. Names must be escaped. */
+export const legend = (names: readonly string[], colours = coloursOf(names)): string =>
+  `<div class="legend">${names.map((name, i) => `<span><i style="background:${colours[i]}"></i>${name}</span>`).join('')}</div>`;
 
 /** An axis of epochs, which are whole numbers: a short run must not show halves of them. */
 function epochs(points: readonly Point[]): Plot.ScaleOptions {

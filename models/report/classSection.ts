@@ -28,10 +28,7 @@ export function classSection(
   const changed = changedMost(results, results.length);
   const gained = changed.filter(({ change }) => change! > 0);
   const lost = changed.filter(({ change }) => change! < 0);
-  const dots = legend([
-    ['var(--before)', 'before'],
-    ['var(--after)', 'after'],
-  ]);
+  const dots = legend(['before', 'after'], ['var(--before)', 'var(--after)']);
   const worst = [...results].sort((a, b) => a.after! - b.after! || a.label - b.label);
   const chart = before
     ? `${dots}<div class="grid">${chartOf('Gained most', 'classes that gained most', gained)}` +

@@ -12,17 +12,11 @@ export interface ComparedRun extends Examined {
   readonly record?: RunRecord;
 }
 
+/** The loss is the mean of the last epoch, the speed that over the epochs. */
+const VALUES = ['base', 'novel', 'harmonicMean', 'all', 'loss', 'imagesPerSecond'] as const;
+
 /** Quantities of a row, where they are known. */
-export interface ComparedValues {
-  readonly base?: number;
-  readonly novel?: number;
-  readonly harmonicMean?: number;
-  readonly all?: number;
-  /** Mean of the last epoch. */
-  readonly loss?: number;
-  /** Mean over the epochs. */
-  readonly imagesPerSecond?: number;
-}
+export type ComparedValues = { readonly [field in (typeof VALUES)[number]]?: number };
 
 /** A run's row. */
 export interface ComparedRow extends ComparedValues {
@@ -59,7 +53,6 @@ export interface Comparison {
 
 /** Settings that only say which of several equal experiments a run is. */
 const SEEDS = new Set(['seed', 'cropSeed', 'teacher', 'classVectors', 'teacherCache', 'evalEvery']);
-const VALUES = ['base', 'novel', 'harmonicMean', 'all', 'loss', 'imagesPerSecond'] as const;
 
 /** Compares at least one run. The names must differ. */
 export function compareRuns(runs: readonly ComparedRun[]): Comparison {

@@ -1,8 +1,8 @@
 /** The page of `promptkd compare`. */
-import { Charts, colourOf, legend } from './charts.js';
+import { Charts, legend } from './charts.js';
 import type { ComparedRun, ComparedValues, Comparison } from './compare.js';
 import { escapeHtml, figure, page, rounded, section, table } from './page.js';
-import { curvesOf } from './runReport.js';
+import { ACCURACIES, curvesOf } from './runReport.js';
 
 /** What the page shows. */
 export interface CompareContent {
@@ -37,7 +37,7 @@ const MCNEMAR =
   'equally good; Holm: the same, corrected for the number of pairs.';
 
 const cells = (values: ComparedValues): string[] => [
-  ...[values.base, values.novel, values.harmonicMean, values.all].map((value) => rounded(value)),
+  ...ACCURACIES.map(([field]) => rounded(values[field])),
   rounded(values.loss, 3),
   rounded(values.imagesPerSecond, 0),
 ];
@@ -68,8 +68,7 @@ function curves(charts: Charts, runs: readonly ComparedRun[]): string {
     const { title, unit } = some[0]!;
     return figure(title, charts.series(title, points, series, unit));
   });
-  const colours = runs.map(({ name }, i) => [colourOf(i), escapeHtml(name)] as const);
-  return `${legend(colours)}<div class="grid">${figures.join('')}</div>`;
+  return `${legend(series.map(escapeHtml))}<div class="grid">${figures.join('')}</div>`;
 }
 
 function tests({ tests: all }: Comparison): string {

@@ -1,7 +1,7 @@
 /** `report.html` of a run: losses by term, where time went, and the settings. */
 import { percent } from '../numbers.js';
 import type { Metrics } from '../runs/lineFile.js';
-import { Charts, colourOf, legend, type Point } from './charts.js';
+import { Charts, legend, type Point } from './charts.js';
 import { details, escapeHtml, figure, page, rounded, section, table } from './page.js';
 
 /** A line of timing.jsonl. It has no checksum and may hold anything. */
@@ -135,7 +135,7 @@ function accuracyByEpoch(charts: Charts, curves: readonly Curve[]): string {
     ...curves.map(({ values }) => rounded(values.find(({ x }) => x === epoch)?.y)),
   ]);
   return (
-    legend(names.map((name, i) => [colourOf(i), name])) +
+    legend(names) +
     figure('', charts.series('accuracy by epoch', points, names, '%')) +
     details('each epoch', table(['epoch', ...names], rows), epochs.length <= 12)
   );
@@ -160,8 +160,7 @@ function timeSpent(charts: Charts, timing: readonly TimingLine[]): string {
   const chart =
     parts.length === 0
       ? ''
-      : legend(Object.values(WAITS).map((name, i) => [colourOf(i), name])) +
-        figure('', charts.stacked('seconds of each epoch', parts, PARTS));
+      : legend(Object.values(WAITS)) + figure('', charts.stacked('seconds of each epoch', parts, PARTS));
   return chart + details('each epoch', timingTable(timing), timing.length <= 12);
 }
 

@@ -9,6 +9,7 @@ import { readable } from '../fileErrors.js';
 import type { Platform } from '../platform.js';
 import { type Difference, differences, otherSettings } from './changes.js';
 import { LineFile, type LineMark, type Metrics } from './lineFile.js';
+import type { EventFile } from './tensorboard.js';
 
 /** What a run trains: `teacher`, `student`, or any other name for runs that no command of ours makes. */
 export type RunKind = string;
@@ -28,21 +29,12 @@ export const TIMING = 'timing.jsonl';
 /** Folder of event files for TensorBoard. */
 export const TENSORBOARD = 'tensorboard';
 
-/** Gets the numbers of a run while it goes on (tensorboard.ts). */
-export interface EventSink {
-  /** Updates of an epoch, to number steps through; set before anything is added. */
-  updatesPerEpoch: number;
-  /** @param group of the numbers' names (default: train) */
-  add(metrics: Metrics, group?: string): void;
-  flush(): Promise<void>;
-}
-
 /** How a run folder is opened. */
 export interface RunOptions {
   /** Continue the run that is there; its settings must be the same. */
   readonly resume?: boolean;
   /** Gets what is logged, too. */
-  readonly events?: EventSink;
+  readonly events?: EventFile;
   /** Receives notes for the user. */
   readonly note?: (line: string) => void;
 }
@@ -65,7 +57,7 @@ export class RunFolder {
     private readonly made: boolean,
     /** Whether there was a run, which is resumed. */
     readonly continued: boolean,
-    readonly events: EventSink | undefined,
+    readonly events: EventFile | undefined,
   ) {
     this.kept = continued;
     this.metrics = new LineFile(platform, this.join(METRICS), note);

@@ -6,7 +6,6 @@ import protobuf from 'protobufjs/light.js';
 import { crcTable } from '../checkpoints/crc32.js';
 import type { Platform } from '../platform.js';
 import type { Metrics } from './lineFile.js';
-import type { EventSink } from './runFolder.js';
 
 /** How long scalars are collected before they are appended. */
 const EVERY_MS = 2000;
@@ -39,7 +38,8 @@ interface Event {
 }
 
 /** Scalars of a run, appended to an event file of its own while the run goes on. */
-export class EventFile implements EventSink {
+export class EventFile {
+  /** Updates of an epoch, to number steps through; set before anything is added. */
   updatesPerEpoch = 1;
   private pending: Uint8Array[] = [];
   /** When the first scalars were added, in seconds since 1970: the file is named after it. */
@@ -95,7 +95,8 @@ export class EventFile implements EventSink {
     try {
       await this.platform.makeFolder(this.folder);
       this.path ??= await this.unused();
-      await this.platform.appendBytes?.(this.path, joined(records));
+      const bytes = await new Blob([...records]).arrayBuffer();
+      await this.platform.appendBytes?.(this.path, new Uint8Array(bytes));
     } catch (error) {
       this.failed = true;
       this.note(`no more events for TensorBoard: ${(error as Error).message}`);
@@ -132,14 +133,4 @@ function maskedCrc32c(data: Uint8Array): number {
   for (const byte of data) crc = TABLE[(crc ^ byte) & 0xff]! ^ (crc >>> 8);
   crc = ~crc >>> 0;
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }
