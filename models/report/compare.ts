@@ -101,9 +101,10 @@ function valuesOf({ accuracy, record }: ComparedRun): ComparedValues {
   const { images: _, ...accuracies }: Accuracy = accuracy;
   const curve =
     record && curvesOf(record.metrics).find(({ name }) => name === 'loss' || name.startsWith('scl'));
-  const speeds = (record?.timing ?? []).map(({ imagesPerSecond }) => imagesPerSecond);
-  const found = speeds.filter((speed): speed is number => typeof speed === 'number');
-  return { ...accuracies, loss: curve?.means.at(-1)?.y, imagesPerSecond: meanOf(found) };
+  const speeds = (record?.timing ?? [])
+    .map(({ imagesPerSecond }) => imagesPerSecond)
+    .filter((speed) => typeof speed === 'number');
+  return { ...accuracies, loss: curve?.means.at(-1)?.y, imagesPerSecond: meanOf(speeds) };
 }
 
 /** Of a sample: divided by n - 1. */

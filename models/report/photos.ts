@@ -35,12 +35,10 @@ export async function photoSection(
   if (!thumbnail) return '';
   const groups = await Promise.all(
     Object.entries(chosenImages(outcomes)).map(async ([title, chosen]) => {
-      const cards = await Promise.all(
-        chosen.map(async (outcome) =>
-          card(outcome, classNames, await thumbnail(images[outcome.index]!.path)),
-        ),
-      );
-      return cards.length > 0 ? `<h3>${title}</h3><ul class="photos">${cards.join('')}</ul>` : '';
+      if (chosen.length === 0) return '';
+      const pictures = await Promise.all(chosen.map(({ index }) => thumbnail(images[index]!.path)));
+      const cards = chosen.map((outcome, i) => card(outcome, classNames, pictures[i]));
+      return `<h3>${title}</h3><ul class="photos">${cards.join('')}</ul>`;
     }),
   );
   const about = 'Under each: its class, and the three most likely of all classes with their probabilities.';
