@@ -11,11 +11,11 @@ export interface Point {
   readonly series?: string;
 }
 
-/** The colours of series, in order. */
-const SERIES_COLOURS = ['var(--s1)', 'var(--s2)', 'var(--s3)', 'var(--s4)', 'var(--s5)', 'var(--s6)'];
-
 /** A chart's points at most: more are thinned. */
 const MOST_POINTS = 600;
+
+/** The frame of a chart over epochs. */
+const FRAME = { width: 420, height: 200, marginLeft: 48, marginRight: 8, marginTop: 12, marginBottom: 30 };
 
 /** What draws charts; the libraries are loaded when the first report is made, not when a command starts. */
 export class Charts {
@@ -33,17 +33,12 @@ export class Charts {
   /** A quantity over a run: every value thin, the means of epochs bold. */
   lines(label: string, values: readonly Point[], means: readonly Point[], unit = ''): string {
     const { plot } = this;
-    const lows = values.map(({ y }) => y);
+    const numbers = values.map(({ y }) => y);
+    const [low, high] = [Math.min(...numbers), Math.max(...numbers)];
     return this.svg(label, {
-      ...{ width: 420, height: 200, marginLeft: 48, marginRight: 8, marginTop: 12, marginBottom: 30 },
-      x: { label: 'epochs', ticks: 6, tickFormat: wholeTicks(values) },
-      y: {
-        label: unit || null,
-        ticks: 4,
-        grid: true,
-        nice: true,
-        zero: Math.min(...lows) >= 0 && isFlat(lows),
-      },
+      ...FRAME,
+      x: epochs(values),
+      y: { label: unit || null, ticks: 4, grid: true, nice: true, zero: low >= 0 && high > 3 * low },
       marks: [
         plot.line(thinned(values), { x: 'x', y: 'y', stroke: 'var(--before)', strokeWidth: 0.9 }),
         plot.line(means, { x: 'x', y: 'y', stroke: 'var(--after)', strokeWidth: 2 }),
@@ -56,10 +51,11 @@ export class Charts {
   series(label: string, points: readonly Point[], names: readonly string[], unit = ''): string {
     const { plot } = this;
     return this.svg(label, {
-      ...{ width: 420, height: 210, marginLeft: 48, marginRight: 8, marginTop: 12, marginBottom: 30 },
-      x: { label: 'epochs', ticks: 6, tickFormat: wholeTicks(points) },
+      ...FRAME,
+      height: 210,
+      x: epochs(points),
       y: { label: unit || null, ticks: 4, grid: true, nice: true },
-      color: { type: 'ordinal', domain: [...names], range: names.map((_, i) => colourOf(i)) },
+      color: colourScale(names),
       marks: [
         plot.line(points, { x: 'x', y: 'y', z: 'series', stroke: 'series', strokeWidth: 1.6 }),
         // A line of one point cannot be seen.
@@ -104,7 +100,6 @@ export class Charts {
       readonly title: string;
       readonly marked?: boolean;
     }[],
-    axes: { readonly row: string | null; readonly column: string | null },
   ): string {
     const { plot } = this;
     const longest = Math.max(...names.map((name) => name.length));
@@ -113,19 +108,14 @@ export class Charts {
     const svg = this.svg(label, {
       ...{ width: side + room + 12, height: side + room + 12, marginLeft: room, marginBottom: room },
       ...{ marginTop: 6, marginRight: 6, padding: 0.06 },
-      x: { domain: [...names], label: axes.column, tickRotate: -60, tickSize: 0 },
-      y: { domain: [...names], label: axes.row, tickSize: 0 },
+      x: { domain: [...names], label: null, tickRotate: -60, tickSize: 0 },
+      y: { domain: [...names], label: null, tickSize: 0 },
       opacity: { type: 'identity' },
       marks: [
         plot.frame({ stroke: 'var(--line)' }),
         plot.cell(cells, {
-          ...{
-            x: 'column',
-            y: 'row',
-            rx: 1,
-            title: 'title',
-            fillOpacity: (cell: { value: number }) => Number(cell.value.toFixed(2)),
-          },
+          ...{ x: 'column', y: 'row', rx: 1, title: 'title' },
+          fillOpacity: (cell: { value: number }) => Number(cell.value.toFixed(2)),
           fill: (cell: { marked?: boolean }) => (cell.marked ? 'var(--worse)' : 'var(--after)'),
         }),
       ],
@@ -142,7 +132,8 @@ export class Charts {
     const { plot } = this;
     const last = Math.max(...parts.map(({ x }) => x));
     return this.svg(label, {
-      ...{ width: 420, height: 190, marginLeft: 48, marginRight: 8, marginTop: 12, marginBottom: 30 },
+      ...FRAME,
+      height: 190,
       x: {
         label: 'epoch',
         type: 'band',
@@ -150,7 +141,7 @@ export class Charts {
         tickSize: 0,
       },
       y: { label: 'seconds', ticks: 4, grid: true },
-      color: { type: 'ordinal', domain: [...names], range: names.map((_, i) => colourOf(i)) },
+      color: colourScale(names),
       marks: [plot.barY(parts, { x: 'x', y: 'y', fill: 'part', insetLeft: 0.5, insetRight: 0.5 })],
     });
   }
@@ -175,23 +166,25 @@ export class Charts {
   }
 }
 
-/** The colour of a series. */
-export const colourOf = (index: number): string => SERIES_COLOURS[index % SERIES_COLOURS.length]!;
+/** The colours of series, in order: the page's style has six. */
+const coloursOf = (names: readonly string[]): string[] => names.map((_, i) => `var(--s${(i % 6) + 1})`);
+
+const colourScale = (names: readonly string[]): Plot.ScaleOptions => ({
+  type: 'ordinal',
+  domain: [...names],
+  range: coloursOf(names),
+});
 
 /** A legend: a dot of its colour before each name. Names must be escaped. */
-export const legend = (entries: readonly (readonly [colour: string, name: string])[]): string =>
-  `<div class="legend">${entries.map(([colour, name]) => `<span><i style="background:${colour}"></i>${name}</span>`).join('')}</div>`;
+export const legend = (names: readonly string[], colours = coloursOf(names)): string =>
+  `<div class="legend">${names.map((name, i) => `<span><i style="background:${colours[i]}"></i>${name}</span>`).join('')}</div>`;
 
-const isFlat = (values: readonly number[]): boolean => {
-  const [low, high] = [Math.min(...values), Math.max(...values)];
-  return high > 3 * low;
-};
-
-/** Epochs are whole numbers: a short run must not show halves of them. */
-const wholeTicks = (points: readonly Point[]) =>
-  Math.max(...points.map(({ x }) => x)) < 6
-    ? (x: number) => (Number.isInteger(x) ? String(x) : '')
-    : undefined;
+/** An axis of epochs, which are whole numbers: a short run must not show halves of them. */
+function epochs(points: readonly Point[]): Plot.ScaleOptions {
+  const isShort = Math.max(...points.map(({ x }) => x)) < 6;
+  const whole = (x: number) => (Number.isInteger(x) ? String(x) : '');
+  return { label: 'epochs', ticks: 6, tickFormat: isShort ? whole : undefined };
+}
 
 /** The same line with fewer points: of each stretch the smallest and the largest value, in their order. */
 export function thinned(points: readonly Point[], most = MOST_POINTS): readonly Point[] {

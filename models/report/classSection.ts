@@ -19,26 +19,24 @@ export function classSection(
   const results = classResults(classNames.length, outcomes, before?.outcomes).filter(
     ({ images }) => images > 0,
   );
-  const rows = (some: readonly ClassResult[]) =>
-    some.map(({ label, before, after }) => ({ name: classNames[label]!, before, after: after! }));
+  const chartOf = (title: string, label: string, some: readonly ClassResult[]) => {
+    const rows = some
+      .slice(0, MOST_ROWS)
+      .map(({ label, before, after }) => ({ name: classNames[label]!, before, after: after! }));
+    return rows.length === 0 ? '' : figure(title, charts.changes(label, rows));
+  };
   const changed = changedMost(results, results.length);
-  const gained = changed.filter(({ change }) => change! > 0).slice(0, MOST_ROWS);
-  const lost = changed.filter(({ change }) => change! < 0).slice(0, MOST_ROWS);
-  const dots = legend([
-    ['var(--before)', 'before'],
-    ['var(--after)', 'after'],
-  ]);
-  const worst = [...results].sort((a, b) => a.after! - b.after! || a.label - b.label).slice(0, MOST_ROWS);
+  const gained = changed.filter(({ change }) => change! > 0);
+  const lost = changed.filter(({ change }) => change! < 0);
+  const dots = legend(['before', 'after'], ['var(--before)', 'var(--after)']);
+  const worst = [...results].sort((a, b) => a.after! - b.after! || a.label - b.label);
   const chart = before
-    ? `${dots}<div class="grid">${[
-        gained.length ? figure('Gained most', charts.changes('classes that gained most', rows(gained))) : '',
-        lost.length ? figure('Lost most', charts.changes('classes that lost most', rows(lost))) : '',
-      ].join('')}</div>`
-    : figure('Hardest classes', charts.changes('the hardest classes', rows(worst)));
-  const count = (wanted: (change: number) => boolean) =>
-    results.filter(({ change }) => change !== undefined && wanted(change)).length;
+    ? `${dots}<div class="grid">${chartOf('Gained most', 'classes that gained most', gained)}` +
+      `${chartOf('Lost most', 'classes that lost most', lost)}</div>`
+    : chartOf('Hardest classes', 'the hardest classes', worst);
+  const stayed = results.filter(({ change }) => change === 0).length;
   const about = before
-    ? `${count((c) => c > 0)} classes gained, ${count((c) => c < 0)} lost, ${count((c) => c === 0)} stayed. Percent of the images of a ` +
+    ? `${gained.length} classes gained, ${lost.length} lost, ${stayed} stayed. Percent of the images of a ` +
       'class that are right within its half, base or novel, whose means over images are the accuracies above.'
     : 'Percent of the images of a class that are right within its half, base or novel.';
   return section(

@@ -2,8 +2,9 @@
 import { parse } from 'yaml';
 import { type Accuracy, harmonicMean } from '../promptkd/shared/evaluate.js';
 import { compareOutcomes, holm, type McNemar } from '../promptkd/use/outcomes.js';
+import { fieldsOf } from '../runs/changes.js';
 import type { Examined } from './evaluationReport.js';
-import { curvesOf, type RunRecord } from './runReport.js';
+import { curvesOf, meanOf, type RunRecord } from './runReport.js';
 
 /** A run, or a file or CLIP that is compared with runs. */
 export interface ComparedRun extends Examined {
@@ -11,17 +12,11 @@ export interface ComparedRun extends Examined {
   readonly record?: RunRecord;
 }
 
+/** The loss is the mean of the last epoch, the speed that over the epochs. */
+const VALUES = ['base', 'novel', 'harmonicMean', 'all', 'loss', 'imagesPerSecond'] as const;
+
 /** Quantities of a row, where they are known. */
-export interface ComparedValues {
-  readonly base?: number;
-  readonly novel?: number;
-  readonly harmonicMean?: number;
-  readonly all?: number;
-  /** Mean of the last epoch. */
-  readonly loss?: number;
-  /** Mean over the epochs. */
-  readonly imagesPerSecond?: number;
-}
+export type ComparedValues = { readonly [field in (typeof VALUES)[number]]?: number };
 
 /** A run's row. */
 export interface ComparedRow extends ComparedValues {
@@ -47,34 +42,28 @@ export interface PairTest extends McNemar {
   readonly adjusted: number;
 }
 
-/** A setting with different values; undefined where a run has none. */
-export interface DifferentSetting {
-  readonly field: string;
-  readonly values: readonly unknown[];
-}
-
 /** What comparing runs found. */
 export interface Comparison {
   readonly rows: readonly ComparedRow[];
   readonly groups: readonly SeedGroup[];
   readonly tests: readonly PairTest[];
-  /** A value for each run, in order. */
-  readonly settings: readonly DifferentSetting[];
+  /** Those with different values: one for each run, in order, undefined where it has none. */
+  readonly settings: readonly { readonly field: string; readonly values: readonly unknown[] }[];
 }
 
 /** Settings that only say which of several equal experiments a run is. */
 const SEEDS = new Set(['seed', 'cropSeed', 'teacher', 'classVectors', 'teacherCache', 'evalEvery']);
-const VALUES = ['base', 'novel', 'harmonicMean', 'all', 'loss', 'imagesPerSecond'] as const;
 
 /** Compares at least one run. The names must differ. */
 export function compareRuns(runs: readonly ComparedRun[]): Comparison {
-  const configs = runs.map(({ record }) => (record ? fieldsOf(record.config) : undefined));
-  const keys = configs.map((config) => config && JSON.stringify(withoutSeeds(config)));
-  const counts = new Map<string, number[]>();
-  keys.forEach((key, i) => {
-    if (key !== undefined) counts.set(key, [...(counts.get(key) ?? []), i]);
+  const configs = runs.map(({ record }) => record && fieldsOf(parse(record.config)));
+  const alike = new Map<string, number[]>();
+  configs.forEach((config, i) => {
+    if (!config) return;
+    const key = JSON.stringify(withoutSeeds(config));
+    alike.set(key, [...(alike.get(key) ?? []), i]);
   });
-  const members = [...counts.values()].filter(({ length }) => length > 1);
+  const members = [...alike.values()].filter(({ length }) => length > 1);
   const values = runs.map(valuesOf);
   const rows = runs.map(({ name }, i): ComparedRow => {
     const group = members.findIndex((some) => some.includes(i));
@@ -109,23 +98,14 @@ function pairTests(runs: readonly ComparedRun[]): PairTest[] {
 }
 
 function valuesOf({ accuracy, record }: ComparedRun): ComparedValues {
-  const { base, novel, harmonicMean: combined, all }: Accuracy = accuracy;
+  const { images: _, ...accuracies }: Accuracy = accuracy;
   const curve =
     record && curvesOf(record.metrics).find(({ name }) => name === 'loss' || name.startsWith('scl'));
-  const speeds = (record?.timing ?? []).map(({ imagesPerSecond }) => imagesPerSecond);
-  const found = speeds.filter((speed): speed is number => typeof speed === 'number');
-  return {
-    base,
-    novel,
-    harmonicMean: combined,
-    all,
-    loss: curve?.means.at(-1)?.y,
-    imagesPerSecond: meanOf(found),
-  };
+  const speeds = (record?.timing ?? [])
+    .map(({ imagesPerSecond }) => imagesPerSecond)
+    .filter((speed) => typeof speed === 'number');
+  return { ...accuracies, loss: curve?.means.at(-1)?.y, imagesPerSecond: meanOf(speeds) };
 }
-
-const meanOf = (values: readonly number[]): number | undefined =>
-  values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** Of a sample: divided by n - 1. */
 function deviationOf(values: readonly number[]): number | undefined {
@@ -136,15 +116,10 @@ function deviationOf(values: readonly number[]): number | undefined {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-function fieldsOf(config: string): Fields {
-  const found: unknown = parse(config);
-  return typeof found === 'object' && found !== null ? (found as Fields) : {};
-}
-
 const withoutSeeds = (config: Fields): [string, unknown][] =>
   Object.entries(config).filter(([field]) => !SEEDS.has(field));
 
-function differentSettings(configs: readonly (Fields | undefined)[]): DifferentSetting[] {
+function differentSettings(configs: readonly (Fields | undefined)[]): Comparison['settings'] {
   const known = configs.filter((config) => config !== undefined);
   const fields = [...new Set(known.flatMap(Object.keys))];
   return fields

@@ -1,8 +1,8 @@
 /** The page of `promptkd compare`. */
-import { Charts, colourOf, legend } from './charts.js';
+import { Charts, legend } from './charts.js';
 import type { ComparedRun, ComparedValues, Comparison } from './compare.js';
 import { escapeHtml, figure, page, rounded, section, table } from './page.js';
-import { curvesOf } from './runReport.js';
+import { ACCURACIES, curvesOf } from './runReport.js';
 
 /** What the page shows. */
 export interface CompareContent {
@@ -37,7 +37,7 @@ const MCNEMAR =
   'equally good; Holm: the same, corrected for the number of pairs.';
 
 const cells = (values: ComparedValues): string[] => [
-  ...[values.base, values.novel, values.harmonicMean, values.all].map((value) => rounded(value)),
+  ...ACCURACIES.map(([field]) => rounded(values[field])),
   rounded(values.loss, 3),
   rounded(values.imagesPerSecond, 0),
 ];
@@ -56,22 +56,19 @@ function accuracies({ rows, groups }: Comparison): string {
 }
 
 function curves(charts: Charts, runs: readonly ComparedRun[]): string {
-  const found = runs.map(({ record }) => (record ? curvesOf(record.metrics) : []));
-  const names = [...new Set(found.flat().map(({ name }) => name))].filter((name) => name !== 'rate');
+  const found = runs.flatMap(({ name: series, record }) =>
+    curvesOf(record?.metrics ?? []).map((curve) => ({ ...curve, series })),
+  );
+  const names = [...new Set(found.map(({ name }) => name))].filter((name) => name !== 'rate');
   if (names.length === 0) return '';
   const series = runs.map(({ name }) => name);
   const figures = names.map((name) => {
-    const points = found.flatMap((some, i) =>
-      (some.find((curve) => curve.name === name)?.means ?? []).map((mean) => ({
-        ...mean,
-        series: series[i]!,
-      })),
-    );
-    const { title, unit } = found.flat().find((curve) => curve.name === name)!;
+    const some = found.filter((curve) => curve.name === name);
+    const points = some.flatMap(({ means, series }) => means.map((mean) => ({ ...mean, series })));
+    const { title, unit } = some[0]!;
     return figure(title, charts.series(title, points, series, unit));
   });
-  const colours = runs.map(({ name }, i) => [colourOf(i), escapeHtml(name)] as const);
-  return `${legend(colours)}<div class="grid">${figures.join('')}</div>`;
+  return `${legend(series.map(escapeHtml))}<div class="grid">${figures.join('')}</div>`;
 }
 
 function tests({ tests: all }: Comparison): string {

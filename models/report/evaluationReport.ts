@@ -48,10 +48,10 @@ export async function evaluationHtml(content: EvaluationContent): Promise<string
   const charts = await Charts.open();
   const count = models[0]?.outcomes.length ?? 0;
   const about = `${count} test images of ${classNames.length} classes (${data}), on ${adapter}`;
-  const detailed = models.slice(0, DETAILED);
-  const body = [section('Accuracy', ACCURACY, models.map(headline).join('') + accuracyTable(models))];
-  for (const model of detailed) body.push(...(await modelSections(charts, content, model)));
-  const hidden = models.length - detailed.length;
+  const headlines = models.map((model) => headline(model, models.length > 1));
+  const body = [section('Accuracy', ACCURACY, headlines.join('') + accuracyTable(models))];
+  for (const model of models.slice(0, DETAILED)) body.push(...(await modelSections(charts, content, model)));
+  const hidden = models.length - DETAILED;
   if (hidden > 0)
     body.push(
       section('Other models', `${hidden} more are in the table alone: evaluate them by themselves.`, ' '),
@@ -89,11 +89,7 @@ async function modelSections(
 const difference = (after: number | undefined, before: number | undefined): number | undefined =>
   after === undefined || before === undefined ? undefined : after - before;
 
-function headline(
-  { name, accuracy, before }: ReportedModel,
-  _: number,
-  { length }: readonly unknown[],
-): string {
+function headline({ name, accuracy, before }: ReportedModel, named: boolean): string {
   const tiles = ACCURACIES.map(([field, title]) => {
     const change = difference(accuracy[field], before?.accuracy[field]);
     const shown = before
@@ -101,7 +97,7 @@ function headline(
       : '';
     return `<div class="tile"><span>${title}</span><b>${rounded(accuracy[field])}</b>${shown}</div>`;
   });
-  return `${length > 1 ? `<h3>${escapeHtml(name)}</h3>` : ''}<div class="tiles">${tiles.join('')}</div>`;
+  return `${named ? `<h3>${escapeHtml(name)}</h3>` : ''}<div class="tiles">${tiles.join('')}</div>`;
 }
 
 function accuracyTable(models: readonly ReportedModel[]): string {

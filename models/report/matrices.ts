@@ -20,12 +20,12 @@ export function confusionFigure(
   const mistakes = cells
     .filter(({ label, predicted }) => label !== predicted)
     .sort((a, b) => b.images - a.images || b.share - a.share || a.label - b.label);
-  const shown = mostWeight(classNames.length, (weigh) => {
-    for (const { label, predicted, images } of mistakes) {
-      weigh(label, images);
-      weigh(predicted, images);
-    }
-  });
+  const involved = new Float64Array(classNames.length);
+  for (const { label, predicted, images } of mistakes) {
+    involved[label]! += images;
+    involved[predicted]! += images;
+  }
+  const shown = heaviest(involved);
   const drawn = cells.filter(({ label, predicted }) => shown.has(label) && shown.has(predicted));
   const names = unique(classNames);
   const chart = charts.matrix(
@@ -36,14 +36,16 @@ export function confusionFigure(
       value: label === predicted ? share : 0.3 + 0.7 * share,
       title: `${classNames[label]} taken for ${classNames[predicted]}: ${images}`,
     })),
-    { row: null, column: null },
   );
   const pairs = table(
     ['images of', 'taken for', 'images', 'share'],
     mistakes
       .slice(0, MOST_PAIRS)
       .map(({ label, predicted, images, share }) => [
-        ...[classNames[label]!, classNames[predicted]!, String(images), percent(share, 0)],
+        classNames[label]!,
+        classNames[predicted]!,
+        String(images),
+        percent(share, 0),
       ]),
     { text: 2 },
   );
@@ -75,29 +77,21 @@ export function similarityFigure(
       if (closest.length >= 4096) keepLargest(closest);
     }
   keepLargest(closest);
-  const shown = mostWeight(count, (weigh) => {
-    nearest.forEach((cosine, label) => {
-      weigh(label, cosine + 1);
-    });
-  });
   const names = unique(classNames);
-  const labels = [...shown].sort((a, b) => a - b);
-  const cells = labels.flatMap((a) =>
-    labels.filter((b) => b < a).map((b) => ({ a, b, cosine: cosineOf(classes, a, b) })),
-  );
+  const labels = [...heaviest(nearest)].sort((a, b) => a - b);
   const largest = closest[0]!.cosine;
+  const cell = (a: number, b: number) => {
+    const cosine = cosineOf(classes, a, b);
+    return {
+      ...{ row: names[a]!, column: names[b]! },
+      title: `${classNames[a]} and ${classNames[b]}: ${cosine.toFixed(2)}`,
+      value: 0.04 + 0.96 * ((cosine - least) / (largest - least || 1)) ** 2,
+    };
+  };
   const chart = charts.matrix(
     'similarity of class vectors',
     labels.map((label) => names[label]!),
-    cells.map(({ a, b, cosine }) => ({
-      ...{
-        row: names[a]!,
-        column: names[b]!,
-        title: `${classNames[a]} and ${classNames[b]}: ${cosine.toFixed(2)}`,
-      },
-      value: 0.04 + 0.96 * ((cosine - least) / (largest - least || 1)) ** 2,
-    })),
-    { row: null, column: null },
+    labels.flatMap((a) => labels.filter((b) => b < a).map((b) => cell(a, b))),
   );
   const pairs = table(
     ['class', 'most like', 'cosine'],
@@ -126,14 +120,7 @@ function keepLargest(pairs: { a: number; b: number; cosine: number }[]): void {
 }
 
 /** The classes that weigh most, as many as fit; the lower label where several are equal. */
-function mostWeight(
-  classes: number,
-  each: (weigh: (label: number, weight: number) => void) => void,
-): ReadonlySet<number> {
-  const weights = new Float64Array(classes);
-  each((label, weight) => {
-    weights[label]! += weight;
-  });
+function heaviest(weights: Float64Array): ReadonlySet<number> {
   const order = Array.from(weights.keys()).sort((a, b) => weights[b]! - weights[a]! || a - b);
   return new Set(order.slice(0, MOST_CLASSES));
 }

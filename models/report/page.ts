@@ -3,14 +3,14 @@
 /** Text for HTML and SVG. */
 export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 
-/** Percent with one decimal; a dash where there is no number. */
+/** A number with some decimals, such as a percentage; a dash where there is no number. */
 export const rounded = (value: number | undefined, digits = 1): string =>
   value === undefined || !Number.isFinite(value) ? '–' : value.toFixed(digits);
 
 /** A difference with its sign: `+3.2`, `−0.5`, `±0.0`. */
-export function signed(value: number | undefined, digits = 1): string {
+export function signed(value: number | undefined): string {
   if (value === undefined || !Number.isFinite(value)) return '–';
-  const text = Math.abs(value).toFixed(digits);
+  const text = Math.abs(value).toFixed(1);
   return Number(text) === 0 ? `±${text}` : `${value < 0 ? '−' : '+'}${text}`;
 }
 
@@ -34,8 +34,8 @@ export function table(
         return `<${tag}${i < text ? ' class="text"' : ''}>${content}</${tag}>`;
       })
       .join('')}</tr>`;
-  const body = rows.slice(0, rows.length - foot).map((cells) => row(cells, 'td'));
-  const last = rows.slice(rows.length - foot).map((cells) => row(cells, 'td'));
+  const body = rows.map((cells) => row(cells, 'td'));
+  const last = body.splice(rows.length - foot);
   return (
     `<div class="wide"><table><thead>${row(head, 'th')}</thead><tbody>${body.join('')}</tbody>` +
     `${last.length > 0 ? `<tfoot>${last.join('')}</tfoot>` : ''}</table></div>`

@@ -1,5 +1,6 @@
 /** Test images as pictures: those of which a model is surest and least sure, and its surest mistakes. */
 import { percent } from '../numbers.js';
+import type { Platform } from '../platform.js';
 import type { Outcome } from '../promptkd/use/outcomes.js';
 import { escapeHtml, section } from './page.js';
 
@@ -8,6 +9,14 @@ export type Thumbnails = (path: string) => Promise<Uint8Array | undefined>;
 
 /** Pictures of a kind. */
 const SHOWN = 6;
+/** Width of a picture in pixels: a card of the page is about as wide on a screen of double density. */
+const EDGE = 192;
+
+/** Makes pictures, or nothing on a platform that makes none. A file that cannot be read has no picture. */
+export function thumbnailsOf(platform: Platform): Thumbnails | undefined {
+  const make = platform.thumbnail?.bind(platform);
+  return make && ((path) => make(path, EDGE).catch(() => undefined));
+}
 
 /** The groups of pictures; nothing where there are no thumbnails. */
 export async function photoSection(
@@ -26,12 +35,10 @@ export async function photoSection(
   if (!thumbnail) return '';
   const groups = await Promise.all(
     Object.entries(chosenImages(outcomes)).map(async ([title, chosen]) => {
-      const cards = await Promise.all(
-        chosen.map(async (outcome) =>
-          card(outcome, classNames, await thumbnail(images[outcome.index]!.path)),
-        ),
-      );
-      return cards.length > 0 ? `<h3>${title}</h3><ul class="photos">${cards.join('')}</ul>` : '';
+      if (chosen.length === 0) return '';
+      const pictures = await Promise.all(chosen.map(({ index }) => thumbnail(images[index]!.path)));
+      const cards = chosen.map((outcome, i) => card(outcome, classNames, pictures[i]));
+      return `<h3>${title}</h3><ul class="photos">${cards.join('')}</ul>`;
     }),
   );
   const about = 'Under each: its class, and the three most likely of all classes with their probabilities.';

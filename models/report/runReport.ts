@@ -1,7 +1,7 @@
 /** `report.html` of a run: losses by term, where time went, and the settings. */
 import { percent } from '../numbers.js';
 import type { Metrics } from '../runs/lineFile.js';
-import { Charts, colourOf, legend, type Point } from './charts.js';
+import { Charts, legend, type Point } from './charts.js';
 import { details, escapeHtml, figure, page, rounded, section, table } from './page.js';
 
 /** A line of timing.jsonl. It has no checksum and may hold anything. */
@@ -104,12 +104,13 @@ export function curvesOf(metrics: readonly Metrics[]): Curve[] {
       x: Number(line.epoch) - 1 + Number(line.step ?? perEpoch) / perEpoch,
       y: line[name] as number,
     }));
-    const sums = new Map<number, { sum: number; count: number }>();
+    const epochs = new Map<number, number[]>();
     for (const line of lines) {
-      const { sum, count } = sums.get(Number(line.epoch)) ?? { sum: 0, count: 0 };
-      sums.set(Number(line.epoch), { sum: sum + (line[name] as number), count: count + 1 });
+      const epoch = Number(line.epoch);
+      if (!epochs.has(epoch)) epochs.set(epoch, []);
+      epochs.get(epoch)!.push(line[name] as number);
     }
-    const means = [...sums].map(([x, { sum, count }]) => ({ x, y: sum / count }));
+    const means = [...epochs].map(([x, some]) => ({ x, y: meanOf(some)! }));
     const unit = isPercent(name) ? '%' : undefined;
     return [{ name, title: TITLES[name] ?? name, unit, values, means }];
   });
@@ -119,6 +120,10 @@ export function curvesOf(metrics: readonly Metrics[]): Curve[] {
     terms.length === 1 && total && JSON.stringify(terms[0]!.values) === JSON.stringify(total.values);
   return same ? curves.filter((curve) => curve !== total) : curves;
 }
+
+/** The mean of some values; undefined without any. */
+export const meanOf = (values: readonly number[]): number | undefined =>
+  values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** A chart of all accuracies, and their numbers. */
 function accuracyByEpoch(charts: Charts, curves: readonly Curve[]): string {
@@ -130,45 +135,41 @@ function accuracyByEpoch(charts: Charts, curves: readonly Curve[]): string {
     ...curves.map(({ values }) => rounded(values.find(({ x }) => x === epoch)?.y)),
   ]);
   return (
-    legend(names.map((name, i) => [colourOf(i), name])) +
+    legend(names) +
     figure('', charts.series('accuracy by epoch', points, names, '%')) +
     details('each epoch', table(['epoch', ...names], rows), epochs.length <= 12)
   );
 }
 
-const PARTS = ['GPU', 'images', 'host'] as const;
+/** What an epoch's time goes to, and how the legend calls it. */
+const WAITS = { gpu: 'waiting for the GPU', decode: 'waiting for images', host: 'work on the host' };
+const PARTS = Object.keys(WAITS);
+
+const waitsOf = (line: TimingLine) => (line.waits ?? {}) as Readonly<Record<string, unknown>>;
 
 function timeSpent(charts: Charts, timing: readonly TimingLine[]): string {
-  const finite = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);
+  const finite = (value: unknown): value is number => Number.isFinite(value);
   const parts = timing.flatMap((line) => {
-    const { gpu, decode, host } = (line.waits ?? {}) as Readonly<Record<string, unknown>>;
-    const { epoch, seconds } = line;
+    const [waits, { epoch, seconds }] = [waitsOf(line), line];
     if (!finite(epoch) || !finite(seconds)) return [];
-    return [gpu, decode, host].flatMap((share, i) =>
-      finite(share) ? [{ x: epoch, y: share * seconds, part: PARTS[i]! }] : [],
-    );
+    return PARTS.flatMap((part) => {
+      const share = waits[part];
+      return finite(share) ? [{ x: epoch, y: share * seconds, part }] : [];
+    });
   });
   const chart =
     parts.length === 0
       ? ''
-      : legend(PARTS.map((part, i) => [colourOf(i), PART_NAMES[part]])) +
-        figure('', charts.stacked('seconds of each epoch', parts, PARTS));
-  const open = timing.length <= 12;
-  return chart + details('each epoch', timingTable(timing), open);
+      : legend(Object.values(WAITS)) + figure('', charts.stacked('seconds of each epoch', parts, PARTS));
+  return chart + details('each epoch', timingTable(timing), timing.length <= 12);
 }
-
-const PART_NAMES = {
-  GPU: 'waiting for the GPU',
-  images: 'waiting for images',
-  host: 'work on the host',
-} as const;
 
 /** What is not a number becomes a dash. */
 function timingTable(timing: readonly TimingLine[]): string {
   const number = (value: unknown) => (typeof value === 'number' ? String(value) : '–');
   const share = (value: unknown) => (typeof value === 'number' ? percent(value, 1) : '–');
   const rows = timing.map((line) => {
-    const waits = (line.waits ?? {}) as Readonly<Record<string, unknown>>;
+    const waits = waitsOf(line);
     return [
       ...[line.epoch, line.imagesPerSecond, line.msPerStep, line.gflops].map(number),
       ...[line.peakShare, waits.gpu, waits.decode, waits.host].map(share),

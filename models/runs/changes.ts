@@ -10,7 +10,7 @@ export interface Difference {
 }
 
 /** Paths, and settings that do not affect results. The content at the paths is compared by hash. */
-const MOVABLE = [
+const MOVABLE: readonly string[] = [
   'data',
   'clip',
   'tokenizer',
@@ -20,19 +20,19 @@ const MOVABLE = [
   'maxBroken',
   'allowOutside',
   'evalEvery',
-] as const;
+];
 
 /** Fields whose values differ and must not; settings have one level. */
 export function differences(before: unknown, now: unknown): Difference[] {
   const [old, fresh] = [fieldsOf(before), fieldsOf(now)];
-  const names = [...new Set([...Object.keys(old), ...Object.keys(fresh)])];
-  return names
-    .filter((field) => !(MOVABLE as readonly string[]).includes(field))
+  return Object.keys({ ...old, ...fresh })
+    .filter((field) => !MOVABLE.includes(field))
     .filter((field) => JSON.stringify(old[field]) !== JSON.stringify(fresh[field]))
     .map((field) => ({ field, before: old[field], now: fresh[field] }));
 }
 
-const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> =>
+/** The fields of parsed settings; none where they are something else. */
+export const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 
 /** The error for a run that is not to be continued with other settings, naming each with both values. */

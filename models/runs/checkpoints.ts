@@ -6,10 +6,10 @@
  *     checkpoints/epoch-0004-batch-000120.safetensors   within the fourth, after 120 batches
  */
 import * as v from 'valibot';
-import { type Gpu, readLeaf, type Tensor, UserError, write } from '../../engine/index.js';
+import { readLeaf, type Tensor, UserError, write } from '../../engine/index.js';
 import { crc32Of } from '../checkpoints/crc32.js';
-import { encodeSafetensors, openSafetensors } from '../checkpoints/safetensors.js';
-import type { Platform } from '../platform.js';
+import { encodeSafetensors, openSafetensors, type TensorToWrite } from '../checkpoints/safetensors.js';
+import type { Job } from '../job.js';
 import { otherSettings } from './changes.js';
 import type { RunFolder } from './runFolder.js';
 
@@ -47,6 +47,7 @@ const StoredSchema = v.object({
   settings: v.string(),
   inputs: v.record(v.string(), v.string()),
 });
+const StoredText = v.pipe(v.string(), v.parseJson(), StoredSchema);
 type Stored = v.InferOutput<typeof StoredSchema>;
 
 const FOLDER = 'checkpoints';
@@ -69,12 +70,10 @@ export class Checkpoints {
   private good: string[] = [];
 
   constructor(
-    private readonly gpu: Gpu,
-    private readonly platform: Platform,
+    private readonly job: Pick<Job, 'gpu' | 'platform' | 'note'>,
     private readonly folder: RunFolder,
     private readonly state: StateTensors,
-    private readonly inputs: Inputs,
-    private readonly note: (line: string) => void,
+    private readonly inputs: Inputs = {},
   ) {}
 
   /**
@@ -91,7 +90,7 @@ export class Checkpoints {
       try {
         const { stored, values } = await this.read(path);
         this.compare(path, stored);
-        for (const [tensor, data] of values) write(this.gpu, tensor, data);
+        for (const [tensor, data] of values) write(this.job.gpu, tensor, data);
         await this.folder.rewind(stored.metrics, stored.epoch);
         this.good = [name];
         this.folder.keep();
@@ -99,7 +98,7 @@ export class Checkpoints {
       } catch (error) {
         if (!(error instanceof UserError) || error instanceof OtherRun) throw error;
         first ??= error;
-        this.note(`a checkpoint is left aside: ${error.message}`);
+        this.job.note(`a checkpoint is left aside: ${error.message}`);
       }
     }
     if (first)
@@ -113,14 +112,10 @@ export class Checkpoints {
 
   /** Writes the variables, then deletes older checkpoints except the last good one. */
   async save(position: Position): Promise<void> {
-    const entries = [];
+    const { gpu, platform } = this.job;
+    const entries: TensorToWrite[] = [];
     for (const [name, tensor] of this.state)
-      entries.push({
-        name,
-        dtype: 'F32' as const,
-        shape: tensor.shape,
-        data: await readLeaf(this.gpu, tensor),
-      });
+      entries.push({ name, dtype: 'F32', shape: tensor.shape, data: await readLeaf(gpu, tensor) });
     const stored: Stored = {
       ...position,
       metrics: await this.folder.flush(),
@@ -128,33 +123,31 @@ export class Checkpoints {
       inputs: this.inputs,
     };
     const name = nameOf(position);
-    const file = encodeSafetensors(
-      entries,
-      { kind: KIND, run: JSON.stringify(stored) },
-      crc32Of(this.platform),
-    );
-    await this.folder.write(this.platform.join(FOLDER, name), file);
+    const metadata = { kind: KIND, run: JSON.stringify(stored) };
+    const file = encodeSafetensors(entries, metadata, crc32Of(platform));
+    await this.folder.write(platform.join(FOLDER, name), file);
     this.folder.keep();
     this.good = [...this.good.filter((other) => other !== name), name].slice(-2);
     for (const old of await this.list())
-      if (!this.good.includes(old)) await this.platform.remove(this.folder.join(FOLDER, old));
+      if (!this.good.includes(old)) await platform.remove(this.folder.join(FOLDER, old));
   }
 
   private async list(): Promise<string[]> {
+    const { platform } = this.job;
     const path = this.folder.join(FOLDER);
-    if (!(await this.platform.stat(path))) return [];
-    return (await this.platform.list(path))
+    if (!(await platform.stat(path))) return [];
+    return (await platform.list(path))
       .filter(({ name, kind }) => kind === 'file' && NAME.test(name))
       .map(({ name }) => name);
   }
 
   /** Everything is read before anything is used. */
   private async read(path: string): Promise<{ stored: Stored; values: [Tensor, Float32Array][] }> {
-    const { metadata, tensors } = await openSafetensors(this.platform, path);
+    const { metadata, tensors } = await openSafetensors(this.job.platform, path);
     const damaged = (problem: string) => new UserError(`${path}: ${problem}`, 'restore the file');
     if (metadata.kind !== KIND) throw damaged('it is no checkpoint of a run');
-    const stored = parseStored(metadata.run);
-    if (!stored) throw damaged('it does not say where the run was');
+    const parsed = v.safeParse(StoredText, metadata.run);
+    if (!parsed.success) throw damaged('it does not say where the run was');
     if (tensors.size !== this.state.size)
       throw damaged(`it has ${tensors.size} tensors, and the run has ${this.state.size}`);
     const values: [Tensor, Float32Array][] = [];
@@ -165,7 +158,7 @@ export class Checkpoints {
         throw damaged(`"${name}" has the shape [${found.shape}], and the run's has [${tensor.shape}]`);
       values.push([tensor, await found.read()]);
     }
-    return { stored, values };
+    return { stored: parsed.output, values };
   }
 
   private compare(path: string, { settings, inputs }: Stored): void {
@@ -174,7 +167,7 @@ export class Checkpoints {
       const { message, hint } = otherSettings(`the run that ${path} belongs to`, changes);
       throw new OtherRun(message, hint);
     }
-    const names = [...new Set([...Object.keys(inputs), ...Object.keys(this.inputs)])];
+    const names = Object.keys({ ...inputs, ...this.inputs });
     const other = names.filter((name) => inputs[name] !== this.inputs[name]);
     if (other.length > 0)
       throw new OtherRun(
@@ -186,11 +179,3 @@ export class Checkpoints {
 
 /** The checkpoint is intact but belongs to another run, and so would an older one. */
 class OtherRun extends UserError {}
-
-function parseStored(text = ''): Stored | undefined {
-  try {
-    return v.parse(StoredSchema, JSON.parse(text));
-  } catch {
-    return undefined;
-  }
-}

@@ -90,14 +90,11 @@ const parseLines = (bytes: Uint8Array): Metrics[] =>
   new TextDecoder()
     .decode(bytes)
     .split('\n')
-    .map(parse)
-    .filter((record) => record !== undefined);
-
-function parse(line: string): Metrics | undefined {
-  try {
-    const record: unknown = JSON.parse(line);
-    return typeof record === 'object' && record !== null ? (record as Metrics) : undefined;
-  } catch {
-    return undefined;
-  }
-}
+    .flatMap((line): Metrics[] => {
+      try {
+        const record: unknown = JSON.parse(line);
+        return typeof record === 'object' && record !== null ? [record as Metrics] : [];
+      } catch {
+        return [];
+      }
+    });

@@ -9,6 +9,7 @@ import { readable } from '../fileErrors.js';
 import type { Platform } from '../platform.js';
 import { type Difference, differences, otherSettings } from './changes.js';
 import { LineFile, type LineMark, type Metrics } from './lineFile.js';
+import type { EventFile } from './tensorboard.js';
 
 /** What a run trains: `teacher`, `student`, or any other name for runs that no command of ours makes. */
 export type RunKind = string;
@@ -21,26 +22,19 @@ const COMMANDS: Readonly<Record<RunKind, string>> = {
 
 /** The file of a run's settings. */
 export const CONFIG = 'config.yaml';
-const METRICS = 'metrics.jsonl';
-const TIMING = 'timing.jsonl';
+/** The file of losses and accuracies. */
+export const METRICS = 'metrics.jsonl';
+/** The file of speeds. */
+export const TIMING = 'timing.jsonl';
 /** Folder of event files for TensorBoard. */
 export const TENSORBOARD = 'tensorboard';
-
-/** Gets the numbers of a run while it goes on (tensorboard.ts). */
-export interface EventSink {
-  /** Updates of an epoch, to number steps through; set before anything is added. */
-  updatesPerEpoch: number;
-  /** @param group of the numbers' names (default: train) */
-  add(metrics: Metrics, group?: string): void;
-  flush(): Promise<void>;
-}
 
 /** How a run folder is opened. */
 export interface RunOptions {
   /** Continue the run that is there; its settings must be the same. */
   readonly resume?: boolean;
   /** Gets what is logged, too. */
-  readonly events?: EventSink;
+  readonly events?: EventFile;
   /** Receives notes for the user. */
   readonly note?: (line: string) => void;
 }
@@ -63,7 +57,7 @@ export class RunFolder {
     private readonly made: boolean,
     /** Whether there was a run, which is resumed. */
     readonly continued: boolean,
-    readonly events: EventSink | undefined,
+    readonly events: EventFile | undefined,
   ) {
     this.kept = continued;
     this.metrics = new LineFile(platform, this.join(METRICS), note);
@@ -89,15 +83,13 @@ export class RunFolder {
     const unlock = (await platform.lock?.(path)) ?? (async () => {});
     try {
       const config = stringify({ kind, ...settings });
-      const held = await RunFolder.examine(platform, path, config, resume);
+      const continued = await RunFolder.holdsRun(platform, path, config, resume);
       const made = there === undefined;
-      const folder = new RunFolder(
-        ...([platform, path, kind, config, note, unlock, made, held === 'run', events] as const),
-      );
+      const folder = new RunFolder(platform, path, kind, config, note, unlock, made, continued, events);
       await platform.removeLeftovers?.(path);
       // Written even if it exists: fails early when the folder is not writable.
       await folder.write(CONFIG, config);
-      if (resume && held !== 'run') note(`${path} holds nothing to continue: the run begins anew`);
+      if (resume && !continued) note(`${path} holds nothing to continue: the run begins anew`);
       return folder;
     } catch (error) {
       await unlock();
@@ -107,15 +99,15 @@ export class RunFolder {
     }
   }
 
-  /** What the folder holds. Throws `UserError` if something must not be overwritten. */
-  private static async examine(
+  /** Whether the folder holds the run to resume. Throws `UserError` if something must not be overwritten. */
+  private static async holdsRun(
     platform: Platform,
     path: string,
     config: string,
     resume: boolean,
-  ): Promise<'run' | 'nothing'> {
+  ): Promise<boolean> {
     const entries = (await platform.list(path)).filter(({ name }) => !/\.tmp$/.test(name));
-    if (entries.length === 0) return 'nothing';
+    if (entries.length === 0) return false;
     const file = platform.join(path, CONFIG);
     if (!entries.some(({ name, kind }) => name === CONFIG && kind === 'file'))
       throw new UserError(`the output folder ${path} is not empty`, 'give a folder that does not exist yet');
@@ -127,7 +119,7 @@ export class RunFolder {
     const before = await platform.readText(file);
     const found = differences(readYaml(file, before), parse(config) as unknown);
     if (found.length > 0) throw otherSettings(`the run in ${path}`, found);
-    return 'run';
+    return true;
   }
 
   join(...parts: string[]): string {
@@ -185,11 +177,7 @@ export class RunFolder {
   }
 
   /** What the folder says of the training, for its report. */
-  async record(): Promise<{
-    readonly config: string;
-    readonly metrics: Metrics[];
-    readonly timing: Metrics[];
-  }> {
+  async record() {
     return { config: this.config, metrics: await this.metrics.read(), timing: await this.timing.read() };
   }
 

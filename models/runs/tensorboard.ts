@@ -6,7 +6,6 @@ import protobuf from 'protobufjs/light.js';
 import { crcTable } from '../checkpoints/crc32.js';
 import type { Platform } from '../platform.js';
 import type { Metrics } from './lineFile.js';
-import type { EventSink } from './runFolder.js';
 
 /** How long scalars are collected before they are appended. */
 const EVERY_MS = 2000;
@@ -39,12 +38,14 @@ interface Event {
 }
 
 /** Scalars of a run, appended to an event file of its own while the run goes on. */
-export class EventFile implements EventSink {
+export class EventFile {
+  /** Updates of an epoch, to number steps through; set before anything is added. */
   updatesPerEpoch = 1;
   private pending: Uint8Array[] = [];
+  /** When the first scalars were added, in seconds since 1970: the file is named after it. */
+  private started: number | undefined;
+  /** Once the file exists. */
   private path: string | undefined;
-  /** `path` once the file exists. */
-  private started: string | undefined;
   private written = performance.now();
   private writing: Promise<void> = Promise.resolve();
   private failed = false;
@@ -67,8 +68,8 @@ export class EventFile implements EventSink {
     if (this.failed || scalars.length === 0) return;
     const wallTime = this.now() / 1000;
     const at = (Number(epoch) - 1) * this.updatesPerEpoch + Number(step ?? this.updatesPerEpoch);
-    if (this.path === undefined) {
-      this.path = this.platform.join(this.folder, `events.out.tfevents.${Math.floor(wallTime)}.promptkd`);
+    if (this.started === undefined) {
+      this.started = Math.floor(wallTime);
       this.event({ wallTime, fileVersion: 'brain.Event:2' });
       this.event({ wallTime, step: at, sessionLog: { status: START } });
     }
@@ -93,16 +94,18 @@ export class EventFile implements EventSink {
     if (this.failed) return;
     try {
       await this.platform.makeFolder(this.folder);
-      // Never a file of an earlier process, which may have started in the same second.
-      if (this.started !== this.path) this.path = this.started = await this.unused(this.path!);
-      await this.platform.appendBytes?.(this.path!, joined(records));
+      this.path ??= await this.unused();
+      const bytes = await new Blob([...records]).arrayBuffer();
+      await this.platform.appendBytes?.(this.path, new Uint8Array(bytes));
     } catch (error) {
       this.failed = true;
       this.note(`no more events for TensorBoard: ${(error as Error).message}`);
     }
   }
 
-  private async unused(path: string): Promise<string> {
+  /** Never a file of an earlier process, which may have started in the same second. */
+  private async unused(): Promise<string> {
+    const path = this.platform.join(this.folder, `events.out.tfevents.${this.started}.promptkd`);
     for (let i = 1; ; i++) {
       const name = i === 1 ? path : `${path}.${i}`;
       if (!(await this.platform.stat(name))) return name;
@@ -130,14 +133,4 @@ function maskedCrc32c(data: Uint8Array): number {
   for (const byte of data) crc = TABLE[(crc ^ byte) & 0xff]! ^ (crc >>> 8);
   crc = ~crc >>> 0;
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }

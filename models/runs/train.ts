@@ -97,7 +97,7 @@ export async function train<B = Batch>(
   loop: TrainingLoop<B>,
   options: TrainOptions = {},
 ): Promise<number | undefined> {
-  const checkpoints = new Checkpoints(job.gpu, job.platform, folder, loop.state, loop.inputs ?? {}, job.note);
+  const checkpoints = new Checkpoints(job, folder, loop.state, loop.inputs);
   const restored = await checkpoints.restore();
   if (restored) job.note(`continuing after ${describePosition(restored)}`);
   else if (folder.continued) job.note(`${folder.path} holds no checkpoint yet: the run begins anew`);
@@ -112,8 +112,7 @@ export async function train<B = Batch>(
   const run = new Run(job, folder, loop, checkpoints, options);
   try {
     while (position.epoch < epochs) {
-      const ended = await run.epoch(position);
-      mean = ended.lossSum / perEpoch;
+      mean = (await run.epoch(position)) / perEpoch;
       position = { ...BEGINNING, epoch: position.epoch + 1 };
       await run.endEpoch(position);
     }
@@ -137,7 +136,6 @@ class Run<B> {
   timing = NO_TIME;
   private saved = performance.now();
   private readonly limit: number;
-  private epochs = 0;
 
   constructor(
     private readonly job: Job,
@@ -153,9 +151,9 @@ class Run<B> {
   /**
    * Trains the rest of the epoch after `position`. Several steps are in flight; each one's losses are read while later ones run.
    *
-   * @returns the position at its end, before it counts as an epoch
+   * @returns the sum of the losses of all its batches
    */
-  async epoch(position: Position): Promise<Position> {
+  async epoch(position: Position): Promise<number> {
     const { loop, folder, bar, job } = this;
     const { loader, accumulate = 1, epochs } = loop;
     const perEpoch = loader.batchesPerEpoch;
@@ -195,7 +193,7 @@ class Run<B> {
         loop.step(next.batch, epoch, rate);
         watch.step(loop.batch);
         const losses = loop.losses();
-        if (this.epochs === 0 && queued === position.batch) this.markFirst(losses);
+        if (this.timing === NO_TIME && queued === position.batch) this.markFirst(losses);
         queued++;
         // Awaited later; prevents an unhandled rejection if something else fails first.
         losses.catch(() => undefined);
@@ -208,10 +206,10 @@ class Run<B> {
     } finally {
       await batches.end();
     }
-    this.epochs++;
-    this.timing = addTimings(this.timing, watch.read());
-    folder.logTiming({ epoch, ...timingRecord(watch.read(), await workOf(job, loop)) });
-    return { epoch: position.epoch, batch: step, lossSum };
+    const timing = watch.read();
+    this.timing = addTimings(this.timing, timing);
+    folder.logTiming({ epoch, ...timingRecord(timing, await workOf(job, loop)) });
+    return lossSum;
   }
 
   /** Ends the last epoch of `position`: the loop's own work, then a checkpoint. */

@@ -14,9 +14,10 @@ import { GpuPreprocessor } from '../../images/gpuPreprocess.js';
 import type { Job } from '../../job.js';
 import { reportHtml } from '../../report/runReport.js';
 import type { Inputs } from '../../runs/checkpoints.js';
-import { type EventSink, type RunFolder, TENSORBOARD, withRunFolder } from '../../runs/runFolder.js';
+import { type RunFolder, TENSORBOARD, withRunFolder } from '../../runs/runFolder.js';
 import { SkippedImages } from '../../runs/skippedImages.js';
 import { freeing, type Own, survivingLoss } from '../../runs/survival.js';
+import type { EventFile } from '../../runs/tensorboard.js';
 import { type TrainingLoop, type TrainRunOptions, train } from '../../runs/train.js';
 import { schedule } from './defaults.js';
 import { withFittingBatch } from './fittingBatch.js';
@@ -193,7 +194,7 @@ async function runOnce<G extends Requested, S extends Resolved, D extends StageD
 }
 
 /** Loads the library for event files only where they are asked for. */
-async function openEvents({ platform, note }: Job, folder: string): Promise<EventSink> {
+async function openEvents({ platform, note }: Job, folder: string): Promise<EventFile> {
   const { EventFile } = await import('../../runs/tensorboard.js');
   return new EventFile(platform, folder, note);
 }
