@@ -41,7 +41,7 @@ interface Event {
 export class EventFile {
   /** Updates of an epoch, to number steps through; set before anything is added. */
   updatesPerEpoch = 1;
-  private pending: Uint8Array[] = [];
+  private pending: Uint8Array<ArrayBuffer>[] = [];
   /** When the first scalars were added, in seconds since 1970: the file is named after it. */
   private started: number | undefined;
   /** Once the file exists. */
@@ -90,7 +90,7 @@ export class EventFile {
     this.pending.push(record(MESSAGE.encode(MESSAGE.fromObject(event)).finish()));
   }
 
-  private async append(records: readonly Uint8Array[]): Promise<void> {
+  private async append(records: readonly Uint8Array<ArrayBuffer>[]): Promise<void> {
     if (this.failed) return;
     try {
       await this.platform.makeFolder(this.folder);
@@ -114,7 +114,7 @@ export class EventFile {
 }
 
 /** A TFRecord: length, its checksum, the data, their checksum; all little-endian. */
-function record(data: Uint8Array): Uint8Array {
+function record(data: Uint8Array): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(data.length + 16);
   const view = new DataView(bytes.buffer);
   view.setBigUint64(0, BigInt(data.length), true);
