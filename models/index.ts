@@ -50,7 +50,7 @@ export {
   defineDistillationLoss,
 } from './promptkd/shared/losses.js';
 export type { Projection } from './promptkd/shared/projection.js';
-export type { PromptSize, Prompts } from './promptkd/shared/prompts.js';
+export type { ByTower, PromptSize, Prompts, Tower } from './promptkd/shared/prompts.js';
 export {
   parseSettings,
   type StudentSettings,

@@ -2,7 +2,7 @@ import { fromHalf, type RoundedHalves, roundHalves } from '../../engine/index.js
 import { firstNotFinite, placeIn } from './finite.js';
 
 /** Arrays that hold numbers as they are stored; those of 16 bits as their bits. */
-const ARRAYS = {
+const TYPED_ARRAYS = {
   F64: Float64Array,
   I64: BigInt64Array,
   F32: Float32Array,
@@ -16,11 +16,11 @@ const ARRAYS = {
 } as const;
 
 /** How a checkpoint stores numbers. */
-export type StoredDType = keyof typeof ARRAYS;
+export type StoredDType = keyof typeof TYPED_ARRAYS;
 
 /** Bytes of an element. */
 export const DTYPE_BYTES = Object.fromEntries(
-  Object.entries(ARRAYS).map(([dtype, { BYTES_PER_ELEMENT }]) => [dtype, BYTES_PER_ELEMENT]),
+  Object.entries(TYPED_ARRAYS).map(([dtype, { BYTES_PER_ELEMENT }]) => [dtype, BYTES_PER_ELEMENT]),
 ) as Readonly<Record<StoredDType, number>>;
 
 /** One tensor of a checkpoint. Nothing is held in memory until it is read. */
@@ -163,11 +163,11 @@ function toInt32(dtype: StoredDType, bytes: Uint8Array): Int32Array | undefined 
 }
 
 /** Typed view of bytes; copies them first when their offset is misaligned. WebGPU and its hosts are little-endian. */
-function view<D extends StoredDType>(dtype: D, bytes: Uint8Array): InstanceType<(typeof ARRAYS)[D]> {
+function view<D extends StoredDType>(dtype: D, bytes: Uint8Array): InstanceType<(typeof TYPED_ARRAYS)[D]> {
   const size = DTYPE_BYTES[dtype];
   const { buffer, byteOffset } = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
-  const values = new ARRAYS[dtype](buffer as ArrayBuffer, byteOffset, Math.floor(bytes.length / size));
-  return values as InstanceType<(typeof ARRAYS)[D]>;
+  const values = new TYPED_ARRAYS[dtype](buffer as ArrayBuffer, byteOffset, Math.floor(bytes.length / size));
+  return values as InstanceType<(typeof TYPED_ARRAYS)[D]>;
 }
 
 /**

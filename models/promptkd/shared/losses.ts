@@ -28,7 +28,7 @@ export interface DistillationLossEntry {
 }
 
 /** Ours, by the name that `kdLoss` takes. */
-const OURS = {
+const OWN_LOSSES = {
   // `T² * sum over b, c of p (log p - log r) / (B * C)`, with p and r the softmax of `teacher / T` and `student / T`.
   kl: {
     compares: 'logits',
@@ -57,12 +57,12 @@ const OURS = {
 } as const satisfies Readonly<Record<string, DistillationLossEntry>>;
 
 /** The name of a distillation loss. */
-export type DistillationLoss = keyof typeof OURS;
+export type DistillationLoss = keyof typeof OWN_LOSSES;
 
 /** The loss where none is chosen, the paper's. */
 export const DEFAULT_LOSS: DistillationLoss = 'kl';
 
-const losses = new Map<string, DistillationLossEntry>(Object.entries(OURS));
+const losses = new Map<string, DistillationLossEntry>(Object.entries(OWN_LOSSES));
 
 /**
  * Adds a loss, which `kdLoss` in the settings of stage 2 then takes as it takes ours. A run that used it is continued by a
