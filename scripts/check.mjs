@@ -47,7 +47,7 @@ const SLOW = [
   'test/models/promptkd/files/modelFiles.test.ts',
   'test/models/promptkd/shared/health.test.ts',
   'test/models/promptkd/stage2/distillation.test.ts',
-  'test/models/promptkd/stage2/epochAccuracy.test.ts',
+  'test/models/promptkd/stage2/betweenEpochs.test.ts',
   'test/models/promptkd/stage2/teacherCache.test.ts',
   'test/models/promptkd/wiring.test.ts',
   'test/web/page.test.ts',

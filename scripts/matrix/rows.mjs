@@ -45,7 +45,7 @@ const LONG = [
   'test/examples/pretrainRun.test.ts',
   'test/models/promptkd/deviceLoss.test.ts',
   'test/models/promptkd/files/modelFiles.test.ts',
-  'test/models/promptkd/stage2/epochAccuracy.test.ts',
+  'test/models/promptkd/stage2/betweenEpochs.test.ts',
   'test/models/promptkd/stage2/teacherCache.test.ts',
 ];
 

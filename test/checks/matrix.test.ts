@@ -1,10 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 
 /** The list of all checks, which is a script and so has no types. */
 interface Cell {
   readonly step?: string;
   readonly says?: string;
+  readonly command?: (machine: Readonly<Record<string, boolean>>) => readonly string[];
 }
 interface List {
   readonly COLUMNS: Readonly<Record<string, string>>;
@@ -28,6 +29,15 @@ it('every row says for each column what runs, or why nothing does', () => {
       expect(typeof cell === 'string' ? cell : cell.says, id).toMatch(/\S/);
   }
   expect(new Set(ROWS.map(({ id }) => id)).size).toBe(ROWS.length);
+});
+
+it('every test file that a row names is there', () => {
+  const machine = { lavapipe: true, mesa26: true, goldens: true };
+  const named = ROWS.flatMap(({ cells }) => Object.values(cells).flat())
+    .flatMap((cell) => (typeof cell !== 'string' && cell.command ? cell.command(machine) : []))
+    .filter((arg) => arg.endsWith('.test.ts'));
+  expect(named.length).toBeGreaterThan(20);
+  expect(named.filter((file) => !existsSync(file))).toEqual([]);
 });
 
 it('docs/checking.md shows the list (npm run matrix -- --list)', () => {
