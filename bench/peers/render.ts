@@ -1,5 +1,6 @@
 /** The comparison as tables: one row per case, all measurements in detail, and the goals. */
-import { counted, milliseconds, number, perSecond } from '../../cli/terminal/numbers.js';
+import { counted, milliseconds, perSecond } from '../../cli/terminal/timings.js';
+import { number } from '../../models/numbers.js';
 import { factor, geometricMean, markdownTable } from '../table.js';
 import type { PeerRow } from './compare.js';
 
