@@ -13,7 +13,7 @@ import { studentClasses, teacherClasses } from '../classVectors/runClasses.js';
 import { STUDENT_FILE } from '../files/learnedFile.js';
 import { loadTeacher } from '../files/loadTeacher.js';
 import { CLASS_VECTORS_FILE, encodeStudent } from '../files/studentFile.js';
-import { checkEmbeddings, PAPER_BATCH, type ResolvedStudent, resolveStudent } from '../shared/defaults.js';
+import { checkVectorLength, PAPER_BATCH, type ResolvedStudent, resolveStudent } from '../shared/defaults.js';
 import { classTensor, type StudentVariables, studentLogits } from '../shared/logits.js';
 import { pipelinesAhead } from '../shared/pipelinesAhead.js';
 import { projectionTensors } from '../shared/projection.js';
@@ -22,7 +22,7 @@ import { runStage, type Stage, type StageBuild, type StageData } from '../shared
 import { shapeOfTeacher } from '../shared/teacher.js';
 import { BestEpoch, type DecidingImages, decidingImages } from './bestEpoch.js';
 import { EpochLooks, testImages } from './betweenEpochs.js';
-import { classEmbeddingRequest, studentRequests } from './plan.js';
+import { classVectorRequest, studentRequests } from './plan.js';
 import { studentGraph } from './step.js';
 import { openTeacherFeatures } from './teacherFeatures.js';
 import { cropCount, distillationImages } from './trainingImages.js';
@@ -93,7 +93,7 @@ const STAGE: Stage<StudentSettings, Settings, StudentData> = {
         ? await studentClasses(job, settings, checkpoint, shared.classNames)
         : undefined;
     const classes = fromStudent ?? shared;
-    checkEmbeddings(settings, config.embed, classes.embed);
+    checkVectorLength(settings, config.embed, classes.embed);
 
     const random = Random.of(settings.seed, 'student');
     const variables = studentVariables(model, settings, classes.embed, random);
@@ -182,7 +182,7 @@ async function loadModels({ job, settings, checkpoint, data, own, weightsLoaded 
       const sizes = { classes, capabilities: gpu.capabilities };
       const known = settings.classVectors !== undefined;
       pipelinesAhead(gpu, [
-        ...(known ? [] : [() => classEmbeddingRequest(shape, settings, sizes)]),
+        ...(known ? [] : [() => classVectorRequest(shape, settings, sizes)]),
         () => studentRequests(shape, checkpoint.config, settings, sizes).train,
       ]);
     },

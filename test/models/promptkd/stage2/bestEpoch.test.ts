@@ -46,7 +46,7 @@ describe('the images that decide between epochs', () => {
     expect(() => choose('val', 'all', flat)).toThrow(/flat has no validation split/);
   });
 
-  it('are judged among the first classes only', () => {
+  it('are compared among the first classes only', () => {
     const items = [1, 0].map((label) => ({ path: `${label}`, label }));
     const logits = new Map([
       [items[0]!, [1, 3, 9]],

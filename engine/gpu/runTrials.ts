@@ -26,7 +26,7 @@ interface Prepared {
  *
  * @throws Error when the device fails or runs out of memory, which says nothing about a kernel
  */
-export async function judge(gpu: Gpu, trials: readonly Trial[]): Promise<(string | undefined)[]> {
+export async function runTrials(gpu: Gpu, trials: readonly Trial[]): Promise<(string | undefined)[]> {
   const settled = await Promise.allSettled(trials.map((trial, i) => prepare(gpu, trial, i)));
   const ready = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
   const reader = new Reader(gpu);
