@@ -1,5 +1,4 @@
 /** The page of an exported student. Each result is also a `classified` event of the document, for whoever embeds the page. */
-
 import { megabytes, percent } from '../models/numbers.js';
 import { topK } from '../models/promptkd/use/topK.js';
 import { Camera } from './camera.js';

@@ -1,5 +1,4 @@
 /** `promptkd compare`: several runs or seeds side by side on the same test images. */
-
 import type { Command } from 'commander';
 import { parse } from 'yaml';
 import { UserError } from '../../engine/errors.js';

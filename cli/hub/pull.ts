@@ -1,5 +1,4 @@
 /** Downloads the files of a repository that this project reads. */
-
 import { join } from 'node:path';
 import { UserError } from '../../engine/errors.js';
 import { megabytes } from '../../models/numbers.js';

@@ -1,5 +1,4 @@
 /** Tables on a terminal. */
-
 import Table from 'cli-table3';
 import { fixed } from '../../models/numbers.js';
 import type { Accuracy } from '../../models/promptkd/shared/evaluate.js';

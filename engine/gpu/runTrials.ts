@@ -1,5 +1,4 @@
 /** Runs trials of kernels: many at once, on random values, and says what is wrong with each. */
-
 import type { Tensor, Values } from '../graph/tensor.js';
 import type { Trial } from '../graph/tunable.js';
 import { fromHalf, toHalf } from '../half.js';

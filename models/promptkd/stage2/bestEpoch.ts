@@ -1,5 +1,4 @@
 /** Keeps the best epoch of stage 2 where the settings ask for one (docs/method.md 3.9); the default is the last. */
-
 import {
   copyLeaf,
   type Gpu,

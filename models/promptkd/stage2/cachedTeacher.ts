@@ -1,5 +1,4 @@
 /** The teacher's image features from a cache on disk (`--teacher-cache`); its vision tower is loaded when one is missing. */
-
 import { write } from '../../../engine/index.js';
 import { loadModel } from '../../clip/model.js';
 import { ImageRunner } from '../../datasets/imageRunner.js';

@@ -34,8 +34,8 @@ export function studentRequests(
   const own = textFeatures === 'student';
   const embed = own ? student.embed : teacher.config.embed;
   checkVectorLength(settings, student.embed, embed);
-  const embeddings = (length: number) => constant(undefined, [classes, length], 'class vectors');
-  const vectors = embeddings(embed);
+  const vectorsOf = (length: number) => constant(undefined, [classes, length], 'class vectors');
+  const vectors = vectorsOf(embed);
   const model = shapeOnlyModel(student, { ...stored, trainable: train === 'all' });
   const variables = studentVariables(model, settings, embed);
   const source =
@@ -45,7 +45,7 @@ export function studentRequests(
           prompts: shapeOnlyPrompts('vision', teacher.vision, teacher.config),
         }
       : { logitScale: 100 };
-  const shared = own ? { classes: embeddings(teacher.config.embed) } : {};
+  const shared = own ? { classes: vectorsOf(teacher.config.embed) } : {};
   const graph = studentGraph(model, variables, vectors, { ...source, ...shared }, settings);
   const { resolution } = student.vision;
   const images = input([batch, 3, resolution, resolution], 'images');
