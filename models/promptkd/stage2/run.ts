@@ -21,7 +21,7 @@ import type { StudentSettings } from '../shared/settings.js';
 import { runStage, type Stage, type StageBuild, type StageData } from '../shared/stageRun.js';
 import { shapeOfTeacher } from '../shared/teacher.js';
 import { BestEpoch, type DecidingImages, decidingImages } from './bestEpoch.js';
-import { EpochLooks, testImages } from './betweenEpochs.js';
+import { EpochEvaluator, testImages } from './betweenEpochs.js';
 import { classVectorRequest, studentRequests } from './plan.js';
 import { studentGraph } from './step.js';
 import { openTeacherFeatures } from './teacherFeatures.js';
@@ -119,7 +119,7 @@ const STAGE: Stage<StudentSettings, Settings, StudentData> = {
     const { statistics } = projectionTensors(variables.projection);
     const trained = [...graph.parameters, ...statistics];
     const best = data.deciding && own(new BestEpoch(gpu, data.deciding, trained, data.skipped));
-    const looks = await openLooks(stage, best, classes, (picked, images) =>
+    const evaluator = await openEvaluator(stage, best, classes, (picked, images) =>
       studentLogits(model, variables, picked, images),
     );
     return {
@@ -127,7 +127,7 @@ const STAGE: Stage<StudentSettings, Settings, StudentData> = {
       feed: (batch, epoch) => features.feed(graph, batch, epoch),
       prepare: features.prepare?.bind(features),
       endEpoch: async (epoch, note) => {
-        const lines = await looks?.after(epoch, job, note);
+        const lines = await evaluator?.after(epoch, job, note);
         if (lines?.test) stage.folder.log(lines.test, 'test');
         if (lines?.selection) stage.folder.log(lines.selection);
       },
@@ -149,19 +149,19 @@ const STAGE: Stage<StudentSettings, Settings, StudentData> = {
   },
 };
 
-/** What looks at the student between epochs, where the settings ask for it. */
-async function openLooks(
+/** What evaluates the student between epochs, where the settings ask for it. */
+async function openEvaluator(
   { job, settings, checkpoint, data, own }: Build,
   best: BestEpoch | undefined,
   classes: ClassVectors,
   logits: (classes: Tensor, images: Tensor) => Tensor,
-): Promise<EpochLooks | undefined> {
+): Promise<EpochEvaluator | undefined> {
   const { test, dataset, skipped } = data;
   if (!best && !test) return undefined;
   const size = checkpoint.config.vision.resolution;
   const picked = classTensor(pickClasses(classes, dataset.classNames, 'the class vectors'));
   const graph = (images: Tensor) => logits(picked, images);
-  return own(await EpochLooks.create(job.gpu, size, graph, { ...settings, test, best, skipped }));
+  return own(await EpochEvaluator.create(job.gpu, size, graph, { ...settings, test, best, skipped }));
 }
 
 /** Classes where a data set names none, for kernels that are made ahead. */
