@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { emojiClipFolder } from '../cli/demo/emoji.js';
 import { defaultWorkers, openImagePool } from '../cli/platform/imagePool.js';
 import { nodePlatform } from '../cli/platform/node.js';
-import { counted, milliseconds, number, percent } from '../cli/terminal/numbers.js';
+import { counted, milliseconds } from '../cli/terminal/timings.js';
 import type { Gpu } from '../engine/gpu/gpu.js';
 import { alternate, type Runner, type Timing } from '../engine/gpu/measure.js';
 import type { Job } from '../models/job.js';
+import { number, percent } from '../models/numbers.js';
 import type { Platform } from '../models/platform.js';
 import {
   parseSettings,

@@ -41,7 +41,7 @@ export { loadPlainClip, type PlainClipOptions } from './promptkd/files/loadPlain
 export { loadTeacher } from './promptkd/files/loadTeacher.js';
 export { type Accuracy, accuracy, harmonicMean } from './promptkd/shared/evaluate.js';
 export type { Health } from './promptkd/shared/health.js';
-export type { ClassEmbeddings, StudentVariables } from './promptkd/shared/logits.js';
+export type { ClassVectorRows, StudentVariables } from './promptkd/shared/logits.js';
 export {
   type Comparable,
   type Compared as ComparedOutput,

@@ -1,6 +1,5 @@
 /** The page of an exported student. Each result is also a `classified` event of the document, for whoever embeds the page. */
-
-import { percent } from '../models/numbers.js';
+import { megabytes, percent } from '../models/numbers.js';
 import { topK } from '../models/promptkd/use/topK.js';
 import { Camera } from './camera.js';
 import { type Classified, type Failure, type LoadedModel, type Loading, Model } from './model.js';
@@ -211,5 +210,4 @@ function announce(text: string): void {
   element('announcer').textContent = text;
 }
 
-const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);
 const sentence = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;

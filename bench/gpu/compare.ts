@@ -1,5 +1,5 @@
 /** Tables that compare this project with PyTorch and onnxruntime, from the files of bench/gpu/run.sh. */
-import { number } from '../../cli/terminal/numbers.js';
+import { number } from '../../models/numbers.js';
 import type { PeerRow } from '../peers/compare.js';
 import { factor, markdownTable } from '../table.js';
 import type { EncoderRow } from '../workloads/encoder.js';

@@ -1,5 +1,5 @@
 /** `bench ladder gemm`: every version on the same data, each checked before it is timed, the engine's own matmul at the end. */
-import { counted, milliseconds, number, perSecond } from '../../cli/terminal/numbers.js';
+import { counted, milliseconds, perSecond } from '../../cli/terminal/timings.js';
 import { UserError } from '../../engine/errors.js';
 import type { Gpu } from '../../engine/gpu/gpu.js';
 import { alternate, kernelRunner, type Runner, type Timing } from '../../engine/gpu/measure.js';
@@ -8,6 +8,7 @@ import { Plan } from '../../engine/gpu/plan.js';
 import { constant } from '../../engine/graph/tensor.js';
 import { toHalf } from '../../engine/half.js';
 import { matmul } from '../../engine/ops/matmul.js';
+import { number } from '../../models/numbers.js';
 import { type Flags, has, log, repetitionOf, withReport } from '../command.js';
 import { inputsOf } from '../peers/cases.js';
 import { expectedAt, placesOf, relativeError } from '../peers/oracle.js';

@@ -39,7 +39,11 @@ export function contenders(adapter: string, level?: Level): ContenderSpec[] {
 }
 
 /** The reference for work that is too large for our float64 reference. */
-const JUDGE: ContenderSpec = { id: 'onnxruntime-node cpu', program: 'onnxruntimeNode', arguments: ['cpu'] };
+const REFERENCE: ContenderSpec = {
+  id: 'onnxruntime-node cpu',
+  program: 'onnxruntimeNode',
+  arguments: ['cpu'],
+};
 
 /** Float32 sums of these lengths differ in their last digits; wrong results differ by far more. */
 const TOLERANCE = 2e-4;
@@ -146,17 +150,18 @@ async function expectedOf(work: PeerCase): Promise<Expected> {
   const size = resultSize(work);
   const places = placesOf(size);
   const last = Array.from({ length: PROBE }, (_, i) => size - PROBE + i);
-  const all = expectedAt(work, [...places, ...last]) ?? (await judged(work, [...places, ...last]));
+  const all =
+    expectedAt(work, [...places, ...last]) ?? (await onnxruntimeResults(work, [...places, ...last]));
   return { places, values: all.slice(0, places.length), probe: all.slice(places.length) };
 }
 
 /** Results from onnxruntime on the CPU, whose kernels none of the contenders use. */
-async function judged(work: PeerCase, places: readonly number[]): Promise<readonly number[]> {
-  const judge = await Contender.start(JUDGE);
+async function onnxruntimeResults(work: PeerCase, places: readonly number[]): Promise<readonly number[]> {
+  const reference = await Contender.start(REFERENCE);
   try {
-    const [, unfused] = await judge.ask({ do: 'variants', work });
-    return await judge.ask({ do: 'prepare', work, variant: unfused!, places });
+    const [, unfused] = await reference.ask({ do: 'variants', work });
+    return await reference.ask({ do: 'prepare', work, variant: unfused!, places });
   } finally {
-    judge.stop();
+    reference.stop();
   }
 }

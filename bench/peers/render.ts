@@ -1,5 +1,6 @@
 /** The comparison as tables: one row per case, all measurements in detail, and the goals. */
-import { counted, milliseconds, number, perSecond } from '../../cli/terminal/numbers.js';
+import { counted, milliseconds, perSecond } from '../../cli/terminal/timings.js';
+import { number } from '../../models/numbers.js';
 import { factor, geometricMean, markdownTable } from '../table.js';
 import type { PeerRow } from './compare.js';
 
@@ -89,7 +90,7 @@ const GOALS: readonly Goal[] = [
 ];
 
 /** How well a goal was reached. */
-export interface Verdict {
+export interface GoalResult {
   readonly work: string;
   readonly reach: number;
   readonly stretch: number;
@@ -98,7 +99,7 @@ export interface Verdict {
 }
 
 /** Compares measurements with the goals. */
-export function judge(rows: readonly PeerRow[]): Verdict[] {
+export function compareWithGoals(rows: readonly PeerRow[]): GoalResult[] {
   return GOALS.flatMap(({ work, kind, reach, stretch, over, only }) => {
     const names = casesOf(rows.filter((row) => row.kind === kind));
     const ratios = names.map((name) => ratio(rows, name, only)).filter((r) => r !== undefined);
@@ -106,7 +107,7 @@ export function judge(rows: readonly PeerRow[]): Verdict[] {
   });
 }
 
-const said = ({ reached, reach, stretch }: Verdict) =>
+const said = ({ reached, reach, stretch }: GoalResult) =>
   reached >= stretch ? 'yes, stretch too' : reached >= reach ? 'yes' : 'no';
 
 /** Formats all tables of the comparison. */
@@ -135,13 +136,13 @@ export function renderPeers(rows: readonly PeerRow[]): string {
     row.error === undefined ? '' : row.error.toExponential(1),
     row.date.slice(0, 16).replace('T', ' '),
   ]);
-  const goals = judge(rows).map((verdict) => [
-    verdict.work,
-    String(verdict.cases),
-    factor(verdict.reach),
-    factor(verdict.stretch),
-    factor(verdict.reached),
-    said(verdict),
+  const goals = compareWithGoals(rows).map((result) => [
+    result.work,
+    String(result.cases),
+    factor(result.reach),
+    factor(result.stretch),
+    factor(result.reached),
+    said(result),
   ]);
   return [
     'Milliseconds, medians. A peer with several variants is shown with its fastest.\n',

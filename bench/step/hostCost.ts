@@ -2,10 +2,11 @@
  * `bench host`: host time to queue a planned step, in microseconds per dispatch. Dawn's null backend does nothing, which leaves the
  * cost of the binding and of Dawn's own checks. On the adapter, `submit` also includes the driver.
  */
-import { number } from '../../cli/terminal/numbers.js';
+
 import { type Gpu, openGpu } from '../../engine/gpu/gpu.js';
 import { releaseAll } from '../../engine/gpu/memory.js';
 import { Plan } from '../../engine/gpu/plan.js';
+import { number } from '../../models/numbers.js';
 import { type Flags, withReport } from '../command.js';
 import { markdownTable } from '../table.js';
 import { fillLeaves } from '../workloads/kernels.js';

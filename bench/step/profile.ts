@@ -1,6 +1,6 @@
 /** `bench profile`: where the time of a training step goes, kernel by kernel. */
 import { type StepFlags, stepSizes } from '../../cli/options/benchSizes.js';
-import { number, percent } from '../../cli/terminal/numbers.js';
+import { number, percent } from '../../models/numbers.js';
 import { type Flags, withReport } from '../command.js';
 import { markdownTable } from '../table.js';
 import { type ProfileRow, profileSteps } from '../workloads/steps.js';

@@ -10,7 +10,7 @@ import type { Precision } from '../../models/clip/precision.js';
 import { defaultStudent, defaultTeacher } from '../../models/promptkd/shared/defaults.js';
 import { usualTeacher } from '../../models/promptkd/shared/teacher.js';
 import { frozenTextRequest, teacherRequest } from '../../models/promptkd/stage1/plan.js';
-import { classEmbeddingRequest, studentRequests } from '../../models/promptkd/stage2/plan.js';
+import { classVectorRequest, studentRequests } from '../../models/promptkd/stage2/plan.js';
 import { modelNamed } from './models.js';
 
 /** Adapters that are only described. */
@@ -80,7 +80,7 @@ function phasesOf(
   ];
   const { train, evaluate } = studentRequests(teacher, small, distilling, sizes);
   const stage2: Phase[] = [
-    { name: 'class vectors', requests: [classEmbeddingRequest(teacher, distilling, sizes)] },
+    { name: 'class vectors', requests: [classVectorRequest(teacher, distilling, sizes)] },
     { ...step, requests: [train] },
   ];
   if (command === 'teacher') return stage1;

@@ -4,7 +4,7 @@ import { encodeSequences } from '../../models/clip/textEncoder.js';
 import { normalizeRows } from '../../models/promptkd/classVectors/classVectors.js';
 import { argmax, baseCount } from '../../models/promptkd/shared/evaluate.js';
 import {
-  type ClassEmbeddings,
+  type ClassVectorRows,
   classTensor,
   type StudentVariables,
   studentLogits,
@@ -25,7 +25,7 @@ export async function verifyStage2(context: CaseContext, teacherPrompts: Prompts
   const tokens = await tensors.sequences('given.tokens');
   const vectors = normalizeRows(await encodeSequences(gpu, teacher, tokens, teacherPrompts.text), embed);
   const items = await context.compareAll('expect', ['class_vectors'], async () => vectors);
-  const classes: ClassEmbeddings = { vectors, count: tokens.length, embed };
+  const classes: ClassVectorRows = { vectors, count: tokens.length, embed };
   const variables = await initialVariables(context);
 
   items.push(...(await verifySteps(context, teacherPrompts, classes, variables)));
@@ -61,7 +61,7 @@ async function initialVariables({ tensors, teacher, student }: CaseContext): Pro
 async function verifySteps(
   context: CaseContext,
   teacherPrompts: Prompts,
-  classes: ClassEmbeddings,
+  classes: ClassVectorRows,
   variables: StudentVariables,
 ): Promise<VerifyItem[]> {
   const { gpu, reference, tensors, teacher, student } = context;

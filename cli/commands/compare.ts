@@ -4,6 +4,7 @@ import { parse } from 'yaml';
 import { UserError } from '../../engine/errors.js';
 import { checkImages } from '../../models/datasets/checkImages.js';
 import { loadDataset } from '../../models/datasets/loadDataset.js';
+import { fixed } from '../../models/numbers.js';
 import { Classifier } from '../../models/promptkd/use/classifier.js';
 import {
   type ComparedRun,
@@ -107,11 +108,9 @@ async function dataOf(run: string, { data, dataset }: Flags): Promise<{ data: st
 
 /** The comparison as tables. */
 export function formatComparison({ rows, groups, tests }: Comparison): string {
-  const number = (value: number | undefined, digits = 1) =>
-    value === undefined ? '-' : value.toFixed(digits);
   const cells = ({ base, novel, harmonicMean, all, loss }: ComparedValues) => [
-    ...[base, novel, harmonicMean, all].map((value) => number(value)),
-    number(loss, 3),
+    ...[base, novel, harmonicMean, all].map((value) => fixed(value)),
+    fixed(loss, 3),
   ];
   const summary = groups.map(({ runs, mean, deviation }) => {
     const spread = cells(deviation);

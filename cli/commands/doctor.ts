@@ -134,6 +134,7 @@ function format(report: Report): string {
   return rows.map(([name, value]) => `${pc.dim(name.padEnd(width))}  ${value}\n`).join('');
 }
 
+/** A limit is not rounded up. */
 function amount(name: string, value: number): string {
   if (!name.endsWith('Size')) return String(value);
   return value >= 2 ** 20 ? `${Math.floor(value / 2 ** 20)} MiB` : `${Math.floor(value / 1024)} KiB`;

@@ -9,6 +9,7 @@ import { choicesOf } from '../../engine/gpu/schedule.js';
 import { type TunedChoice, Tuner } from '../../engine/gpu/tuner.js';
 import type { Tunable } from '../../engine/graph/tunable.js';
 import type { Precision } from '../../models/clip/precision.js';
+import { number } from '../../models/numbers.js';
 import {
   addGpuOptions,
   addPrecisionOption,
@@ -19,7 +20,6 @@ import {
 import { kernelStoreOf } from '../device/kernelStore.js';
 import { parseCount } from '../settings.js';
 import { addHelp, type HelpText } from '../terminal/help.js';
-import { number } from '../terminal/numbers.js';
 import { print, say } from '../terminal/output.js';
 import { createProgress } from '../terminal/progress.js';
 import { formatTable } from '../terminal/table.js';

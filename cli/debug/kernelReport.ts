@@ -7,7 +7,7 @@ import { observe } from '../../engine/gpu/observer.js';
 import { type KernelTime, totals } from '../../engine/gpu/profile.js';
 import { RunTimes } from '../../engine/gpu/runTimes.js';
 import { type KernelSource, kernelKey } from '../../engine/kernels/kernelSource.js';
-import { number, percent } from '../terminal/numbers.js';
+import { number, percent } from '../../models/numbers.js';
 import { say } from '../terminal/output.js';
 import { formatTable } from '../terminal/table.js';
 import { debugLevel } from './level.js';

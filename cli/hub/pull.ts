@@ -1,6 +1,7 @@
 /** Downloads the files of a repository that this project reads. */
 import { join } from 'node:path';
 import { UserError } from '../../engine/errors.js';
+import { megabytes } from '../../models/numbers.js';
 import { nodePlatform } from '../platform/node.js';
 import type { Progress } from '../terminal/progress.js';
 import { chooseFiles } from './choose.js';
@@ -48,12 +49,12 @@ async function fetchOne(
   options: PullOptions,
 ): Promise<void> {
   const { progress, ...rest } = options;
-  const bar = progress.begin(`${file.name} (${megabytes(file.size)} MB)`, 1);
+  const bar = progress.begin(`${file.name} (${sizeOf(file.size)})`, 1);
   try {
     await download(file, join(folder, file.name), {
       ...rest,
       open: (start) => repository.open(file, start),
-      onProgress: (bytes) => bar.update(file.size === 0 ? 1 : bytes / file.size, `${megabytes(bytes)} MB`),
+      onProgress: (bytes) => bar.update(file.size === 0 ? 1 : bytes / file.size, sizeOf(bytes)),
     });
     bar.end();
   } catch (error) {
@@ -61,4 +62,4 @@ async function fetchOne(
   }
 }
 
-const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0);
+const sizeOf = (bytes: number): string => `${megabytes(bytes, bytes < 1e7 ? 1 : 0)} MB`;

@@ -2,7 +2,8 @@
 import type { EncoderRow } from '../../bench/workloads/encoder.js';
 import { aluShare, copyShare, type KernelRow } from '../../bench/workloads/kernels.js';
 import type { StepRow } from '../../bench/workloads/steps.js';
-import { counted, milliseconds, number, percent, perSecond } from './numbers.js';
+import { number, percent } from '../../models/numbers.js';
+import { counted, milliseconds, perSecond } from './timings.js';
 
 /** A table as text. */
 export interface TableText {
@@ -12,6 +13,7 @@ export interface TableText {
   readonly text?: number;
 }
 
+/** As a bare number: the column's head has the unit. */
 const mebibytes = (bytes: number) => number(bytes / 2 ** 20);
 
 /** A kernel per row. */

@@ -1,4 +1,5 @@
 /** The table of `promptkd reproduce`: our numbers next to the paper's. */
+import { fixed } from '../../models/numbers.js';
 import type { Compared, Score, Summary } from '../../models/reproduce/summary.js';
 import { formatTable } from './table.js';
 
@@ -29,6 +30,6 @@ function table({ setting, rows, average }: Summary, part: 'student' | 'teacher')
   );
 }
 
-const number = (value: number | undefined): string => (value === undefined ? '-' : value.toFixed(2));
+const number = (value: number | undefined): string => fixed(value, 2);
 const signed = (value: number | undefined): string =>
-  value === undefined ? '-' : `${value < 0 ? '' : '+'}${value.toFixed(2)}`;
+  `${value === undefined || value < 0 ? '' : '+'}${number(value)}`;

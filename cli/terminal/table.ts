@@ -1,5 +1,6 @@
 /** Tables on a terminal. */
 import Table from 'cli-table3';
+import { fixed } from '../../models/numbers.js';
 import type { Accuracy } from '../../models/promptkd/shared/evaluate.js';
 
 /**
@@ -27,15 +28,11 @@ export interface NamedAccuracy extends Accuracy {
 
 /** Accuracies in percent, one model per row. HM: harmonic mean of base and novel. */
 export function formatAccuracies(rows: readonly NamedAccuracy[]): string {
-  const percent = (value: number | undefined) => (value === undefined ? '-' : value.toFixed(1));
   return formatTable(
     ['model', 'base', 'novel', 'HM', 'all'],
     rows.map(({ name, base, novel, harmonicMean, all }) => [
       name,
-      percent(base),
-      percent(novel),
-      percent(harmonicMean),
-      percent(all),
+      ...[base, novel, harmonicMean, all].map((value) => fixed(value)),
     ]),
   );
 }

@@ -95,8 +95,9 @@ export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
   return new Gpu(device, summary, capabilities, dawn);
 }
 
-/** Formats bytes as MiB with one decimal. */
-export const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+/** Bytes as text, `12.5 MiB`. */
+export const mebibytes = (bytes: number, decimals = 1): string =>
+  `${(bytes / 2 ** 20).toFixed(decimals)} MiB`;
 
 const MAX_SUBMIT_MS = 1000;
 

@@ -1,5 +1,4 @@
 /** WGSL -> compute pipeline. A cache per device compiles each text once. */
-
 import type { Dispatch } from '../graph/dispatch.js';
 import { boundUniforms, type KernelSource, kernelKey } from '../kernels/kernelSource.js';
 import type { Gpu } from './gpu.js';

@@ -1,6 +1,6 @@
 /**
  * Kernels are checked before they run on a GPU: each kernel of a plan is tried once at a small odd size with random values and
- * compared with float64 (judge.ts). Verdicts are stored per adapter, driver and shader text. A wrong kernel is replaced by the
+ * compared with float64 (runTrials.ts). Verdicts are stored per adapter, driver and shader text. A wrong kernel is replaced by the
  * next candidate that does the same work; if there is none, that is an error.
  */
 import { shaderSources } from '../../shaders/generated.js';
@@ -9,9 +9,9 @@ import type { Dispatch } from '../graph/dispatch.js';
 import type { Candidate, Choose, Trial, Tunable } from '../graph/tunable.js';
 import { type KernelSource, kernelId, kernelKey, kernelSource } from '../kernels/kernelSource.js';
 import type { Gpu } from './gpu.js';
-import { judge } from './judge.js';
 import { pipelineCount } from './kernel.js';
 import { operationTrials } from './operationTrials.js';
+import { runTrials } from './runTrials.js';
 import type { Schedule } from './schedule.js';
 
 /** Stored verdicts by the hash of a kernel's text: '' if it is right, otherwise what is wrong with it. */
@@ -180,7 +180,7 @@ export class KernelChecks {
     const hashes = new Map([...new Set(wanted.map(([, trial]) => trial))].map((t) => [t, this.hashOf(t)]));
     const found = new Map([...hashes].map(([trial, hash]) => [trial, this.store.get(hash)]));
     const open = [...found.keys()].filter((trial) => found.get(trial) === undefined);
-    const faults = open.length > 0 ? await judge(this.gpu, open) : [];
+    const faults = open.length > 0 ? await runTrials(this.gpu, open) : [];
     open.forEach((trial, i) => {
       found.set(trial, faults[i] ?? RIGHT);
     });

@@ -37,19 +37,19 @@ export interface ScaledGradients {
 /**
  * Gradients of `loss` (shape `[1]`) with respect to `parameters`, computed under a scale that adapts.
  *
- * @param judged the tensors that must be finite; pass the totals when gradients of several batches are accumulated
+ * @param checked the tensors that must be finite; pass the totals when gradients of several batches are accumulated
  */
 export function scaledGrad(
   loss: Tensor,
   parameters: readonly Tensor[],
   options: GradOptions = {},
-  judged: (gradients: readonly Tensor[]) => readonly Tensor[] = (gradients) => gradients,
+  checked: (gradients: readonly Tensor[]) => readonly Tensor[] = (gradients) => gradients,
 ): ScaledGradients {
   const scale = variable(Float32Array.of(INITIAL), [1], 'loss scale');
   const inverse = variable(Float32Array.of(1 / INITIAL), [1], 'inverse loss scale');
   const good = variable(Float32Array.of(0), [1], 'steps since the loss scale changed');
   const gradients = grad(multiply(loss, scale), parameters, options).map((g) => multiply(g, inverse));
-  const finite = allFinite(judged(gradients));
+  const finite = allFinite(checked(gradients));
   const update = record(scaleOp, [scale, inverse, good, finite], null);
   return { gradients, finite, update, state: [scale, inverse, good], goodSteps: good };
 }

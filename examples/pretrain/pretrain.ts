@@ -1,5 +1,5 @@
 /** Pre-training as a job: drawings in, a run folder out that is a CLIP as well. */
-import { Plan, write } from '../../engine/index.js';
+import { mebibytes, Plan, write } from '../../engine/index.js';
 import { tokenizeClasses } from '../../models/clip/classPrompts.js';
 import type { ClipConfig } from '../../models/clip/config.js';
 import { PLAIN_TEMPLATE } from '../../models/clip/templates.js';
@@ -92,7 +92,7 @@ async function trainIn(
   const { flops, total } = plan.describe();
   job.note(
     `${pairs.drawings.length} drawings, ${pairs.batchesPerEpoch} steps an epoch; a step of ${batch} pairs: ` +
-      `${(flops / 1e9).toFixed(1)} GFLOP, ${Math.round(total / 2 ** 20)} MiB`,
+      `${(flops / 1e9).toFixed(1)} GFLOP, ${mebibytes(total, 0)}`,
   );
 
   const evaluate = async () => {

@@ -1,5 +1,4 @@
 /** From an image file to crops ready to upload: in a worker, or on the main thread where there is none. */
-
 import { Random } from '../random.js';
 import { prepareImage } from './preparedImage.js';
 import { boxCrop, sampleTrainCrop, testCrop } from './preprocess.js';

@@ -1,6 +1,6 @@
 /** The report of an evaluation: what models answered for the test images, before and after training. */
 import type { Accuracy } from '../promptkd/shared/evaluate.js';
-import type { ClassEmbeddings } from '../promptkd/shared/logits.js';
+import type { ClassVectorRows } from '../promptkd/shared/logits.js';
 import type { Outcome } from '../promptkd/use/outcomes.js';
 import { Charts } from './charts.js';
 import { classSection } from './classSection.js';
@@ -15,7 +15,7 @@ export interface Examined {
   readonly accuracy: Accuracy;
   readonly outcomes: readonly Outcome[];
   /** What it compares images with. */
-  readonly classes?: ClassEmbeddings;
+  readonly classes?: ClassVectorRows;
 }
 
 /** A model of the report. */

@@ -1,6 +1,6 @@
 /** Squares of classes: the confusion matrix, and how alike class vectors are. */
 import { percent } from '../numbers.js';
-import type { ClassEmbeddings } from '../promptkd/shared/logits.js';
+import type { ClassVectorRows } from '../promptkd/shared/logits.js';
 import { confusions, type Outcome } from '../promptkd/use/outcomes.js';
 import type { Charts } from './charts.js';
 import { beside, figure, table } from './page.js';
@@ -60,7 +60,7 @@ export function confusionFigure(
 export function similarityFigure(
   charts: Charts,
   classNames: readonly string[],
-  classes: ClassEmbeddings | undefined,
+  classes: ClassVectorRows | undefined,
 ): string {
   if (!classes || classNames.length < 2) return '';
   const { count } = classes;
@@ -108,7 +108,7 @@ export function similarityFigure(
   );
 }
 
-function cosineOf({ vectors, embed }: ClassEmbeddings, a: number, b: number): number {
+function cosineOf({ vectors, embed }: ClassVectorRows, a: number, b: number): number {
   let sum = 0;
   for (let i = 0; i < embed; i++) sum += vectors[a * embed + i]! * vectors[b * embed + i]!;
   return sum;

@@ -1,11 +1,11 @@
 /** The skeleton of every report: one HTML file that loads nothing, for screens of any width, for light and dark, and for paper. */
+import { fixed } from '../numbers.js';
 
 /** Text for HTML and SVG. */
 export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 
 /** A number with some decimals, such as a percentage; a dash where there is no number. */
-export const rounded = (value: number | undefined, digits = 1): string =>
-  value === undefined || !Number.isFinite(value) ? '–' : value.toFixed(digits);
+export const rounded = (value: number | undefined, digits = 1): string => fixed(value, digits, '–');
 
 /** A difference with its sign: `+3.2`, `−0.5`, `±0.0`. */
 export function signed(value: number | undefined): string {

@@ -1,5 +1,5 @@
 /** How fast a training loop is, and what it waited for. */
-import { percent, short } from '../numbers.js';
+import { number, percent } from '../numbers.js';
 
 /** Seconds of a stretch of training by what the loop did in them; they add up to `seconds`. */
 export interface Waits {
@@ -101,9 +101,11 @@ export function timingRecord({ images, steps, seconds, waits }: Timing, { flops,
 /** A timing as a line for people. */
 export function timingLine(timing: Timing, work: Work): string {
   const { imagesPerSecond, msPerStep, gflops, peakShare, waits } = timingRecord(timing, work);
+  const rate = (value: number) => number(value, 2);
+  const share = (value: number) => percent(value, value < 0.1 ? 1 : 0);
   return (
-    `${short(imagesPerSecond)} images/s, ${short(msPerStep)} ms a step, ${short(gflops)} GFLOP/s` +
-    `${peakShare === undefined ? '' : ` (${percent(peakShare)} of this adapter's measured float32 peak of ${short(work.peak / 1e9)})`}; ` +
-    `time: GPU ${percent(waits.gpu)}, images ${percent(waits.decode)}, host ${percent(waits.host)}`
+    `${rate(imagesPerSecond)} images/s, ${rate(msPerStep)} ms a step, ${rate(gflops)} GFLOP/s` +
+    `${peakShare === undefined ? '' : ` (${share(peakShare)} of this adapter's measured float32 peak of ${rate(work.peak / 1e9)})`}; ` +
+    `time: GPU ${share(waits.gpu)}, images ${share(waits.decode)}, host ${share(waits.host)}`
   );
 }

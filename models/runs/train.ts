@@ -2,7 +2,7 @@
 import { UserError } from '../../engine/index.js';
 import type { Batch } from '../datasets/loader.js';
 import type { Job } from '../job.js';
-import { short } from '../numbers.js';
+import { number } from '../numbers.js';
 import { adapterPeak } from './adapterPeak.js';
 import {
   BEGINNING,
@@ -173,7 +173,7 @@ class Run<B> {
       update.push(losses);
       if (fault !== undefined || !Number.isFinite(losses.loss))
         throw diverged(fault ?? `the loss is ${losses.loss}`, epoch, Math.ceil(step / accumulate), folder);
-      const text = `epoch ${epoch}/${epochs}  loss ${losses.loss.toFixed(4)}  ${short(images / seconds)} images/s`;
+      const text = `epoch ${epoch}/${epochs}  loss ${losses.loss.toFixed(4)}  ${number(images / seconds, 2)} images/s`;
       bar.update(position.epoch * perEpoch + step, text);
       if (update.length < accumulate) return;
       folder.log({ epoch, step: step / accumulate, rate, ...meanLosses(update) });

@@ -9,7 +9,7 @@ import {
 } from '../../bench/peers/cases.js';
 import { keyOf, type PeerRow } from '../../bench/peers/compare.js';
 import { expectedAt, placesOf, relativeError } from '../../bench/peers/oracle.js';
-import { fastest, judge, ratio, renderPeers } from '../../bench/peers/render.js';
+import { compareWithGoals, fastest, ratio, renderPeers } from '../../bench/peers/render.js';
 import { merge } from '../../bench/results.js';
 import { evaluate } from '../../engine/graph/reference.js';
 import { constant, type Tensor } from '../../engine/graph/tensor.js';
@@ -131,16 +131,16 @@ describe('the verdict', () => {
   });
 
   it('measures each goal by its definition', () => {
-    const verdicts = judge(rows);
-    expect(verdicts.map(({ work, cases }) => [work.split(',')[0], cases])).toEqual([
+    const results = compareWithGoals(rows);
+    expect(results.map(({ work, cases }) => [work.split(',')[0], cases])).toEqual([
       ['GEMM', 2],
       ['GEMM', 2],
       ['attention', 1],
     ]);
-    expect(verdicts[0]?.reached).toBe(3);
-    expect(verdicts[1]?.reached).toBeCloseTo(6, 12);
+    expect(results[0]?.reached).toBe(3);
+    expect(results[1]?.reached).toBeCloseTo(6, 12);
     // The goal names onnxruntime's fused attention, so the unfused tfjs does not count.
-    expect(verdicts[2]?.reached).toBe(1.9);
+    expect(results[2]?.reached).toBe(1.9);
     const text = renderPeers(rows);
     expect(text).toContain('| GEMM, least ratio to the best peer | 2 | 2.50x | 4.00x | 3.00x | yes |');
     expect(text).toContain("| attention, against onnxruntime's fused one | 1 | 2.00x | 4.00x | 1.90x | no |");

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { factor, geometricMean, markdownTable } from '../../bench/table.js';
-import { counted, milliseconds, number, percent, perSecond } from '../../cli/terminal/numbers.js';
+import { counted, milliseconds, perSecond } from '../../cli/terminal/timings.js';
+import { number, percent } from '../../models/numbers.js';
 
 const timing = { median: 2, min: 1.5, max: 12.345, samples: [2, 1.5, 12.345], runs: 4 };
 
@@ -11,7 +12,7 @@ describe('tables of the bench', () => {
   });
 
   it('shows three significant digits without exponents', () => {
-    expect([0.0012345, 0.12345, 1.2345, 12.345, 123.45, 12345].map(number)).toEqual([
+    expect([0.0012345, 0.12345, 1.2345, 12.345, 123.45, 12345].map((value) => number(value))).toEqual([
       '0.00123',
       '0.123',
       '1.23',
@@ -19,7 +20,7 @@ describe('tables of the bench', () => {
       '123',
       '12345',
     ]);
-    expect([0, Number.NaN, Number.POSITIVE_INFINITY].map(number)).toEqual(['0', '-', '-']);
+    expect([0, Number.NaN, Number.POSITIVE_INFINITY].map((value) => number(value))).toEqual(['0', '-', '-']);
   });
 
   it('says what of a timing matters', () => {

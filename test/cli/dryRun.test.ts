@@ -113,8 +113,8 @@ const NO_CHANGES: Readonly<Record<Stage, Partial<Record<Field, NoChange>>>> = {
   },
   student: {
     ...neither,
-    tokenizer: [join(emojiTeacher, 'tokenizer.json'), 'class embeddings are made before the step'],
-    template: ['a {}', 'class embeddings are made before the step'],
+    tokenizer: [join(emojiTeacher, 'tokenizer.json'), 'class vectors are made before the step'],
+    template: ['a {}', 'class vectors are made before the step'],
     imagesPerClass: [1, ORDER],
     temperature: [3, NUMBER],
     kdWeight: [3, NUMBER],

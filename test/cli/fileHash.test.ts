@@ -15,7 +15,7 @@ import { expect, it } from 'vitest';
 import { type HashOptions, keptHash } from '../../cli/platform/fileHash.js';
 import { openSealedJson, sealJson } from '../../models/runs/sealedJson.js';
 import { temporaryFolder } from '../helpers/files.js';
-import { judgeFileFlips } from '../helpers/flips.js';
+import { tryFileFlips } from '../helpers/flips.js';
 
 const root = temporaryFolder('file-hash');
 /** The compiled thread, as users run it. */
@@ -55,7 +55,7 @@ it('never returns a cached hash with a flipped bit', async () => {
   await keptHash(file, later);
   // Without a thread for each case, which would be slow.
   const again = () => keptHash(file, { ...later, script: join(root, 'none.js') });
-  const { silent, crashed } = await judgeFileFlips(kept()[0]!, again, { count: 300 });
+  const { silent, crashed } = await tryFileFlips(kept()[0]!, again, { count: 300 });
   expect([silent, crashed]).toEqual([[], []]);
 });
 

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { KernelStore, kernelFile } from '../../cli/device/kernelStore.js';
 import type { AdapterSummary } from '../../engine/gpu/gpu.js';
-import { judgeFileFlips } from '../helpers/flips.js';
+import { tryFileFlips } from '../helpers/flips.js';
 
 const summary: AdapterSummary = {
   name: 'Some GPU (TM) 3',
@@ -97,7 +97,7 @@ describe('the kernel store', () => {
       return Object.keys({ ...stored.verdicts, ...stored.choices }).length === 0 ? 'anew' : { ...stored };
     };
     const isNoticed = (found: unknown) => found === 'anew';
-    const { silent, crashed } = await judgeFileFlips(path, read, { count: 300, isNoticed });
+    const { silent, crashed } = await tryFileFlips(path, read, { count: 300, isNoticed });
     expect([silent, crashed]).toEqual([[], []]);
   });
 

@@ -1,5 +1,4 @@
 /** Float16 storage: what each operation that takes it makes of it, against the float64 reference on the rounded inputs. */
-
 import { Float16Array } from '@petamoriken/float16';
 import { describe, expect, it } from 'vitest';
 import type { Capabilities } from '../../engine/capabilities.js';

@@ -1,5 +1,5 @@
 /**
- * The judge of every operation: kernels against the float64 reference on random input with poisoned buffers, and
+ * The check of every operation: kernels against the float64 reference on random input with poisoned buffers, and
  * gradients (kernels and references) against finite differences of the float64 reference.
  */
 import { expect } from 'vitest';

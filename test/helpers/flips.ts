@@ -58,7 +58,7 @@ export function flipped(bytes: Uint8Array, { at, bit }: Flip): Uint8Array {
 /**
  * @param read everything of a file that can have an effect, comparable by `isDeepStrictEqual`
  */
-export async function judgeFlips(
+export async function tryFlips(
   bytes: Uint8Array,
   read: (bytes: Uint8Array) => Promise<unknown>,
   options: FlipOptions = {},
@@ -84,7 +84,7 @@ export async function judgeFlips(
 }
 
 /** The same of a file on disk, which is whole again afterwards. */
-export async function judgeFileFlips(
+export async function tryFileFlips(
   path: string,
   read: () => Promise<unknown>,
   options: FlipOptions = {},
@@ -95,7 +95,7 @@ export async function judgeFileFlips(
     return read();
   };
   try {
-    return await judgeFlips(bytes, readFlipped, options);
+    return await tryFlips(bytes, readFlipped, options);
   } finally {
     writeFileSync(path, bytes);
   }

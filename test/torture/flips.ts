@@ -10,7 +10,7 @@ import type { Job } from '../../models/job.js';
 import { Classifier, type RunOptions } from '../../models/promptkd/use/classifier.js';
 import { exportRun } from '../../models/promptkd/use/exportRun.js';
 import { reproduce } from '../../models/reproduce/reproduce.js';
-import { type FlipReport, judgeFileFlips } from '../helpers/flips.js';
+import { type FlipReport, tryFileFlips } from '../helpers/flips.js';
 import { testJob } from '../helpers/job.js';
 import { makeTinyWorld } from '../helpers/tinyWorld.js';
 import type { Outcome, TortureOptions } from './kit.js';
@@ -44,7 +44,7 @@ export async function flips(folder: string, { count, seed, note }: TortureOption
       }
     };
     const isNoticed = () => notes.some((line) => WARNING.test(line));
-    const report = await judgeFileFlips(path, read, { count, seed, isNoticed });
+    const report = await tryFileFlips(path, read, { count, seed, isNoticed });
     tried += report.count;
     sums.noticed += report.noticed;
     sums.harmless += report.harmless;

@@ -5,7 +5,7 @@ import { openByContent } from '../../checkpoints/load.js';
 import { encodeSafetensors } from '../../checkpoints/safetensors.js';
 import { readable } from '../../fileErrors.js';
 import type { Platform } from '../../platform.js';
-import type { ClassEmbeddings } from '../shared/logits.js';
+import type { ClassVectorRows } from '../shared/logits.js';
 
 /** Rows of `values` `[n, width]` divided by their L2 norm, in float64 inside. */
 export function normalizeRows(values: Float32Array, width: number): Float32Array {
@@ -29,7 +29,7 @@ export function meanOverTemplates(features: Float32Array, templates: number, wid
 }
 
 /** Class vectors with what made them. */
-export interface ClassVectors extends ClassEmbeddings {
+export interface ClassVectors extends ClassVectorRows {
   /** In row order. */
   readonly classNames: readonly string[];
   /** With `{}` where the class name goes. */

@@ -191,7 +191,7 @@ export const defaultStudent = (
   );
 
 /** @throws UserError when a student without a projection cannot be compared with the class vectors */
-export function checkEmbeddings(
+export function checkVectorLength(
   { projectionLayers }: Pick<ResolvedStudent, 'projectionLayers'>,
   student: number,
   classes: number,

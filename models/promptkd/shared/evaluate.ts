@@ -1,4 +1,5 @@
 /** Accuracy on base, novel and all classes (docs/method.md 3.9). */
+import { percentage } from '../../numbers.js';
 
 /** Index of the largest of `row[from..to)`, relative to `from`; the lowest where several are equal. */
 export function argmax(row: ArrayLike<number>, from = 0, to = row.length): number {
@@ -55,14 +56,13 @@ export function accuracy(
     if (bestWithinHalf(row, label) === label) correct[half]++;
     if (argmax(row) === label) correct.all++;
   }
-  const percent = (hits: number, count: number) => (count ? (100 * hits) / count : undefined);
-  const b = percent(correct.base, images.base);
-  const n = percent(correct.novel, images.novel);
+  const b = percentage(correct.base, images.base);
+  const n = percentage(correct.novel, images.novel);
   return {
     base: b,
     novel: n,
     harmonicMean: b === undefined || n === undefined ? undefined : harmonicMean(b, n),
-    all: percent(correct.all, images.base + images.novel) ?? 0,
+    all: percentage(correct.all, images.base + images.novel) ?? 0,
     images,
   };
 }

@@ -1,18 +1,18 @@
-/** Logits of images against class embeddings: of CLIP, of the teacher and of the student, in training, evaluation and prediction. */
+/** Logits of images against class vectors: of CLIP, of the teacher and of the student, in training, evaluation and prediction. */
 import { constant, l2Normalize, matmul, multiply, scalar, type Tensor } from '../../../engine/index.js';
 import type { ClipGraph } from '../../clip/model.js';
 import { encodeImages } from '../../clip/vision.js';
 import { type Projection, projectEvaluation } from './projection.js';
 
-/** Text features of classes, unit rows `[count, embed]`: what a file of class vectors holds. */
-export interface ClassEmbeddings {
+/** Class vectors alone, without what made them: unit text features, rows `[count, embed]`. */
+export interface ClassVectorRows {
   readonly vectors: Float32Array;
   readonly count: number;
   readonly embed: number;
 }
 
-/** Class embeddings as a constant `[count, embed]`. */
-export const classTensor = ({ vectors, count, embed }: ClassEmbeddings): Tensor =>
+/** Class vectors as a constant `[count, embed]`. */
+export const classTensor = ({ vectors, count, embed }: ClassVectorRows): Tensor =>
   constant(vectors, [count, embed], 'class vectors');
 
 /** `scale * a b^T`: scaled cosines of unit rows, `[m, embed]` and `[n, embed]` -> `[m, n]`. */

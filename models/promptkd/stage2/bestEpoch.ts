@@ -12,6 +12,7 @@ import {
 import type { Dataset, ImageItem } from '../../datasets/dataset.js';
 import type { Skipped } from '../../datasets/skipped.js';
 import type { Job } from '../../job.js';
+import { fixed, percentage } from '../../numbers.js';
 import type { Metrics } from '../../runs/lineFile.js';
 import { argmax, baseCount } from '../shared/evaluate.js';
 import type { StudentSettings } from '../shared/settings.js';
@@ -97,7 +98,7 @@ export class BestEpoch {
       });
     }
     const seen = this.images.items.filter((item) => logits.has(item)).length;
-    return { epoch, selectionAccuracy: (100 * correct) / seen };
+    return { epoch, selectionAccuracy: percentage(correct, seen) ?? 0 };
   }
 
   /** Puts the best epoch's values in the variables; says which it was. */
@@ -108,7 +109,7 @@ export class BestEpoch {
       copyLeaf(this.gpu, this.best[i]!, variable);
     });
     const readable = items.filter(({ path }) => !this.skipped?.has(path)).length;
-    const accuracy = ((100 * correct!) / readable).toFixed(1);
+    const accuracy = fixed(percentage(correct!, readable));
     job.note(`kept epoch ${epoch}, the best on ${name}: ${accuracy} %`);
   }
 

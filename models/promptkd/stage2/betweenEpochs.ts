@@ -1,4 +1,4 @@
-/** Looks at the student between the epochs of stage 2: labelled images through the present weights, while the run's bar is shown. */
+/** Evaluates the student between the epochs of stage 2: labelled images through the present weights, while the run's bar is shown. */
 import { type Gpu, type Tensor, UserError } from '../../../engine/index.js';
 import type { Dataset, ImageItem } from '../../datasets/dataset.js';
 import { ImageRunner } from '../../datasets/imageRunner.js';
@@ -31,8 +31,8 @@ export function testImages(
   return items;
 }
 
-/** What is looked at, and when. */
-export interface Looks extends Pick<StudentSettings, 'evalEvery' | 'epochs'> {
+/** What is evaluated, and when. */
+export interface EvaluationOptions extends Pick<StudentSettings, 'evalEvery' | 'epochs'> {
   /** For the curves of reports, after every n-th epoch and the last; training does not depend on it. */
   readonly test?: readonly ImageItem[];
   /** Decides after every epoch whether to keep it. */
@@ -48,10 +48,10 @@ export interface EpochLines {
 }
 
 /** Evaluates the student: an image that is a test image and decides between epochs is classified once. */
-export class EpochLooks {
+export class EpochEvaluator {
   private constructor(
     private readonly runner: ImageRunner,
-    private readonly looks: Looks,
+    private readonly options: EvaluationOptions,
   ) {}
 
   /**
@@ -62,19 +62,19 @@ export class EpochLooks {
     gpu: Gpu,
     size: number,
     logits: (images: Tensor) => Tensor,
-    looks: Looks,
-  ): Promise<EpochLooks> {
-    return new EpochLooks(await ImageRunner.create(gpu, size, BATCH, logits), looks);
+    options: EvaluationOptions,
+  ): Promise<EpochEvaluator> {
+    return new EpochEvaluator(await ImageRunner.create(gpu, size, BATCH, logits), options);
   }
 
   /**
-   * Looks at the student after an epoch, counted from 1.
+   * Evaluates the student after an epoch, counted from 1.
    *
    * @param note shows a text at the run's bar
    */
   async after(epoch: number, job: Job, note: (text: string) => void): Promise<EpochLines> {
-    const { evalEvery = 1, epochs, best, skipped } = this.looks;
-    const test = epoch % evalEvery === 0 || epoch === epochs ? this.looks.test : undefined;
+    const { evalEvery = 1, epochs, best, skipped } = this.options;
+    const test = epoch % evalEvery === 0 || epoch === epochs ? this.options.test : undefined;
     if (!test && !best) return {};
     // The test images come first, so that their rows do.
     const items = [...new Set([...(test ?? []), ...(best?.images.items ?? [])])];

@@ -6,6 +6,7 @@ import type { Batch } from '../../datasets/loader.js';
 import { PREPROCESSING } from '../../images/preparedImage.js';
 import type { Crop } from '../../images/types.js';
 import type { Job } from '../../job.js';
+import { fixed, megabytes, percentage } from '../../numbers.js';
 import { unitFeatures } from '../shared/logits.js';
 import type { StudentSettings } from '../shared/settings.js';
 import type { Teacher } from '../shared/teacher.js';
@@ -16,7 +17,7 @@ import type { StudentGraph, TeacherSource } from './step.js';
 const keyOf = (hash: string, { left, top, width, height, flip }: Crop): string =>
   `${hash.slice(0, 32)} ${left} ${top} ${width} ${height} ${flip ? 'flipped' : 'upright'}`;
 
-const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(bytes < 1e6 ? 3 : 1)} MB`;
+const sizeOf = (bytes: number) => `${megabytes(bytes, bytes < 1e6 ? 3 : 1)} MB`;
 
 /** The teacher's own resolution, where the student's input of `size` pixels has another. */
 export function otherSizeOf({ model }: Teacher, size: number): { readonly otherSize?: number } {
@@ -75,7 +76,7 @@ export class CachedTeacher {
     // A key has some 60 bytes beside the features.
     const most = crops * (2 * config.embed + 60);
     job.note(
-      `teacher cache: ${crops} crops of ${config.embed} float16 numbers, ${megabytes(most)} at most; ` +
+      `teacher cache: ${crops} crops of ${config.embed} float16 numbers, ${sizeOf(most)} at most; ` +
         `${cache.size} are kept in ${cache.folder}`,
     );
     return new CachedTeacher(job, teacher, cache, batch, size);
@@ -133,10 +134,10 @@ export class CachedTeacher {
 
   /** A line about how much the cache had. */
   summary(): void {
-    const share = this.asked === 0 ? 100 : (100 * this.found) / this.asked;
+    const share = percentage(this.found, this.asked) ?? 100;
     this.job.note(
-      `teacher cache: ${share.toFixed(share === 100 ? 0 : 1)} % hits (${this.found} of ${this.asked}), ` +
-        `${megabytes(this.cache.bytes)} in ${this.cache.folder}`,
+      `teacher cache: ${fixed(share, share === 100 ? 0 : 1)} % hits (${this.found} of ${this.asked}), ` +
+        `${sizeOf(this.cache.bytes)} in ${this.cache.folder}`,
     );
   }
 

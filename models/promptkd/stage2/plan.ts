@@ -6,7 +6,7 @@ import type { Platform } from '../../platform.js';
 import { readClassVectors } from '../classVectors/classVectors.js';
 import { readTeacherShape } from '../files/teacherShape.js';
 import { usualPromptTokens } from '../shared/contextWords.js';
-import { checkEmbeddings, type ResolvedStudent, resolveStudent } from '../shared/defaults.js';
+import { checkVectorLength, type ResolvedStudent, resolveStudent } from '../shared/defaults.js';
 import { studentLogits } from '../shared/logits.js';
 import {
   classNamesOf,
@@ -33,9 +33,9 @@ export function studentRequests(
   const stored = { precision, capabilities };
   const own = textFeatures === 'student';
   const embed = own ? student.embed : teacher.config.embed;
-  checkEmbeddings(settings, student.embed, embed);
-  const embeddings = (length: number) => constant(undefined, [classes, length], 'class vectors');
-  const vectors = embeddings(embed);
+  checkVectorLength(settings, student.embed, embed);
+  const vectorsOf = (length: number) => constant(undefined, [classes, length], 'class vectors');
+  const vectors = vectorsOf(embed);
   const model = shapeOnlyModel(student, { ...stored, trainable: train === 'all' });
   const variables = studentVariables(model, settings, embed);
   const source =
@@ -45,7 +45,7 @@ export function studentRequests(
           prompts: shapeOnlyPrompts('vision', teacher.vision, teacher.config),
         }
       : { logitScale: 100 };
-  const shared = own ? { classes: embeddings(teacher.config.embed) } : {};
+  const shared = own ? { classes: vectorsOf(teacher.config.embed) } : {};
   const graph = studentGraph(model, variables, vectors, { ...source, ...shared }, settings);
   const { resolution } = student.vision;
   const images = input([batch, 3, resolution, resolution], 'images');
@@ -53,8 +53,8 @@ export function studentRequests(
   return { train: stepRequest(graph), evaluate: { outputs: [logits] } };
 }
 
-/** The teacher's text encoder over the class prompts, where class embeddings are made. */
-export function classEmbeddingRequest(
+/** The teacher's text encoder over the class prompts, where class vectors are made. */
+export function classVectorRequest(
   { config, text }: TeacherShape,
   { precision }: ResolvedStudent,
   { classes, capabilities }: StepSizes,

@@ -13,7 +13,7 @@ import { studentClasses, teacherClasses } from '../classVectors/runClasses.js';
 import { STUDENT_FILE } from '../files/learnedFile.js';
 import { loadTeacher } from '../files/loadTeacher.js';
 import { CLASS_VECTORS_FILE, encodeStudent } from '../files/studentFile.js';
-import { checkEmbeddings, PAPER_BATCH, type ResolvedStudent, resolveStudent } from '../shared/defaults.js';
+import { checkVectorLength, PAPER_BATCH, type ResolvedStudent, resolveStudent } from '../shared/defaults.js';
 import { classTensor, type StudentVariables, studentLogits } from '../shared/logits.js';
 import { pipelinesAhead } from '../shared/pipelinesAhead.js';
 import { projectionTensors } from '../shared/projection.js';
@@ -21,8 +21,8 @@ import type { StudentSettings } from '../shared/settings.js';
 import { runStage, type Stage, type StageBuild, type StageData } from '../shared/stageRun.js';
 import { shapeOfTeacher } from '../shared/teacher.js';
 import { BestEpoch, type DecidingImages, decidingImages } from './bestEpoch.js';
-import { EpochLooks, testImages } from './betweenEpochs.js';
-import { classEmbeddingRequest, studentRequests } from './plan.js';
+import { EpochEvaluator, testImages } from './betweenEpochs.js';
+import { classVectorRequest, studentRequests } from './plan.js';
 import { studentGraph } from './step.js';
 import { openTeacherFeatures } from './teacherFeatures.js';
 import { cropCount, distillationImages } from './trainingImages.js';
@@ -93,7 +93,7 @@ const STAGE: Stage<StudentSettings, Settings, StudentData> = {
         ? await studentClasses(job, settings, checkpoint, shared.classNames)
         : undefined;
     const classes = fromStudent ?? shared;
-    checkEmbeddings(settings, config.embed, classes.embed);
+    checkVectorLength(settings, config.embed, classes.embed);
 
     const random = Random.of(settings.seed, 'student');
     const variables = studentVariables(model, settings, classes.embed, random);
@@ -119,7 +119,7 @@ const STAGE: Stage<StudentSettings, Settings, StudentData> = {
     const { statistics } = projectionTensors(variables.projection);
     const trained = [...graph.parameters, ...statistics];
     const best = data.deciding && own(new BestEpoch(gpu, data.deciding, trained, data.skipped));
-    const looks = await openLooks(stage, best, classes, (picked, images) =>
+    const evaluator = await openEvaluator(stage, best, classes, (picked, images) =>
       studentLogits(model, variables, picked, images),
     );
     return {
@@ -127,7 +127,7 @@ const STAGE: Stage<StudentSettings, Settings, StudentData> = {
       feed: (batch, epoch) => features.feed(graph, batch, epoch),
       prepare: features.prepare?.bind(features),
       endEpoch: async (epoch, note) => {
-        const lines = await looks?.after(epoch, job, note);
+        const lines = await evaluator?.after(epoch, job, note);
         if (lines?.test) stage.folder.log(lines.test, 'test');
         if (lines?.selection) stage.folder.log(lines.selection);
       },
@@ -149,19 +149,19 @@ const STAGE: Stage<StudentSettings, Settings, StudentData> = {
   },
 };
 
-/** What looks at the student between epochs, where the settings ask for it. */
-async function openLooks(
+/** What evaluates the student between epochs, where the settings ask for it. */
+async function openEvaluator(
   { job, settings, checkpoint, data, own }: Build,
   best: BestEpoch | undefined,
   classes: ClassVectors,
   logits: (classes: Tensor, images: Tensor) => Tensor,
-): Promise<EpochLooks | undefined> {
+): Promise<EpochEvaluator | undefined> {
   const { test, dataset, skipped } = data;
   if (!best && !test) return undefined;
   const size = checkpoint.config.vision.resolution;
   const picked = classTensor(pickClasses(classes, dataset.classNames, 'the class vectors'));
   const graph = (images: Tensor) => logits(picked, images);
-  return own(await EpochLooks.create(job.gpu, size, graph, { ...settings, test, best, skipped }));
+  return own(await EpochEvaluator.create(job.gpu, size, graph, { ...settings, test, best, skipped }));
 }
 
 /** Classes where a data set names none, for kernels that are made ahead. */
@@ -182,7 +182,7 @@ async function loadModels({ job, settings, checkpoint, data, own, weightsLoaded 
       const sizes = { classes, capabilities: gpu.capabilities };
       const known = settings.classVectors !== undefined;
       pipelinesAhead(gpu, [
-        ...(known ? [] : [() => classEmbeddingRequest(shape, settings, sizes)]),
+        ...(known ? [] : [() => classVectorRequest(shape, settings, sizes)]),
         () => studentRequests(shape, checkpoint.config, settings, sizes).train,
       ]);
     },

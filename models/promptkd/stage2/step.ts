@@ -4,7 +4,7 @@
  *     loss = weight * distance(teacher, student)
  *
  * The distance is one of shared/losses.ts, by default KL divergence between the softmax of the teacher's logits and of the
- * student's, its projected image features against the same class embeddings; or one between the unit image features that those
+ * student's, its projected image features against the same class vectors; or one between the unit image features that those
  * logits are made of. Only directions count in a CLIP, so the lengths of features are not compared.
  */
 import { input, l2Normalize, multiply, scalar, type Tensor } from '../../../engine/index.js';
@@ -45,7 +45,7 @@ export type TeacherSource = (
   | { readonly model: ClipGraph; readonly prompts: readonly Tensor[] }
   | { readonly logitScale: number }
 ) & {
-  /** The teacher's class embeddings, unit rows `[classes, teacher embed]`, where they are not the student's too. */
+  /** The teacher's class vectors, unit rows `[classes, teacher embed]`, where they are not the student's too. */
   readonly classes?: Tensor;
 };
 
@@ -65,7 +65,7 @@ export interface StudentGraph extends StepGraph {
  * Records the step from leaves with values or without; nothing is computed and no device is needed.
  *
  * @param variables all of them are trained
- * @param classes class embeddings, unit rows `[classes, embed]`
+ * @param classes class vectors, unit rows `[classes, embed]`
  */
 export function studentGraph(
   model: ClipGraph,

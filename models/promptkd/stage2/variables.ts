@@ -9,7 +9,7 @@ import { initialPrompts, promptVariables, shapeOnlyPrompts } from '../shared/pro
 /**
  * Vision prompts, the projection and, in full fine-tuning, the weights of the image encoder.
  *
- * @param embed length of the class embeddings
+ * @param embed length of the class vectors
  * @param random draws the initial values; without it the variables have shapes alone
  */
 export function studentVariables(

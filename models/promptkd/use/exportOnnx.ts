@@ -1,5 +1,5 @@
 /** A finished student as one ONNX file: prompts, projection and class vectors in it, images in, logits out. */
-import { BATCH_NORM_EPSILON, UserError } from '../../../engine/index.js';
+import { BATCH_NORM_EPSILON, mebibytes, UserError } from '../../../engine/index.js';
 import type { ClipCheckpoint } from '../../checkpoints/load.js';
 import type { StoredTensor } from '../../checkpoints/tensors.js';
 import { byteCount } from '../../checkpoints/writable.js';
@@ -42,7 +42,7 @@ export async function encodeOnnx(
   );
   if (size >= LARGEST)
     throw new UserError(
-      `${checkpoint.path}: its image encoder has ${Math.round(size / 2 ** 20)} MiB, and an ONNX file ends at 2048`,
+      `${checkpoint.path}: its image encoder has ${mebibytes(size, 0)}, and an ONNX file ends at 2048`,
       half ? 'use a smaller student' : 'add --half',
     );
   const weights = new Map<string, Weight>();

@@ -1,4 +1,5 @@
 /** What a model answered for each test image, and what follows from it: accuracy per class, confusions, two models compared. */
+import { percentage } from '../../numbers.js';
 import { bestWithinHalf } from '../shared/evaluate.js';
 import { bestLabels, type Guess } from './topK.js';
 
@@ -68,7 +69,7 @@ function share(classes: number, outcomes: readonly Outcome[]) {
     found[label]!.images++;
     if (within === label) found[label]!.right++;
   }
-  return found.map(({ images, right }) => ({ images, percent: images ? (100 * right) / images : undefined }));
+  return found.map(({ images, right }) => ({ images, percent: percentage(right, images) }));
 }
 
 /** The classes that changed most, the largest change first; those that did not change are left out. */

@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Capabilities } from '../../../engine/capabilities.js';
 import { type Gpu, openGpu } from '../../../engine/gpu/gpu.js';
-import { judge } from '../../../engine/gpu/judge.js';
 import { attachChecks, checksOf, KernelChecks, type VerdictStore } from '../../../engine/gpu/kernelChecks.js';
 import { operationTrials } from '../../../engine/gpu/operationTrials.js';
 import { Plan } from '../../../engine/gpu/plan.js';
+import { runTrials } from '../../../engine/gpu/runTrials.js';
 import { choicesOf } from '../../../engine/gpu/schedule.js';
 import type { Dispatch } from '../../../engine/graph/dispatch.js';
 import { evaluate } from '../../../engine/graph/reference.js';
@@ -85,9 +85,9 @@ const epilogues = (m: number, n: number, dtype: DType): Epilogue[] => {
   ];
 };
 
-const judged = (gpu: Gpu, problem: MatmulProblem, candidate: Candidate<MatmulProblem>) => {
+const faultOf = (gpu: Gpu, problem: MatmulProblem, candidate: Candidate<MatmulProblem>) => {
   const work = smallMatmul(problem);
-  return judge(gpu, [matmulTrial(work, candidate.dispatch(work))]).then(([fault]) => fault);
+  return runTrials(gpu, [matmulTrial(work, candidate.dispatch(work))]).then(([fault]) => fault);
 };
 
 const faults = [
@@ -113,9 +113,9 @@ describe('the check of a kernel', () => {
       // A CPU adapter compiles every variant anew, for seconds: one kernel is enough there.
       const count = gpu.capabilities.software ? 1 : 2;
       for (const candidate of matmulCandidates(problem, gpu.capabilities).slice(0, count)) {
-        expect(await judged(gpu, problem, candidate), candidate.name).toBeUndefined();
+        expect(await faultOf(gpu, problem, candidate), candidate.name).toBeUndefined();
         for (const [fault, plant] of faults)
-          expect(await judged(gpu, problem, plant(candidate)), `${candidate.name}, ${fault}`).toBeDefined();
+          expect(await faultOf(gpu, problem, plant(candidate)), `${candidate.name}, ${fault}`).toBeDefined();
       }
     });
 
@@ -135,7 +135,7 @@ describe('the check of a kernel', () => {
       [swapped, 'swapped operand'],
       [before, 'step before'],
     ] as const)
-      expect(await judged(gpu, problem, withText(sharedMemory, change, name)), name).toMatch(
+      expect(await faultOf(gpu, problem, withText(sharedMemory, change, name)), name).toMatch(
         /results differ/,
       );
   });
@@ -147,12 +147,12 @@ describe('the check of a kernel', () => {
       const problem = problemOf(1576, 768, 768, 'f16');
       const tensorCore = matmulCandidates(problem, gpu.capabilities)[0]!;
       expect(tensorCore.name).toMatch(/^tensor-core/);
-      expect(await judged(gpu, problem, tensorCore)).toBeUndefined();
+      expect(await faultOf(gpu, problem, tensorCore)).toBeUndefined();
       for (const [fault, plant] of faults.slice(0, 2))
-        expect(await judged(gpu, problem, plant(tensorCore)), fault).toBeDefined();
+        expect(await faultOf(gpu, problem, plant(tensorCore)), fault).toBeDefined();
       const swapped = (text: string) =>
         text.replace('MultiplyAccumulate(left$i, right$j', 'MultiplyAccumulate(left0, right$j');
-      expect(await judged(gpu, problem, withText(tensorCore, swapped, 'wrong rows'))).toMatch(
+      expect(await faultOf(gpu, problem, withText(tensorCore, swapped, 'wrong rows'))).toMatch(
         /results differ/,
       );
     });
@@ -163,7 +163,7 @@ describe('the check of a kernel', () => {
         for (const epilogue of epilogues(40, 24, 'f16')) {
           const problem = problemOf(40, 24, k, 'f16', epilogue);
           for (const candidate of matmulCandidates(problem, gpu.capabilities).slice(0, 1)) {
-            const [fault] = await judge(gpu, [matmulTrial(problem, candidate.dispatch(problem))]);
+            const [fault] = await runTrials(gpu, [matmulTrial(problem, candidate.dispatch(problem))]);
             expect(fault, `${candidate.name} ${Object.keys(epilogue)}`).toBeUndefined();
           }
         }
@@ -179,7 +179,7 @@ describe('the check of a kernel', () => {
           const plain = matmulCandidates(problem, gpu.capabilities).find(
             ({ name }) => name === 'shared-memory-tiled 32',
           );
-          const [fault] = await judge(gpu, [
+          const [fault] = await runTrials(gpu, [
             matmulTrial(problem, (plain ?? (await firstOf(problem))).dispatch(problem)),
           ]);
           expect(fault, `${dtype} ${k} ${Object.keys(epilogue)}`).toBeUndefined();
@@ -190,7 +190,7 @@ describe('the check of a kernel', () => {
     it(`accepts every operation's kernels: ${way}`, async () => {
       const gpu = withCapabilities(await testGpu(), capabilities);
       const trials = [...new Set(operationTrials(gpu.capabilities).values())];
-      const found = await judge(gpu, trials);
+      const found = await runTrials(gpu, trials);
       const wrong = found.flatMap((fault, i) =>
         fault ? [`${trials[i]!.dispatches[0]!.shader}: ${fault}`] : [],
       );

@@ -53,23 +53,23 @@ describe('allFinite', () => {
         const names = plan.launches.map(({ name }) => name);
         expect(names.filter((name) => name === 'magnitude.check').length).toBe(Math.ceil(sizes.length / 7));
         expect(names.filter((name) => name === 'magnitude.finish').length).toBe(1);
-        const judged = async () => {
+        const finiteNow = async () => {
           plan.run();
           return (await plan.read(finite))[0];
         };
         for (const leaf of leaves) write(gpu, leaf, new Float32Array(leaf.size).fill(-3.4e38));
-        expect(await judged()).toBe(1);
+        expect(await finiteNow()).toBe(1);
         for (const [t, leaf] of leaves.entries()) {
           const values = new Float32Array(leaf.size).fill(3.4e38);
           const odd = Math.floor(leaf.size / 3) | 1;
           for (const [i, at] of [0, leaf.size - 1, Math.min(odd, leaf.size - 1)].entries()) {
             const bad = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY][(t + i) % 3]!;
             write(gpu, leaf, values.with(at, bad));
-            expect(await judged(), `${bad} at ${at} of tensor ${t}`).toBe(0);
+            expect(await finiteNow(), `${bad} at ${at} of tensor ${t}`).toBe(0);
           }
           write(gpu, leaf, values);
         }
-        expect(await judged()).toBe(1);
+        expect(await finiteNow()).toBe(1);
         if (checkBounds) expect(await plan.outside()).toEqual([]);
         plan.destroy();
       });
@@ -163,7 +163,7 @@ describe('scaledGrad', () => {
     expect(gradients.map(({ shape }) => shape)).toEqual([[1]]);
   });
 
-  it('judges what it is told to, such as totals of several batches', () => {
+  it('checks what it is told to, such as totals of several batches', () => {
     const x = variable(Float32Array.of(2), [1], 'x');
     const total = variable(Float32Array.of(Number.POSITIVE_INFINITY), [1], 'total');
     const { finite } = scaledGrad(multiply(x, x), [x], {}, () => [total]);

@@ -139,13 +139,13 @@ describe('allFinite', () => {
 
   it('is 0 by the reference if any value of any tensor is not finite', () => {
     const leaf = (...values: number[]) => variable(Float32Array.from(values), [values.length], 'x');
-    const judged = (...leaves: ReturnType<typeof leaf>[]) => {
+    const finiteOf = (...leaves: ReturnType<typeof leaf>[]) => {
       const finite = allFinite(leaves);
       expect(finite.shape).toEqual([1]);
       return [...evaluate([finite]).get(finite)!];
     };
-    expect(judged(leaf(1, 2), leaf(3))).toEqual([1]);
-    expect(judged(leaf(1, Number.NaN), leaf(3))).toEqual([0]);
-    expect(judged(leaf(1, 2), leaf(Number.POSITIVE_INFINITY, 3))).toEqual([0]);
+    expect(finiteOf(leaf(1, 2), leaf(3))).toEqual([1]);
+    expect(finiteOf(leaf(1, Number.NaN), leaf(3))).toEqual([0]);
+    expect(finiteOf(leaf(1, 2), leaf(Number.POSITIVE_INFINITY, 3))).toEqual([0]);
   });
 });

@@ -11,7 +11,7 @@ import {
 } from '../../../models/checkpoints/safetensors.js';
 import type { WritableTensor } from '../../../models/checkpoints/writable.js';
 import { bytesOf } from '../../helpers/files.js';
-import { judgeFlips } from '../../helpers/flips.js';
+import { tryFlips } from '../../helpers/flips.js';
 import { unsealed, withHeader } from '../../helpers/safetensors.js';
 import { tensorOf } from './fixtures.js';
 import { memoryPlatform } from './memoryPlatform.js';
@@ -157,27 +157,27 @@ describe('the checksum of a file', () => {
 describe('1,000 flipped bits', () => {
   it('of a safetensors file are noticed', async () => {
     for (const file of [encoded, await bytesOf(streamSafetensors(writables))]) {
-      const { noticed, silent, crashed } = await judgeFlips(file, readAll);
+      const { noticed, silent, crashed } = await tryFlips(file, readAll);
       expect({ noticed, silent, crashed }).toEqual({ noticed: 1000, silent: [], crashed: [] });
     }
   });
 
   it('of its header alone are noticed', async () => {
     const to = 8 + new DataView(encoded.buffer).getUint32(0, true);
-    const { noticed, silent, crashed } = await judgeFlips(encoded, readAll, { to });
+    const { noticed, silent, crashed } = await tryFlips(encoded, readAll, { to });
     expect({ noticed, silent, crashed }).toEqual({ noticed: 1000, silent: [], crashed: [] });
   });
 
   it('of a PyTorch file are noticed, or lie where nothing is read', async () => {
     const file = await bytesOf(pytorchCheckpoint(writables, { epoch: 3, ...metadata }));
     const read = (bytes: Uint8Array) => readAll(bytes, 'm.pth');
-    const { noticed, harmless, silent, crashed } = await judgeFlips(file, read);
+    const { noticed, harmless, silent, crashed } = await tryFlips(file, read);
     expect({ silent, crashed }).toEqual({ silent: [], crashed: [] });
     expect(noticed + harmless).toBe(1000);
     expect(noticed).toBeGreaterThan(300);
     // The same of its table of contents, and of what comes before the first data.
     for (const range of [{ from: Buffer.from(file).indexOf('PK\x01\x02') }, { to: 64 }]) {
-      const report = await judgeFlips(file, read, range);
+      const report = await tryFlips(file, read, range);
       expect([report.silent, report.crashed]).toEqual([[], []]);
     }
   });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../../engine/errors.js';
 import { openSealedJson, sealJson } from '../../../models/runs/sealedJson.js';
-import { judgeFlips } from '../../helpers/flips.js';
+import { tryFlips } from '../../helpers/flips.js';
 
 const value = {
   run: 'a b/ü.yaml',
@@ -37,7 +37,7 @@ describe('sealed JSON', () => {
   it('notices 1,000 flipped bits, or reads the same', async () => {
     const file = new TextEncoder().encode(sealJson(value));
     const read = async (bytes: Uint8Array) => openSealedJson('f.json', new TextDecoder().decode(bytes));
-    const { noticed, silent, crashed } = await judgeFlips(file, read);
+    const { noticed, silent, crashed } = await tryFlips(file, read);
     expect([silent, crashed]).toEqual([[], []]);
     expect(noticed).toBeGreaterThan(700);
   });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Capabilities } from '../../../../engine/capabilities.js';
-import { judge } from '../../../../engine/gpu/judge.js';
+import { runTrials } from '../../../../engine/gpu/runTrials.js';
 import { choicesOf } from '../../../../engine/gpu/schedule.js';
 import type { Dispatch } from '../../../../engine/graph/dispatch.js';
 import { nodeOf } from '../../../../engine/graph/op.js';
@@ -76,7 +76,7 @@ describe('the candidates of attention', () => {
         expect(asked.map(({ key }) => key.split(' ')[1])).toEqual(['forward', 'backward_dq', 'backward_dkv']);
         for (const tunable of asked) {
           const trials = tunable.candidates.map((candidate) => tunable.trial(candidate));
-          expect(await judge(gpu, trials), tunable.key).toEqual(trials.map(() => undefined));
+          expect(await runTrials(gpu, trials), tunable.key).toEqual(trials.map(() => undefined));
         }
       }
   });
@@ -97,7 +97,7 @@ describe('the candidates of attention', () => {
       const blind = changed(({ uniforms }) => ({
         uniforms: { ...uniforms, TOKENS: (uniforms!.TOKENS as number) - 1 },
       }));
-      const faults = await judge(gpu, [tunable.trial(lazy), tunable.trial(blind)]);
+      const faults = await runTrials(gpu, [tunable.trial(lazy), tunable.trial(blind)]);
       expect(
         faults.every((fault) => fault !== undefined),
         `${tunable.key}: ${faults}`,

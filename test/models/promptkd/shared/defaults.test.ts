@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { KNOWN_MODELS } from '../../../../models/clip/knownModels.js';
 import {
-  checkEmbeddings,
+  checkVectorLength,
   defaultStudent,
   defaultTeacher,
   methodDefault,
@@ -104,9 +104,9 @@ describe('the defaults of stage 2', () => {
   });
 
   it('need a projection between embeddings of different lengths', () => {
-    expect(() => checkEmbeddings(student({ projectionLayers: 0 }), 512, 768)).toThrow(/length 512 .* 768/);
-    checkEmbeddings(student({ projectionLayers: 0 }), 512, 512);
-    checkEmbeddings(student({ projectionLayers: 1 }), 512, 768);
+    expect(() => checkVectorLength(student({ projectionLayers: 0 }), 512, 768)).toThrow(/length 512 .* 768/);
+    checkVectorLength(student({ projectionLayers: 0 }), 512, 512);
+    checkVectorLength(student({ projectionLayers: 1 }), 512, 768);
   });
 });
 

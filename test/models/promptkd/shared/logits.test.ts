@@ -1,4 +1,4 @@
-/** Logits as cosines, and class embeddings as a tensor, by hand. */
+/** Logits as cosines, and class vectors as a tensor, by hand. */
 import { describe, expect, it } from 'vitest';
 import { evaluate } from '../../../../engine/graph/reference.js';
 import { constant } from '../../../../engine/graph/tensor.js';

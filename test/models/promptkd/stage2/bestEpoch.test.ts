@@ -8,7 +8,7 @@ import type { Dataset } from '../../../../models/datasets/dataset.js';
 import { loadDataset } from '../../../../models/datasets/loadDataset.js';
 import type { Job } from '../../../../models/job.js';
 import { BestEpoch, countCorrect, decidingImages } from '../../../../models/promptkd/stage2/bestEpoch.js';
-import { EpochLooks } from '../../../../models/promptkd/stage2/betweenEpochs.js';
+import { EpochEvaluator } from '../../../../models/promptkd/stage2/betweenEpochs.js';
 import { testGpu } from '../../../helpers/check.js';
 import { drawFewEmoji, fewEmoji } from '../../../helpers/emojiData.js';
 import { temporaryFolder } from '../../../helpers/files.js';
@@ -46,7 +46,7 @@ describe('the images that decide between epochs', () => {
     expect(() => choose('val', 'all', flat)).toThrow(/flat has no validation split/);
   });
 
-  it('are judged among the first classes only', () => {
+  it('are compared among the first classes only', () => {
     const items = [1, 0].map((label) => ({ path: `${label}`, label }));
     const logits = new Map([
       [items[0]!, [1, 3, 9]],
@@ -74,7 +74,7 @@ describe('the best epoch', () => {
     const ones = constant(new Float32Array(16).fill(1), [16, 1], 'ones');
     const images = decidingImages(data, { select: 'val', selectClasses: 'all' })!;
     const best = new BestEpoch(gpu, images, [scores]);
-    const looks = await EpochLooks.create(gpu, 32, () => matmul(ones, scores), { best, epochs: 5 });
+    const evaluator = await EpochEvaluator.create(gpu, 32, () => matmul(ones, scores), { best, epochs: 5 });
     const accuracies: unknown[] = [];
     // Right for 0, 1, 1, 1 and 0 of the four images, whose labels are 0, 1, 2 and 4.
     for (const [i, winner] of [3, 2, 1, 4, 3].entries()) {
@@ -83,7 +83,7 @@ describe('the best epoch', () => {
         scores,
         Float32Array.from({ length: 5 }, (_, j) => (j === winner ? 1 + i : 0)),
       );
-      accuracies.push((await looks.after(i + 1, job, () => {})).selection);
+      accuracies.push((await evaluator.after(i + 1, job, () => {})).selection);
     }
     expect(accuracies).toEqual(
       [0, 25, 25, 25, 0].map((selectionAccuracy, i) => ({ epoch: i + 1, selectionAccuracy })),
@@ -91,7 +91,7 @@ describe('the best epoch', () => {
     await best.restore(job);
     expect([...(await readLeaf(gpu, scores))]).toEqual([0, 0, 2, 0, 0]);
     expect(notes).toEqual(['kept epoch 2, the best on all classes of the validation split: 25.0 %']);
-    looks.destroy();
+    evaluator.destroy();
     best.destroy();
   });
 });

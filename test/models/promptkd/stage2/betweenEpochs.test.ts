@@ -10,7 +10,7 @@ import type { Dataset } from '../../../../models/datasets/dataset.js';
 import { loadDataset } from '../../../../models/datasets/loadDataset.js';
 import { parseSettings, StudentSettingsSchema } from '../../../../models/promptkd/shared/settings.js';
 import { BestEpoch } from '../../../../models/promptkd/stage2/bestEpoch.js';
-import { EpochLooks, testImages } from '../../../../models/promptkd/stage2/betweenEpochs.js';
+import { EpochEvaluator, testImages } from '../../../../models/promptkd/stage2/betweenEpochs.js';
 import { runStudent } from '../../../../models/promptkd/stage2/run.js';
 import { Classifier } from '../../../../models/promptkd/use/classifier.js';
 import { drawFewEmoji, emojiStudent } from '../../../helpers/emojiData.js';
@@ -25,7 +25,7 @@ beforeAll(async () => {
 });
 
 describe('the test images', () => {
-  it('are looked at only when that is asked for, and must have labels', () => {
+  it('are evaluated only when that is asked for, and must have labels', () => {
     expect(testImages(data, {})).toBeUndefined();
     const unlabelled = { ...data.test[0]!, label: -1 };
     expect(testImages({ ...data, test: [unlabelled, data.test[1]!] }, { evalEvery: 3 })).toEqual([
@@ -37,7 +37,7 @@ describe('the test images', () => {
   });
 });
 
-describe('EpochLooks', () => {
+describe('EpochEvaluator', () => {
   it('measures each half among its own classes after every n-th epoch and the last', async () => {
     const job = await testJob(() => {
       throw new Error('the training bar must stay');
@@ -46,11 +46,11 @@ describe('EpochLooks', () => {
     const scores = variable(Float32Array.of(1, 3, 2, 0, 4), [1, 5], 'scores');
     const ones = constant(new Float32Array(16).fill(1), [16, 1], 'ones');
     const items = [1, 0, 1, 4, 3, 1].map((label, i) => ({ path: data.test[i]!.path, label }));
-    const looks = await EpochLooks.create(job.gpu, 32, () => matmul(ones, scores), {
+    const evaluator = await EpochEvaluator.create(job.gpu, 32, () => matmul(ones, scores), {
       ...{ test: items, evalEvery: 2, epochs: 5 },
     });
     const notes: string[] = [];
-    const lines = (epoch: number) => looks.after(epoch, job, (text) => notes.push(text));
+    const lines = (epoch: number) => evaluator.after(epoch, job, (text) => notes.push(text));
     expect(await lines(1)).toEqual({});
     // Base: 1, 0, 1, 1 of which class 1 is right. Novel: 4 and 3. All: only class 4 wins.
     const found = { base: 75, novel: 50, harmonicMean: 60, all: 100 / 6 };
@@ -61,16 +61,16 @@ describe('EpochLooks', () => {
     expect(await lines(5)).toEqual({
       test: { epoch: 5, base: 0, novel: 50, harmonicMean: 0, all: 100 / 6 },
     });
-    looks.destroy();
+    evaluator.destroy();
   });
 
   it('leaves out a half without images', async () => {
     const job = await testJob();
     const test = [{ path: data.test[0]!.path, label: 1 }];
     const ones = constant(new Float32Array(16 * 2).fill(1), [16, 2], 'ones');
-    const looks = await EpochLooks.create(job.gpu, 32, () => ones, { test, epochs: 1 });
-    expect(await looks.after(1, job, () => {})).toEqual({ test: { epoch: 1, novel: 100, all: 0 } });
-    looks.destroy();
+    const evaluator = await EpochEvaluator.create(job.gpu, 32, () => ones, { test, epochs: 1 });
+    expect(await evaluator.after(1, job, () => {})).toEqual({ test: { epoch: 1, novel: 100, all: 0 } });
+    evaluator.destroy();
   });
 });
 
@@ -82,11 +82,11 @@ describe('images that are test images and decide between epochs', () => {
     const test = [4, 1, 0, 1].map((label, i) => ({ path: data.test[i]!.path, label }));
     const base = { items: test.slice(1), classes: 3, name: 'base classes of the test set' };
     const best = new BestEpoch(job.gpu, base, [scores]);
-    const looks = await EpochLooks.create(job.gpu, 32, () => matmul(ones, scores), {
+    const evaluator = await EpochEvaluator.create(job.gpu, 32, () => matmul(ones, scores), {
       ...{ test, best, evalEvery: 2, epochs: 4 },
     });
     const notes: string[] = [];
-    const linesOf = (epoch: number) => looks.after(epoch, job, (text) => notes.push(text));
+    const linesOf = (epoch: number) => evaluator.after(epoch, job, (text) => notes.push(text));
     // Class 1 is the likeliest base class, class 4 the likeliest of all.
     const selectionAccuracy = 200 / 3;
     expect(await linesOf(1)).toEqual({ selection: { epoch: 1, selectionAccuracy } });
@@ -95,7 +95,7 @@ describe('images that are test images and decide between epochs', () => {
       selection: { epoch: 2, selectionAccuracy },
     });
     expect(notes).toEqual(['evaluating 3/3', 'evaluating 4/4']);
-    looks.destroy();
+    evaluator.destroy();
     best.destroy();
   });
 });

@@ -1,5 +1,4 @@
 /** Runs trials of kernels: many at once, on random values, and says what is wrong with each. */
-
 import type { Tensor, Values } from '../graph/tensor.js';
 import type { Trial } from '../graph/tunable.js';
 import { fromHalf, toHalf } from '../half.js';
@@ -26,7 +25,7 @@ interface Prepared {
  *
  * @throws Error when the device fails or runs out of memory, which says nothing about a kernel
  */
-export async function judge(gpu: Gpu, trials: readonly Trial[]): Promise<(string | undefined)[]> {
+export async function runTrials(gpu: Gpu, trials: readonly Trial[]): Promise<(string | undefined)[]> {
   const settled = await Promise.allSettled(trials.map((trial, i) => prepare(gpu, trial, i)));
   const ready = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
   const reader = new Reader(gpu);
