@@ -42,7 +42,11 @@ export class Random {
     return (high * 0x4000000 + low) / 0x20000000000000;
   }
 
-  /** `bits` random bits as a non-negative integer; 0 to 53 bits. */
+  /**
+   * `bits` random bits as a non-negative integer; 0 to 53 bits.
+   *
+   * @throws RangeError when `bits` is no integer from 0 to 53
+   */
   getrandbits(bits: number): number {
     if (!Number.isInteger(bits) || bits < 0 || bits > 53)
       throw new RangeError(`${bits} bits are not in 0..53`);
@@ -52,7 +56,11 @@ export class Random {
     return (this.word() >>> (64 - bits)) * 0x100000000 + low;
   }
 
-  /** Uniform integer in [0, limit), `limit` >= 1; CPython's `_randbelow`. */
+  /**
+   * Uniform integer in [0, limit), `limit` >= 1; CPython's `_randbelow`.
+   *
+   * @throws RangeError when `limit` is no positive safe integer
+   */
   below(limit: number): number {
     if (!Number.isSafeInteger(limit) || limit < 1) throw new RangeError(`${limit} is not a positive integer`);
     const bits = limit < 2 ** 32 ? 32 - Math.clz32(limit) : limit.toString(2).length;

@@ -5,6 +5,7 @@ export class Camera {
 
   constructor(private readonly video: HTMLVideoElement) {}
 
+  /** Whether the camera is on. */
   get running(): boolean {
     return this.stream !== undefined;
   }
@@ -21,6 +22,7 @@ export class Camera {
     await this.video.play();
   }
 
+  /** Switches the camera off; does nothing if it is. */
   stop(): void {
     for (const track of this.stream?.getTracks() ?? []) track.stop();
     this.stream = undefined;

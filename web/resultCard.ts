@@ -49,6 +49,7 @@ export class ResultCard {
     this.body.replaceChildren(list);
   }
 
+  /** Takes the card off the page and frees its picture. */
   remove(): void {
     this.element.remove();
     if (this.url) URL.revokeObjectURL(this.url);

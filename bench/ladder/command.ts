@@ -45,7 +45,11 @@ interface Version {
   readonly destroy: () => void;
 }
 
-/** The command: measures, and returns the report. */
+/**
+ * The command: measures, and returns the report.
+ *
+ * @throws UserError when there is no ladder of `kernel`
+ */
 export const runLadder = (flags: Flags, kernel: string): Promise<string> => {
   if (kernel !== 'gemm') throw new UserError(`there is no ladder of ${kernel}`, 'choose gemm');
   return withReport(

@@ -49,6 +49,7 @@ export class Contender {
     return patiently(this.client.ask(question), this.spec.id, this.kill);
   }
 
+  /** Kills the process. */
   stop(): void {
     this.kill();
   }

@@ -28,7 +28,11 @@ export async function importPeer<T>(name: string, file?: string): Promise<T> {
 /** The installed version of a peer. */
 export const peerVersion = (name: string): string => packageVersion(name, peersFolder());
 
-/** Installs the packages from the lock file, if they are not installed yet. */
+/**
+ * Installs the packages from the lock file, if they are not installed yet.
+ *
+ * @throws UserError when npm fails
+ */
 export function installPeers(): void {
   if (existsSync(peerFile('onnxruntime-node'))) return;
   process.stderr.write('installing the peers into bench/peers/node_modules\n');

@@ -91,6 +91,11 @@ export class Client {
     private readonly write: (line: string) => void,
   ) {}
 
+  /**
+   * Asks the process and waits for its answer.
+   *
+   * @throws Error when the process has ended, is still answering, answers with an error, or reported a GPU error since the last answer
+   */
   async ask<Q extends Question>(question: Q): Promise<AnswerTo<Q>> {
     if (this.failure) throw this.failure;
     if (this.waiting) throw new Error(`${this.name} is still answering another question`);

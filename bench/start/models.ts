@@ -8,7 +8,11 @@ import { expectedShapes } from '../../models/clip/config.js';
 import { isKnownModel, KNOWN_MODELS } from '../../models/clip/knownModels.js';
 import { randomWeight } from '../workloads/values.js';
 
-/** Writes a published model with random float32 weights, the type of most checkpoints, and a vocabulary of its size. */
+/**
+ * Writes a published model with random float32 weights, the type of most checkpoints, and a vocabulary of its size.
+ *
+ * @throws UserError when no model of that name was published
+ */
 export async function writeRandomClip(folder: string, model: string): Promise<void> {
   if (!isKnownModel(model))
     throw new UserError(

@@ -8,22 +8,48 @@ import type { Platform } from '../../models/platform.js';
 export class ReferenceTensors {
   private constructor(private readonly file: Checkpoint) {}
 
+  /**
+   * Opens a safetensors file.
+   *
+   * @throws UserError when it is missing or damaged
+   */
   static async open(platform: Platform, path: string): Promise<ReferenceTensors> {
     return new ReferenceTensors(await openSafetensors(platform, path));
   }
 
+  /** Whether there is a tensor called `name`. */
   has(name: string): boolean {
     return this.file.tensors.has(name);
   }
+
+  /** Names of all tensors. */
   names(): string[] {
     return [...this.file.tensors.keys()];
   }
+
+  /**
+   * Sizes of the axes of a tensor.
+   *
+   * @throws UserError when there is no such tensor
+   */
   shape(name: string): readonly number[] {
     return this.find(name).shape;
   }
+
+  /**
+   * The values of a tensor as float32, row-major.
+   *
+   * @throws UserError when there is no such tensor, or a value is infinite or NaN
+   */
   floats(name: string): Promise<Float32Array> {
     return this.find(name).read();
   }
+
+  /**
+   * The values of an integer tensor as int32, row-major.
+   *
+   * @throws UserError when there is no such tensor, or it holds no integers
+   */
   integers(name: string): Promise<Int32Array> {
     return this.find(name).readInts();
   }

@@ -131,7 +131,11 @@ export class HubRepository {
     );
   }
 
-  /** Opens a file from byte `start` on. Connection errors are passed on unchanged, so that callers can retry. */
+  /**
+   * Opens a file from byte `start` on. Connection errors are passed on unchanged, so that callers can retry.
+   *
+   * @throws UserError when a web page or another length comes in place of the file, Error when another part of it comes
+   */
   async open({ name, size }: HubFile, start: number): Promise<Content> {
     const address = `${this.home}/${this.name}/resolve/${this.revision}/${encodeURIComponent(name)}`;
     const range: Record<string, string> = start > 0 ? { range: `bytes=${start}-${size - 1}` } : {};

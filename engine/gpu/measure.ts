@@ -13,7 +13,11 @@ export interface Timing {
   readonly runs: number;
 }
 
-/** The middle value, or the mean of the two middle ones. */
+/**
+ * The middle value, or the mean of the two middle ones.
+ *
+ * @throws Error when there are no values
+ */
 export function median(values: readonly number[]): number {
   if (values.length === 0) throw new Error('the median of no values');
   const sorted = [...values].sort((a, b) => a - b);

@@ -51,7 +51,11 @@ export async function measureRoom(gpu: Gpu, sizes: Iterable<number>): Promise<nu
 export const withoutBuffer = (gpu: Gpu, tensors: Iterable<Tensor>): Tensor[] =>
   [...tensors].filter((leaf) => !buffersOf(gpu).has(leaf));
 
-/** The buffer of a leaf, made (and filled with the leaf's data) if this is its first use on this device. */
+/**
+ * The buffer of a leaf, made (and filled with the leaf's data) if this is its first use on this device.
+ *
+ * @throws Error when `leaf` is the result of an operation
+ */
 export function leafBuffer(gpu: Gpu, leaf: Tensor): GPUBuffer {
   if (!leaf.leaf) throw new Error(`${leaf} is not a leaf`);
   const buffers = buffersOf(gpu);
@@ -67,6 +71,8 @@ export function leafBuffer(gpu: Gpu, leaf: Tensor): GPUBuffer {
 /**
  * Fills a leaf from the host: exactly `leaf.size` values, row-major; float32 values of a float16 leaf are rounded. Ordered
  * with the steps around it.
+ *
+ * @throws Error when the number of values or their dtype is not that of the leaf
  */
 export function write(gpu: Gpu, leaf: Tensor, data: HostData): void {
   if (data.length !== leaf.size) throw new Error(`${leaf}: ${data.length} values given`);
@@ -82,7 +88,11 @@ export function hostValues(tensor: Tensor, bytes: ArrayBuffer): Float32Array {
   return tensor.dtype === 'i32' ? Float32Array.from(new Int32Array(bytes)) : new Float32Array(bytes);
 }
 
-/** Copies the current values of a leaf to another of the same size. Ordered with the steps around it. */
+/**
+ * Copies the current values of a leaf to another of the same size. Ordered with the steps around it.
+ *
+ * @throws Error when the sizes in bytes differ
+ */
 export function copyLeaf(gpu: Gpu, from: Tensor, to: Tensor): void {
   if (from.bytes !== to.bytes) throw new Error(`${from} does not fit into ${to}`);
   const encoder = gpu.device.createCommandEncoder();
@@ -160,6 +170,7 @@ export class Reader {
     return copies;
   }
 
+  /** Frees the staging buffers. */
   destroy(): void {
     for (const list of this.free.values()) for (const buffer of list) buffer.destroy();
     this.free.clear();

@@ -170,7 +170,11 @@ export class Plan {
     return buffer;
   }
 
-  /** Names of launches that accessed memory outside of a tensor so far. Needs `checkBounds`. */
+  /**
+   * Names of launches that accessed memory outside of a tensor so far. Needs `checkBounds`.
+   *
+   * @throws Error when the plan was compiled without it
+   */
   async outside(): Promise<string[]> {
     if (!this.checks) throw new Error('the plan was compiled without checkBounds');
     const bytes = await this.reader.read(this.checks, this.checks.size);
@@ -184,6 +188,7 @@ export class Plan {
     this.gpu.check();
   }
 
+  /** What a run needs: bytes by what they hold, dispatches and FLOPs. */
   describe(): PlanDescription {
     return this.schedule.describe();
   }

@@ -38,10 +38,12 @@ export class RunTimes implements LaunchObserver {
     private readonly onCompiled: (sources: readonly KernelSource[]) => void = () => {},
   ) {}
 
+  /** Called with the kernels of a plan when it is compiled, one entry a launch. */
   compiled(sources: readonly KernelSource[]): void {
     this.onCompiled(sources);
   }
 
+  /** Submits launches and notes their times, which arrive later (`finish`). */
   submit(launches: readonly Launch[]): void {
     if (!this.gpu.capabilities.timestamps) {
       for (const launch of launches) this.submitAlone(launch);

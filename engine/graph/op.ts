@@ -89,7 +89,11 @@ const producers = new WeakMap<Tensor, GraphNode>();
 /** The call that computes `tensor`; undefined for a leaf. */
 export const nodeOf = (tensor: Tensor): GraphNode | undefined => producers.get(tensor);
 
-/** Records a call of `op` and returns its node. */
+/**
+ * Records a call of `op` and returns its node.
+ *
+ * @throws UserError when an input or an output would be float16 and cannot be, or a shape does not fit the operation
+ */
 export function record<A, In extends Tensors, Out extends Tensors>(
   op: Op<A, In, Out>,
   inputs: NoInfer<In>,

@@ -53,6 +53,8 @@ export class Tensor {
   get bytes(): number {
     return this.size * (this.dtype === 'f16' ? 2 : 4);
   }
+
+  /** Label and shape, for messages: `images[4, 3, 224, 224]`. */
   toString(): string {
     return `${this.label}[${this.shape.join(', ')}]`;
   }

@@ -41,7 +41,11 @@ const factorOp: Op<{ readonly largest: number }, [total: Tensor], [y: Tensor]> =
   ],
 };
 
-/** The squared global norm of all gradients, `[1]`. */
+/**
+ * The squared global norm of all gradients, `[1]`.
+ *
+ * @throws Error when there are no gradients
+ */
 export function squaredNorm(gradients: readonly Tensor[]): Tensor {
   let total: Tensor | undefined;
   for (const gradient of gradients) total = call(squaresOp, total ? [gradient, total] : [gradient], null);

@@ -72,7 +72,11 @@ const OFFICIAL: Readonly<Record<string, string>> = {
   '3035c92b350959924f9f00213499208652fc7ea050643e8b385c2dac08641f02': 'ViT-L/14@336px',
 };
 
-/** Opens any checkpoint by its content, without asking whether it is a CLIP. */
+/**
+ * Opens any checkpoint by its content, without asking whether it is a CLIP.
+ *
+ * @throws UserError when it is empty, damaged or in no known format
+ */
 export async function openByContent(platform: Platform, file: string): Promise<Checkpoint> {
   const size = (await platform.stat(file))?.size ?? 0;
   if (size === 0) throw new UserError(`${file} is empty`, 'copy or download it again');

@@ -75,6 +75,7 @@ export class PickleMachine {
     return this.bytes.subarray(start, start + count);
   }
 
+  /** Pushes a value. */
   push(value: unknown): void {
     if (++this.values > MOST.values) throw new PickleError('holds too many values');
     this.stack.push(value);
@@ -86,11 +87,13 @@ export class PickleMachine {
     this.push(value);
   }
 
+  /** The value on top of the stack, which stays there. */
   top(): unknown {
     if (this.stack.length <= (this.marks.at(-1) ?? 0)) throw new PickleError('takes from an empty stack');
     return this.stack.at(-1);
   }
 
+  /** Takes the value on top of the stack. */
   pop(): unknown {
     this.top();
     return this.stack.pop();
@@ -103,6 +106,7 @@ export class PickleMachine {
     return this.stack.splice(this.stack.length - count);
   }
 
+  /** Sets a mark on the stack, for `popMark`. */
   mark(): void {
     if (this.marks.push(this.stack.length) > MOST.marks) throw new PickleError('is nested too deeply');
   }
@@ -120,6 +124,7 @@ export class PickleMachine {
     if (this.memo.size > MOST.memo) throw new PickleError('remembers too many values');
   }
 
+  /** Pushes what `remember` stored under `key`. */
   recall(key: number): void {
     if (!this.memo.has(key)) throw new PickleError(`recalls the entry ${key} that it never stored`);
     this.push(this.memo.get(key));
@@ -133,6 +138,7 @@ export class PickleMachine {
     this.pushObject(this.hooks.call(callee, args));
   }
 
+  /** Replaces a persistent id on top of the stack by what it names, such as a storage. */
   persistent(): void {
     this.pushObject(this.hooks.persistent(this.pop()));
   }

@@ -13,7 +13,11 @@ export class ZipWriter {
   private readonly directory: Uint8Array[] = [];
   private at = 0;
 
-  /** Header and data of one entry. */
+  /**
+   * Header and data of one entry.
+   *
+   * @throws UserError when the archive would be larger than 4 GiB
+   */
   entry(name: string, data: Uint8Array): Uint8Array[] {
     const path = new TextEncoder().encode(name);
     const start = this.at + LOCAL_SIZE + path.length + 4;

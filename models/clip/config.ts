@@ -1,4 +1,4 @@
-import type { UserError } from '../../engine/index.js';
+import { HEAD_WIDTH, type UserError } from '../../engine/index.js';
 import type { Checkpoint, ModelConfigJson } from '../checkpoints/tensors.js';
 import { fileError } from '../fileErrors.js';
 
@@ -6,7 +6,7 @@ import { fileError } from '../fileErrors.js';
 export interface TowerConfig {
   readonly width: number;
   readonly layers: number;
-  /** Always `width / 64`. */
+  /** Always `width / HEAD_WIDTH`. */
   readonly heads: number;
 }
 
@@ -37,7 +37,6 @@ export type Activation = 'quickGelu' | 'gelu';
 export type Shape = readonly number[];
 type Matrix = readonly [rows: number, columns: number];
 
-const HEAD_SIZE = 64;
 /** ViT-bigG has 48. */
 const MAX_LAYERS = 256;
 
@@ -64,11 +63,11 @@ export function inferConfig(
     return found as S;
   };
   const tower = (width: number, prefix: string): TowerConfig => {
-    if (width % HEAD_SIZE !== 0)
-      throw fail(`the width ${width} of "${prefix}*" is no multiple of the head size ${HEAD_SIZE}`);
+    if (width % HEAD_WIDTH !== 0)
+      throw fail(`the width ${width} of "${prefix}*" is no multiple of the head size ${HEAD_WIDTH}`);
     const layers = countBlocks(tensors.keys(), prefix);
     if (layers > MAX_LAYERS) throw fail(`it has ${layers} blocks "${prefix}resblocks.*"`);
-    return { width, layers, heads: width / HEAD_SIZE };
+    return { width, layers, heads: width / HEAD_WIDTH };
   };
 
   const [width, , patch] = shape<readonly [number, number, number, number]>('visual.conv1.weight', 4);
@@ -229,7 +228,7 @@ function openClipFacts({ embed, vision, text }: Shapes): [string, number][] {
     ['model_cfg.vision_cfg.patch_size', vision.patch],
     ['model_cfg.vision_cfg.width', vision.width],
     ['model_cfg.vision_cfg.layers', vision.layers],
-    ['model_cfg.vision_cfg.head_width', HEAD_SIZE],
+    ['model_cfg.vision_cfg.head_width', HEAD_WIDTH],
     ['model_cfg.text_cfg.context_length', text.contextLength],
     ['model_cfg.text_cfg.vocab_size', text.vocabulary],
     ['model_cfg.text_cfg.width', text.width],

@@ -42,7 +42,11 @@ export interface LoadOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** Uploads the towers asked for (default both). */
+/**
+ * Uploads the towers asked for (default both).
+ *
+ * @throws UserError when `replaced` has a weight of another shape, or the checkpoint has no logit scale
+ */
 export async function loadModel(
   gpu: Gpu,
   checkpoint: ClipCheckpoint,

@@ -7,7 +7,11 @@ import { encodeText, lookUp, readTokenRows, trimTokens } from './text.js';
 /** Sequences of one run: bounds the memory of large class sets without starving the GPU. */
 const CHUNK = 64;
 
-/** The token table of a model that has a text tower. */
+/**
+ * The token table of a model that has a text tower.
+ *
+ * @throws UserError when it has none
+ */
 export function tokenTable(model: ClipModel): StoredTensor {
   if (!model.tokenTable)
     throw new UserError(

@@ -10,7 +10,11 @@ export class Weights {
     readonly activations: Precision = 'f32',
   ) {}
 
-  /** The weight called `name`. Checkpoints are validated when they are read, so a miss is a bug. */
+  /**
+   * The weight called `name`. Checkpoints are validated when they are read, so a miss is a bug.
+   *
+   * @throws Error when there is none
+   */
   get(name: string): Tensor {
     const tensor = this.tensors.get(name);
     if (!tensor) throw new Error(`no weight named ${name}`);
@@ -22,6 +26,7 @@ export class Weights {
     return this.all().some((tensor) => tensor.dtype === 'f16');
   }
 
+  /** Every weight that was loaded. */
   all(): Tensor[] {
     return [...this.tensors.values()];
   }

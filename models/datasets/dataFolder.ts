@@ -40,6 +40,7 @@ export class DataFolder {
     return new DataFolder(platform, path, allowOutside ? undefined : await platform.realPath(path));
   }
 
+  /** Whether links and paths in files may lead out of the folder. */
   get allowOutside(): boolean {
     return this.root === undefined;
   }

@@ -41,9 +41,12 @@ export class ImageRunner {
     return new ImageRunner(gpu, images, output, plan, await GpuPreprocessor.create(gpu, { size, batch }));
   }
 
+  /** Images that run at once. */
   get batch(): number {
     return this.images.shape[0]!;
   }
+
+  /** Edge of the model's input in pixels. */
   get size(): number {
     return this.images.shape[2]!;
   }
@@ -101,6 +104,7 @@ export class ImageRunner {
     }
   }
 
+  /** Frees the plan, the preprocessing and the images; not the weights that the graph uses. */
   destroy(): void {
     this.plan.destroy();
     this.preprocessor.destroy();

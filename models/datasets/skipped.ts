@@ -37,10 +37,12 @@ export class Skipped {
     private readonly maxBroken: number,
   ) {}
 
+  /** Broken images so far. */
   get count(): number {
     return this.reasons.size;
   }
 
+  /** All images, broken ones included. */
   get total(): number {
     return this.images;
   }
@@ -50,10 +52,12 @@ export class Skipped {
     this.images += more;
   }
 
+  /** Whether the image at `path` is among the broken ones. */
   has(path: string): boolean {
     return this.reasons.has(path);
   }
 
+  /** Why the image at `path` is broken; undefined if it is not. */
   reason(path: string): string | undefined {
     return this.reasons.get(path);
   }

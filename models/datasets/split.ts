@@ -13,6 +13,7 @@ const HINT = 'download the split file again from CoOp’s DATASETS.md';
  * Cars, SUN and UCF are already in it), with spaces for underscores.
  *
  * @param where the file's path, for messages
+ * @throws UserError when it is no split file, a label has no name or two, or training or test images are missing
  */
 export function parseSplit(
   text: string,

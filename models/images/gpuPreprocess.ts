@@ -105,6 +105,7 @@ export class GpuPreprocessor {
     for (const group of this.groups(images)) this.run(group, target);
   }
 
+  /** Frees the buffers. */
   destroy(): void {
     for (const growing of [this.images, this.table, this.source, this.middle]) growing.destroy();
   }

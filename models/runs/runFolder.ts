@@ -122,6 +122,7 @@ export class RunFolder {
     return true;
   }
 
+  /** The path of a file in the folder. */
   join(...parts: string[]): string {
     return this.platform.join(this.path, ...parts);
   }
@@ -181,6 +182,7 @@ export class RunFolder {
     return { config: this.config, metrics: await this.metrics.read(), timing: await this.timing.read() };
   }
 
+  /** Writes a file of the folder, in place of one that has the name. */
   write(name: string, data: Uint8Array | string): Promise<void> {
     return this.platform.write(this.join(name), data);
   }
@@ -226,7 +228,11 @@ export async function withRunFolder<T>(
   }
 }
 
-/** The settings of the finished or interrupted run in `path`. */
+/**
+ * The settings of the finished or interrupted run in `path`.
+ *
+ * @throws UserError when there is no such folder, no run in it, or one of another kind
+ */
 export async function readRunConfig(
   platform: Platform,
   path: string,

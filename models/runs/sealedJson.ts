@@ -12,7 +12,11 @@ function sumOf(fields: object): string {
     .padStart(8, '0');
 }
 
-/** The text of a file, with the checksum as its last field. `fields` must not have one of its name. */
+/**
+ * The text of a file, with the checksum as its last field. `fields` must not have one of its name.
+ *
+ * @throws Error when they have
+ */
 export function sealJson(fields: object, indent = 2): string {
   if (Object.hasOwn(fields, FIELD)) throw new Error(`the field ${FIELD} is taken`);
   return `${JSON.stringify({ ...fields, [FIELD]: sumOf(fields) }, null, indent)}\n`;

@@ -47,6 +47,7 @@ export class StopWatch {
     this.started = now();
   }
 
+  /** Counts the time until `promise` settles as spent waiting for images (`decode`) or the device (`gpu`). */
   async waiting<T>(what: 'decode' | 'gpu', promise: Promise<T>): Promise<T> {
     const before = this.now();
     try {
@@ -56,11 +57,13 @@ export class StopWatch {
     }
   }
 
+  /** Counts a step that used `images` images. */
   step(images: number): void {
     this.steps++;
     this.images += images;
   }
 
+  /** All since the watch was made. */
   read(): Timing {
     const total = this.now() - this.started;
     const { images, steps, decode, gpu } = this;

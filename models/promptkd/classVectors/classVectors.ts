@@ -19,7 +19,11 @@ export function normalizeRows(values: Float32Array, width: number): Float32Array
   return result;
 }
 
-/** Mean over templates of features `[templates, classes, width]` -> `[classes, width]`. */
+/**
+ * Mean over templates of features `[templates, classes, width]` -> `[classes, width]`.
+ *
+ * @throws Error when the features are not of that shape
+ */
 export function meanOverTemplates(features: Float32Array, templates: number, width: number): Float32Array {
   const size = features.length / templates;
   const sum = new Float64Array(size);

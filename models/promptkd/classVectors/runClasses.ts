@@ -10,7 +10,11 @@ import type { Teacher } from '../shared/teacher.js';
 import { type ClassVectors, readClassVectors } from './classVectors.js';
 import { makeClassVectors } from './makeClassVectors.js';
 
-/** The teacher's class vectors: the stored ones that the settings name, or new ones for the classes of the data set. */
+/**
+ * The teacher's class vectors: the stored ones that the settings name, or new ones for the classes of the data set.
+ *
+ * @throws UserError when the data set has no class names, or another teacher made the stored ones
+ */
 export async function teacherClasses(
   job: Job,
   settings: StudentSettings,

@@ -13,6 +13,7 @@ import { readTeacher } from './teacherFile.js';
  *
  * @param clip the CLIP to take in place of the one that a run names; a checkpoint has whole towers, but takes token
  *   embeddings and tokenizer from it
+ * @throws UserError when it cannot be read, or was tuned on another CLIP
  */
 export async function loadTeacher(
   job: Job,

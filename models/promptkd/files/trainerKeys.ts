@@ -22,6 +22,7 @@ export function promptKey(tower: 'text' | 'vision', depth: number): string {
  * `fc1` is 0, `bn` 1, `fc2` 3, and so on.
  *
  * @param name such as `fc1.weight` or `bn.mean`
+ * @throws Error when no projection head has such an entry
  */
 export function projectionKey(name: string): string {
   const match = /^(fc|bn)(\d*)\.(weight|bias|mean|var)$/.exec(name);

@@ -63,7 +63,11 @@ export interface TeacherGraph extends StepGraph {
   } & Readonly<Record<string, Tensor>>;
 }
 
-/** Records the step from leaves with values or without; nothing is computed and no device is needed. */
+/**
+ * Records the step from leaves with values or without; nothing is computed and no device is needed.
+ *
+ * @throws Error when PromptSRC gets no frozen text features
+ */
 export function teacherGraph(
   model: ClipGraph,
   prompts: Prompts,

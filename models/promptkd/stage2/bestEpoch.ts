@@ -113,6 +113,7 @@ export class BestEpoch {
     job.note(`kept epoch ${epoch}, the best on ${name}: ${accuracy} %`);
   }
 
+  /** Frees the kept values and the record; not the variables. */
   destroy(): void {
     for (const tensor of this.state) release(this.gpu, tensor);
   }

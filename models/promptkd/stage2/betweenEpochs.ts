@@ -92,6 +92,7 @@ export class EpochEvaluator {
     };
   }
 
+  /** Frees the plan that evaluates. */
   destroy(): void {
     this.runner.destroy();
   }

@@ -86,6 +86,7 @@ export class FeatureCache {
     return this.stored;
   }
 
+  /** Whether there is a row for `key`, kept or new. */
   has(key: string): boolean {
     return this.places.has(key) || this.fresh.has(key);
   }

@@ -75,6 +75,7 @@ export class Classifier {
    * The teacher or student of a run folder, an exported file, or a checkpoint of the authors' code.
    *
    * @param classNames classes to choose from: a teacher takes any; a student those of its class vectors
+   * @throws UserError when it cannot be read, a teacher gets no class names, or a student has no vectors for one
    */
   static async ofRun(
     job: Job,
@@ -121,7 +122,11 @@ export class Classifier {
     return (await this.examine(job, data, label, skipped)).accuracy;
   }
 
-  /** The same, with the answer for each image. */
+  /**
+   * The same, with the answer for each image.
+   *
+   * @throws UserError when there are no test images
+   */
   async examine(
     job: Job,
     data: Pick<Dataset, 'name' | 'test'>,
