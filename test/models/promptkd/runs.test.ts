@@ -2,6 +2,7 @@
  * What the settings of a run mean, against numbers that are worked out here: the learning rates, the loss of every step from the
  * images, labels and crops that the settings name, and which values are kept.
  */
+import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { nodePlatform } from '../../../cli/platform/node.js';
@@ -29,7 +30,7 @@ import { testJob } from '../../helpers/job.js';
 import { crossEntropyOf, klOf, type Rows, rowsOf } from '../../helpers/plainLosses.js';
 import { metricsOf, tensorsOf, withEpochEnds } from '../../helpers/runFiles.js';
 import { makeTinyRuns, type TinyRun } from '../../helpers/tinyRuns.js';
-import { type TinyWorld, writeTinyClip } from '../../helpers/tinyWorld.js';
+import { makeTinyWorld, type TinyWorld, writeTinyClip } from '../../helpers/tinyWorld.js';
 
 const folder = temporaryFolder('runs');
 const at = (...parts: string[]) => join(folder, ...parts);
@@ -208,12 +209,19 @@ describe('a student that is looked at between epochs', () => {
 
   it('is measured by the labels of the data set, whatever the order of its class vectors', async () => {
     const job = await testJob();
-    const order = [2, 3, 0, 1].map((label) => world.classNames[label]!);
+    // One test image of the first class, two of the second, and so on: every class that is named for another one shows.
+    const uneven = await makeTinyWorld(at('uneven'), { test: 4 });
+    const file = join(uneven.data, 'split_zhou_EuroSAT.json');
+    const split = JSON.parse(readFileSync(file, 'utf8')) as { test: [path: string, label: number][] };
+    const few = split.test.filter(([path, label]) => Number(basename(path, '.png')) - 4 <= label);
+    writeFileSync(file, JSON.stringify({ ...split, test: few }));
+    const order = [1, 2, 3, 0].map((label) => world.classNames[label]!);
     const vectors = await makeClassVectors(job, await loadTeacher(job, at('teacher')), order);
     await nodePlatform.write(at('order.safetensors'), encodeClassVectors(vectors));
     const settings = { ...training, epochs: 1, evalEvery: 1, classVectors: at('order.safetensors') };
-    await student('ordered', settings);
-    const data = await loadDataset(nodePlatform, world.data);
+    await student('ordered', { ...settings, data: uneven.data });
+    const data = await loadDataset(nodePlatform, uneven.data);
+    expect(data.test).toHaveLength(10);
     const classifier = await Classifier.ofRun(job, at('ordered'), data.classNames);
     const { base, novel, harmonicMean, all } = await classifier.evaluate(job, data, 'test');
     classifier.destroy();
