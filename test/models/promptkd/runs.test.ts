@@ -100,8 +100,17 @@ describe('the losses of a run of stage 1', () => {
     const names = ['candle', 'drum'];
     const contextInit = 'one small picture of';
     const more = { method: 'ivlp', classes: 'novel', shots: 3, views: 2, accumulate: 2 };
-    await teacher('labels', { ...more, contextInit, ...CROPS, ...STILL, batch: BATCH, epochs: EPOCHS });
     const job = await testJob();
+    const totals = new Map<string, number>();
+    const begin: Job['begin'] = (label, total) => {
+      totals.set(label, total);
+      return job.begin(label, total);
+    };
+    const training = { ...STILL, batch: BATCH, epochs: EPOCHS };
+    const settings = { ...more, contextInit, ...CROPS, ...training };
+    await teacher('labels', settings, { job: { ...job, begin } });
+    // Three images of each class are one update of two batches of two, and two that are left out.
+    expect(totals.get('stage 1: tuning the teacher')).toBe(2 * EPOCHS);
     const { classNames, template } = await readTeacher(nodePlatform, at('labels'));
     expect([classNames, template]).toEqual([names, `${contextInit} {}.`]);
     const tuned = await loadTeacher(job, at('labels'));
@@ -116,7 +125,6 @@ describe('the losses of a run of stage 1', () => {
     const logits = await logitsOf(job, 16, (images) =>
       clipLogits(tuned.model, tuned.prompts.vision, classes, images),
     );
-    // Three images of each class are one update of two batches of two, and two that are left out.
     const drawn = sampleFewShot(await loadDataset(nodePlatform, world.data), 3, CROPS.seed).train;
     const items = drawn.filter((item) => names.includes(classOf(item)));
     const options = { ...CROPS, batch: BATCH, size: 16, views: 2, augment: true };
