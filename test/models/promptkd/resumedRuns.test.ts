@@ -1,8 +1,9 @@
 /** What a run is continued with: with nothing that would change its numbers. */
 import { cpSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { nodePlatform } from '../../../cli/platform/node.js';
+import type { Job } from '../../../models/job.js';
 import { encodeClassVectors, readClassVectors } from '../../../models/promptkd/classVectors/classVectors.js';
 import { makeClassVectors } from '../../../models/promptkd/classVectors/makeClassVectors.js';
 import { loadTeacher } from '../../../models/promptkd/files/loadTeacher.js';
@@ -73,7 +74,15 @@ describe('an interrupted run', () => {
       /^the class vectors of .* has changed since/,
     );
     await nodePlatform.write(file, encodeClassVectors(vectors));
-    await student('vectors', given, { resume: true });
+    // A run is finished where its student is, so that comes last.
+    const written: string[] = [];
+    const write: Job['platform']['write'] = (path, data) => {
+      written.push(basename(path));
+      return job.platform.write(path, data);
+    };
+    const watched = { ...job, platform: { ...job.platform, write } };
+    await student('vectors', given, { job: watched, resume: true });
+    expect(written.slice(-3)).toEqual(['report.html', 'class-vectors.safetensors', 'student.safetensors']);
     expect(
       (await readClassVectors(nodePlatform, at('vectors', 'class-vectors.safetensors'))).vectors,
     ).toEqual(vectors.vectors);

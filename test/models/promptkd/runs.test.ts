@@ -188,32 +188,40 @@ describe('a run of a method that does not average', () => {
 describe('a student that is looked at between epochs', () => {
   const training = { batch: 4, epochs: 4, warmupEpochs: 0, learningRate: 0.3 };
 
-  it('is kept as it was after its best epoch: prompts, projection and running statistics', async () => {
-    const { job, ends } = withEpochEnds(await testJob());
-    await student('best', { ...training, select: 'val', selectClasses: 'all' }, { job });
-    const looks = metricsOf(at('best')).filter((line) => 'selectionAccuracy' in line);
-    expect(looks.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4]);
-    const most = Math.max(...looks.map(({ selectionAccuracy }) => selectionAccuracy!));
-    const best = looks.find(({ selectionAccuracy }) => selectionAccuracy === most)!.epoch!;
-    expect(best).toBeLessThan(4);
-    const saved = await tensorsOf(at('best', 'student.safetensors'));
-    expect(saved.has('projection.bn.mean')).toBe(true);
-    for (const [name, values] of saved) {
-      expect(values, name).toEqual(ends.get(best)!.get(name));
-      expect(values, name).not.toEqual(ends.get(4)!.get(name));
-    }
-    const { test } = await loadDataset(nodePlatform, world.data);
-    expect(test).toHaveLength(8);
-    const classifier = await Classifier.ofRun(await testJob(), at('best'), world.classNames);
-    // The images of the validation split are the test images here.
-    const { all } = await classifier.evaluate(
-      await testJob(),
-      await loadDataset(nodePlatform, world.data),
-      'test',
-    );
-    classifier.destroy();
-    expect(all).toBeCloseTo(most, 9);
-  });
+  it.each([
+    ['prompts', 'vision.0', 0.3],
+    ['all', 'visual.proj', 0.01],
+  ])(
+    'is kept as it was after its best epoch where it trains %s, running statistics too',
+    async (train, one, learningRate) => {
+      const { job, ends } = withEpochEnds(await testJob());
+      const out = `best-${train}`;
+      const settings = { ...training, train, learningRate, select: 'val', selectClasses: 'all' };
+      await student(out, settings, { job });
+      const looks = metricsOf(at(out)).filter((line) => 'selectionAccuracy' in line);
+      expect(looks.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4]);
+      const most = Math.max(...looks.map(({ selectionAccuracy }) => selectionAccuracy!));
+      const best = looks.find(({ selectionAccuracy }) => selectionAccuracy === most)!.epoch!;
+      expect(best).toBeLessThan(4);
+      const saved = await tensorsOf(at(out, 'student.safetensors'));
+      expect([...saved.keys()]).toEqual(expect.arrayContaining([one, 'projection.bn.mean']));
+      for (const [name, values] of saved) {
+        expect(values, name).toEqual(ends.get(best)!.get(name));
+        expect(values, name).not.toEqual(ends.get(4)!.get(name));
+      }
+      const { test } = await loadDataset(nodePlatform, world.data);
+      expect(test).toHaveLength(8);
+      const classifier = await Classifier.ofRun(await testJob(), at(out), world.classNames);
+      // The images of the validation split are the test images here.
+      const { all } = await classifier.evaluate(
+        await testJob(),
+        await loadDataset(nodePlatform, world.data),
+        'test',
+      );
+      classifier.destroy();
+      expect(all).toBeCloseTo(most, 9);
+    },
+  );
 
   it('is measured by the labels of the data set, whatever the order of its class vectors', async () => {
     const job = await testJob();
