@@ -161,6 +161,9 @@ describe("the losses of a run of stage 2 compare with the teacher's logits of th
     );
     const { model, variables, classes } = await loadStudent(job, at(out));
     expect(classes.embed).toBe('textFeatures' in more ? 16 : 32);
+    const start = initialPrompts({ ...TUNED, textDepth: 0 }, model.config, Random.of(CROPS.seed, 'student'));
+    const saved = await tensorsOf(at(out, 'student.safetensors'));
+    expect(relativeError(saved.get('vision.0')!, start.vision[0]!)).toBeLessThan(1e-6);
     const ownLogits = await logitsOf(job, 24, (images) =>
       studentLogits(model, variables, classTensor(classes), images),
     );
