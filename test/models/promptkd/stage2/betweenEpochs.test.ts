@@ -1,5 +1,5 @@
 /** Accuracies between the epochs of stage 2: right, at the right epochs, and without any influence on the training. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { nodePlatform } from '../../../../cli/platform/node.js';
@@ -10,6 +10,7 @@ import { reshape } from '../../../../engine/ops/reshape.js';
 import type { Dataset } from '../../../../models/datasets/dataset.js';
 import { ImageRunner } from '../../../../models/datasets/imageRunner.js';
 import { loadDataset } from '../../../../models/datasets/loadDataset.js';
+import { Skipped } from '../../../../models/datasets/skipped.js';
 import { argmax } from '../../../../models/promptkd/shared/evaluate.js';
 import { parseSettings, StudentSettingsSchema } from '../../../../models/promptkd/shared/settings.js';
 import { BestEpoch } from '../../../../models/promptkd/stage2/bestEpoch.js';
@@ -118,9 +119,17 @@ describe('the logits that decide between epochs', () => {
       label: argmax(rows.subarray(i * 5, (i + 1) * 5), 0, 5),
     }));
     expect(new Set(own.map(({ label }) => label)).size).toBeGreaterThan(1);
+    // What is no image does not count, wherever it stands.
+    writeFileSync(join(folder, 'broken.png'), 'no image');
+    own.splice(1, 0, { path: join(folder, 'broken.png'), label: 1 });
+    const skipped = new Skipped(own.length, 0.5);
     const items = own.toReversed().slice(0, -1);
-    const best = new BestEpoch(job.gpu, { items, classes: 5, name: 'some' }, []);
-    const looks = await EpochLooks.create(job.gpu, 32, logits, { test: own, best, evalEvery: 1, epochs: 1 });
+    const best = new BestEpoch(job.gpu, { items, classes: 5, name: 'some' }, [], skipped);
+    const looks = await EpochLooks.create(job.gpu, 32, logits, {
+      ...{ test: own, best, skipped },
+      evalEvery: 1,
+      epochs: 1,
+    });
     expect((await looks.after(1, job, () => {})).selection).toEqual({ epoch: 1, selectionAccuracy: 100 });
     looks.destroy();
     best.destroy();
