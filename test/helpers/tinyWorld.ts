@@ -23,12 +23,12 @@ export interface TinyWorld {
 const TOKENS = { vocabulary: 1024, contextLength: 32 };
 export const CLASS_NAMES = ['acorn', 'bridge', 'candle', 'drum'] as const;
 
-/** A CLIP of one block with random weights, and a tokenizer beside it. */
-export function writeTinyClip(folder: string, embed: number, seed: number): string {
+/** A CLIP of one block with random weights, and a tokenizer beside it; `resolution` in pixels. */
+export function writeTinyClip(folder: string, embed: number, seed: number, resolution = 16): string {
   const random = Random.of(seed, 'tiny clip');
   const normal = (count: number, scale = 1) =>
     Float32Array.from({ length: count }, () => random.normal() * scale);
-  const size = { embed, width: 64, layers: 1, textLayers: 1, patch: 8, resolution: 16, ...TOKENS };
+  const size = { embed, width: 64, layers: 1, textLayers: 1, patch: 8, resolution, ...TOKENS };
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'model.safetensors'), randomClip(normal, size).file);
   copyFileSync(join(emojiClipFolder(), 'teacher', 'tokenizer.json'), join(folder, 'tokenizer.json'));

@@ -2,12 +2,10 @@
  * What holds whole runs of both stages together: kept features are those of the crops that the step sees, prompts are averaged with
  * the weights of their own epochs, and what a run compiles is what a dry run plans.
  */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { planStep } from '../../../cli/dryRun.js';
 import { nodePlatform } from '../../../cli/platform/node.js';
-import { openSafetensors } from '../../../models/checkpoints/safetensors.js';
 import type { Job } from '../../../models/job.js';
 import {
   parseSettings,
@@ -21,6 +19,7 @@ import type * as StudentStep from '../../../models/promptkd/stage2/step.js';
 import { relativeError } from '../../helpers/check.js';
 import { temporaryFolder } from '../../helpers/files.js';
 import { testJob } from '../../helpers/job.js';
+import { metricsOf, tensorsOf, withEpochEnds } from '../../helpers/runFiles.js';
 import { makeTinyWorld, type TinyWorld } from '../../helpers/tinyWorld.js';
 
 /** Makes steps compute what a run would have kept: the crops stay fixed. */
@@ -68,13 +67,6 @@ async function run(stage: 'teacher' | 'student', out: string, flags: object, job
   return marks.get('compiled') as Compiled;
 }
 
-/** The lines of a run's metrics. */
-const metricsOf = (out: string) =>
-  readFileSync(join(out, 'metrics.jsonl'), 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Readonly<Record<string, number>>);
-
 /** Every number of the metrics is the same but for rounding. */
 function expectSameMetrics(found: string, expected: string): void {
   const [a, b] = [metricsOf(found), metricsOf(expected)];
@@ -88,11 +80,13 @@ function expectSameMetrics(found: string, expected: string): void {
 
 /** The same run with kept features and with those that each step computes, from the same crops. */
 async function expectKept(stage: 'teacher' | 'student', flags: object): Promise<void> {
+  // None of them is the default, so that each must reach both.
+  const crops = { views: 2, seed: 2, cropSeed: 7, cropScale: 0.5 };
   const names = [`${stage}-kept`, `${stage}-computed`].map((name) => at(name)) as [string, string];
-  await run(stage, names[0], { ...flags, views: 2 });
+  await run(stage, names[0], { ...flags, ...crops });
   always.computed = true;
   try {
-    await run(stage, names[1], { ...flags, views: 2 });
+    await run(stage, names[1], { ...flags, ...crops });
   } finally {
     always.computed = false;
   }
@@ -101,23 +95,13 @@ async function expectKept(stage: 'teacher' | 'student', flags: object): Promise<
 
 describe('a run of stage 1', () => {
   it('averages the prompts that its epochs end with, each by the Gaussian weight of its epoch', async () => {
-    const job = await testJob();
-    // A checkpoint behind every epoch holds the prompts as they are then; the run keeps the last two.
-    const ends = new Map<number, Map<string, Float32Array>>();
-    const platform: Job['platform'] = {
-      ...job.platform,
-      write: async (path, data) => {
-        await job.platform.write(path, data);
-        const epoch = Number(/epoch-(\d+)\.safetensors$/.exec(path)?.[1] ?? 0);
-        if (epoch > 0) ends.set(epoch, await valuesOf(path));
-      },
-    };
+    const { job, ends } = withEpochEnds(await testJob());
     const settings = { averageMean: 2, averageDeviation: 0.8 };
-    await run('teacher', at('teacher'), { ...teacherFlags(), ...settings }, { ...job, platform });
+    await run('teacher', at('teacher'), { ...teacherFlags(), ...settings }, job);
     expect([...ends.keys()]).toEqual([1, 2, 3]);
     const weights = [1, 2, 3].map((epoch) => Math.exp(-0.5 * ((epoch - 2) / 0.8) ** 2));
     const total = weights.reduce((sum, weight) => sum + weight, 0);
-    const averaged = await valuesOf(at('teacher', 'teacher.safetensors'));
+    const averaged = await tensorsOf(at('teacher', 'teacher.safetensors'));
     expect([...averaged.keys()].sort()).toEqual(['text.0', 'vision.0']);
     for (const [name, found] of averaged) {
       const expected = Float64Array.from(found, (_, i) =>
@@ -162,10 +146,3 @@ describe('a run compiles what a dry run plans', () => {
     });
   });
 });
-
-async function valuesOf(path: string): Promise<Map<string, Float32Array>> {
-  const { tensors } = await openSafetensors(nodePlatform, path);
-  const values = new Map<string, Float32Array>();
-  for (const [name, tensor] of tensors) values.set(name, await tensor.read());
-  return values;
-}

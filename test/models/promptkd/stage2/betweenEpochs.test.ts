@@ -1,18 +1,23 @@
 /** Accuracies between the epochs of stage 2: right, at the right epochs, and without any influence on the training. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { nodePlatform } from '../../../../cli/platform/node.js';
 import { write } from '../../../../engine/gpu/memory.js';
-import { constant, variable } from '../../../../engine/graph/tensor.js';
+import { constant, type Tensor, variable } from '../../../../engine/graph/tensor.js';
 import { matmul } from '../../../../engine/ops/matmul.js';
+import { reshape } from '../../../../engine/ops/reshape.js';
 import type { Dataset } from '../../../../models/datasets/dataset.js';
+import { ImageRunner } from '../../../../models/datasets/imageRunner.js';
 import { loadDataset } from '../../../../models/datasets/loadDataset.js';
+import { Skipped } from '../../../../models/datasets/skipped.js';
+import { argmax } from '../../../../models/promptkd/shared/evaluate.js';
 import { parseSettings, StudentSettingsSchema } from '../../../../models/promptkd/shared/settings.js';
 import { BestEpoch } from '../../../../models/promptkd/stage2/bestEpoch.js';
 import { EpochEvaluator, testImages } from '../../../../models/promptkd/stage2/betweenEpochs.js';
 import { runStudent } from '../../../../models/promptkd/stage2/run.js';
 import { Classifier } from '../../../../models/promptkd/use/classifier.js';
+import { TestRandom } from '../../../helpers/check.js';
 import { drawFewEmoji, emojiStudent } from '../../../helpers/emojiData.js';
 import { temporaryFolder } from '../../../helpers/files.js';
 import { testJob } from '../../../helpers/job.js';
@@ -96,6 +101,37 @@ describe('images that are test images and decide between epochs', () => {
     });
     expect(notes).toEqual(['evaluating 3/3', 'evaluating 4/4']);
     evaluator.destroy();
+    best.destroy();
+  });
+});
+
+describe('the logits that decide between epochs', () => {
+  it('are those of the image, wherever it stands among the test images', async () => {
+    const job = await testJob();
+    const weights = new TestRandom(3).array(3 * 32 * 32 * 5);
+    const logits = (images: Tensor) =>
+      matmul(reshape(images, [16, 3 * 32 * 32]), constant(weights, [3 * 32 * 32, 5], 'weights'));
+    const runner = await ImageRunner.create(job.gpu, 32, 16, logits);
+    const { rows } = await runner.runAll(job, data.test, 'logits');
+    runner.destroy();
+    const own = data.test.map(({ path }, i) => ({
+      path,
+      label: argmax(rows.subarray(i * 5, (i + 1) * 5), 0, 5),
+    }));
+    expect(new Set(own.map(({ label }) => label)).size).toBeGreaterThan(1);
+    // What is no image does not count, wherever it stands.
+    writeFileSync(join(folder, 'broken.png'), 'no image');
+    own.splice(1, 0, { path: join(folder, 'broken.png'), label: 1 });
+    const skipped = new Skipped(own.length, 0.5);
+    const items = own.toReversed().slice(0, -1);
+    const best = new BestEpoch(job.gpu, { items, classes: 5, name: 'some' }, [], skipped);
+    const looks = await EpochLooks.create(job.gpu, 32, logits, {
+      ...{ test: own, best, skipped },
+      evalEvery: 1,
+      epochs: 1,
+    });
+    expect((await looks.after(1, job, () => {})).selection).toEqual({ epoch: 1, selectionAccuracy: 100 });
+    looks.destroy();
     best.destroy();
   });
 });
