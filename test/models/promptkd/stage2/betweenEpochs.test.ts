@@ -125,13 +125,13 @@ describe('the logits that decide between epochs', () => {
     const skipped = new Skipped(own.length, 0.5);
     const items = own.toReversed().slice(0, -1);
     const best = new BestEpoch(job.gpu, { items, classes: 5, name: 'some' }, [], skipped);
-    const looks = await EpochLooks.create(job.gpu, 32, logits, {
+    const evaluator = await EpochEvaluator.create(job.gpu, 32, logits, {
       ...{ test: own, best, skipped },
       evalEvery: 1,
       epochs: 1,
     });
-    expect((await looks.after(1, job, () => {})).selection).toEqual({ epoch: 1, selectionAccuracy: 100 });
-    looks.destroy();
+    expect((await evaluator.after(1, job, () => {})).selection).toEqual({ epoch: 1, selectionAccuracy: 100 });
+    evaluator.destroy();
     best.destroy();
   });
 });
