@@ -1,5 +1,5 @@
 /**
- * `npm run check`: lint, types, and all tests that are quick on the embedded adapter, in about two minutes on two cores. The slow
+ * `npm run check`: lint, types, and all tests that are quick on the embedded adapter, in under three minutes on two cores. The slow
  * tests below, other adapters, shaders and reference numbers are left to `.ci/run`.
  */
 import { spawnSync } from 'node:child_process';

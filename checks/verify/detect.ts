@@ -57,7 +57,7 @@ async function detectFile(platform: Platform, path: string): Promise<{ kind: Ref
     v.is(v.array(v.object({ text: v.unknown(), ids: v.unknown() })), await readJson(platform, path))
   )
     return { kind: 'tokenizer list', path };
-  throw new UserError(`${path} is no list of reference numbers`, KNOWN);
+  throw new UserError(`${path} is not a list of reference numbers`, KNOWN);
 }
 
 async function head(platform: Platform, path: string): Promise<Uint8Array> {

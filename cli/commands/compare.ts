@@ -33,7 +33,7 @@ interface Flags extends JobFlags, PrecisionFlags, ImageFlags {
 
 const HELP: HelpText = {
   about: [
-    'Evaluates the runs (or exported files) on the same test images and prints a table. Runs that differ by their seeds alone get a ' +
+    'Evaluates the runs (or exported files) on the same test images and prints a table. Runs that differ only in their seed get a ' +
       'row with their means and sample deviations.',
     "McNemar's exact test says for each pair whether the one is better or the difference may be chance: p, and p by Holm's " +
       'correction for the number of pairs.',

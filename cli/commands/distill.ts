@@ -53,8 +53,8 @@ export function register(program: Command): void {
     .description('stage 2: distil a tuned teacher into a small CLIP, on unlabelled images');
   command.option(
     '--fill-cache [share]',
-    'only compute share I/N of the features that this run takes from --teacher-cache, and do not train; N alone or nothing: ' +
-      'the share that Slurm or Kubernetes says, else all of them',
+    'only compute share I/N of the features that this run takes from --teacher-cache, and do not train; without I, the share comes ' +
+      'from Slurm or Kubernetes; outside them, all shares',
   );
   addDryRunOption(addJobOptions(addSettingsOptions(command, 'student')));
   addHelp(groupTrainingOptions(command), HELP).action(async (flags: Flags) => {

@@ -105,10 +105,7 @@ export function register(program: Command): void {
       'run share I of N of the trials; N alone takes I from JOB_COMPLETION_INDEX (Kubernetes) or Slurm; in a Slurm job array both ' +
         'are known without the flag',
     )
-    .option(
-      '--collect <folder...>',
-      'run nothing: make the table of what these folders hold, and say what is missing',
-    )
+    .option('--collect <folder...>', "train nothing: tabulate these folders' results and list missing ones")
     .addOption(
       new Option('--setting <name>', 'experiment, one of the presets')
         .choices(presetNames())

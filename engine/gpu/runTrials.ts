@@ -21,7 +21,7 @@ interface Prepared {
 }
 
 /**
- * Runs trials. For each, what is wrong with it, or undefined if its results are right.
+ * Runs trials. Returns each trial's fault, or undefined if its results are right.
  *
  * @throws Error when the device fails or runs out of memory, which says nothing about a kernel
  */
@@ -134,12 +134,12 @@ function faultOf({ trial, values, outputs }: Prepared, bytes: readonly ArrayBuff
       const written = !Number.isNaN(found[at]!);
       if (Number.isNaN(value)) {
         if (written && tensor.dtype !== 'i32')
-          return `it writes what is another kernel's (${tensor.label} at ${at})`;
-      } else if (!written) return `it leaves a result out or makes it NaN (${tensor.label} at ${at})`;
+          return `it writes outside its own results (${tensor.label} at ${at})`;
+      } else if (!written) return `a result is missing or NaN (${tensor.label} at ${at})`;
       else worst = Math.max(worst, Math.abs(found[at]! - value));
     }
     if (worst > right.tolerance)
-      return `its results differ by ${worst.toExponential(1)}, and ${right.tolerance.toExponential(1)} is what rounding explains`;
+      return `its results differ by ${worst.toExponential(1)}; rounding explains at most ${right.tolerance.toExponential(1)}`;
   }
   return undefined;
 }

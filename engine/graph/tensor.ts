@@ -5,7 +5,7 @@
 import { UserError } from '../errors.js';
 
 /**
- * How values are stored. `f16` takes half the memory; kernels still calculate in float32. The last axis of an f16 tensor must be
+ * How values are stored. `f16` takes half the memory; kernels still compute in float32. The last axis of an f16 tensor must be
  * a multiple of 4.
  */
 export type DType = 'f32' | 'f16' | 'i32';
@@ -70,7 +70,7 @@ export const sameShape = (a: Shape, b: Shape): boolean =>
 export function checkHalfShape(shape: Shape, label: string): void {
   if (shape[shape.length - 1]! % 4 !== 0)
     throw new UserError(
-      `${label}: shape [${shape.join(', ')}] cannot be float16: its last size is no multiple of 4`,
+      `${label}: shape [${shape.join(', ')}] cannot be float16: its last size is not a multiple of 4`,
       'store it as float32',
     );
 }

@@ -65,7 +65,7 @@ function unroll(lines: readonly string[], constants: Constants): string[] {
       if (inner?.[1] === 'end') depth--;
     }
     const count = Number(constants[found[3]!] ?? found[3]);
-    if (!Number.isInteger(count)) throw new Error(`//#unroll ${found[2]}: ${found[3]} is no constant`);
+    if (!Number.isInteger(count)) throw new Error(`//#unroll ${found[2]}: ${found[3]} is not a constant`);
     const body = lines.slice(at + 1, end);
     for (let i = 0; i < count; i++)
       result.push(
@@ -87,7 +87,7 @@ function withNames(text: string, constants: Constants): string {
   return result;
 }
 
-/** Whether a constant stands for a name; no declaration is made of such a one. */
+/** Whether a constant stands for a name; names get no declaration. */
 export const isName = (value: Constant): value is { readonly name: string } =>
   typeof value === 'object' && 'name' in value;
 

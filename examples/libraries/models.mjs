@@ -10,7 +10,7 @@ import sharp from 'sharp';
 
 await relaunchIfNeeded(process.env.PROMPTKD_ADAPTER); // a software adapter, where there is no GPU
 
-// What a job needs: a device, files, and somebody who shows how far it is.
+// What a job needs: a device, files, and a progress callback.
 const job = {
   gpu: await openGpu(),
   platform: nodePlatform,

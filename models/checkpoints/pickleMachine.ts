@@ -133,7 +133,8 @@ export class PickleMachine {
   /** Calls what lies below the last `operands - 1` values with the first of them. */
   call(operands: number): void {
     const [callee, args] = this.popMany(operands);
-    if (!(callee instanceof PickleGlobal)) throw new PickleError('calls what is no name');
+    if (!(callee instanceof PickleGlobal))
+      throw new PickleError('calls something that is not a class or function');
     if (!Array.isArray(args)) throw new PickleError(`calls ${callee.name} without arguments`);
     this.pushObject(this.hooks.call(callee, args));
   }
@@ -159,13 +160,14 @@ export class PickleMachine {
     if (items.length % 2 !== 0) throw new PickleError('has a key without a value');
     if (target instanceof Map) for (let i = 0; i < items.length; i += 2) target.set(items[i], items[i + 1]);
     else if (!(target instanceof PickleObject))
-      throw new PickleError('sets an item of what is no dictionary');
+      throw new PickleError('sets an item of something that is not a dictionary');
   }
 
   /** Items for the list on top. */
   extend(items: readonly unknown[]): void {
     const target = this.top();
     if (Array.isArray(target)) for (const item of items) target.push(item);
-    else if (!(target instanceof PickleObject)) throw new PickleError('appends to what is no list');
+    else if (!(target instanceof PickleObject))
+      throw new PickleError('appends to something that is not a list');
   }
 }

@@ -23,10 +23,11 @@ export async function openShards(
   for (const [name, file] of Object.entries(await weightMap(platform, path))) {
     // A shard lies beside its index: a path that leads elsewhere is refused.
     if (typeof file !== 'string' || !/^[^/\\\p{Cc}]+$/u.test(file) || file === '..' || file === '.')
-      throw fileError(path, `tensor "${name}" lies in ${JSON.stringify(file)}, which is no file name`);
+      throw fileError(path, `tensor "${name}" lies in ${JSON.stringify(file)}, which is not a file name`);
     const shardPath = beside(platform, path, file);
     // A shard that is an index could name itself.
-    if (/\.json$/i.test(file)) throw fileError(path, `tensor "${name}" lies in ${file}, which is no shard`);
+    if (/\.json$/i.test(file))
+      throw fileError(path, `tensor "${name}" lies in ${file}, which is not a shard`);
     if (!shards.has(file)) {
       if ((await platform.stat(shardPath))?.kind !== 'file')
         throw fileError(path, `its shard ${file} is missing`, `put ${readable(file)} beside the index`);

@@ -69,8 +69,8 @@ export class ZipArchive {
   }
 
   /**
-   * Bytes `[offset, offset + length)` of an entry; of a stored one nothing else is read, but for once before its first part: all of
-   * it, in pieces, to compare its checksum.
+   * Bytes `[offset, offset + length)` of an entry. A stored entry is read whole once, in pieces, to compare its checksum;
+   * after that only the range is read.
    */
   async readRange(entry: ZipEntry, offset: number, length: number): Promise<Uint8Array> {
     if (offset < 0 || length < 0 || offset + length > entry.size)

@@ -64,7 +64,7 @@ export function inferConfig(
   };
   const tower = (width: number, prefix: string): TowerConfig => {
     if (width % HEAD_WIDTH !== 0)
-      throw fail(`the width ${width} of "${prefix}*" is no multiple of the head size ${HEAD_WIDTH}`);
+      throw fail(`the width ${width} of "${prefix}*" is not a multiple of the head size ${HEAD_WIDTH}`);
     const layers = countBlocks(tensors.keys(), prefix);
     if (layers > MAX_LAYERS) throw fail(`it has ${layers} blocks "${prefix}resblocks.*"`);
     return { width, layers, heads: width / HEAD_WIDTH };
@@ -74,7 +74,7 @@ export function inferConfig(
   const [tokens] = shape<Matrix>('visual.positional_embedding', 2);
   const grid = Math.round(Math.sqrt(tokens - 1));
   if (grid < 1 || grid * grid + 1 !== tokens)
-    throw fail(`"visual.positional_embedding" has ${tokens} rows, which is no square plus one`);
+    throw fail(`"visual.positional_embedding" has ${tokens} rows, which is not a square plus one`);
   const [, embed] = shape<Matrix>('visual.proj', 2);
   const vision = { ...tower(width, 'visual.transformer.'), patch, resolution: grid * patch, tokens };
 

@@ -87,9 +87,9 @@ function fromJson(text: string, file: string): BytePairs {
     !isRecord(vocab) ||
     !Array.isArray(merges)
   )
-    throw vocabularyError(file, `it is no byte-pair vocabulary with the word end "${WORD_END}"`);
+    throw vocabularyError(file, `it is not a byte-pair vocabulary with the word end "${WORD_END}"`);
   const added = json.added_tokens ?? [];
-  if (!Array.isArray(added)) throw vocabularyError(file, 'its added_tokens are no list');
+  if (!Array.isArray(added)) throw vocabularyError(file, 'its added_tokens are not a list');
   const vocabulary = new Map<string, number>();
   const add = (symbol: unknown, id: unknown) => {
     if (typeof symbol !== 'string' || !isSize(id) || id > MAX_ID)
@@ -112,6 +112,6 @@ const recordOf = (value: unknown): Record<string, unknown> => (isRecord(value) ?
 function pair(parts: unknown, file: string): readonly [string, string] {
   const [left, right, ...more]: unknown[] = Array.isArray(parts) ? parts : [];
   if (typeof left !== 'string' || typeof right !== 'string' || more.length > 0)
-    throw vocabularyError(file, `the merge ${inWords(parts)} is no pair`);
+    throw vocabularyError(file, `the merge ${inWords(parts)} is not a pair`);
   return [left, right];
 }

@@ -113,7 +113,11 @@ export class DataFolder {
   /** What was left out so far. */
   notes(): string[] {
     return [
-      ...named(this.noImages, 'file is no image and is left out', 'files are no images and are left out'),
+      ...named(
+        this.noImages,
+        'file is not an image and is left out',
+        'files are not images and are left out',
+      ),
       ...named(
         this.unread,
         'folder in a class folder is left out, with what is in it',

@@ -70,7 +70,7 @@ async function orderClasses(platform: Platform, path: string, folders: string[])
     const missing = classes.find(({ folder }) => !folders.includes(folder));
     if (missing)
       throw new UserError(
-        `${list} names "${missing.folder}", which is no folder`,
+        `${list} names "${missing.folder}", which is not a folder`,
         'correct the line or add the folder',
       );
     const unnamed = folders.find((folder) => !classes.some((named) => named.folder === folder));
@@ -146,7 +146,7 @@ export async function readPathList(data: DataFolder, list: string): Promise<Imag
     const where = `${path}, listed in ${place(index)},`;
     if (!isImageName(path))
       throw new UserError(
-        `${where} is no image`,
+        `${where} is not an image`,
         'remove the line, or convert the file to PNG, JPEG or WebP (GIF, BMP, TIFF and AVIF are read too)',
       );
     const kind = (await platform.stat(path))?.kind;

@@ -47,7 +47,7 @@ async function formOf(platform: Platform, path: string, { dataset, holdOut }: Da
     if (/\.json$/i.test(path)) return { folder, load: (data) => loadSplitFile(data, path) };
     if (isPathList(path)) return { folder, load: (data) => loadPathList(data, path) };
     throw new UserError(
-      `${path} is no data set`,
+      `${path} is not a data set`,
       'give a folder, a .txt file with one image path a line, or a split file in JSON',
     );
   }

@@ -1,4 +1,4 @@
-/** Runs side by side: what differs between them, means and deviations of those that differ by their seed alone. */
+/** Runs side by side: what differs between them, means and deviations of those that differ only in their seed. */
 import { parse } from 'yaml';
 import { type Accuracy, harmonicMean } from '../promptkd/shared/evaluate.js';
 import { compareOutcomes, holm, type McNemar } from '../promptkd/use/outcomes.js';
@@ -25,7 +25,7 @@ export interface ComparedRow extends ComparedValues {
   readonly group?: number;
 }
 
-/** Runs that differ by their seeds alone. */
+/** Runs that differ only in their seed. */
 export interface SeedGroup {
   readonly runs: readonly string[];
   /** The harmonic mean is that of the means of base and novel, as in the paper. */

@@ -23,7 +23,7 @@ export async function compareHtml({ data, adapter, runs, comparison }: CompareCo
   return page(`${runs.length} models side by side`, `${images} test images (${data}), on ${adapter}`, [
     section(
       'Accuracy',
-      'Percent of test images. Means and sample deviations are of runs that differ by their seeds alone; HM of a mean is that of its base and novel.',
+      'Percent of test images. Means and sample deviations are of runs that differ only in their seed; HM of a mean is that of its base and novel.',
       accuracies(comparison),
     ),
     section('Curves', 'Means of each epoch.', curves(charts, runs)),

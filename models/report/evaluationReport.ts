@@ -54,7 +54,11 @@ export async function evaluationHtml(content: EvaluationContent): Promise<string
   const hidden = models.length - DETAILED;
   if (hidden > 0)
     body.push(
-      section('Other models', `${hidden} more are in the table alone: evaluate them by themselves.`, ' '),
+      section(
+        'Other models',
+        `${hidden === 1 ? '1 more model is' : `${hidden} more models are`} only in the table; evaluate ${hidden === 1 ? 'it' : 'them'} separately.`,
+        ' ',
+      ),
     );
   return page(title, about, body);
 }

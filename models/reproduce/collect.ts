@@ -95,7 +95,7 @@ async function readPlan(platform: Platform, folder: string): Promise<Record<stri
   if (!(await platform.stat(file)))
     throw new UserError(`${folder} holds no reproduction: ${PLAN} is missing`, 'give the --out of one');
   const plan = readYaml(file, await platform.readText(file));
-  if (!isRecord(plan)) throw new UserError(`${file} is no plan`, 'copy the folder again');
+  if (!isRecord(plan)) throw new UserError(`${file} is not a plan`, 'copy the folder again');
   return Object.fromEntries(Object.entries(plan).filter(([name]) => !PLACES.includes(name)));
 }
 
@@ -128,6 +128,6 @@ async function trialsIn(platform: Platform, folder: string, shared: boolean): Pr
 async function readResult(platform: Platform, file: string): Promise<TrialResult> {
   const { dataset, seed, teacher, student } = openSealedJson(file, await platform.readText(file));
   if (typeof dataset !== 'string' || typeof seed !== 'number' || !isRecord(teacher) || !isRecord(student))
-    throw new UserError(`${file} is no evaluation of a trial`, 'delete it and run that trial again');
+    throw new UserError(`${file} is not an evaluation of a trial`, 'delete it and run that trial again');
   return { dataset, seed, teacher, student } as unknown as TrialResult;
 }

@@ -145,7 +145,7 @@ export class Checkpoints {
   private async read(path: string): Promise<{ stored: Stored; values: [Tensor, Float32Array][] }> {
     const { metadata, tensors } = await openSafetensors(this.job.platform, path);
     const damaged = (problem: string) => new UserError(`${path}: ${problem}`, 'restore the file');
-    if (metadata.kind !== KIND) throw damaged('it is no checkpoint of a run');
+    if (metadata.kind !== KIND) throw damaged('it is not a run checkpoint');
     const parsed = v.safeParse(StoredText, metadata.run);
     if (!parsed.success) throw damaged('it does not say where the run was');
     if (tensors.size !== this.state.size)

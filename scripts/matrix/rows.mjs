@@ -95,13 +95,13 @@ export const ROWS = [
     cells: {
       swiftshader: {
         step: 'tests on SwiftShader',
-        says: 'all, but for those of the next column where there is a lavapipe',
+        says: 'all except those that lavapipe runs',
         env: on('swiftshader'),
         command: ({ lavapipe }) => npmTest(...(lavapipe ? exclude(LONG) : [])),
       },
       lavapipe: {
         step: 'operations and long tests on lavapipe',
-        says: 'the engine; torture in short, and other tests of runs and processes; the others by hand',
+        says: 'the engine; torture in short, and other tests of runs and processes; the rest manually',
         needs: 'lavapipe',
         env: on('lavapipe'),
         command: () => npmTest('test/engine', ...LONG),
@@ -126,7 +126,7 @@ export const ROWS = [
     cells: {
       swiftshader: {
         step: 'bounds on SwiftShader',
-        says: 'the engine, but for trials and NaN',
+        says: 'the engine, except kernel trials and NaN tests',
         env: on('swiftshader', { PROMPTKD_CHECK_BOUNDS: '1' }),
         command: () =>
           npmTest(

@@ -141,7 +141,7 @@ describe('eval', () => {
       Object.entries(broken).map(([name, error]) => ({ path: join('damaged', 'test', 'bird', name), error })),
     );
     expect(whole.skipped).toEqual([]);
-    expect(stderr).toMatch(/1 file is no image and is left out: .*notes\.txt/);
+    expect(stderr).toMatch(/1 file is not an image and is left out: .*notes\.txt/);
     expect(stderr.trimEnd().split('\n').at(-1)).toMatch(
       /^2 of 10 images were skipped: .*cut\.png \(its png data/,
     );

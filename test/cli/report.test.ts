@@ -23,8 +23,8 @@ function usageError(...args: string[]): unknown {
 
 describe('report', () => {
   it("names a user's mistake and a hint, without a stack, with code 2", () => {
-    const { code, text } = run(new UserError('a.png is no image', 'remove it'));
-    expect({ code, text }).toEqual({ code: 2, text: 'error: a.png is no image\nhint: remove it\n' });
+    const { code, text } = run(new UserError('a.png is not an image', 'remove it'));
+    expect({ code, text }).toEqual({ code: 2, text: 'error: a.png is not an image\nhint: remove it\n' });
   });
 
   it('gives code 1 for an internal failure, and prints its stack only with DEBUG', () => {

@@ -1,4 +1,4 @@
-/** What CONTRIBUTING.md asks of who adds an operation or an activation, done in a copy of the project: it is no more than that. */
+/** What CONTRIBUTING.md asks of anyone who adds an operation or an activation, done in a copy of the project: nothing more is needed. */
 import { afterAll, expect, it } from 'vitest';
 import { ProjectCopy } from '../helpers/projectCopy.js';
 

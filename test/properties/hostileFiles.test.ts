@@ -55,8 +55,8 @@ describe('a teacher', () => {
       {},
       'vision.1 of shape [2, 64]',
     ],
-    ['a prompt of one dimension', [prompt('text.0', [192])], {}, 'text.0 of shape [192] is no prompt'],
-    ['a prompt of nothing', [prompt('text.0', [0, 64])], {}, 'text.0 of shape [0, 64] is no prompt'],
+    ['a prompt of one dimension', [prompt('text.0', [192])], {}, 'text.0 of shape [192] is not a prompt'],
+    ['a prompt of nothing', [prompt('text.0', [0, 64])], {}, 'text.0 of shape [0, 64] is not a prompt'],
     ['integers', [{ name: 'text.0', shape: [1, 2], data: Int32Array.of(1, 2) }], {}, 'text.0 of shape'],
   ])('with %s', async (_, tensors, more, message) => {
     await refused(() => read(tensors, more), message);
@@ -178,8 +178,8 @@ describe('a tokenizer', () => {
 
   it.each<[string, unknown, string]>([
     ['null', null, 'it holds no merges'],
-    ['no model', { model: null }, 'no byte-pair vocabulary'],
-    ['a list as vocabulary', { model: { ...model, vocab: [1] } }, 'no byte-pair vocabulary'],
+    ['no model', { model: null }, 'not a byte-pair vocabulary'],
+    ['a list as vocabulary', { model: { ...model, vocab: [1] } }, 'not a byte-pair vocabulary'],
     [
       'a huge id',
       { model: { ...model, vocab: { a: 2 ** 52 } } },
@@ -187,9 +187,9 @@ describe('a tokenizer', () => {
     ],
     ['an id that is none', { model: { ...model, vocab: { a: '1' } } }, 'the token "a" has the id "1"'],
     ['added tokens that are none', { model, added_tokens: [null] }, 'the token nothing has the id nothing'],
-    ['added tokens that are no list', { model, added_tokens: { a: 1 } }, 'added_tokens are no list'],
-    ['merges that are none', { model: { ...model, merges: [null] } }, 'the merge null is no pair'],
-    ['merges of numbers', { model: { ...model, merges: [[1, 2]] } }, 'the merge [1,2] is no pair'],
+    ['added tokens that are no list', { model, added_tokens: { a: 1 } }, 'added_tokens are not a list'],
+    ['merges that are none', { model: { ...model, merges: [null] } }, 'the merge null is not a pair'],
+    ['merges of numbers', { model: { ...model, merges: [[1, 2]] } }, 'the merge [1,2] is not a pair'],
     ['too deep a nest', '['.repeat(5000).replace(/^/, '{"a":'), 'nested too deeply'],
     ['too many bytes', 'x'.repeat(17 * 2 ** 20), 'bytes, too many'],
     ['a bomb', gzipSync(Buffer.alloc(64 * 2 ** 20)), 'unpacks to more than 16777216 bytes'],

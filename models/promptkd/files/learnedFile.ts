@@ -41,7 +41,7 @@ export async function openLearned(
   const at = (await isFile(platform, path)) ? path : platform.join(path, file);
   if (!(await platform.stat(at)))
     throw new UserError(
-      `${path} has no ${file}: it is no finished stage-${stage} run`,
+      `${path} has no ${file}: it is not a finished stage-${stage} run`,
       `finish it with: ${command} --resume, or give another run`,
     );
   const opened = await openSafetensors(platform, at);

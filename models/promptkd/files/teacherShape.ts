@@ -7,10 +7,10 @@ import { openLearned, TEACHER_FILE } from './learnedFile.js';
 import { openModel } from './modelFile.js';
 
 /**
- * @param path whatever `loadTeacher` takes; also a run that is not finished, or the name of a published model: such a one, tuned
- *   with the defaults
+ * @param path whatever `loadTeacher` takes; also a run that is not finished, or the name of a published model, which stands for a
+ *   teacher tuned with the defaults
  * @param clip the CLIP to take in place of the one that a run names
- * @throws UserError when it is no teacher
+ * @throws UserError when it is not a teacher
  */
 export async function readTeacherShape(
   platform: Platform,

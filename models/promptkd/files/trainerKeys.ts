@@ -26,7 +26,7 @@ export function promptKey(tower: 'text' | 'vision', depth: number): string {
  */
 export function projectionKey(name: string): string {
   const match = /^(fc|bn)(\d*)\.(weight|bias|mean|var)$/.exec(name);
-  if (!match) throw new Error(`${name} is no part of a projection`);
+  if (!match) throw new Error(`${name} is not part of a projection`);
   const [, layer, number, leaf] = match;
   const index = 3 * (Number(number || 1) - 1) + (layer === 'bn' ? 1 : 0);
   const statistic = leaf === 'mean' || leaf === 'var' ? `running_${leaf}` : leaf;

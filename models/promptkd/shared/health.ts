@@ -19,7 +19,7 @@ export const MOST_SKIPPED = 30;
 export interface Health {
   /** Run behind the updates of every batch. */
   readonly updates: readonly GraphNode[];
-  /** Run behind the update of several batches, where there is such a one. */
+  /** Run behind the update of several batches, if any. */
   readonly finish: readonly GraphNode[];
   readonly watches: readonly Watch[];
   /** Under a loss scale: steps since it changed (`ScaledGradients.goodSteps`). */

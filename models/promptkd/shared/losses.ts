@@ -65,8 +65,8 @@ export const DEFAULT_LOSS: DistillationLoss = 'kl';
 const losses = new Map<string, DistillationLossEntry>(Object.entries(OWN_LOSSES));
 
 /**
- * Adds a loss, which `kdLoss` in the settings of stage 2 then takes as it takes ours. A run that used it is continued by a
- * program that has added it too; its student needs none of it.
+ * Adds a loss, so that `kdLoss` in the settings of stage 2 accepts it like a built-in one. Only a program that has added it too
+ * can continue a run that used it; the student of such a run does not need it.
  *
  * @param name in lower case, such as `cosine`
  * @returns the name, as settings have it

@@ -61,7 +61,7 @@ export async function readPrompts(
     if (!tensor || !fits || !tensor.dtype.includes('F'))
       throw new UserError(
         readable(
-          `${path}: ${tower}.${i} ${tensor ? `of shape [${tensor.shape.join(', ')}] is no prompt like the others` : 'is missing'}`,
+          `${path}: ${tower}.${i} ${tensor ? `of shape [${tensor.shape.join(', ')}] is not a prompt like the others` : 'is missing'}`,
         ),
         'restore the file, or train again',
       );

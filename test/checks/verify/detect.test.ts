@@ -160,7 +160,7 @@ describe('anything else', () => {
   it.each([
     ['an empty folder', 'empty', /holds no reference numbers/],
     ['tensors without a checkpoint', 'alone', /holds no reference numbers/],
-    ['another JSON file', 'alone/config.json', /is no list/],
+    ['another JSON file', 'alone/config.json', /is not a list/],
     ['nothing', 'nowhere', /does not exist/],
   ])('is refused: %s', async (_, path, message) => {
     mkdirSync(at('empty'), { recursive: true });

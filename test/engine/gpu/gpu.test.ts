@@ -39,7 +39,7 @@ describe('the adapter of this machine', () => {
     if (subgroups) expect(subgroupSize![0]).toBeLessThanOrEqual(subgroupSize![1]);
   });
 
-  it('calculates correctly, and the self-check notices when it does not', async () => {
+  it('passes the self-check, and the self-check notices when it does not', async () => {
     const right = await selfCheck(gpu);
     expect(right).toMatchObject({ ok: true });
     expect(right.error).toBeLessThan(1e-5);

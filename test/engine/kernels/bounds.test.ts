@@ -1,4 +1,4 @@
-/** The check of bounds is checked itself: it must see an access outside of a tensor, wherever in an expression it is. */
+/** The bounds check is itself tested: it must see an access outside of a tensor, wherever in an expression it is. */
 import { describe, expect, it } from 'vitest';
 import { Plan } from '../../../engine/gpu/plan.js';
 import { call, type Op } from '../../../engine/graph/op.js';

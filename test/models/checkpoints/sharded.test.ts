@@ -36,8 +36,8 @@ describe('shards', () => {
   test('a missing shard or tensor, a path elsewhere and an index in an index are refused', async () => {
     await expect(openIndex({ a: '3.safetensors' })).rejects.toThrow('3.safetensors is missing');
     await expect(openIndex({ b: '1.safetensors' })).rejects.toThrow('"b" is not in its shard');
-    await expect(openIndex({ a: '../1.safetensors' })).rejects.toThrow('no file name');
-    await expect(openIndex({ a: 'i.json' })).rejects.toThrow('i.json, which is no shard');
+    await expect(openIndex({ a: '../1.safetensors' })).rejects.toThrow('not a file name');
+    await expect(openIndex({ a: 'i.json' })).rejects.toThrow('i.json, which is not a shard');
     await expect(openIndex([])).rejects.toThrow(UserError);
   });
 

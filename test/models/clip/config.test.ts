@@ -37,8 +37,8 @@ test('the published tensor and parameter counts of ViT-B/16', () => {
 test('shapes that make no CLIP', () => {
   const changed = (name: string, shape: number[]) =>
     inferConfig({ path: 'm', metadata: {}, tensors: shapesOf(vitB16).set(name, { shape }) });
-  expect(() => changed('visual.positional_embedding', [196, 768])).toThrow('no square plus one');
-  expect(() => changed('visual.conv1.weight', [700, 3, 16, 16])).toThrow('no multiple of the head size');
+  expect(() => changed('visual.positional_embedding', [196, 768])).toThrow('not a square plus one');
+  expect(() => changed('visual.conv1.weight', [700, 3, 16, 16])).toThrow('not a multiple of the head size');
   expect(() => changed('visual.proj', [768])).toThrow('2 sizes are expected');
 });
 

@@ -114,9 +114,9 @@ test('unusable vocabularies are named', async () => {
   await expect(load('empty')).rejects.toThrow('no tokenizer in empty');
   const of = (content: unknown) =>
     loadTokenizer(memoryPlatform({ 't.json': JSON.stringify(content) }), 't.json');
-  await expect(of({})).rejects.toThrow('t.json: it is no byte-pair vocabulary');
-  await expect(of({ model: { ...json.model, type: 'WordPiece' } })).rejects.toThrow('no byte-pair');
-  await expect(of({ model: { ...json.model, merges: ['a b c'] } })).rejects.toThrow('is no pair');
+  await expect(of({})).rejects.toThrow('t.json: it is not a byte-pair vocabulary');
+  await expect(of({ model: { ...json.model, type: 'WordPiece' } })).rejects.toThrow('not a byte-pair');
+  await expect(of({ model: { ...json.model, merges: ['a b c'] } })).rejects.toThrow('is not a pair');
   await expect(of({ ...json, model: { ...json.model, merges: ['q q'] } })).rejects.toThrow(
     'has no token "qq"',
   );

@@ -89,14 +89,14 @@ describe('what is no image', () => {
     expect([train.length, test.length]).toEqual([4, 1]);
     const first = ['a.csv', 'labels.json', 'notes.txt'].map((name) => join(path, 'train', 'Bear', name));
     expect(notes).toEqual([
-      `5 files are no images and are left out: ${first.join(', ')}, ...`,
+      `5 files are not images and are left out: ${first.join(', ')}, ...`,
       `1 folder in a class folder is left out, with what is in it: ${join(path, 'train/Bear/deeper')}`,
     ]);
     expect((await loadDataset(platform, make(CLASSES))).notes).toEqual([]);
     const flat = make(['a.png', 'b.mp4', 'Thumbs.db']);
     expect(await loadDataset(platform, flat)).toMatchObject({
       unlabelled: [{ path: join(flat, 'a.png') }],
-      notes: [`1 file is no image and is left out: ${join(flat, 'b.mp4')}`],
+      notes: [`1 file is not an image and is left out: ${join(flat, 'b.mp4')}`],
     });
   });
 

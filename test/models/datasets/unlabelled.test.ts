@@ -27,7 +27,7 @@ describe('images on a command line', () => {
         path: at(name),
         label: -1,
       })),
-      notes: [`1 file is no image and is left out: ${at('folder/notes.txt')}`],
+      notes: [`1 file is not an image and is left out: ${at('folder/notes.txt')}`],
     });
     await expect(findImages(platform, given)).rejects.toThrow(
       /own\.txt line 2: "\.\.\/lists\/d\.png" leads out/,
@@ -72,6 +72,6 @@ describe('images without labels', () => {
     expect(data.unlabelled!.map((item) => item.path)).toEqual([join(path, 'sub/a.png'), other]);
     await refuses(join(make({ 'list.txt': 'gone.png' }), 'list.txt'), /gone\.png, listed in .*list\.txt/);
     await refuses(join(make({ 'list.txt': '\n# none\n' }), 'list.txt'), /lists no images/);
-    await refuses(join(make({ 'data.csv': 'a.png' }), 'data.csv'), /data\.csv is no data set/);
+    await refuses(join(make({ 'data.csv': 'a.png' }), 'data.csv'), /data\.csv is not a data set/);
   });
 });

@@ -29,7 +29,7 @@ describe('plans without weights or a device', () => {
   const student = distil(1000);
 
   it('count the weights of both image encoders and the class vectors', () => {
-    // Parameters by the reference classes: 303,966,208 and 86,192,640 (spec 4.1).
+    // Parameters by the reference classes: 303,966,208 and 86,192,640 (docs/method.md, 4.1).
     const expected = 4 * (303_966_208 + 86_192_640 + 1000 * 768);
     expect(student.constants / expected).toBeCloseTo(1, 4);
   });
@@ -75,7 +75,7 @@ describe('plans without weights or a device', () => {
   });
 
   it('know what an ablation trains', () => {
-    // The image encoder and its momentum are variables then (spec 4.1); its gradients all wait for the last step.
+    // The image encoder and its momentum are variables then (docs/method.md, 4.1); its gradients all wait for the last step.
     const tower = 4 * 86_192_640;
     const [paper, full] = [distil(100), distil(100, { train: 'all' })];
     expect((full.variables - paper.variables) / (2 * tower)).toBeCloseTo(1, 2);

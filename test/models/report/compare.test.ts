@@ -37,7 +37,7 @@ const runs = [
 
 describe('compareRuns', () => {
   const found = compareRuns(runs);
-  it('averages runs that differ by their seeds alone, with sample deviations', () => {
+  it('averages runs that differ only in their seed, with sample deviations', () => {
     expect(found.rows.map(({ name, group }) => [name, group])).toEqual([
       ['a', 0],
       ['b', 0],

@@ -76,7 +76,7 @@ describe('evaluationHtml', () => {
       thumbnail: async () => new Uint8Array(8000),
     });
     expect(html.length).toBeLessThan(2_000_000);
-    expect(html).toContain('1 more are in the table alone');
+    expect(html).toContain('1 more model is only in the table; evaluate it separately.');
   });
 
   it('needs neither a model before nor class vectors, pictures or a record', async () => {
