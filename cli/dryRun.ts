@@ -24,7 +24,7 @@ export const addDryRunOption = (command: Command): Command =>
   command.addOption(
     new Option(
       '--dry-run [classes]',
-      'only print what a step needs, in bytes and FLOPs: needs no weights, data or GPU; --clip and --teacher may be ' +
+      'only print what a step needs, in bytes and FLOPs: needs no weights, data or GPU; a CLIP may be given by name: ' +
         `${NAMES}; the number of classes of the data set comes from here or from --data`,
     ).argParser(parseNumber),
   );

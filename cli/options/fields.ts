@@ -36,7 +36,7 @@ export const FIELDS: Readonly<Record<Field, readonly [value: string, help: strin
   accumulate: ['n', 'steps whose gradients are averaged for one update: large batches in little memory'],
   scaleLr: [
     '',
-    "multiply the learning rate by batch x accumulate / the method's own batch size (8; coop: 32), as the authors advise",
+    "multiply the learning rate by batch x accumulate / the method's own batch size, as the authors advise",
   ],
   learningRate: ['rate', 'learning rate of SGD, with cosine decay'],
   warmupEpochs: ['n', 'epochs at the warm-up learning rate'],

@@ -39,6 +39,7 @@ const TRAINING_GROUPS: Readonly<Record<string, readonly string[]>> = {
     'student-config',
     'resume',
     'dry-run',
+    'tensorboard',
     'json',
   ],
   'Data:': [
@@ -85,8 +86,9 @@ const TRAINING_GROUPS: Readonly<Record<string, readonly string[]>> = {
     'eval-every',
   ],
   'Memory and speed:': ['precision', 'recompute', 'teacher-cache', 'fill-cache', 'workers', 'tune'],
+  'Several machines:': ['shard', 'collect'],
   'Reproducibility:': ['seed', 'crop-seed'],
-  'Robustness:': ['max-broken', 'strict', 'allow-outside', 'checkpoint-minutes', 'tensorboard'],
+  'Robustness:': ['max-broken', 'strict', 'allow-outside', 'checkpoint-minutes'],
 };
 
 /** The heading of options that choose and limit the GPU, in every command that has one. */
