@@ -28,8 +28,8 @@ const HELP: HelpText = {
     'Exit code 1 if any item misses its tolerance. In --json, an error that is not a finite number is null.',
   ],
   examples: [
-    'promptkd verify goldens/tiny goldens/preprocess',
-    'promptkd verify goldens/tokenizer.json --tokenizer clip/bpe_simple_vocab_16e6.txt.gz',
+    'promptkd verify test/goldens/stages test/goldens/formats test/goldens/preprocess',
+    'promptkd verify test/goldens/tokenizer.json --tokenizer emoji-clip/teacher/tokenizer.json',
   ],
 };
 

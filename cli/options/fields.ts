@@ -24,7 +24,7 @@ export const FIELDS: Readonly<Record<Field, readonly [value: string, help: strin
   tokenizer: ['file', 'tokenizer of the CLIP, if it is not next to the checkpoint'],
   classes: ['part', 'classes to tune on: base (the first half), novel or all'],
   shots: ['n', 'labelled images per class; 0: all'],
-  imagesPerClass: ['n', 'unlabelled images per class, sampled like --shots; 0: all'],
+  imagesPerClass: ['n', 'unlabelled images per class, drawn by --seed; 0: all'],
   classVectors: ['file', 'class vectors from promptkd class-vectors (default: computed from the teacher)'],
   teacherCache: [
     '[folder]',

@@ -56,7 +56,9 @@ export async function evaluationHtml(content: EvaluationContent): Promise<string
     body.push(
       section(
         'Other models',
-        `${hidden === 1 ? '1 more model is' : `${hidden} more models are`} only in the table; evaluate ${hidden === 1 ? 'it' : 'them'} separately.`,
+        hidden === 1
+          ? '1 more model is only in the table; evaluate it separately.'
+          : `${hidden} more models are only in the table; evaluate them separately.`,
         ' ',
       ),
     );

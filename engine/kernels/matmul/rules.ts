@@ -53,9 +53,9 @@ export type RatedShape = TensorCoreShape & Rate;
 
 /**
  * Shapes for matrices with 16 rows (NVIDIA, AMD): a subgroup holds as many sums as its registers allow. The first, third and fourth
- * were measured, with the epilogue's memory beside the stage. The first reached 198; its epilogue now reuses the stage's memory, which
- * lets a second workgroup in, which helped at 4096^3 when sums were stored directly (docs/gpu.md). The other two load too much for a second
- * workgroup to help.
+ * were measured, with the epilogue's memory beside the stage. The first reached 198; its epilogue now reuses the stage's memory and so
+ * lets a second workgroup in, which helped at 4096^3 where sums were stored directly (docs/gpu.md). The other two load too much for a
+ * second workgroup to help.
  *
  * Not measured: 128x96, rated between its neighbours, for a width of 768, where tiles of 128 leave 40 % of such a card's units
  * without work; and 256x128, for matmuls so large that the L2 cache bounds tiles of 128. A unit holds one workgroup of it, so nothing
