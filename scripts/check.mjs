@@ -5,30 +5,19 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { testFilesIn } from './vitest.mjs';
+import { LONG } from './matrix/rows.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 
 /** Test files that take more than some five seconds each. */
 const SLOW = [
-  ...testFilesIn('test/torture'),
-  'test/bench/commands.test.ts',
+  ...LONG,
   'test/checks/verify/trainingCase.test.ts',
-  'test/cli/ablations.test.ts',
   'test/cli/badInput.test.ts',
-  'test/cli/brokenImages.test.ts',
   'test/cli/endToEnd.test.ts',
-  'test/cli/export.test.ts',
-  'test/cli/fillCache.test.ts',
-  'test/cli/imagePool.test.ts',
   'test/cli/lyingHub.test.ts',
   'test/cli/output.test.ts',
   'test/cli/pull.test.ts',
-  'test/cli/reproduce.test.ts',
-  'test/cli/resume.test.ts',
-  'test/cli/shards.test.ts',
-  'test/cli/stop.test.ts',
-  'test/cli/tune.test.ts',
   'test/engine/addOperation.test.ts',
   'test/engine/gpu/kernelChecks.test.ts',
   'test/engine/half.test.ts',
@@ -40,15 +29,9 @@ const SLOW = [
   'test/engine/ops/layerNorm.test.ts',
   'test/engine/ops/notFinite.test.ts',
   'test/engine/ops/softmax.test.ts',
-  'test/examples/libraries.test.ts',
-  'test/examples/pretrainRun.test.ts',
   'test/examples/programs.test.ts',
-  'test/models/promptkd/deviceLoss.test.ts',
-  'test/models/promptkd/files/modelFiles.test.ts',
   'test/models/promptkd/shared/health.test.ts',
   'test/models/promptkd/stage2/distillation.test.ts',
-  'test/models/promptkd/stage2/betweenEpochs.test.ts',
-  'test/models/promptkd/stage2/teacherCache.test.ts',
   'test/models/promptkd/wiring.test.ts',
   'test/web/page.test.ts',
 ];

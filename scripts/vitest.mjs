@@ -29,9 +29,11 @@ export function runVitest([file, ...first], args, env) {
   return counts;
 }
 
-/** The test files of a folder, not of those below it. */
+/** The test files of a folder of the project, not of those below it. */
 export const testFilesIn = (folder) =>
-  readdirSync(folder).flatMap((name) => (name.endsWith('.test.ts') ? [`${folder}/${name}`] : []));
+  readdirSync(new URL(`../${folder}`, import.meta.url)).flatMap((name) =>
+    name.endsWith('.test.ts') ? [`${folder}/${name}`] : [],
+  );
 
 function countTests(report) {
   // A file that does not load reports no tests, but counts as a failed one.

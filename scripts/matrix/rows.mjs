@@ -27,7 +27,7 @@ const npmTest = (...args) => ['npm', 'test', ...(args.length > 0 ? ['--', ...arg
 const exclude = (files) => files.flatMap((file) => ['--exclude', file]);
 
 /** Tests of runs and processes rather than numbers: lavapipe takes half the time for them. */
-const LONG = [
+export const LONG = [
   ...testFilesIn('test/torture'),
   'test/bench/commands.test.ts',
   'test/cli/ablations.test.ts',

@@ -10,6 +10,7 @@ import { testGpu } from '../helpers/check.js';
 import { promptkd } from '../helpers/cli.js';
 import { drawFewEmoji, drawKnownEmoji, emojiStudent, emojiTeacher, fewEmoji } from '../helpers/emojiData.js';
 import { temporaryFolder } from '../helpers/files.js';
+import { metricsOf } from '../helpers/runFiles.js';
 import { describeWithShared, sharedFolder } from '../helpers/shared.js';
 
 const folder = temporaryFolder('reproduce');
@@ -109,10 +110,7 @@ describe('an experiment', () => {
     const { job, notes } = await makeJob();
     const [result] = await reproduce(job, wanted);
     const run = at('select', 'EuroSAT', 'seed-3', 'student');
-    const lines = readFileSync(join(run, 'metrics.jsonl'), 'utf8').trim().split(/\n+/);
-    const chosen = lines
-      .map((line) => JSON.parse(line) as { epoch: number; selectionAccuracy?: number })
-      .filter((line) => line.selectionAccuracy !== undefined);
+    const chosen = metricsOf(run).filter((line) => line.selectionAccuracy !== undefined);
     expect(chosen.map(({ epoch }) => epoch)).toEqual([1, 2, 3]);
     const most = Math.max(...chosen.map(({ selectionAccuracy }) => selectionAccuracy!));
     const first = chosen.find(({ selectionAccuracy }) => selectionAccuracy === most)!;

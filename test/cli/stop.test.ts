@@ -1,6 +1,6 @@
 /** Signals to the built command line: while it trains, while it does not, and from a terminal. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, openSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -8,6 +8,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { MARKER } from '../../cli/platform/relaunch.js';
 import { drawFewEmoji, emojiTeacher } from '../helpers/emojiData.js';
 import { temporaryFolder } from '../helpers/files.js';
+import { metricsOf } from '../helpers/runFiles.js';
 
 const folder = temporaryFolder('stop');
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
@@ -121,10 +122,7 @@ describe('promptkd teacher', () => {
     expect(run.text).not.toMatch(/^error/m);
     expect(readdirSync(join(folder, signal, 'checkpoints')).length).toBeGreaterThan(0);
     expect(existsSync(join(folder, signal, 'teacher.safetensors'))).toBe(false);
-    const epochs = readFileSync(join(folder, signal, 'metrics.jsonl'), 'utf8')
-      .trim()
-      .split('\n').length;
-    expect(epochs).toBeLessThan(400);
+    expect(metricsOf(join(folder, signal)).length).toBeLessThan(400);
   });
 });
 

@@ -13,6 +13,7 @@ import { parseSettings } from '../../models/promptkd/shared/settings.js';
 import { Classifier } from '../../models/promptkd/use/classifier.js';
 import { temporaryFolder } from '../helpers/files.js';
 import { testJob } from '../helpers/job.js';
+import { metricsOf } from '../helpers/runFiles.js';
 import { syntheticImage } from '../helpers/syntheticImage.js';
 
 const root = temporaryFolder('pretrain');
@@ -42,12 +43,6 @@ async function tinyData(): Promise<PretrainData> {
     tokenizerFile: readFileSync(tokenizerFile, 'utf8'),
   };
 }
-
-const metricsOf = (out: string): Record<string, number>[] =>
-  readFileSync(join(out, 'metrics.jsonl'), 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line));
 
 it('learns, logs, and leaves a CLIP that loads', async () => {
   const out = join(root, 'whole');

@@ -15,6 +15,7 @@ export type ModelFile =
 export type Model =
   | ModelFile
   | {
+      readonly kind: ModelKind;
       readonly from: 'run';
       readonly clip: string;
       readonly tokenizer?: string;
@@ -25,14 +26,27 @@ export type Model =
 export const modelKind = async (platform: Platform, path: string): Promise<RunKind | undefined> =>
   (await isFile(platform, path)) ? (await openModelFile(platform, path)).kind : runKind(platform, path);
 
+/**
+ * The teacher or student at `path`; undefined for folders that hold none.
+ *
+ * @throws UserError when a file is neither
+ */
+export async function findModel(platform: Platform, path: string): Promise<Model | undefined> {
+  if (await isFile(platform, path)) return openModelFile(platform, path);
+  const kind = await runKind(platform, path);
+  return kind === 'teacher' || kind === 'student' ? openRun(platform, path, kind) : undefined;
+}
+
+async function openRun(platform: Platform, path: string, kind: ModelKind): Promise<Model> {
+  const settings = await readRunConfig(platform, path, kind);
+  const { clip, tokenizer } = settings;
+  const given = tokenizer === undefined ? undefined : String(tokenizer);
+  return { kind, from: 'run', clip: String(clip), tokenizer: given, settings };
+}
+
 /** The run folder or file at `path`. @throws UserError when it is not of the kind `wanted` */
 export async function openModel(platform: Platform, path: string, wanted: ModelKind): Promise<Model> {
-  if (!(await isFile(platform, path))) {
-    const settings = await readRunConfig(platform, path, wanted);
-    const { clip, tokenizer } = settings;
-    const given = tokenizer === undefined ? undefined : String(tokenizer);
-    return { from: 'run', clip: String(clip), tokenizer: given, settings };
-  }
+  if (!(await isFile(platform, path))) return openRun(platform, path, wanted);
   const file = await openModelFile(platform, path);
   if (file.kind !== wanted)
     throw new UserError(

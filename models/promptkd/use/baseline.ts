@@ -1,7 +1,7 @@
 /** What a trained model is compared with: the plain CLIP that it was made of, with the same class prompts. */
 import type { Platform } from '../../platform.js';
 import { readClassVectors } from '../classVectors/classVectors.js';
-import { modelKind, openModel } from '../files/modelFile.js';
+import { findModel } from '../files/modelFile.js';
 import { CLASS_VECTORS_FILE } from '../files/studentFile.js';
 import { readTeacher } from '../files/teacherFile.js';
 
@@ -20,13 +20,11 @@ export interface Baseline {
  * @throws UserError when the run or file cannot be read
  */
 export async function baselineOf(platform: Platform, path: string): Promise<Baseline | undefined> {
-  const kind = await modelKind(platform, path);
-  if (kind !== 'teacher' && kind !== 'student') return undefined;
-  const model = await openModel(platform, path, kind);
-  if (model.from === 'checkpoint') return undefined;
+  const model = await findModel(platform, path);
+  if (!model || model.from === 'checkpoint') return undefined;
   const vectors = model.from === 'run' ? platform.join(path, CLASS_VECTORS_FILE) : path;
   const { template } =
-    kind === 'teacher' ? await readTeacher(platform, path) : await readClassVectors(platform, vectors);
+    model.kind === 'teacher' ? await readTeacher(platform, path) : await readClassVectors(platform, vectors);
   const { clip, tokenizer } = model;
   return { clip, tokenizer, template: template || undefined };
 }

@@ -21,6 +21,7 @@ import { TestRandom } from '../../../helpers/check.js';
 import { drawFewEmoji, emojiStudent } from '../../../helpers/emojiData.js';
 import { temporaryFolder } from '../../../helpers/files.js';
 import { testJob } from '../../../helpers/job.js';
+import { metricsOf } from '../../../helpers/runFiles.js';
 import { makeTeacherRun } from '../../../helpers/studentRun.js';
 
 const folder = temporaryFolder('epoch-accuracy');
@@ -148,8 +149,7 @@ describe('a run with --eval-every', () => {
       };
       const out = join(folder, name);
       await runStudent(job, parseSettings(StudentSettingsSchema, settings, 'the test'), out);
-      const lines = readFileSync(join(out, 'metrics.jsonl'), 'utf8').trim().split('\n');
-      return { out, lines: lines.map((line) => JSON.parse(line) as Record<string, number>) };
+      return { out, lines: metricsOf(out) };
     };
     const plain = await run('plain', {});
     const watched = await run('watched', { evalEvery: 2 });
