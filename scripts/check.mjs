@@ -32,7 +32,6 @@ const SLOW = [
   'test/examples/programs.test.ts',
   'test/models/promptkd/shared/health.test.ts',
   'test/models/promptkd/stage2/distillation.test.ts',
-  'test/models/promptkd/wiring.test.ts',
   'test/web/page.test.ts',
 ];
 

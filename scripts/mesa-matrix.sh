@@ -4,7 +4,7 @@
 #   scripts/mesa-matrix.sh npm test -- test/engine/kernels
 #
 # Needs no root and installs nothing on the machine. Packages of Debian 13 and its backports, including the C library, are unpacked
-# into the cache folder once (some 300 MB), together with a copy of this Node that loads its libraries from there.
+# into the cache folder once (some 300 MB), together with copies of this Node and of the project's Deno that load libraries from there.
 set -eu
 
 fail() {
@@ -64,18 +64,24 @@ unpack() {
 loader="$folder/usr/lib64/ld-linux-x86-64.so.2"
 [ -x "$loader" ] || unpack
 
-# One copy per Node. It has its own search path instead of LD_LIBRARY_PATH, so that other programs keep the machine's libraries.
-copy="$folder/node/$(node --version)"
-if [ ! -x "$copy/node" ]; then
-  mkdir -p "$copy"
-  cp "$(node -p process.execPath)" "$copy/node.part"
+# A copy of a program, one per version. It has its own search path instead of LD_LIBRARY_PATH, so that other programs keep the
+# machine's libraries.
+copy() { # copy NAME VERSION PROGRAM
+  copied="$folder/$1/$2/$1"
+  [ ! -x "$copied" ] || return 0
+  mkdir -p "$folder/$1/$2"
+  cp -L "$3" "$copied.part"
   "$loader" --library-path "$libraries" "$folder/usr/bin/patchelf" --set-interpreter "$loader" \
-    --force-rpath --set-rpath "$libraries" "$copy/node.part" || fail 'Node could not be changed'
-  mv "$copy/node.part" "$copy/node"
-fi
+    --force-rpath --set-rpath "$libraries" "$copied.part" || fail "$1 could not be changed"
+  mv "$copied.part" "$copied"
+}
 
-PATH="$copy:$PATH"
-VK_DRIVER_FILES="$folder/lavapipe.json"
-PROMPTKD_ADAPTER=lavapipe
-export PATH VK_DRIVER_FILES PROMPTKD_ADAPTER
+deno="$(dirname "$0")/../node_modules/deno/deno"
+if [ -x "$deno" ]; then
+  copy deno "$("$deno" --version | head -n 1 | cut -d ' ' -f 2)" "$deno"
+  export PROMPTKD_DENO="$copied"
+fi
+copy node "$(node --version)" "$(node -p process.execPath)"
+
+export PATH="${copied%/node}:$PATH" VK_DRIVER_FILES="$folder/lavapipe.json" PROMPTKD_ADAPTER=lavapipe PROMPTKD_MESA_26=1
 exec "$@"

@@ -7,8 +7,8 @@ import { testFilesIn } from '../vitest.mjs';
 /** The columns, with their titles. */
 export const COLUMNS = {
   swiftshader: 'Node, SwiftShader (embedded)',
-  lavapipe: 'Node, lavapipe',
-  deno: 'Deno, lavapipe (wgpu, Naga)',
+  lavapipe: 'Node, lavapipe (Mesa 26)',
+  deno: 'Deno, lavapipe (Mesa 26; wgpu, Naga)',
   compiled: 'compiled only',
 };
 
@@ -21,12 +21,19 @@ export const PREPARATION = [
 ];
 
 const on = (adapter, more) => () => ({ PROMPTKD_ADAPTER: adapter, ...more });
-/** lavapipe where there is one, which is faster, else the embedded adapter. */
+/** The lavapipe that users install where there is one, which is faster, else the embedded adapter. */
 const onTheFaster = ({ lavapipe }) => ({ PROMPTKD_ADAPTER: lavapipe ? 'lavapipe' : 'swiftshader' });
+/**
+ * A command on Mesa 26: its LLVM compiles kernels in a fifth of the time that the one behind Debian's Mesa takes, and it alone has
+ * subgroup matrices.
+ */
+const onMesa26 = (command) => ['scripts/mesa-matrix.sh', ...command];
 const npmTest = (...args) => ['npm', 'test', ...(args.length > 0 ? ['--', ...args] : [])];
+/** Beside those of the engine, tests of kernels for tensor cores. */
+const FOR_MATRICES = ['test/bench/ladder.test.ts', 'test/models/promptkd/steps.test.ts'];
 const exclude = (files) => files.flatMap((file) => ['--exclude', file]);
 
-/** Tests of runs and processes rather than numbers: lavapipe takes half the time for them. */
+/** Tests of runs and processes rather than numbers: lavapipe takes less than half the time for them. */
 export const LONG = [
   ...testFilesIn('test/torture'),
   'test/bench/commands.test.ts',
@@ -44,16 +51,20 @@ export const LONG = [
   'test/examples/pretrainRun.test.ts',
   'test/models/promptkd/deviceLoss.test.ts',
   'test/models/promptkd/files/modelFiles.test.ts',
+  'test/models/promptkd/resumedRuns.test.ts',
+  'test/models/promptkd/runs.test.ts',
   'test/models/promptkd/stage2/betweenEpochs.test.ts',
   'test/models/promptkd/stage2/teacherCache.test.ts',
+  'test/models/promptkd/wiring.test.ts',
 ];
 
-/** Of every operation, for GPUs too: lavapipe compiles them for seven minutes when its caches are empty, SwiftShader for one. */
-const KERNEL_TRIALS = 'test/engine/gpu/kernelChecks.test.ts';
-
-/** Names of tests of kernels for CPU subgroups: those of matmul with the layouts of a forward pass and of a gradient of weights. */
-const FOR_SUBGROUPS =
-  'CPU adapters with subgroups|CPU subgroups.*(float32, transposed false,true|float16, transposed true,false)';
+/** Without kernels, or with copies of the project; and trials, which compile each kernel once more. */
+const WITHOUT_BOUNDS = [
+  'test/engine/addOperation.test.ts',
+  'test/engine/gpu/kernelChecks.test.ts',
+  'test/engine/kernels/attention/candidates.test.ts',
+  'test/engine/ops/notFinite.test.ts',
+];
 
 const verify = (adapter, step, says, args, needs) => ({
   step: `${step} on ${adapter}`,
@@ -77,16 +88,24 @@ const LARGER = [
   ...['--tokenizer', '../shared/clip-tokenizer/bpe_simple_vocab_16e6.txt.gz'],
 ];
 const IN_HALF = ['../shared/goldens/tiny', '--precision', 'f16'];
-const numbers = (adapter) => [
-  verify(adapter, 'reference numbers of the clone', 'all, float32', OF_THE_CLONE),
-  verify(adapter, 'reference numbers', 'the larger set', LARGER, 'goldens'),
-  verify(adapter, 'reference losses in float16', 'float16', IN_HALF, 'goldens'),
+const NEEDED = { lavapipe: 'lavapipe' };
+/** The numbers of the clone, and the larger sets, which `larger` changes. */
+const numbers = (adapter, of, larger = (cell) => cell) => [
+  verify(adapter, 'reference numbers of the clone', `all, float32${of}`, OF_THE_CLONE, NEEDED[adapter]),
+  ...[
+    verify(adapter, 'reference numbers', 'the larger set', LARGER, 'goldens'),
+    verify(adapter, 'reference losses in float16', 'float16', IN_HALF, 'goldens'),
+  ].map(larger),
 ];
-const underDeno = (part, step, says, needs = 'lavapipe') => ({
+const underDeno = (part, step, says) => ({
   step,
   says,
-  needs,
   command: () => ['node', 'scripts/test-deno.mjs', part],
+});
+const withMesa26 = ({ command, needs = [], ...cell }) => ({
+  ...cell,
+  needs: ['mesa26', needs].flat(),
+  command: () => onMesa26(command()),
 });
 
 /** The rows, in the order in which they run: of those that run two at a time, the longest first. */
@@ -99,26 +118,15 @@ export const ROWS = [
         step: 'tests on SwiftShader',
         says: 'all except those that lavapipe runs',
         env: on('swiftshader'),
-        command: ({ lavapipe }) => npmTest(...(lavapipe ? exclude(LONG) : [])),
+        command: ({ mesa26 }) => npmTest(...(mesa26 ? exclude(LONG) : [])),
       },
       lavapipe: {
         step: 'operations and long tests on lavapipe',
-        says: 'the engine, except kernel trials; torture in short, and other tests of runs and processes; the rest manually',
-        needs: 'lavapipe',
-        env: on('lavapipe'),
-        command: () => npmTest('test/engine', ...LONG, ...exclude([KERNEL_TRIALS])),
+        says: 'the engine; torture in short, and other tests of runs and processes; the rest manually',
+        needs: 'mesa26',
+        command: () => onMesa26(npmTest('test/engine', ...FOR_MATRICES, ...LONG)),
       },
-      deno: [
-        underDeno('engine/lavapipe', 'engine under Deno on lavapipe', 'the engine'),
-        {
-          ...underDeno(
-            'engine/swiftshader',
-            'engine under Deno on SwiftShader',
-            'kernels with barriers (for GPUs, attention) on SwiftShader, as lavapipe compiles them for minutes',
-          ),
-          needs: undefined,
-        },
-      ],
+      deno: withMesa26(underDeno('engine', 'engine under Deno', 'the engine, without subgroups')),
       compiled: 'a test needs results',
     },
   },
@@ -126,27 +134,15 @@ export const ROWS = [
     id: 'bounds',
     title: 'bounds of every access (`PROMPTKD_CHECK_BOUNDS=1`)',
     cells: {
-      swiftshader: {
-        step: 'bounds on SwiftShader',
-        says: 'the engine, except kernel trials and NaN tests',
-        env: on('swiftshader', { PROMPTKD_CHECK_BOUNDS: '1' }),
-        command: () =>
-          npmTest(
-            'test/engine',
-            ...exclude([
-              KERNEL_TRIALS,
-              'test/engine/ops/notFinite.test.ts',
-              'test/engine/addOperation.test.ts',
-            ]),
-          ),
-      },
+      swiftshader: { says: 'where there is no Mesa 26' },
       lavapipe: {
-        step: 'bounds on lavapipe',
-        says: 'kernels for CPU subgroups (of matmul, two of four layouts); it compiles the other checks for minutes',
-        needs: 'lavapipe',
-        env: on('lavapipe', { PROMPTKD_CHECK_BOUNDS: '1' }),
-        command: () =>
-          npmTest('test/engine/ops/attention', 'test/engine/kernels/matmul/candidates', '-t', FOR_SUBGROUPS),
+        step: 'bounds',
+        says: 'the engine, except trials and NaN tests',
+        env: () => ({ PROMPTKD_CHECK_BOUNDS: '1' }),
+        command: ({ mesa26 }) => {
+          const tests = npmTest('test/engine', ...exclude(WITHOUT_BOUNDS));
+          return mesa26 ? onMesa26(tests) : tests;
+        },
       },
       deno: 'the checks are part of the WGSL, which is the same',
       compiled: 'a check needs results',
@@ -157,21 +153,7 @@ export const ROWS = [
     title: 'tensor-core kernels',
     cells: {
       swiftshader: 'it has no matrices',
-      lavapipe: {
-        step: 'subgroup matrices on lavapipe of Mesa 26',
-        says: 'all, on Mesa 26',
-        needs: 'mesa26',
-        command: () => [
-          'scripts/mesa-matrix.sh',
-          ...npmTest(
-            'test/engine/kernels',
-            'test/engine/gpu/kernelChecks',
-            'test/engine/gpu/tuner',
-            'test/bench/ladder',
-            'test/models/promptkd/steps',
-          ),
-        ],
-      },
+      lavapipe: { says: 'with the tests above' },
       deno: "Deno's WebGPU has no matrices",
       compiled: { says: 'with the shaders below' },
     },
@@ -185,8 +167,7 @@ export const ROWS = [
       },
       lavapipe: { says: 'with the tests above' },
       deno: {
-        ...underDeno('commands', 'commands under Deno', '`doctor`, `predict`'),
-        needs: undefined,
+        ...underDeno('commands', 'commands under Deno', "`doctor`, `predict`, on Debian's Mesa"),
         oneCore: true,
       },
       compiled: 'commands need results',
@@ -196,13 +177,12 @@ export const ROWS = [
     id: 'numbers',
     title: 'reference numbers (`verify`)',
     cells: {
-      swiftshader: numbers('swiftshader'),
-      lavapipe: numbers('lavapipe').map((cell) => ({
-        ...cell,
-        needs: ['lavapipe', cell.needs ?? []].flat(),
-      })),
+      swiftshader: numbers('swiftshader', ''),
+      lavapipe: numbers('lavapipe', " (on Debian's Mesa)", withMesa26),
       deno: {
-        ...underDeno('numbers', 'reference numbers under Deno', 'the public training case, float32'),
+        ...withMesa26(
+          underDeno('numbers', 'reference numbers under Deno', 'the public training case, float32'),
+        ),
         oneCore: true,
       },
       compiled: 'numbers need results',
@@ -215,7 +195,7 @@ export const ROWS = [
       swiftshader: { says: 'where there is no lavapipe' },
       lavapipe: {
         step: 'exported ONNX files in onnxruntime',
-        says: 'all',
+        says: "all, on Debian's Mesa",
         oneCore: true,
         env: onTheFaster,
         command: () => ['npm', 'run', 'test:onnx'],
@@ -231,7 +211,7 @@ export const ROWS = [
       swiftshader: { says: 'where there is no lavapipe' },
       lavapipe: {
         step: 'a job array in Slurm',
-        says: 'all',
+        says: "all, on Debian's Mesa",
         oneCore: true,
         env: onTheFaster,
         command: () => ['npm', 'run', 'test:slurm'],
