@@ -4,5 +4,6 @@
  * @module promptkd/node
  */
 
+export { reportHtml } from '../report/runReport.js';
 export { nodePlatform } from './platform/node.js';
 export { relaunchIfNeeded } from './platform/relaunch.js';

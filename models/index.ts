@@ -33,7 +33,7 @@ export type {
   RgbImage,
   UseImage,
 } from './images/types.js';
-export type { Job, ProgressBar, StopRequest } from './job.js';
+export type { Job, ProgressBar, StopRequest, TrainedRun } from './job.js';
 export type { FileEntry, FileKind, Platform, WrittenPiece } from './platform.js';
 export { type ClassVectors, readClassVectors } from './promptkd/classVectors/classVectors.js';
 export { makeClassVectors } from './promptkd/classVectors/makeClassVectors.js';
@@ -82,5 +82,6 @@ export { type Preset, parsePreset } from './reproduce/preset.js';
 export { reproduce, type TrialResult } from './reproduce/reproduce.js';
 export { type Compared, type Score, type Summary, type SummaryRow, summarize } from './reproduce/summary.js';
 export type { ReproduceOptions } from './reproduce/trials.js';
+export type { Metrics, RunRecord, TimingLine } from './runs/lineFile.js';
 export type { Shard } from './runs/shard.js';
 export type { StepLosses, StepResult, TrainOptions, TrainRunOptions } from './runs/train.js';

@@ -2,6 +2,7 @@
 import type { Gpu } from '../engine/index.js';
 import type { Precision } from './clip/precision.js';
 import type { Platform } from './platform.js';
+import type { RunRecord } from './runs/lineFile.js';
 
 /** Shows how far a part of a job is. */
 export interface ProgressBar {
@@ -20,6 +21,12 @@ export interface StopRequest {
   stopped(line: string): Error;
 }
 
+/** What a run's report shows. */
+export interface TrainedRun extends RunRecord {
+  readonly title: string;
+  readonly adapter: string;
+}
+
 /** Everything outside a job that it uses. */
 export interface Job {
   readonly gpu: Gpu;
@@ -35,4 +42,6 @@ export interface Job {
   reopen?(): Promise<void>;
   /** Marks a moment for measurements, such as the first step. */
   mark?(name: string, details?: Readonly<Record<string, unknown>>): void;
+  /** A page of HTML about a trained run, for its `report.html`; without it, a run has none. */
+  report?(run: TrainedRun): Promise<string>;
 }

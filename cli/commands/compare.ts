@@ -6,14 +6,9 @@ import { checkImages } from '../../models/datasets/checkImages.js';
 import { loadDataset } from '../../models/datasets/loadDataset.js';
 import { fixed } from '../../models/numbers.js';
 import { Classifier } from '../../models/promptkd/use/classifier.js';
-import {
-  type ComparedRun,
-  type ComparedValues,
-  type Comparison,
-  compareRuns,
-} from '../../models/report/compare.js';
-import { compareHtml, probability } from '../../models/report/compareReport.js';
-import { readRecord } from '../../models/report/readRecord.js';
+import { type ComparedRun, type ComparedValues, type Comparison, compareRuns } from '../../report/compare.js';
+import { compareHtml, probability } from '../../report/compareReport.js';
+import { readRecord } from '../../report/readRecord.js';
 import { addPrecisionOption, type PrecisionFlags } from '../device/gpu.js';
 import { addJobOptions, type JobFlags, withJob } from '../device/job.js';
 import { addImageOptions, brokenShare, type ImageFlags } from '../options/images.js';

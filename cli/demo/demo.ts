@@ -14,11 +14,11 @@ import {
 import { runTeacher } from '../../models/promptkd/stage1/run.js';
 import { runStudent } from '../../models/promptkd/stage2/run.js';
 import { Classifier } from '../../models/promptkd/use/classifier.js';
-import { type ClassResult, changedMost, classResults } from '../../models/promptkd/use/outcomes.js';
-import { type Examined, evaluationHtml } from '../../models/report/evaluationReport.js';
-import { thumbnailsOf } from '../../models/report/photos.js';
-import { readRecord } from '../../models/report/readRecord.js';
 import { meanScore } from '../../models/reproduce/summary.js';
+import { type Examined, evaluationHtml } from '../../report/evaluationReport.js';
+import { thumbnailsOf } from '../../report/photos.js';
+import { readRecord } from '../../report/readRecord.js';
+import { type ClassResult, changedMost, classResults } from '../../report/statistics.js';
 import type { NamedAccuracy } from '../terminal/table.js';
 import { type EmojiClass, emojiClipFolder, makeEmojiData } from './emoji.js';
 import { DEMO_STUDENT, DEMO_TEACHER } from './settings.js';

@@ -1,6 +1,7 @@
 /** Opens what a computing command needs (device, files, progress), and closes all of it in the end. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Job } from '../../models/job.js';
+import { reportHtml } from '../../report/runReport.js';
 import { KernelReport } from '../debug/kernelReport.js';
 import { mark } from '../debug/trace.js';
 import { defaultWorkers, openImagePool } from '../platform/imagePool.js';
@@ -61,6 +62,7 @@ export async function withJob<T>(
       note: (line) => progress.note(line),
       stop: createStop((line) => progress.note(line)),
       mark,
+      report: reportHtml,
     });
   } finally {
     progress.close();

@@ -11,6 +11,19 @@ export interface LineMark {
   readonly crc32: number;
 }
 
+/** A line of `timing.jsonl`. It has no checksum and may hold anything. */
+export type TimingLine = Readonly<Record<string, unknown>>;
+
+/** What a run's folder says about its training. */
+export interface RunRecord {
+  /** The text of config.yaml. */
+  readonly config: string;
+  /** The lines of metrics.jsonl. */
+  readonly metrics: readonly Metrics[];
+  /** The lines of timing.jsonl. */
+  readonly timing: readonly TimingLine[];
+}
+
 const START: LineMark = { bytes: 0, crc32: 0 };
 
 /** A growing file of JSON lines, written on `flush`. */

@@ -8,7 +8,7 @@ import { UserError } from '../../engine/index.js';
 import { readable } from '../fileErrors.js';
 import type { Platform } from '../platform.js';
 import { type Difference, differences, otherSettings } from './changes.js';
-import { LineFile, type LineMark, type Metrics } from './lineFile.js';
+import { LineFile, type LineMark, type Metrics, type RunRecord } from './lineFile.js';
 import type { EventFile } from './tensorboard.js';
 
 /** What a run trains: `teacher`, `student`, or any other name for runs that no command of ours makes. */
@@ -178,7 +178,7 @@ export class RunFolder {
   }
 
   /** What the folder says of the training, for its report. */
-  async record() {
+  async record(): Promise<RunRecord> {
     return { config: this.config, metrics: await this.metrics.read(), timing: await this.timing.read() };
   }
 

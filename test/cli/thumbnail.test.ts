@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { nodePlatform } from '../../cli/platform/node.js';
-import { thumbnailsOf } from '../../models/report/photos.js';
+import { thumbnailsOf } from '../../report/photos.js';
 import { temporaryFolder } from '../helpers/files.js';
 
 const folder = temporaryFolder('thumbnail');

@@ -15,7 +15,16 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const SOURCES = ['engine', 'models', 'checks', 'shaders', 'scripts', 'package.json', 'vitest.config.ts'];
+const SOURCES = [
+  'engine',
+  'models',
+  'report',
+  'checks',
+  'shaders',
+  'scripts',
+  'package.json',
+  'vitest.config.ts',
+];
 
 export class ProjectCopy {
   readonly folder = mkdtempSync(join(tmpdir(), 'promptkd-copy-'));
@@ -25,7 +34,7 @@ export class ProjectCopy {
       cpSync(join(ROOT, name), this.path(name), { recursive: true });
     symlinkSync(join(ROOT, 'node_modules'), this.path('node_modules'), 'junction');
     const { compilerOptions } = JSON.parse(readFileSync(join(ROOT, 'tsconfig.json'), 'utf8'));
-    const include = ['engine', 'models', 'checks', 'shaders', 'test'];
+    const include = ['engine', 'models', 'report', 'checks', 'shaders', 'test'];
     writeFileSync(this.path('tsconfig.json'), JSON.stringify({ compilerOptions, include }));
   }
 

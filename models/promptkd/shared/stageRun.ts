@@ -12,7 +12,6 @@ import { type Batch, Loader } from '../../datasets/loader.js';
 import type { Skipped } from '../../datasets/skipped.js';
 import { GpuPreprocessor } from '../../images/gpuPreprocess.js';
 import type { Job } from '../../job.js';
-import { reportHtml } from '../../report/runReport.js';
 import type { Inputs } from '../../runs/checkpoints.js';
 import { type RunFolder, TENSORBOARD, withRunFolder } from '../../runs/runFolder.js';
 import { SkippedImages } from '../../runs/skippedImages.js';
@@ -181,8 +180,8 @@ async function runOnce<G extends Requested, S extends Resolved, D extends StageD
     const results = await trainable.results();
     await broken.flush();
     const title = `Stage ${stage.number}: the ${stage.kind}`;
-    const report = await reportHtml({ title, adapter: gpu.adapter.name, ...(await folder.record()) });
-    await folder.write('report.html', report);
+    const report = await job.report?.({ title, adapter: gpu.adapter.name, ...(await folder.record()) });
+    if (report !== undefined) await folder.write('report.html', report);
     for (const [name, content] of results) await folder.write(name, content);
     const summary = broken.summary();
     if (summary) job.note(summary);

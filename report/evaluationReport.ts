@@ -1,13 +1,14 @@
 /** The report of an evaluation: what models answered for the test images, before and after training. */
-import type { Accuracy } from '../promptkd/shared/evaluate.js';
-import type { ClassVectorRows } from '../promptkd/shared/logits.js';
-import type { Outcome } from '../promptkd/use/outcomes.js';
+import type { Accuracy } from '../models/promptkd/shared/evaluate.js';
+import type { ClassVectorRows } from '../models/promptkd/shared/logits.js';
+import type { Outcome } from '../models/promptkd/use/outcomes.js';
+import type { RunRecord } from '../models/runs/lineFile.js';
 import { Charts } from './charts.js';
 import { classSection } from './classSection.js';
 import { confusionFigure, similarityFigure } from './matrices.js';
 import { escapeHtml, page, rounded, section, signed, table, tendency } from './page.js';
 import { photoSection, type Thumbnails } from './photos.js';
-import { ACCURACIES, type RunRecord, runSections } from './runReport.js';
+import { ACCURACIES, runSections } from './runReport.js';
 
 /** A model's answers for the test images. */
 export interface Examined {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { Outcome } from '../../../models/promptkd/use/outcomes.js';
-import { type ComparedRun, compareRuns } from '../../../models/report/compare.js';
-import { compareHtml, probability } from '../../../models/report/compareReport.js';
-import { expectOffline, expectWellFormed } from '../../helpers/html.js';
+import type { Outcome } from '../../models/promptkd/use/outcomes.js';
+import { type ComparedRun, compareRuns } from '../../report/compare.js';
+import { compareHtml, probability } from '../../report/compareReport.js';
+import { expectOffline, expectWellFormed } from '../helpers/html.js';
 
 const outcomes = (right: string): Outcome[] =>
   [...right].map((one, index) => {

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { accuracy } from '../../../models/promptkd/shared/evaluate.js';
-import { outcomesOf } from '../../../models/promptkd/use/outcomes.js';
-import { Random } from '../../../models/random.js';
-import { type Examined, evaluationHtml } from '../../../models/report/evaluationReport.js';
-import { chosenImages } from '../../../models/report/photos.js';
-import { expectOffline, expectWellFormed } from '../../helpers/html.js';
+import { accuracy } from '../../models/promptkd/shared/evaluate.js';
+import { outcomesOf } from '../../models/promptkd/use/outcomes.js';
+import { Random } from '../../models/random.js';
+import { type Examined, evaluationHtml } from '../../report/evaluationReport.js';
+import { chosenImages } from '../../report/photos.js';
+import { expectOffline, expectWellFormed } from '../helpers/html.js';
 
 /** A made-up model that is right more often the larger `skill` is. */
 function model(name: string, classes: number, each: number, skill: number): Examined {

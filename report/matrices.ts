@@ -1,9 +1,10 @@
 /** Squares of classes: the confusion matrix, and how alike class vectors are. */
-import { percent } from '../numbers.js';
-import type { ClassVectorRows } from '../promptkd/shared/logits.js';
-import { confusions, type Outcome } from '../promptkd/use/outcomes.js';
+import { percent } from '../models/numbers.js';
+import type { ClassVectorRows } from '../models/promptkd/shared/logits.js';
+import type { Outcome } from '../models/promptkd/use/outcomes.js';
 import type { Charts } from './charts.js';
 import { beside, figure, table } from './page.js';
+import { confusions } from './statistics.js';
 
 /** Classes on a side: more are unreadable, and make a page large. */
 const MOST_CLASSES = 40;

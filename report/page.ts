@@ -1,5 +1,5 @@
 /** The skeleton of every report: one HTML file that loads nothing, for screens of any width, for light and dark, and for paper. */
-import { fixed } from '../numbers.js';
+import { fixed } from '../models/numbers.js';
 
 /** Text for HTML and SVG. */
 export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);

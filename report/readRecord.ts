@@ -1,8 +1,7 @@
 /** Reads from a run's folder what a report shows of its training. */
-import type { Platform } from '../platform.js';
-import { LineFile } from '../runs/lineFile.js';
-import { CONFIG, METRICS, TIMING } from '../runs/runFolder.js';
-import type { RunRecord } from './runReport.js';
+import type { Platform } from '../models/platform.js';
+import { LineFile, type RunRecord } from '../models/runs/lineFile.js';
+import { CONFIG, METRICS, TIMING } from '../models/runs/runFolder.js';
 
 /** The settings, metrics and timing of a run; undefined where `path` is no run folder. */
 export async function readRecord(platform: Platform, path: string): Promise<RunRecord | undefined> {

@@ -1,7 +1,7 @@
 /** Test images as pictures: those of which a model is surest and least sure, and its surest mistakes. */
-import { percent } from '../numbers.js';
-import type { Platform } from '../platform.js';
-import type { Outcome } from '../promptkd/use/outcomes.js';
+import { percent } from '../models/numbers.js';
+import type { Platform } from '../models/platform.js';
+import type { Outcome } from '../models/promptkd/use/outcomes.js';
 import { escapeHtml, section } from './page.js';
 
 /** A small JPEG of an image file; undefined where it cannot be made. */

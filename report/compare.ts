@@ -1,10 +1,11 @@
 /** Runs side by side: what differs between them, means and deviations of those that differ only in their seed. */
 import { parse } from 'yaml';
-import { type Accuracy, harmonicMean } from '../promptkd/shared/evaluate.js';
-import { compareOutcomes, holm, type McNemar } from '../promptkd/use/outcomes.js';
-import { fieldsOf } from '../runs/changes.js';
+import { type Accuracy, harmonicMean } from '../models/promptkd/shared/evaluate.js';
+import { fieldsOf } from '../models/runs/changes.js';
+import type { RunRecord } from '../models/runs/lineFile.js';
 import type { Examined } from './evaluationReport.js';
-import { curvesOf, meanOf, type RunRecord } from './runReport.js';
+import { curvesOf, meanOf } from './runReport.js';
+import { compareOutcomes, holm, type McNemar } from './statistics.js';
 
 /** A run, or a file or CLIP that is compared with runs. */
 export interface ComparedRun extends Examined {

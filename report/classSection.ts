@@ -1,7 +1,8 @@
 /** Accuracy per class, before and after. */
-import { type ClassResult, changedMost, classResults, type Outcome } from '../promptkd/use/outcomes.js';
+import type { Outcome } from '../models/promptkd/use/outcomes.js';
 import { type Charts, legend } from './charts.js';
 import { details, figure, rounded, section, signed, table, tendency } from './page.js';
+import { type ClassResult, changedMost, classResults } from './statistics.js';
 
 /** Rows of a chart. */
 const MOST_ROWS = 20;

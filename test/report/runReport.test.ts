@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { thinned } from '../../../models/report/charts.js';
-import { curvesOf, reportHtml } from '../../../models/report/runReport.js';
-import type { Metrics } from '../../../models/runs/lineFile.js';
-import { expectOffline, expectWellFormed } from '../../helpers/html.js';
+import type { Metrics } from '../../models/runs/lineFile.js';
+import { thinned } from '../../report/charts.js';
+import { curvesOf, reportHtml } from '../../report/runReport.js';
+import { expectOffline, expectWellFormed } from '../helpers/html.js';
 
 const metrics: Metrics[] = [
   { epoch: 1, step: 1, rate: 0.1, loss: 4 },

@@ -1,27 +1,10 @@
 /** `report.html` of a run: losses by term, where time went, and the settings. */
-import { percent } from '../numbers.js';
-import type { Metrics } from '../runs/lineFile.js';
+
+import type { TrainedRun } from '../models/job.js';
+import { percent } from '../models/numbers.js';
+import type { Metrics, RunRecord, TimingLine } from '../models/runs/lineFile.js';
 import { Charts, legend, type Point } from './charts.js';
 import { details, escapeHtml, figure, page, rounded, section, table } from './page.js';
-
-/** A line of timing.jsonl. It has no checksum and may hold anything. */
-export type TimingLine = Readonly<Record<string, unknown>>;
-
-/** What a run's folder says about its training. */
-export interface RunRecord {
-  /** The text of config.yaml. */
-  readonly config: string;
-  /** The lines of metrics.jsonl. */
-  readonly metrics: readonly Metrics[];
-  /** The lines of timing.jsonl. */
-  readonly timing: readonly TimingLine[];
-}
-
-/** What a run's report shows. */
-export interface ReportContent extends RunRecord {
-  readonly title: string;
-  readonly adapter: string;
-}
 
 /** A quantity over a run. */
 export interface Curve {
@@ -62,7 +45,7 @@ const TITLES: Readonly<Record<string, string>> = {
 };
 
 /** The page, with styles and charts inside. */
-export async function reportHtml({ title, adapter, ...record }: ReportContent): Promise<string> {
+export async function reportHtml({ title, adapter, ...record }: TrainedRun): Promise<string> {
   const next =
     'Whether it got better: promptkd eval RUN --data FOLDER --report FILE.html adds accuracies before and after.';
   return page(title, `on ${adapter}. ${next}`, runSections(await Charts.open(), record));
