@@ -21,13 +21,16 @@ export const PREPARATION = [
 ];
 
 const on = (adapter, more) => () => ({ PROMPTKD_ADAPTER: adapter, ...more });
-/** The lavapipe that users install where there is one, which is faster, else the embedded adapter. */
-const onTheFaster = ({ lavapipe }) => ({ PROMPTKD_ADAPTER: lavapipe ? 'lavapipe' : 'swiftshader' });
 /**
  * A command on Mesa 26: its LLVM compiles kernels in a fifth of the time that the one behind Debian's Mesa takes, and it alone has
  * subgroup matrices.
  */
 const onMesa26 = (command) => ['scripts/mesa-matrix.sh', ...command];
+/** The same where Mesa 26 can be unpacked, else on SwiftShader. */
+const onTheFaster = (command) => ({
+  env: on('swiftshader'),
+  command: ({ mesa26 }) => (mesa26 ? onMesa26(command) : command),
+});
 const npmTest = (...args) => ['npm', 'test', ...(args.length > 0 ? ['--', ...args] : [])];
 /** Beside those of the engine, tests of kernels for tensor cores. */
 const FOR_MATRICES = ['test/bench/ladder.test.ts', 'test/models/promptkd/steps.test.ts'];
@@ -58,9 +61,12 @@ export const LONG = [
   'test/models/promptkd/wiring.test.ts',
 ];
 
-/** Without kernels, or with copies of the project; and trials, which compile each kernel once more. */
+/** A copy of the project, built once more. */
+const WITHOUT_DEVICE = ['test/engine/addOperation.test.ts'];
+
+/** And trials, which compile each kernel once more, and inputs that are NaN. */
 const WITHOUT_BOUNDS = [
-  'test/engine/addOperation.test.ts',
+  ...WITHOUT_DEVICE,
   'test/engine/gpu/kernelChecks.test.ts',
   'test/engine/kernels/attention/candidates.test.ts',
   'test/engine/ops/notFinite.test.ts',
@@ -88,14 +94,11 @@ const LARGER = [
   ...['--tokenizer', '../shared/clip-tokenizer/bpe_simple_vocab_16e6.txt.gz'],
 ];
 const IN_HALF = ['../shared/goldens/tiny', '--precision', 'f16'];
-const NEEDED = { lavapipe: 'lavapipe' };
-/** The numbers of the clone, and the larger sets, which `larger` changes. */
-const numbers = (adapter, of, larger = (cell) => cell) => [
-  verify(adapter, 'reference numbers of the clone', `all, float32${of}`, OF_THE_CLONE, NEEDED[adapter]),
-  ...[
-    verify(adapter, 'reference numbers', 'the larger set', LARGER, 'goldens'),
-    verify(adapter, 'reference losses in float16', 'float16', IN_HALF, 'goldens'),
-  ].map(larger),
+const numbersOfTheClone = (adapter, says, needs) =>
+  verify(adapter, 'reference numbers of the clone', says, OF_THE_CLONE, needs);
+const largerNumbers = (adapter) => [
+  verify(adapter, 'reference numbers', 'the larger set', LARGER, 'goldens'),
+  verify(adapter, 'reference losses in float16', 'float16', IN_HALF, 'goldens'),
 ];
 const underDeno = (part, step, says) => ({
   step,
@@ -124,7 +127,7 @@ export const ROWS = [
         step: 'operations and long tests on lavapipe',
         says: 'the engine; torture in short, and other tests of runs and processes; the rest manually',
         needs: 'mesa26',
-        command: () => onMesa26(npmTest('test/engine', ...FOR_MATRICES, ...LONG)),
+        command: () => onMesa26(npmTest('test/engine', ...FOR_MATRICES, ...LONG, ...exclude(WITHOUT_DEVICE))),
       },
       deno: withMesa26(underDeno('engine', 'engine under Deno', 'the engine, without subgroups')),
       compiled: 'a test needs results',
@@ -138,11 +141,8 @@ export const ROWS = [
       lavapipe: {
         step: 'bounds',
         says: 'the engine, except trials and NaN tests',
-        env: () => ({ PROMPTKD_CHECK_BOUNDS: '1' }),
-        command: ({ mesa26 }) => {
-          const tests = npmTest('test/engine', ...exclude(WITHOUT_BOUNDS));
-          return mesa26 ? onMesa26(tests) : tests;
-        },
+        ...onTheFaster(npmTest('test/engine', ...exclude(WITHOUT_BOUNDS))),
+        env: on('swiftshader', { PROMPTKD_CHECK_BOUNDS: '1' }),
       },
       deno: 'the checks are part of the WGSL, which is the same',
       compiled: 'a check needs results',
@@ -177,8 +177,11 @@ export const ROWS = [
     id: 'numbers',
     title: 'reference numbers (`verify`)',
     cells: {
-      swiftshader: numbers('swiftshader', ''),
-      lavapipe: numbers('lavapipe', " (on Debian's Mesa)", withMesa26),
+      swiftshader: [numbersOfTheClone('swiftshader', 'all, float32'), ...largerNumbers('swiftshader')],
+      lavapipe: [
+        numbersOfTheClone('lavapipe', "all, float32 (on Debian's Mesa)", 'lavapipe'),
+        ...largerNumbers('lavapipe').map(withMesa26),
+      ],
       deno: {
         ...withMesa26(
           underDeno('numbers', 'reference numbers under Deno', 'the public training case, float32'),
@@ -192,13 +195,12 @@ export const ROWS = [
     id: 'exports',
     title: 'exported ONNX files in onnxruntime',
     cells: {
-      swiftshader: { says: 'where there is no lavapipe' },
+      swiftshader: { says: 'where there is no Mesa 26' },
       lavapipe: {
         step: 'exported ONNX files in onnxruntime',
-        says: "all, on Debian's Mesa",
+        says: 'all',
         oneCore: true,
-        env: onTheFaster,
-        command: () => ['npm', 'run', 'test:onnx'],
+        ...onTheFaster(['npm', 'run', 'test:onnx']),
       },
       deno: 'onnxruntime-node is for Node',
       compiled: 'the files come from runs',
@@ -208,13 +210,12 @@ export const ROWS = [
     id: 'slurm',
     title: 'a job array in Slurm',
     cells: {
-      swiftshader: { says: 'where there is no lavapipe' },
+      swiftshader: { says: 'where there is no Mesa 26' },
       lavapipe: {
         step: 'a job array in Slurm',
-        says: "all, on Debian's Mesa",
+        says: 'all',
         oneCore: true,
-        env: onTheFaster,
-        command: () => ['npm', 'run', 'test:slurm'],
+        ...onTheFaster(['npm', 'run', 'test:slurm']),
       },
       deno: 'its script starts Node',
       compiled: 'it is about runs',

@@ -5,6 +5,11 @@
 import { existsSync } from 'node:fs';
 
 const DISTILLATION = 'test/models/promptkd/stage2/distillation.test.ts';
+/** Whole small runs. */
+const RUNS = ['goldenRuns', 'runs', 'resumedRuns', 'wiring'].map(
+  (name) => `test/models/promptkd/${name}.test.ts`,
+);
+const BETWEEN_EPOCHS = 'test/models/promptkd/stage2/betweenEpochs.test.ts';
 
 /** Sources of `npm run mutate` without arguments, with tests beside those of the mirrored tree. */
 export const TARGETS = {
@@ -24,15 +29,22 @@ export const TARGETS = {
     'test/engine/gpu/submissions.test.ts',
   ],
   'models/promptkd/shared/defaults.ts': [],
+  'models/promptkd/shared/evaluate.ts': [],
   'models/promptkd/shared/fixedCrops.ts': [],
   'models/promptkd/shared/gradientsAndUpdate.ts': [],
+  'models/promptkd/shared/health.ts': [],
   'models/promptkd/shared/logits.ts': ['test/models/promptkd/stage2/step.test.ts', DISTILLATION],
   'models/promptkd/shared/losses.ts': ['test/models/promptkd/stage2/step.test.ts', DISTILLATION],
   'models/promptkd/shared/projection.ts': [],
   'models/promptkd/shared/prompts.ts': [],
+  'models/promptkd/shared/stageRun.ts': RUNS,
   'models/promptkd/shared/trainingStep.ts': [],
   'models/promptkd/stage1/promptAverage.ts': [],
+  'models/promptkd/stage1/run.ts': RUNS,
   'models/promptkd/stage1/step.ts': [],
+  'models/promptkd/stage2/bestEpoch.ts': [BETWEEN_EPOCHS],
+  'models/promptkd/stage2/betweenEpochs.ts': [],
+  'models/promptkd/stage2/run.ts': [...RUNS, BETWEEN_EPOCHS],
   'models/promptkd/stage2/step.ts': ['test/models/promptkd/stage2/teacherFeatures.test.ts', DISTILLATION],
   'models/promptkd/stage2/teacherFeatures.ts': [],
 };
