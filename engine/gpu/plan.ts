@@ -53,6 +53,8 @@ export class Plan {
     private readonly buffers: ReadonlyMap<Slot, GPUBuffer>,
     readonly launches: readonly Launch[],
     private readonly checks: GPUBuffer | undefined,
+    /** The leaves whose buffers it made. */
+    private readonly made: readonly Tensor[],
   ) {
     this.reader = new Reader(gpu);
     this.pieces = new Pieces(launches);
@@ -133,7 +135,7 @@ export class Plan {
       for (const leaf of missing) release(gpu, leaf);
       throw error instanceof OutOfMemoryError ? await shortage(gpu, schedule, missing, held, error) : error;
     });
-    return new Plan(gpu, schedule, slots, launches, checks);
+    return new Plan(gpu, schedule, slots, launches, checks, missing);
   }
 
   /**
@@ -193,11 +195,17 @@ export class Plan {
     return this.schedule.describe();
   }
 
-  /** Frees the plan's own buffers; leaves stay. */
-  destroy(): void {
+  /**
+   * Frees the plan's own buffers.
+   *
+   * @param leaves also free those of the leaves that this plan was the first to use, such as inputs, constants and parameters that
+   *   start from the host's values; not the weights of a model that was loaded before. Nothing may use them afterwards.
+   */
+  destroy({ leaves = false } = {}): void {
     freeAll(this.gpu, this.buffers.values());
     freeStorage(this.gpu, this.checks);
     this.reader.destroy();
+    for (const leaf of leaves ? this.made : []) release(this.gpu, leaf);
   }
 }
 

@@ -58,6 +58,6 @@ export async function encodeSequences(
     result.set(rows.subarray(0, chunk.length * embed), start * embed);
     onProgress?.(start + chunk.length, sequences.length);
   }
-  plan.destroy();
+  plan.destroy({ leaves: true });
   return result;
 }

@@ -104,9 +104,13 @@ export class ImageRunner {
     }
   }
 
-  /** Frees the plan, the preprocessing and the images; not the weights that the graph uses. */
-  destroy(): void {
-    this.plan.destroy();
+  /**
+   * Frees the plan, the preprocessing and the images; not the weights that the graph uses.
+   *
+   * @param leaves also free other leaves that the graph was the first to use (see `Plan.destroy`)
+   */
+  destroy(options?: { readonly leaves?: boolean }): void {
+    this.plan.destroy(options);
     this.preprocessor.destroy();
     release(this.gpu, this.images);
   }

@@ -1,5 +1,5 @@
 /** Reproduces an experiment of the paper: teacher, class vectors, student and evaluation for each data set and seed. */
-import { releaseAll, UserError } from '../../engine/index.js';
+import { UserError } from '../../engine/index.js';
 import { checkImages } from '../datasets/checkImages.js';
 import { loadDataset } from '../datasets/loadDataset.js';
 import type { Job } from '../job.js';
@@ -47,15 +47,12 @@ async function runTrial(job: Job, trial: Trial, training: TrainOptions): Promise
   const { platform } = job;
   const { dataset, seed, teacherRun, studentRun } = trial;
   const name = `${dataset}, seed ${seed}`;
-  // Frees the device after each run: leaks would add up over a table of thirty.
   const step = async <T>(what: string, work: () => Promise<T>): Promise<T> => {
     // A signal during the last step lets the run finish first.
     if (job.stop?.requested)
       throw job.stop.stopped(`stopped before ${name}, ${what}; the same command goes on`);
     job.note(`${name}: ${what}`);
-    const result = await work();
-    releaseAll(job.gpu);
-    return result;
+    return work();
   };
   const options = async (run: string) => ({
     ...training,

@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 
 const DISTILLATION = 'test/models/promptkd/stage2/distillation.test.ts';
 /** Whole small runs. */
-const RUNS = ['goldenRuns', 'runs', 'resumedRuns', 'wiring'].map(
+const RUNS = ['goldenRuns', 'runs', 'resumedRuns', 'runResources', 'wiring'].map(
   (name) => `test/models/promptkd/${name}.test.ts`,
 );
 const BETWEEN_EPOCHS = 'test/models/promptkd/stage2/betweenEpochs.test.ts';
@@ -40,7 +40,7 @@ export const TARGETS = {
   'models/promptkd/shared/stageRun.ts': RUNS,
   'models/promptkd/shared/trainingStep.ts': [],
   'models/promptkd/stage1/promptAverage.ts': [],
-  'models/promptkd/stage1/run.ts': RUNS,
+  'models/promptkd/stage1/run.ts': [...RUNS, 'test/models/promptkd/files/modelFiles.test.ts'],
   'models/promptkd/stage1/step.ts': [],
   'models/promptkd/stage2/bestEpoch.ts': [BETWEEN_EPOCHS],
   'models/promptkd/stage2/betweenEpochs.ts': [],

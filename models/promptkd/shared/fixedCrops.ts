@@ -57,7 +57,7 @@ export class FixedCrops {
         }
     } finally {
       bar.end();
-      runner.destroy();
+      runner.destroy({ leaves: true });
     }
     return new FixedCrops(crops, runner.width);
   }

@@ -142,11 +142,10 @@ async function runOnce<G extends Requested, S extends Resolved, D extends StageD
         if (!resume) batches.start(1);
         const bar = job.begin(`compiling stage ${stage.number}`, 1);
         const onProgress = (done: number, total: number) => bar.update(done / total);
-        const compiled = own(
-          await TrainingStep.compile(gpu, graph, { onProgress }).catch((error) => {
-            throw withFittingBatch(error, settings.batch, withBatch, gpu.capabilities);
-          }),
-        );
+        const compiled = await TrainingStep.compile(gpu, graph, { onProgress }).catch((error) => {
+          throw withFittingBatch(error, settings.batch, withBatch, gpu.capabilities);
+        });
+        own({ destroy: () => compiled.destroy({ leaves: true }) });
         bar.end();
         return compiled;
       },

@@ -100,9 +100,13 @@ export class TrainingStep<G extends StepGraph = StepGraph> {
     return { losses, fault: health.fault(losses, values.slice(names.length), updated) };
   }
 
-  /** Frees the plans' own buffers. */
-  destroy(): void {
-    this.plan.destroy();
-    this.finish?.destroy();
+  /**
+   * Frees the plans' own buffers.
+   *
+   * @param leaves also free inputs, parameters and the optimiser's state (see `Plan.destroy`)
+   */
+  destroy(options?: { readonly leaves?: boolean }): void {
+    this.finish?.destroy(options);
+    this.plan.destroy(options);
   }
 }

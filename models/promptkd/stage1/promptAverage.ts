@@ -5,6 +5,7 @@ import {
   input,
   Plan,
   readLeaf,
+  release,
   type Tensor,
   variable,
   write,
@@ -56,8 +57,9 @@ export class PromptAverage {
     return Promise.all(this.sums.map((sum) => readLeaf(this.gpu, sum)));
   }
 
-  /** Frees the plan. */
+  /** Frees the plan and the sums. */
   destroy(): void {
     this.plan.destroy();
+    for (const leaf of [this.weight, ...this.sums]) release(this.gpu, leaf);
   }
 }

@@ -94,7 +94,7 @@ export class EpochEvaluator {
 
   /** Frees the plan that evaluates. */
   destroy(): void {
-    this.runner.destroy();
+    this.runner.destroy({ leaves: true });
   }
 }
 

@@ -144,7 +144,7 @@ export class CachedTeacher {
   /** Frees the plan and the vision tower, where they were needed. */
   destroy(): void {
     const free = (runner: ImageRunner | undefined) => {
-      runner?.destroy();
+      runner?.destroy({ leaves: true });
       this.release?.();
     };
     if (this.runner) this.runner.then(free, () => free(undefined));

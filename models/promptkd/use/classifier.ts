@@ -146,7 +146,7 @@ export class Classifier {
 
   /** Frees the plan and the weights. */
   destroy(): void {
-    this.runner.destroy();
+    this.runner.destroy({ leaves: true });
     this.release();
   }
 }

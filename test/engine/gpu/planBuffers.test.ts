@@ -1,7 +1,7 @@
 /** What a plan makes, binds, reads and gives back. */
 import { expect, it } from 'vitest';
 import { openGpu } from '../../../engine/gpu/gpu.js';
-import { readLeaf, releaseAll } from '../../../engine/gpu/memory.js';
+import { leafBuffer, readLeaf, releaseAll } from '../../../engine/gpu/memory.js';
 import { Plan, prefetchPipelines } from '../../../engine/gpu/plan.js';
 import { call, type Op } from '../../../engine/graph/op.js';
 import { constant, type Tensor, variable } from '../../../engine/graph/tensor.js';
@@ -192,4 +192,18 @@ it('gives back all of its buffers, and none of its leaves', async () => {
   plan.destroy();
   expect(gpu.held).toBe(64);
   expect([...(await readLeaf(gpu, x))]).toEqual(Array(16).fill(0));
+});
+
+it('gives back the leaves too that it was the first to use, where that is asked for', async () => {
+  const gpu = await testGpu();
+  releaseAll(gpu);
+  const [loaded, own] = [matrix('loaded'), matrix('own')];
+  leafBuffer(gpu, loaded);
+  const plan = await Plan.compile(gpu, { outputs: [add(loaded, own)], updates: [clear(loaded)] });
+  plan.run();
+  await plan.finish();
+  expect(gpu.held).toBeGreaterThan(128);
+  plan.destroy({ leaves: true });
+  expect(gpu.held).toBe(64);
+  expect([...(await readLeaf(gpu, loaded))]).toEqual(Array(16).fill(0));
 });

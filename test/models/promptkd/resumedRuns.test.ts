@@ -1,5 +1,5 @@
 /** What a run is continued with: with nothing that would change its numbers. */
-import { cpSync } from 'node:fs';
+import { cpSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { nodePlatform } from '../../../cli/platform/node.js';
@@ -23,9 +23,10 @@ beforeAll(async () => {
 });
 
 describe('an interrupted run', () => {
-  const interrupted = (stage: string) =>
+  const LABELS = { 'stage 1': 'stage 1: tuning the teacher', 'stage 2': 'stage 2: distilling the student' };
+  const interrupted = (stage: keyof typeof LABELS) =>
     testJob((label, done) => {
-      if (label.startsWith(stage) && done > 4) throw new Error('interrupted');
+      if (label === LABELS[stage] && done > 4) throw new Error('interrupted');
     });
   const flags = { batch: 4, epochs: 3, classes: 'all', method: 'ivlp' };
   const { classes: _, method: __, ...studentFlags } = flags;
@@ -43,6 +44,7 @@ describe('an interrupted run', () => {
       /^the images of .* has changed since/,
     );
     await teacher('stage-1', flags, { resume: true });
+    expect(readFileSync(at('stage-1', 'report.html'), 'utf8')).toContain('<h1>Stage 1: the teacher</h1>');
   });
 
   it('of stage 2 goes on with no other teacher, though it may have moved', async () => {
@@ -58,6 +60,7 @@ describe('an interrupted run', () => {
     await expect(resumed({ clip })).rejects.toThrow(/^the CLIP of .* has changed since/);
     cpSync(at('teacher'), at('moved-teacher'), { recursive: true });
     await resumed({ teacher: at('moved-teacher') });
+    expect(readFileSync(at('stage-2', 'report.html'), 'utf8')).toContain('<h1>Stage 2: the student</h1>');
   });
 
   it('of stage 2 goes on with no other class vectors', async () => {
