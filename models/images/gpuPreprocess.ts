@@ -2,6 +2,8 @@
 import {
   bindBuffers,
   checksOf,
+  createStorage,
+  freeStorage,
   type Gpu,
   getKernel,
   type Kernel,
@@ -228,7 +230,7 @@ class Growing {
     private readonly label: string,
     bytes: number,
   ) {
-    this.buffer = this.create(bytes);
+    this.buffer = createStorage(gpu, bytes, label);
   }
 
   get bytes(): number {
@@ -236,17 +238,11 @@ class Growing {
   }
 
   replace(bytes: number): void {
-    this.buffer.destroy();
-    this.buffer = this.create(bytes);
+    this.destroy();
+    this.buffer = createStorage(this.gpu, bytes, this.label);
   }
 
   destroy(): void {
-    this.buffer.destroy();
-  }
-
-  private create(bytes: number): GPUBuffer {
-    const size = Math.ceil(bytes / 8) * 8;
-    // 0x80: STORAGE, 0x08: COPY_DST; the named constants are globals that not every platform has.
-    return this.gpu.device.createBuffer({ label: this.label, size, usage: 0x80 | 0x08 });
+    freeStorage(this.gpu, this.buffer);
   }
 }

@@ -40,7 +40,7 @@ export const TARGETS = {
   'models/promptkd/shared/stageRun.ts': RUNS,
   'models/promptkd/shared/trainingStep.ts': [],
   'models/promptkd/stage1/promptAverage.ts': [],
-  'models/promptkd/stage1/run.ts': [...RUNS, 'test/models/promptkd/files/modelFiles.test.ts'],
+  'models/promptkd/stage1/run.ts': [...RUNS, 'test/models/promptkd/stage1/plainClip.test.ts'],
   'models/promptkd/stage1/step.ts': [],
   'models/promptkd/stage2/bestEpoch.ts': [BETWEEN_EPOCHS],
   'models/promptkd/stage2/betweenEpochs.ts': [],
