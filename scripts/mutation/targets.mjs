@@ -9,6 +9,7 @@ const DISTILLATION = 'test/models/promptkd/stage2/distillation.test.ts';
 const RUNS = ['goldenRuns', 'runs', 'resumedRuns', 'runResources', 'wiring'].map(
   (name) => `test/models/promptkd/${name}.test.ts`,
 );
+const RESOURCES = 'test/models/promptkd/runResources.test.ts';
 const BETWEEN_EPOCHS = 'test/models/promptkd/stage2/betweenEpochs.test.ts';
 
 /** Sources of `npm run mutate` without arguments, with tests beside those of the mirrored tree. */
@@ -42,8 +43,8 @@ export const TARGETS = {
   'models/promptkd/stage1/promptAverage.ts': [],
   'models/promptkd/stage1/run.ts': [...RUNS, 'test/models/promptkd/stage1/plainClip.test.ts'],
   'models/promptkd/stage1/step.ts': [],
-  'models/promptkd/stage2/bestEpoch.ts': [BETWEEN_EPOCHS],
-  'models/promptkd/stage2/betweenEpochs.ts': [],
+  'models/promptkd/stage2/bestEpoch.ts': [BETWEEN_EPOCHS, RESOURCES],
+  'models/promptkd/stage2/betweenEpochs.ts': [RESOURCES],
   'models/promptkd/stage2/run.ts': [...RUNS, BETWEEN_EPOCHS],
   'models/promptkd/stage2/step.ts': ['test/models/promptkd/stage2/teacherFeatures.test.ts', DISTILLATION],
   'models/promptkd/stage2/teacherFeatures.ts': [],

@@ -10,7 +10,7 @@ import type { StepLosses } from '../../runs/train.js';
  * running means of healthy runs at 10, those of variances at 1,000; a run that diverges doubles them with every few steps, or
  * jumps beyond these limits at once, long before float32 ends at 3e38.
  */
-const LARGEST = 1e4;
+export const LARGEST = 1e4;
 const LARGEST_VARIANCE = 1e8;
 /** Steps in a row without finite gradients that end a run: the scale of the loss has then fallen from any value to its least. */
 export const MOST_SKIPPED = 30;

@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { meanOverTemplates, normalizeRows } from '../../../../models/promptkd/classVectors/classVectors.js';
-import { accuracy, argmax, baseCount, harmonicMean } from '../../../../models/promptkd/shared/evaluate.js';
+import {
+  accuracy,
+  argmax,
+  baseCount,
+  bestWithinHalf,
+  harmonicMean,
+} from '../../../../models/promptkd/shared/evaluate.js';
 import { gaussianWeights } from '../../../../models/promptkd/stage1/promptAverage.js';
 
 describe('accuracy', () => {
@@ -27,6 +33,18 @@ describe('accuracy', () => {
     const found = accuracy(logits.subarray(0, 10), [1, 0], 5);
     expect(found.novel).toBeUndefined();
     expect(found.harmonicMean).toBeUndefined();
+    const other = accuracy(logits.subarray(10), [4, 3], 5);
+    expect([other.base, other.harmonicMean]).toEqual([undefined, undefined]);
+  });
+
+  it('does not count images that cannot be read', () => {
+    const found = accuracy(logits, [1, 0, 4, 3], 5, new Set([3]));
+    expect(found).toMatchObject({ base: 100, novel: 100, images: { base: 2, novel: 1 } });
+  });
+
+  it('gives the first novel class to the novel half', () => {
+    expect(bestWithinHalf([9, 0, 0, 1, 2], 3)).toBe(4);
+    expect(bestWithinHalf([1, 0, 0, 1, 2], 2)).toBe(0);
   });
 
   it('takes the lowest class where logits are equal', () => {
@@ -37,6 +55,7 @@ describe('accuracy', () => {
   it('rounds the base half up and has a harmonic mean of 0 at 0', () => {
     expect([baseCount(7), baseCount(28)]).toEqual([4, 14]);
     expect(harmonicMean(0, 0)).toBe(0);
+    expect(harmonicMean(50, 50)).toBe(50);
     expect(harmonicMean(86.96, 80.73)).toBeCloseTo(83.73, 2);
   });
 });

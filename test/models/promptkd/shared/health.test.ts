@@ -3,7 +3,12 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readLeaf } from '../../../../engine/gpu/memory.js';
 import { variable } from '../../../../engine/graph/tensor.js';
-import { HealthReader, MOST_SKIPPED, recordHealth } from '../../../../models/promptkd/shared/health.js';
+import {
+  HealthReader,
+  LARGEST,
+  MOST_SKIPPED,
+  recordHealth,
+} from '../../../../models/promptkd/shared/health.js';
 import { TestRandom, testGpu } from '../../../helpers/check.js';
 import { temporaryFolder } from '../../../helpers/files.js';
 import { tinyStudent, tinyTeacher } from '../../../helpers/tinySteps.js';
@@ -121,4 +126,25 @@ describe('faults in words', () => {
     expect(fault([1, 1, 2e8, 1])).toContain("the projection's bn.var (a variance) has left its range");
     expect(fault([1, 1, 1, 1], Number.POSITIVE_INFINITY)).toBe('the loss is Infinity');
   });
+});
+
+it('names prompts, weights and the projection by their labels, and allows what lies at a limit', () => {
+  const labels = ['text.12', 'vision.0', 'visual.text.0', 'text.0.bias', 'projection.fc1.weight'];
+  const health = recordHealth(
+    labels.map((label) => variable(new Float32Array(2), [2], label)),
+    [],
+    false,
+  );
+  const reader = new HealthReader(health);
+  const fault = (at: number, value: number) =>
+    reader.fault({ loss: 1 }, [labels.map((_, i) => (i === at ? value : 1))], true);
+  expect(labels.map((_, i) => fault(i, Number.NaN)?.replace(' is not finite', ''))).toEqual([
+    'the prompt text.12',
+    'the prompt vision.0',
+    'the weight visual.text.0',
+    'the weight text.0.bias',
+    "the projection's fc1.weight",
+  ]);
+  expect(fault(0, LARGEST)).toBeUndefined();
+  expect(fault(0, LARGEST * 1.01)).toMatch(/^the prompt text.12 has left its range/);
 });

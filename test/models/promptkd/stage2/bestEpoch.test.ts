@@ -42,6 +42,8 @@ describe('the images that decide between epochs', () => {
   it('must exist', () => {
     expect(() => choose('reference', 'base')).toThrow(/made has no test set with labels/);
     expect(() => choose('val', 'all', { ...data, val: undefined })).toThrow(/made has no validation split/);
+    const unlabelled = data.train.map(({ path }) => ({ path, label: -1 }));
+    expect(() => choose('val', 'all', { ...data, val: unlabelled })).toThrow(/made has no validation split/);
     const flat = { name: 'flat', classNames: [], train: [], test: [] };
     expect(() => choose('val', 'all', flat)).toThrow(/flat has no validation split/);
   });
@@ -74,6 +76,7 @@ describe('the best epoch', () => {
     const ones = constant(new Float32Array(16).fill(1), [16, 1], 'ones');
     const images = decidingImages(data, { select: 'val', selectClasses: 'all' })!;
     const best = new BestEpoch(gpu, images, [scores]);
+    expect(best.state.map(({ size }) => size)).toEqual([2, 5]);
     const evaluator = await EpochEvaluator.create(gpu, 32, () => matmul(ones, scores), { best, epochs: 5 });
     const accuracies: unknown[] = [];
     // Right for 0, 1, 1, 1 and 0 of the four images, whose labels are 0, 1, 2 and 4.
