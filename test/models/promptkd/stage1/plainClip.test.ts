@@ -15,11 +15,14 @@ it('is a run folder of a teacher without prompts, which nothing was trained for'
   const out = join(folder, 'plain');
   const given = { clip: world.teacherClip, data: world.data, method: 'clip' };
   const job = await testJob();
-  const file = await runTeacher(job, parseSettings(TeacherSettingsSchema, given, 'test'), out);
+  const settings = parseSettings(TeacherSettingsSchema, given, 'test');
+  const file = await runTeacher(job, settings, out);
   expect(file).toBe(join(out, 'teacher.safetensors'));
   expect(readdirSync(out)).not.toContain('checkpoints');
   expect(readFileSync(join(out, 'config.yaml'), 'utf8')).toMatch(/^kind: teacher\nmethod: clip\n/);
   const { prompts, model } = await loadTeacher(job, out);
   expect(prompts).toEqual({ text: [], vision: [] });
   model.release();
+  await expect(runTeacher(job, settings, out)).rejects.toThrow(/exists|not empty|holds/);
+  expect(await runTeacher(job, settings, out, { resume: true })).toBe(file);
 });

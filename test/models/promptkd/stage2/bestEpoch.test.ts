@@ -4,8 +4,9 @@ import { nodePlatform } from '../../../../cli/platform/node.js';
 import { readLeaf, write } from '../../../../engine/gpu/memory.js';
 import { constant, variable } from '../../../../engine/graph/tensor.js';
 import { matmul } from '../../../../engine/ops/matmul.js';
-import type { Dataset } from '../../../../models/datasets/dataset.js';
+import type { Dataset, ImageItem } from '../../../../models/datasets/dataset.js';
 import { loadDataset } from '../../../../models/datasets/loadDataset.js';
+import type { Skipped } from '../../../../models/datasets/skipped.js';
 import type { Job } from '../../../../models/job.js';
 import { BestEpoch, countCorrect, decidingImages } from '../../../../models/promptkd/stage2/bestEpoch.js';
 import { EpochEvaluator } from '../../../../models/promptkd/stage2/betweenEpochs.js';
@@ -97,4 +98,23 @@ describe('the best epoch', () => {
     evaluator.destroy();
     best.destroy();
   });
+});
+
+it('the best epoch is given in percent of the images that can be read', async () => {
+  const gpu = await testGpu();
+  const images = decidingImages(data, { select: 'val', selectClasses: 'all' })!;
+  const [broken, ...readable] = images.items;
+  const skipped = { has: (path: string) => path === broken!.path } as Skipped;
+  const best = new BestEpoch(gpu, images, [variable(new Float32Array(4), [4], 'scores')], skipped);
+  const right = ({ label }: ImageItem) => Array.from({ length: 5 }, (_, i) => (i === label ? 1 : 0));
+  await best.consider(3, new Map(readable.map((item) => [item, right(item)] as const)));
+  const notes: string[] = [];
+  await best.restore({
+    gpu,
+    platform: nodePlatform,
+    begin: () => expect.fail(),
+    note: (line) => notes.push(line),
+  });
+  best.destroy();
+  expect(notes).toEqual([expect.stringMatching(/^kept epoch 3, .*: 100(\.0)? %$/)]);
 });
