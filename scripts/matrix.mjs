@@ -23,9 +23,8 @@ async function main() {
   process.env.PROMPTKD_BUILT = '1';
   const machine = { lavapipe: false, mesa26: false, goldens: existsSync('../shared/goldens') };
   const cells = cellsOf(args);
-  const uses = (need) => cells.some(({ cell }) => needsOf(cell).includes(need));
   machine.lavapipe = (await run(['scripts/install-lavapipe.sh'])).status === 0;
-  if (uses('mesa26')) machine.mesa26 = (await run(['scripts/mesa-matrix.sh', 'true'])).status === 0;
+  machine.mesa26 = (await run(['scripts/mesa-matrix.sh', 'true'])).status === 0;
   for (const some of together(cells)) {
     const next = some.values();
     const lane = async () => {

@@ -7,8 +7,9 @@
  *     npm run mutate -- --force                   every change again, also what the last run has noticed
  *     npm run mutate -- --table                   the table of the reports that are there
  *
- * Reports go to reports/mutation/. A mutant takes about a second of processor time, one of a run's recipe five, and all of them an hour and a half. The tests run
- * on the adapter that `PROMPTKD_ADAPTER` names, lavapipe unless given; it must be one that a process of Node can open by itself.
+ * Reports go to reports/mutation/. A mutant takes about a second of processor time, one of a run's recipe five, and all of them an hour
+ * and a half. The tests run on the adapter that `PROMPTKD_ADAPTER` names, lavapipe unless given; it must be one that a process of Node
+ * can open by itself.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';

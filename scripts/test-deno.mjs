@@ -128,14 +128,14 @@ function onSwiftShader() {
     );
 }
 
-/** The environment of Mesa 26's lavapipe, which scripts/mesa-matrix.sh has set. */
-const MESA_26 = process.env.PROMPTKD_MESA_26 !== undefined && {};
+/** Whether scripts/mesa-matrix.sh has set the environment of Mesa 26's lavapipe. */
+const onMesa26 = process.env.PROMPTKD_MESA_26 !== undefined;
 /** Compiling takes most of a short test, so without LLVM's optimisation. */
 const QUICK_TO_COMPILE = { GALLIVM_PERF: 'nopt' };
 
 /** The environment of lavapipe, or undefined (and a skip) without one. */
 function lavapipe(what, more = QUICK_TO_COMPILE) {
-  if (MESA_26) return MESA_26;
+  if (onMesa26) return {};
   const driver = existsSync(LAVAPIPE) && readdirSync(LAVAPIPE).find((file) => /^lvp_icd.*\.json$/.test(file));
   if (driver) return { PROMPTKD_ADAPTER: 'lavapipe', VK_DRIVER_FILES: join(LAVAPIPE, driver), ...more };
   skip(what, 'lavapipe is not installed (scripts/install-lavapipe.sh)');
@@ -177,10 +177,9 @@ function numbersOnLavapipe() {
 }
 
 async function engine() {
-  const environment = MESA_26 || {
-    PROMPTKD_ADAPTER: 'swiftshader',
-    ...(await adapterEnvironment('swiftshader')),
-  };
+  const environment = onMesa26
+    ? {}
+    : { PROMPTKD_ADAPTER: 'swiftshader', ...(await adapterEnvironment('swiftshader')) };
   skip(ADD_OPERATION, 'a copy of the project that is built and checked with Node');
   const tests = ['test/engine', '--exclude', ADD_OPERATION, '-t', WITHOUT_SUBGROUPS];
   const env = { ...process.env, ...environment, DENO_NO_UPDATE_CHECK: '1' };

@@ -63,10 +63,10 @@ export const LONG = [
   'test/models/promptkd/wiring.test.ts',
 ];
 
-/** A copy of the project, built once more. */
+/** Tests that need no device: this one builds a copy of the project. */
 const WITHOUT_DEVICE = ['test/engine/addOperation.test.ts'];
 
-/** And trials, which compile each kernel once more, and inputs that are NaN. */
+/** Tests that bounds are not checked in: these, trials, which compile each kernel once more, and inputs that are NaN. */
 const WITHOUT_BOUNDS = [
   ...WITHOUT_DEVICE,
   'test/engine/gpu/kernelChecks.test.ts',

@@ -5,11 +5,12 @@
 import { existsSync } from 'node:fs';
 
 const DISTILLATION = 'test/models/promptkd/stage2/distillation.test.ts';
-/** Whole small runs. */
-const RUNS = ['goldenRuns', 'runs', 'resumedRuns', 'runResources', 'wiring'].map(
-  (name) => `test/models/promptkd/${name}.test.ts`,
-);
 const RESOURCES = 'test/models/promptkd/runResources.test.ts';
+/** Whole small runs. */
+const RUNS = [
+  ...['goldenRuns', 'runs', 'resumedRuns', 'wiring'].map((name) => `test/models/promptkd/${name}.test.ts`),
+  RESOURCES,
+];
 const BETWEEN_EPOCHS = 'test/models/promptkd/stage2/betweenEpochs.test.ts';
 
 /** Sources of `npm run mutate` without arguments, with tests beside those of the mirrored tree. */
@@ -40,7 +41,7 @@ export const TARGETS = {
   'models/promptkd/shared/prompts.ts': [],
   'models/promptkd/shared/stageRun.ts': RUNS,
   'models/promptkd/shared/trainingStep.ts': [],
-  'models/promptkd/stage1/promptAverage.ts': [],
+  'models/promptkd/stage1/promptAverage.ts': [RESOURCES],
   'models/promptkd/stage1/run.ts': [...RUNS, 'test/models/promptkd/stage1/plainClip.test.ts'],
   'models/promptkd/stage1/step.ts': [],
   'models/promptkd/stage2/bestEpoch.ts': [BETWEEN_EPOCHS, RESOURCES],

@@ -9,7 +9,7 @@ import { makeClassVectors } from '../../../models/promptkd/classVectors/makeClas
 import { loadTeacher } from '../../../models/promptkd/files/loadTeacher.js';
 import { temporaryFolder } from '../../helpers/files.js';
 import { testJob } from '../../helpers/job.js';
-import { makeTinyRuns, type TinyRun } from '../../helpers/tinyRuns.js';
+import { interruptAfterEpoch, makeTinyRuns, type TinyRun } from '../../helpers/tinyRuns.js';
 import { makeTinyWorld, type TinyWorld, writeTinyClip } from '../../helpers/tinyWorld.js';
 
 const folder = temporaryFolder('resumed-runs');
@@ -23,18 +23,13 @@ beforeAll(async () => {
 });
 
 describe('an interrupted run', () => {
-  const LABELS = { 'stage 1': 'stage 1: tuning the teacher', 'stage 2': 'stage 2: distilling the student' };
-  const interrupted = (stage: keyof typeof LABELS) =>
-    testJob((label, done) => {
-      if (label === LABELS[stage] && done > 4) throw new Error('interrupted');
-    });
   const flags = { batch: 4, epochs: 3, classes: 'all', method: 'ivlp' };
   const { classes: _, method: __, ...studentFlags } = flags;
 
   it('of stage 1 goes on with no other CLIP, nor other images', async () => {
-    await expect(teacher('stage-1', flags, { job: await interrupted('stage 1') })).rejects.toThrow(
-      'interrupted',
-    );
+    await expect(
+      teacher('stage-1', flags, { job: await testJob(interruptAfterEpoch('teacher')) }),
+    ).rejects.toThrow('interrupted');
     const other = writeTinyClip(at('other-clip'), 32, 9);
     await expect(teacher('stage-1', { ...flags, clip: other }, { resume: true })).rejects.toThrow(
       /^the CLIP of .* has changed since/,
@@ -48,9 +43,9 @@ describe('an interrupted run', () => {
   });
 
   it('of stage 2 goes on with no other teacher, though it may have moved', async () => {
-    await expect(student('stage-2', studentFlags, { job: await interrupted('stage 2') })).rejects.toThrow(
-      'interrupted',
-    );
+    await expect(
+      student('stage-2', studentFlags, { job: await testJob(interruptAfterEpoch('student')) }),
+    ).rejects.toThrow('interrupted');
     await teacher('other-teacher', { ...flags, seed: 2, epochs: 1 });
     const resumed = (more: object) => student('stage-2', { ...studentFlags, ...more }, { resume: true });
     await expect(resumed({ teacher: at('other-teacher') })).rejects.toThrow(
@@ -69,9 +64,9 @@ describe('an interrupted run', () => {
     const file = at('vectors.safetensors');
     await nodePlatform.write(file, encodeClassVectors(vectors));
     const given = { ...studentFlags, classVectors: file };
-    await expect(student('vectors', given, { job: await interrupted('stage 2') })).rejects.toThrow(
-      'interrupted',
-    );
+    await expect(
+      student('vectors', given, { job: await testJob(interruptAfterEpoch('student')) }),
+    ).rejects.toThrow('interrupted');
     await nodePlatform.write(file, encodeClassVectors({ ...vectors, vectors: vectors.vectors.toReversed() }));
     await expect(student('vectors', given, { resume: true })).rejects.toThrow(
       /^the class vectors of .* has changed since/,

@@ -4,50 +4,26 @@ import { basename, join } from 'node:path';
 import { beforeAll, expect, it, vi } from 'vitest';
 import { Loader } from '../../../../models/datasets/loader.js';
 import type { Job } from '../../../../models/job.js';
-import {
-  parseSettings,
-  StudentSettingsSchema,
-  TeacherSettingsSchema,
-} from '../../../../models/promptkd/shared/settings.js';
-import { runTeacher } from '../../../../models/promptkd/stage1/run.js';
-import { runStudent } from '../../../../models/promptkd/stage2/run.js';
-import type { TrainRunOptions } from '../../../../models/runs/train.js';
 import { temporaryFolder } from '../../../helpers/files.js';
 import { testJob } from '../../../helpers/job.js';
+import { interruptAfterEpoch, makeTinyRuns, type TinyRun } from '../../../helpers/tinyRuns.js';
 import { makeTinyWorld, type TinyWorld } from '../../../helpers/tinyWorld.js';
 
 const folder = temporaryFolder('stage-run');
 const at = (...parts: string[]) => join(folder, ...parts);
-let world: TinyWorld;
-/** The same with an image that only decoding shows to be broken. */
+let teacher: TinyRun;
+let student: TinyRun;
+/** A data set with an image that only decoding shows to be broken. */
 let damaged: TinyWorld;
 beforeAll(async () => {
-  world = await makeTinyWorld(at('world'));
+  ({ teacher, student } = await makeTinyRuns(folder));
   damaged = await makeTinyWorld(at('damaged'));
   truncateSync(join(damaged.data, '2750', 'acorn', '0.png'), 60);
-  await teacher('teacher');
 });
 
-const common = { batch: 4, epochs: 2, learningRate: 0.05, maxBroken: 0.5 };
-
-async function teacher(
-  out: string,
-  flags: object = {},
-  { job, ...options }: TrainRunOptions & { job?: Job } = {},
-): Promise<void> {
-  const given = { ...common, clip: world.teacherClip, data: world.data, method: 'ivlp', ...flags };
-  await runTeacher(
-    job ?? (await testJob()),
-    parseSettings(TeacherSettingsSchema, given, 'test'),
-    at(out),
-    options,
-  );
-}
-
-async function student(out: string, flags: object, job: Job): Promise<void> {
-  const given = { ...common, clip: world.studentClip, data: world.data, teacher: at('teacher'), ...flags };
-  await runStudent(job, parseSettings(StudentSettingsSchema, given, 'test'), at(out));
-}
+const common = { batch: 4, epochs: 2, learningRate: 0.05 };
+/** Without frozen features, which take longer. */
+const ivlp = { ...common, method: 'ivlp' };
 
 /** A job that keeps what it is told. */
 async function listening(): Promise<{
@@ -67,7 +43,7 @@ async function listening(): Promise<{
 
 it('marks when weights are there and the step is compiled, and shows how far compiling is', async () => {
   const { job, notes, marks, bars } = await listening();
-  await teacher('told', {}, { job });
+  await teacher('told', ivlp, { job });
   expect(marks.slice(0, 2)).toEqual(['weights', 'compiled']);
   const parts = bars.get('compiling stage 1')!;
   expect(parts.at(-1)).toBe(1);
@@ -84,13 +60,12 @@ it('decodes the first images while a new run compiles, and those of another epoc
     return start.call(this, epoch, from);
   });
   try {
-    const stopping = await testJob((label, done) => {
-      if (label === 'stage 1: tuning the teacher' && done > 4) throw new Error('interrupted');
-    });
-    await expect(teacher('started', { classes: 'all' }, { job: stopping })).rejects.toThrow('interrupted');
+    const flags = { ...ivlp, classes: 'all' };
+    const job = await testJob(interruptAfterEpoch('teacher'));
+    await expect(teacher('started', flags, { job })).rejects.toThrow('interrupted');
     expect(starts[0]).toEqual([1, undefined]);
     starts.length = 0;
-    await teacher('started', { classes: 'all' }, { resume: true });
+    await teacher('started', flags, { resume: true });
     expect(starts.map(([epoch]) => epoch)).not.toContain(1);
   } finally {
     spy.mockRestore();
@@ -98,32 +73,23 @@ it('decodes the first images while a new run compiles, and those of another epoc
 });
 
 it('goes on with a run only where that is asked for', async () => {
-  await expect(teacher('teacher')).rejects.toThrow(/exists|not empty|holds/);
+  await expect(teacher('teacher', ivlp)).rejects.toThrow(/exists|not empty|holds/);
 });
 
 it('has a report where its job writes one, and event files where they are asked for', async () => {
-  await teacher('plain', {}, { job: { ...(await testJob()), report: undefined } });
+  await teacher('plain', ivlp, { job: { ...(await testJob()), report: undefined } });
   expect(readdirSync(at('plain'))).not.toContain('report.html');
   expect(readdirSync(at('plain'))).not.toContain('tensorboard');
-  await teacher('reported', {}, { tensorboard: true });
+  await teacher('reported', ivlp, { tensorboard: true });
   expect(readFileSync(at('reported', 'report.html'), 'utf8')).toContain('<h1>Stage 1: the teacher</h1>');
   expect(readdirSync(at('reported', 'tensorboard'))).toHaveLength(1);
 });
 
 it('leaves broken images out, names them at each checkpoint, and counts them at its end', async () => {
   const { job, notes } = await listening();
-  const broken: Job = {
-    ...job,
-    begin: (label, total) => ({
-      ...job.begin(label, total),
-      update: (done) => {
-        // Behind the checkpoint of the first of two epochs.
-        if (label === 'stage 1: tuning the teacher' && done > 4) throw new Error('interrupted');
-      },
-    }),
-  };
-  const flags = { data: damaged.data, classes: 'all', shots: 0 };
-  await expect(teacher('broken', flags, { job: broken })).rejects.toThrow('interrupted');
+  const { begin } = await testJob(interruptAfterEpoch('teacher'));
+  const flags = { ...ivlp, data: damaged.data, classes: 'all', shots: 0, maxBroken: 0.5 };
+  await expect(teacher('broken', flags, { job: { ...job, begin } })).rejects.toThrow('interrupted');
   expect(existsSync(at('broken', 'checkpoints'))).toBe(true);
   expect(readFileSync(at('broken', 'skipped-images.txt'), 'utf8')).toContain(join('acorn', '0.png'));
   await teacher('broken', flags, { job, resume: true });
@@ -131,10 +97,9 @@ it('leaves broken images out, names them at each checkpoint, and counts them at 
 });
 
 it('keeps features of the teacher at each checkpoint', async () => {
-  const stopping = await testJob((label, done) => {
-    if (label === 'stage 2: distilling the student' && done > 4) throw new Error('interrupted');
-  });
-  await expect(student('cached', { teacherCache: at('cache') }, stopping)).rejects.toThrow('interrupted');
+  const job = await testJob(interruptAfterEpoch('student'));
+  const flags = { ...common, teacherCache: at('cache') };
+  await expect(student('cached', flags, { job })).rejects.toThrow('interrupted');
   const kept = readdirSync(at('cache'), { recursive: true }).map((name) => basename(String(name)));
   expect(kept.length).toBeGreaterThan(1);
 });
