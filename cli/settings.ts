@@ -2,8 +2,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import * as v from 'valibot';
 import { UserError } from '../engine/errors.js';
+import { readable } from '../formats/fileErrors.js';
 import { knownName } from '../models/datasets/layouts.js';
-import { readable } from '../models/fileErrors.js';
 import type { Platform } from '../models/platform.js';
 import { methodDefault } from '../models/promptkd/shared/defaults.js';
 import {

@@ -4,10 +4,11 @@
  * @module promptkd/models
  */
 
+export type { FileEntry, FileKind, WrittenPiece } from '../formats/files.js';
+export { encodeSafetensors, openSafetensors, type TensorToWrite } from '../formats/safetensors.js';
+export type { Checkpoint, StoredDType, StoredTensor } from '../formats/tensors.js';
 export type { StoredPrompts } from './checkpoints/keys.js';
 export { type ClipCheckpoint, loadCheckpoint } from './checkpoints/load.js';
-export { encodeSafetensors, openSafetensors, type TensorToWrite } from './checkpoints/safetensors.js';
-export type { Checkpoint, StoredDType, StoredTensor } from './checkpoints/tensors.js';
 export type { Activation, ClipConfig, TowerConfig } from './clip/config.js';
 export { type ClipGraph, type ClipModel, type LoadOptions, loadModel } from './clip/model.js';
 export type { Precision } from './clip/precision.js';
@@ -34,7 +35,7 @@ export type {
   UseImage,
 } from './images/types.js';
 export type { Job, ProgressBar, StopRequest, TrainedRun } from './job.js';
-export type { FileEntry, FileKind, Platform, WrittenPiece } from './platform.js';
+export type { Platform } from './platform.js';
 export { type ClassVectors, readClassVectors } from './promptkd/classVectors/classVectors.js';
 export { makeClassVectors } from './promptkd/classVectors/makeClassVectors.js';
 export { loadPlainClip, type PlainClipOptions } from './promptkd/files/loadPlainClip.js';

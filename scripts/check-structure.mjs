@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { docstringProblems } from './structure/docstrings.mjs';
 
 const LONGEST = 300;
-const SOURCES = ['engine', 'models', 'report', 'checks', 'cli', 'bench', 'web'];
+const SOURCES = ['engine', 'formats', 'models', 'report', 'checks', 'cli', 'bench', 'web'];
 
 const problems = [];
 for (const file of SOURCES.flatMap((folder) => filesIn(folder, '.ts')))

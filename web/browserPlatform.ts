@@ -1,5 +1,6 @@
 /** Files for the models in a browser: one that was fetched, held in memory. */
-import { type Platform, UnreadableFile } from '../models/platform.js';
+import { UnreadableFile } from '../formats/files.js';
+import type { Platform } from '../models/platform.js';
 
 /**
  * Fetches a file of this site.

@@ -1,6 +1,6 @@
 /** An exported student that classifies one image at a time. */
 import type { Gpu } from '../engine/gpu/gpu.js';
-import { openByContent } from '../models/checkpoints/load.js';
+import { openByContent } from '../formats/openByContent.js';
 import type { Precision } from '../models/clip/precision.js';
 import { ImageRunner } from '../models/datasets/imageRunner.js';
 import { prepareImage } from '../models/images/preparedImage.js';

@@ -107,6 +107,7 @@ function stageTests() {
   const folder = stage('tests');
   const sources = [
     'engine',
+    'formats',
     'models',
     'shaders',
     'test/engine',

@@ -1,10 +1,11 @@
 /** ONNX models of the cases: written as exported students are, in a newer version and with onnxruntime's own operators. */
-import { bytesOf } from '../../models/checkpoints/writable.js';
+
 import {
   encodeModel as encode,
   type OnnxNode as Node,
   type OnnxTensor as StoredTensor,
-} from '../../models/onnx/messages.js';
+} from '../../formats/onnx/messages.js';
+import { bytesOf } from '../../formats/writable.js';
 
 /** An operation. */
 export type OnnxNode = Node;

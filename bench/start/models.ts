@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { nodePlatform } from '../../cli/platform/node.js';
 import { UserError } from '../../engine/errors.js';
-import { streamSafetensors } from '../../models/checkpoints/safetensors.js';
+import { streamSafetensors } from '../../formats/safetensors.js';
 import { expectedShapes } from '../../models/clip/config.js';
 import { isKnownModel, KNOWN_MODELS } from '../../models/clip/knownModels.js';
 import { randomWeight } from '../workloads/values.js';

@@ -1,7 +1,7 @@
 /** Reading the tensors of a reference folder by name. */
 import { UserError } from '../../engine/index.js';
-import { openSafetensors } from '../../models/checkpoints/safetensors.js';
-import type { Checkpoint } from '../../models/checkpoints/tensors.js';
+import { openSafetensors } from '../../formats/safetensors.js';
+import type { Checkpoint } from '../../formats/tensors.js';
 import type { Platform } from '../../models/platform.js';
 
 /** The tensors of one reference file. */

@@ -15,7 +15,7 @@ import {
   type VerdictStore,
 } from '../../engine/gpu/kernelChecks.js';
 import { attachTuner, type TunedChoice, Tuner, type TuningStore } from '../../engine/gpu/tuner.js';
-import { openSealedJson, sealJson } from '../../models/runs/sealedJson.js';
+import { openSealedJson, sealJson } from '../../formats/sealedJson.js';
 import { debugLevel } from '../debug/level.js';
 import { cacheFolder } from '../platform/cacheFolder.js';
 import { say } from '../terminal/output.js';

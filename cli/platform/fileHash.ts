@@ -8,7 +8,7 @@ import { mkdir, readFile, realpath, rename, stat, writeFile } from 'node:fs/prom
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { openSealedJson, sealJson } from '../../models/runs/sealedJson.js';
+import { openSealedJson, sealJson } from '../../formats/sealedJson.js';
 import { cacheFolder } from './cacheFolder.js';
 import { hashInPieces } from './hashInPieces.js';
 

@@ -2,7 +2,7 @@
 import { constants, type Dirent, type Stats } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { UserError } from '../../engine/errors.js';
-import { type FileKind, UnreadableFile } from '../../models/platform.js';
+import { type FileKind, UnreadableFile } from '../../formats/files.js';
 
 /** File, folder or other, following what `stat` or a folder entry says. */
 export const kindOf = (found: Stats | Dirent): FileKind =>

@@ -2,7 +2,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import * as zlib from 'node:zlib';
 import { type RoundedHalves, roundHalves } from '../../engine/half.js';
-import { crc32 } from '../../models/checkpoints/crc32.js';
+import { crc32 } from '../../formats/crc32.js';
 import { moved } from './moved.js';
 
 /** Float32 values of a file to read as float16. */

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { OutputError } from '../../engine/errors.js';
-import type { WrittenPiece } from '../../models/platform.js';
+import type { WrittenPiece } from '../../formats/files.js';
 import { files, type OutputFile } from './files.js';
 
 /** Ending of temporary names. */

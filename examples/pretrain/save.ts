@@ -1,6 +1,6 @@
 /** A trained CLIP as a folder that `promptkd` reads: weights, config and tokenizer. */
 import { type Gpu, readLeaf, type Tensor } from '../../engine/index.js';
-import { encodeSafetensors } from '../../models/checkpoints/safetensors.js';
+import { encodeSafetensors } from '../../formats/safetensors.js';
 import type { ClipConfig } from '../../models/clip/config.js';
 
 /** OpenAI's names; float16, as emoji-clip/ has it, but for the logit scale. */

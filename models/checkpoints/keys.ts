@@ -1,8 +1,5 @@
 import type { UserError } from '../../engine/index.js';
-import { type ClipConfig, expectedShapes, inferConfig, type TowerConfig } from '../clip/config.js';
-import { fileError, readable } from '../fileErrors.js';
-import { clipPrefix } from './prefix.js';
-import { projectionHead } from './projection.js';
+import { fileError, readable } from '../../formats/fileErrors.js';
 import {
   type Checkpoint,
   mismatch,
@@ -11,7 +8,10 @@ import {
   sameShape,
   stacked,
   transposed,
-} from './tensors.js';
+} from '../../formats/tensors.js';
+import { type ClipConfig, expectedShapes, inferConfig, type TowerConfig } from '../clip/config.js';
+import { clipPrefix } from './prefix.js';
+import { projectionHead } from './projection.js';
 
 /** Prompts of a checkpoint (docs/method.md 1.2): entry 0 enters with the input, entry i at the input of block i. */
 export interface StoredPrompts {

@@ -1,13 +1,10 @@
 import { UserError } from '../../engine/index.js';
-import { fileError } from '../fileErrors.js';
+import { isRecord, readLimitedJson } from '../../formats/json.js';
+import { openByContent } from '../../formats/openByContent.js';
+import { beside } from '../../formats/sharded.js';
+import type { ModelConfigJson } from '../../formats/tensors.js';
 import type { Platform } from '../platform.js';
-import { isRecord, readLimitedJson } from './json.js';
 import { type CanonicalState, canonicalState } from './keys.js';
-import { openPyTorch } from './pytorch.js';
-import { isLegacyPyTorch, openLegacyPyTorch } from './pytorchLegacy.js';
-import { looksLikeSafetensors, openSafetensors } from './safetensors.js';
-import { beside, openShards } from './sharded.js';
-import type { Checkpoint, ModelConfigJson } from './tensors.js';
 
 /** A CLIP on disk, whatever its format: OpenAI's names, checked shapes, nothing read but the description. */
 export interface ClipCheckpoint extends Omit<CanonicalState, 'naming'> {
@@ -71,32 +68,6 @@ const OFFICIAL: Readonly<Record<string, string>> = {
   b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836: 'ViT-L/14',
   '3035c92b350959924f9f00213499208652fc7ea050643e8b385c2dac08641f02': 'ViT-L/14@336px',
 };
-
-/**
- * Opens any checkpoint by its content, without asking whether it is a CLIP.
- *
- * @throws UserError when it is empty, damaged or in no known format
- */
-export async function openByContent(platform: Platform, file: string): Promise<Checkpoint> {
-  const size = (await platform.stat(file))?.size ?? 0;
-  if (size === 0) throw new UserError(`${file} is empty`, 'copy or download it again');
-  const head = await platform.read(file, 0, Math.min(size, 64));
-  const text = String.fromCharCode(...head);
-  if (text.startsWith('PK\x03\x04')) return openPyTorch(platform, file);
-  if (isLegacyPyTorch(head)) return openLegacyPyTorch(platform, file);
-  if (looksLikeSafetensors(head)) return openSafetensors(platform, file);
-  if (/^\s*\{/.test(text)) return openShards(platform, file, (shard) => openByContent(platform, shard));
-  if (text.startsWith('version https://git-lfs'))
-    throw fileError(
-      file,
-      'it is a Git LFS pointer, not the file itself',
-      'fetch the real file: git lfs pull',
-    );
-  const problem = /^\s*</.test(text)
-    ? 'it is a web page, not a checkpoint'
-    : 'it is neither safetensors nor a PyTorch checkpoint';
-  throw fileError(file, problem, 'check the path, or copy or download the file again');
-}
 
 /** What Hugging Face and open_clip call a model's weights, the best first; beside them may lie optimiser states and the like. */
 const USUAL_NAMES = [

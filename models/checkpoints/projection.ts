@@ -1,6 +1,6 @@
 import type { UserError } from '../../engine/index.js';
+import { mismatch, renamed, type StoredTensor, sameShape } from '../../formats/tensors.js';
 import type { Shape } from '../clip/config.js';
-import { mismatch, renamed, type StoredTensor, sameShape } from './tensors.js';
 
 /**
  * The student's head from the entries of `VPT_image_trans.conv1`, a `Sequential` of 1 x 1 convolutions and BatchNorms

@@ -1,6 +1,6 @@
 import { HEAD_WIDTH, type UserError } from '../../engine/index.js';
-import type { Checkpoint, ModelConfigJson } from '../checkpoints/tensors.js';
-import { fileError } from '../fileErrors.js';
+import { fileError } from '../../formats/fileErrors.js';
+import type { Checkpoint, ModelConfigJson } from '../../formats/tensors.js';
 
 /** The sizes of a transformer. */
 export interface TowerConfig {

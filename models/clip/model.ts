@@ -1,7 +1,7 @@
 /** A CLIP on a device. Weights are uploaded one by one; those that the host needs stay in the file until they are read. */
 import { type Gpu, release, type Tensor, UserError } from '../../engine/index.js';
+import { mismatch, type StoredTensor, sameShape } from '../../formats/tensors.js';
 import type { ClipCheckpoint } from '../checkpoints/load.js';
-import { mismatch, type StoredTensor, sameShape } from '../checkpoints/tensors.js';
 import type { ClipConfig } from './config.js';
 import { activationDtype, type Precision, weightLeaf } from './precision.js';
 import { uploadWeights, type WeightSource } from './upload.js';

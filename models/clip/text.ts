@@ -12,7 +12,7 @@ import {
   type Tensor,
   UserError,
 } from '../../engine/index.js';
-import type { StoredTensor } from '../checkpoints/tensors.js';
+import type { StoredTensor } from '../../formats/tensors.js';
 import { block, norm } from './block.js';
 import type { ClipConfig } from './config.js';
 import type { Weights } from './weights.js';

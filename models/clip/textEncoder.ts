@@ -1,6 +1,6 @@
 /** Runs the text encoder over any number of token sequences, a fixed number at a time. */
 import { type Gpu, input, Plan, type Tensor, UserError, write } from '../../engine/index.js';
-import type { StoredTensor } from '../checkpoints/tensors.js';
+import type { StoredTensor } from '../../formats/tensors.js';
 import type { ClipModel } from './model.js';
 import { encodeText, lookUp, readTokenRows, trimTokens } from './text.js';
 

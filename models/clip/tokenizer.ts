@@ -1,6 +1,6 @@
 /** CLIP's tokenizer: text to token ids. */
 import { UserError } from '../../engine/index.js';
-import { readable } from '../fileErrors.js';
+import { readable } from '../../formats/fileErrors.js';
 import { cleanText } from './cleanText.js';
 import {
   BYTE_SYMBOLS,

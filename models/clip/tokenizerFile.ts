@@ -1,6 +1,6 @@
 /** Reading a tokenizer's file, in OpenAI's and Hugging Face's form. */
 import { UserError } from '../../engine/index.js';
-import { isRecord, isSize, parseLimitedJson } from '../checkpoints/json.js';
+import { isRecord, isSize, parseLimitedJson } from '../../formats/json.js';
 import type { Platform } from '../platform.js';
 import { Tokenizer } from './tokenizer.js';
 import { BYTE_SYMBOLS, type BytePairs, END, START, vocabularyError, WORD_END } from './vocabulary.js';

@@ -1,6 +1,6 @@
 /** The symbols of CLIP's byte-pair vocabulary. */
 import type { UserError } from '../../engine/index.js';
-import { fileError } from '../fileErrors.js';
+import { fileError } from '../../formats/fileErrors.js';
 
 /** The special token that begins a text. */
 export const START = '<|startoftext|>';

@@ -1,7 +1,9 @@
 /** Checks every image file before a run begins, rather than failing hours later. */
+
+import { UnreadableFile } from '../../formats/files.js';
 import { FORMAT_BYTES, imageFormat } from '../images/imageFormat.js';
 import type { Job } from '../job.js';
-import { type Platform, UnreadableFile } from '../platform.js';
+import type { Platform } from '../platform.js';
 import { inParts } from './dataFolder.js';
 import type { ImageItem } from './dataset.js';
 import { Skipped } from './skipped.js';

@@ -1,5 +1,5 @@
 import { UserError } from '../../engine/index.js';
-import { readable } from '../fileErrors.js';
+import { readable } from '../../formats/fileErrors.js';
 
 /** A class name as it stands in a prompt: underscores are spaces; case is kept. */
 export function promptName(name: string): string {

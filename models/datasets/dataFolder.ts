@@ -1,6 +1,7 @@
 /** A data set's own folder: what images it holds, and that nothing in it leads anywhere else. */
 import { UserError } from '../../engine/index.js';
-import type { FileEntry, Platform } from '../platform.js';
+import type { FileEntry } from '../../formats/files.js';
+import type { Platform } from '../platform.js';
 
 const IMAGE = /\.(jpe?g|png|webp|gif|bmp|tiff?|avif)$/i;
 /** Files that operating systems create, and the list of class names. */

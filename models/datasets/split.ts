@@ -1,6 +1,6 @@
 /** CoOp's split files: `{"train": [[path, label, class name], ...], "val": ..., "test": ...}`. */
 import { UserError } from '../../engine/index.js';
-import { readable } from '../fileErrors.js';
+import { readable } from '../../formats/fileErrors.js';
 import { promptName } from './classNames.js';
 import type { DataFolder } from './dataFolder.js';
 import type { Dataset, ImageItem } from './dataset.js';

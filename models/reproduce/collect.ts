@@ -1,9 +1,9 @@
 /** The results of any number of reproduction folders, and what is missing in them. */
 import { UserError } from '../../engine/errors.js';
-import { isRecord } from '../checkpoints/json.js';
+import { isRecord } from '../../formats/json.js';
+import { openSealedJson } from '../../formats/sealedJson.js';
 import type { Platform } from '../platform.js';
 import { readYaml } from '../runs/runFolder.js';
-import { openSealedJson } from '../runs/sealedJson.js';
 import type { TrialResult } from './reproduce.js';
 import { canonicalName, differentSettings, PLAN } from './trials.js';
 

@@ -1,5 +1,6 @@
 /** Reproduces an experiment of the paper: teacher, class vectors, student and evaluation for each data set and seed. */
 import { UserError } from '../../engine/index.js';
+import { openSealedJson, sealJson } from '../../formats/sealedJson.js';
 import { checkImages } from '../datasets/checkImages.js';
 import { loadDataset } from '../datasets/loadDataset.js';
 import type { Job } from '../job.js';
@@ -8,7 +9,6 @@ import type { Accuracy } from '../promptkd/shared/evaluate.js';
 import { runTeacher } from '../promptkd/stage1/run.js';
 import { runStudent } from '../promptkd/stage2/run.js';
 import { Classifier } from '../promptkd/use/classifier.js';
-import { openSealedJson, sealJson } from '../runs/sealedJson.js';
 import type { TrainOptions } from '../runs/train.js';
 import { claimFolder, planTrials, type ReproduceOptions, type Trial, trialsOf } from './trials.js';
 

@@ -7,8 +7,8 @@
  */
 import * as v from 'valibot';
 import { readLeaf, type Tensor, UserError, write } from '../../engine/index.js';
-import { crc32Of } from '../checkpoints/crc32.js';
-import { encodeSafetensors, openSafetensors, type TensorToWrite } from '../checkpoints/safetensors.js';
+import { crc32Of } from '../../formats/crc32.js';
+import { encodeSafetensors, openSafetensors, type TensorToWrite } from '../../formats/safetensors.js';
 import type { Job } from '../job.js';
 import { otherSettings } from './changes.js';
 import type { RunFolder } from './runFolder.js';

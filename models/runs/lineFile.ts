@@ -1,5 +1,5 @@
 /** An append-only file of JSON lines that can be truncated to where a checkpoint was written. */
-import { crc32 } from '../checkpoints/crc32.js';
+import { crc32 } from '../../formats/crc32.js';
 import type { Platform } from '../platform.js';
 
 /** A line of `metrics.jsonl`: where in the run it was written, and quantities by name. */

@@ -5,7 +5,7 @@
  */
 import { parse, parseDocument, stringify } from 'yaml';
 import { UserError } from '../../engine/index.js';
-import { readable } from '../fileErrors.js';
+import { readable } from '../../formats/fileErrors.js';
 import type { Platform } from '../platform.js';
 import { type Difference, differences, otherSettings } from './changes.js';
 import { LineFile, type LineMark, type Metrics, type RunRecord } from './lineFile.js';

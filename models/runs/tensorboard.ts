@@ -1,9 +1,5 @@
-/**
- * Event files for TensorBoard, beside a run's own files: TFRecords of `Event` messages with a scalar each. Field numbers are those of
- * tensorflow/core/util/event.proto and tensorflow/core/framework/summary.proto.
- */
-import protobuf from 'protobufjs/light.js';
-import { crcTable } from '../checkpoints/crc32.js';
+/** Event files for TensorBoard, beside a run's own files. */
+import { type EventMessage, eventRecord } from '../../formats/eventRecord.js';
 import type { Platform } from '../platform.js';
 import type { Metrics } from './lineFile.js';
 
@@ -11,31 +7,6 @@ import type { Metrics } from './lineFile.js';
 const EVERY_MS = 2000;
 /** `SessionLog.SessionStatus.START`: what other files say of this step and later ones no longer counts. */
 const START = 1;
-
-const { Root, Type, Field } = protobuf;
-
-const MESSAGE = new Root()
-  .add(
-    new Type('Event')
-      .add(new Field('wallTime', 1, 'double'))
-      .add(new Field('step', 2, 'int64'))
-      .add(new Field('fileVersion', 3, 'string'))
-      .add(new Field('summary', 5, 'Summary'))
-      .add(new Field('sessionLog', 7, 'SessionLog')),
-  )
-  .add(new Type('Summary').add(new Field('value', 1, 'Value', 'repeated')))
-  .add(new Type('Value').add(new Field('tag', 1, 'string')).add(new Field('simpleValue', 2, 'float')))
-  .add(new Type('SessionLog').add(new Field('status', 1, 'int32')))
-  .lookupType('Event');
-
-/** An event: a version, scalars at a step, or the start of a session. */
-interface Event {
-  readonly wallTime: number;
-  readonly step?: number;
-  readonly fileVersion?: string;
-  readonly summary?: { readonly value: readonly { readonly tag: string; readonly simpleValue: number }[] };
-  readonly sessionLog?: { readonly status: number };
-}
 
 /** Scalars of a run, appended to an event file of its own while the run goes on. */
 export class EventFile {
@@ -86,8 +57,8 @@ export class EventFile {
     return this.writing;
   }
 
-  private event(event: Event): void {
-    this.pending.push(record(MESSAGE.encode(MESSAGE.fromObject(event)).finish()));
+  private event(event: EventMessage): void {
+    this.pending.push(eventRecord(event));
   }
 
   private async append(records: readonly Uint8Array<ArrayBuffer>[]): Promise<void> {
@@ -111,26 +82,4 @@ export class EventFile {
       if (!(await this.platform.stat(name))) return name;
     }
   }
-}
-
-/** A TFRecord: length, its checksum, the data, their checksum; all little-endian. */
-function record(data: Uint8Array): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(data.length + 16);
-  const view = new DataView(bytes.buffer);
-  view.setBigUint64(0, BigInt(data.length), true);
-  view.setUint32(8, maskedCrc32c(bytes.subarray(0, 8)), true);
-  bytes.set(data, 12);
-  view.setUint32(12 + data.length, maskedCrc32c(data), true);
-  return bytes;
-}
-
-/** CRC-32C (Castagnoli). */
-const TABLE = crcTable(0x82f63b78);
-
-/** TensorFlow's masked CRC-32C: rotated by 15 bits plus a constant, as a checksum of data that hold checksums is weak. */
-function maskedCrc32c(data: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (const byte of data) crc = TABLE[(crc ^ byte) & 0xff]! ^ (crc >>> 8);
-  crc = ~crc >>> 0;
-  return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
 }

@@ -39,7 +39,7 @@ describe('exported files', () => {
     );
     run('export', 'student', '--format', 'safetensors', '--merged', '--half', '--out', 'student.safetensors');
     run('export', 'teacher', '--format', 'pytorch', '--out', 'teacher.pth.tar');
-    // What such a file computes is compared in test/models/onnx.
+    // What such a file computes is compared in test/models/promptkd/use/onnxGraph.test.ts.
     expect(run('export', 'student', '--format', 'onnx', '--half', '--out', 'student.onnx')).toMatch(
       /^wrote the student to student\.onnx: \d+ tensors, \d+\.\d MiB\n$/,
     );

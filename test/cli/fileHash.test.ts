@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { type HashOptions, keptHash } from '../../cli/platform/fileHash.js';
-import { openSealedJson, sealJson } from '../../models/runs/sealedJson.js';
+import { openSealedJson, sealJson } from '../../formats/sealedJson.js';
 import { temporaryFolder } from '../helpers/files.js';
 import { tryFileFlips } from '../helpers/flips.js';
 

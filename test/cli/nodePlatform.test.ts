@@ -9,7 +9,7 @@ import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
 import { nodePlatform as platform } from '../../cli/platform/node.js';
 import { UserError } from '../../engine/errors.js';
-import { crc32 } from '../../models/checkpoints/crc32.js';
+import { crc32 } from '../../formats/crc32.js';
 import { describeWithShared, readPreprocessCases, readRawTensors, sharedFolder } from '../helpers/shared.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'promptkd-platform-'));

@@ -48,7 +48,7 @@ describe('the package', () => {
     const folders = new Set(packed.files.map(({ path }) => path.split('/').slice(0, 2).join('/')));
     expect([...folders].filter((name) => name.includes('/')).sort()).toEqual(
       [
-        ...['bench', 'checks', 'cli', 'engine', 'models', 'report', 'shaders', 'web'].map(
+        ...['bench', 'checks', 'cli', 'engine', 'formats', 'models', 'report', 'shaders', 'web'].map(
           (name) => `dist/${name}`,
         ),
         ...['docs/images', 'emoji-clip/README.md', 'emoji-clip/domain.json', 'emoji-clip/expected.json'],

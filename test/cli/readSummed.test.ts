@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { nodePlatform as platform } from '../../cli/platform/node.js';
-import { crc32 } from '../../models/checkpoints/crc32.js';
+import { crc32 } from '../../formats/crc32.js';
 import { TestRandom } from '../helpers/check.js';
 import { temporaryFolder } from '../helpers/files.js';
 

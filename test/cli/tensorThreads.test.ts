@@ -6,7 +6,7 @@ import { expect, it } from 'vitest';
 import { nodePlatform } from '../../cli/platform/node.js';
 import { readHalvesInThread } from '../../cli/platform/tensorThreads.js';
 import { toHalf } from '../../engine/half.js';
-import { encodeSafetensors, openSafetensors } from '../../models/checkpoints/safetensors.js';
+import { encodeSafetensors, openSafetensors } from '../../formats/safetensors.js';
 import type { Platform } from '../../models/platform.js';
 import { TestRandom } from '../helpers/check.js';
 import { temporaryFolder } from '../helpers/files.js';

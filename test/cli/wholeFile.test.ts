@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { nodePlatform as platform } from '../../cli/platform/node.js';
 import { OutputError, UserError } from '../../engine/errors.js';
-import type { WrittenPiece } from '../../models/platform.js';
+import type { WrittenPiece } from '../../formats/files.js';
 import { temporaryFolder } from '../helpers/files.js';
 import { CALLS, type Call, type Fault, type Faults, injectFaults } from '../helpers/writeFaults.js';
 

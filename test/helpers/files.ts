@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll } from 'vitest';
-import type { WrittenPiece } from '../../models/platform.js';
+import type { WrittenPiece } from '../../formats/files.js';
 
 /** A temporary folder for one test file, removed afterwards. */
 export function temporaryFolder(name: string): string {

@@ -5,7 +5,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { crc32 } from '../../models/checkpoints/crc32.js';
+import { crc32 } from '../../formats/crc32.js';
 import type { RgbImage } from '../../models/images/types.js';
 import { Random } from '../../models/random.js';
 import { syntheticImage } from './syntheticImage.js';

@@ -17,6 +17,7 @@ import { fileURLToPath } from 'node:url';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const SOURCES = [
   'engine',
+  'formats',
   'models',
   'report',
   'checks',
@@ -34,7 +35,7 @@ export class ProjectCopy {
       cpSync(join(ROOT, name), this.path(name), { recursive: true });
     symlinkSync(join(ROOT, 'node_modules'), this.path('node_modules'), 'junction');
     const { compilerOptions } = JSON.parse(readFileSync(join(ROOT, 'tsconfig.json'), 'utf8'));
-    const include = ['engine', 'models', 'report', 'checks', 'shaders', 'test'];
+    const include = ['engine', 'formats', 'models', 'report', 'checks', 'shaders', 'test'];
     writeFileSync(this.path('tsconfig.json'), JSON.stringify({ compilerOptions, include }));
   }
 

@@ -2,7 +2,7 @@
 
 import { constant, type Tensor } from '../../engine/graph/tensor.js';
 import { fromHalf, toHalf } from '../../engine/half.js';
-import { encodeSafetensors } from '../../models/checkpoints/safetensors.js';
+import { encodeSafetensors } from '../../formats/safetensors.js';
 import { type ClipConfig, expectedShapes } from '../../models/clip/config.js';
 import type { ClipGraph } from '../../models/clip/model.js';
 import { encodeText, lookUp, trimTokens } from '../../models/clip/text.js';

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { nodePlatform } from '../../cli/platform/node.js';
-import { openSafetensors } from '../../models/checkpoints/safetensors.js';
+import { openSafetensors } from '../../formats/safetensors.js';
 import type { Job } from '../../models/job.js';
 
 /** The lines of a run's metrics. */

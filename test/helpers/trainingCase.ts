@@ -5,7 +5,7 @@ import type { GraphNode } from '../../engine/graph/op.js';
 import { evaluate } from '../../engine/graph/reference.js';
 import { constant, type Tensor } from '../../engine/graph/tensor.js';
 import { cosineRate } from '../../engine/train/optim.js';
-import { encodeSafetensors, type TensorToWrite } from '../../models/checkpoints/safetensors.js';
+import { encodeSafetensors, type TensorToWrite } from '../../formats/safetensors.js';
 import { encodeImages } from '../../models/clip/vision.js';
 import { meanOverTemplates, normalizeRows } from '../../models/promptkd/classVectors/classVectors.js';
 import { argmax, baseCount } from '../../models/promptkd/shared/evaluate.js';

@@ -4,7 +4,7 @@
  */
 import { loadCheckpoint } from '../../models/checkpoints/load.js';
 import { fuzzTest } from '../helpers/fuzz.js';
-import { memoryPlatform } from '../models/checkpoints/memoryPlatform.js';
+import { memoryPlatform } from '../helpers/memoryPlatform.js';
 import { type Damaged, FORMATS } from './mutations.js';
 
 /** Loads everything. */

@@ -12,9 +12,9 @@ import { readTeacher } from '../../models/promptkd/files/teacherFile.js';
 import { requireFitting } from '../../models/promptkd/shared/prompts.js';
 import { readYaml } from '../../models/runs/runFolder.js';
 import { emojiTeacher } from '../helpers/emojiData.js';
+import { memoryPlatform } from '../helpers/memoryPlatform.js';
 import { rawSafetensors } from '../helpers/safetensors.js';
-import { TINY_CONFIG, tensorOf } from '../models/checkpoints/fixtures.js';
-import { memoryPlatform } from '../models/checkpoints/memoryPlatform.js';
+import { TINY_CONFIG, tensorOf } from '../helpers/tinyClip.js';
 
 const PATH = 'odd.safetensors';
 type Tensors = Parameters<typeof rawSafetensors>[0];

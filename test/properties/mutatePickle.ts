@@ -1,5 +1,5 @@
 /** Archives whose pickle is damaged opcode by opcode, with right checksums and sizes around it. */
-import { writeZip } from '../models/checkpoints/torchFixtures.js';
+import { writeZip } from '../helpers/torchFixtures.js';
 import { type Next, pick } from './choices.js';
 
 /** Opcodes and short runs of them: each may come once, or very often. */

@@ -1,7 +1,7 @@
 /** Damaged and hostile checkpoints of every format, each the same for the same seed. */
-import { encodeSafetensors } from '../../models/checkpoints/safetensors.js';
+import { encodeSafetensors } from '../../formats/safetensors.js';
 import { unsealed } from '../helpers/safetensors.js';
-import { rename, studentClip, tinyClip } from '../models/checkpoints/fixtures.js';
+import { rename, studentClip, tinyClip } from '../helpers/tinyClip.js';
 import {
   torchFiles,
   torchScriptFiles,
@@ -9,7 +9,7 @@ import {
   writeTorch,
   writeTorchScript,
   writeZip,
-} from '../models/checkpoints/torchFixtures.js';
+} from '../helpers/torchFixtures.js';
 import { type Next, pick } from './choices.js';
 import { mutateJson } from './mutateJson.js';
 import { mutatePickle } from './mutatePickle.js';

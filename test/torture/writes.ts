@@ -8,7 +8,7 @@ import { parse } from 'yaml';
 import { nodePlatform } from '../../cli/platform/node.js';
 import { UserError } from '../../engine/errors.js';
 import { releaseAll } from '../../engine/gpu/memory.js';
-import { openSafetensors } from '../../models/checkpoints/safetensors.js';
+import { openSafetensors } from '../../formats/safetensors.js';
 import { Random } from '../../models/random.js';
 import { testJob } from '../helpers/job.js';
 import { makeTinyWorld } from '../helpers/tinyWorld.js';

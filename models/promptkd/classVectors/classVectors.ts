@@ -1,9 +1,9 @@
 /** Class vectors: the tuned teacher's text features, computed once and kept in a file of their own (docs/method.md 2). */
 import { UserError } from '../../../engine/index.js';
-import { parseLimitedJson } from '../../checkpoints/json.js';
-import { openByContent } from '../../checkpoints/load.js';
-import { encodeSafetensors } from '../../checkpoints/safetensors.js';
-import { readable } from '../../fileErrors.js';
+import { readable } from '../../../formats/fileErrors.js';
+import { parseLimitedJson } from '../../../formats/json.js';
+import { openByContent } from '../../../formats/openByContent.js';
+import { encodeSafetensors } from '../../../formats/safetensors.js';
 import type { Platform } from '../../platform.js';
 import type { ClassVectorRows } from '../shared/logits.js';
 

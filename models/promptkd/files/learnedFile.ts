@@ -1,8 +1,8 @@
 /** The file of what a run has learned, in its folder or exported alone. */
 import { UserError } from '../../../engine/index.js';
+import { openSafetensors } from '../../../formats/safetensors.js';
+import type { Checkpoint } from '../../../formats/tensors.js';
 import { type ClipCheckpoint, loadCheckpoint } from '../../checkpoints/load.js';
-import { openSafetensors } from '../../checkpoints/safetensors.js';
-import type { Checkpoint } from '../../checkpoints/tensors.js';
 import type { Platform } from '../../platform.js';
 
 /** What is learned: prompts by stage 1, a student by stage 2. */

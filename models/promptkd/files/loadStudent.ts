@@ -1,8 +1,8 @@
 /** A student ready to use, of a run folder, an exported file or a checkpoint of the authors' code. */
 import { UserError } from '../../../engine/index.js';
+import type { StoredTensor } from '../../../formats/tensors.js';
 import type { ClipCheckpoint } from '../../checkpoints/load.js';
 import { noteNames } from '../../checkpoints/official.js';
-import type { StoredTensor } from '../../checkpoints/tensors.js';
 import { type ClipModel, loadModel } from '../../clip/model.js';
 import type { Job } from '../../job.js';
 import type { Platform } from '../../platform.js';

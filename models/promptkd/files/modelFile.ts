@@ -1,6 +1,7 @@
 /** Teachers and students wherever they lie: run folders, our own exports, and what the authors' code saves. */
 import { UserError } from '../../../engine/index.js';
-import { type ClipCheckpoint, loadCheckpoint, openByContent } from '../../checkpoints/load.js';
+import { openByContent } from '../../../formats/openByContent.js';
+import { type ClipCheckpoint, loadCheckpoint } from '../../checkpoints/load.js';
 import type { Platform } from '../../platform.js';
 import { type RunKind, readRunConfig, runKind } from '../../runs/runFolder.js';
 import { isFile, type ModelKind, STUDENT_KIND, TEACHER_KIND } from './learnedFile.js';

@@ -1,7 +1,7 @@
 /** The file of a distilled student: vision prompts, the projection head, and weights where they were tuned too. */
 import { UserError } from '../../../engine/index.js';
-import { encodeSafetensors, type TensorToWrite } from '../../checkpoints/safetensors.js';
-import type { StoredTensor } from '../../checkpoints/tensors.js';
+import { encodeSafetensors, type TensorToWrite } from '../../../formats/safetensors.js';
+import type { StoredTensor } from '../../../formats/tensors.js';
 import type { Platform } from '../../platform.js';
 import { layersOf, type ProjectionValues, projectionShapes } from '../shared/projection.js';
 import { readPrompts } from '../shared/prompts.js';

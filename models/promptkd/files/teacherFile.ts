@@ -1,6 +1,6 @@
 /** The file of a tuned teacher: its prompts and what they belong to. */
 import { UserError } from '../../../engine/index.js';
-import { encodeSafetensors } from '../../checkpoints/safetensors.js';
+import { encodeSafetensors } from '../../../formats/safetensors.js';
 import type { ClipConfig } from '../../clip/config.js';
 import type { Platform } from '../../platform.js';
 import { parseNames } from '../classVectors/classVectors.js';

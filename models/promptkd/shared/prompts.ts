@@ -1,8 +1,8 @@
 /** Learned prompts of both towers: how many, where, and how they start (IVLP's design; docs/method.md 1.2). */
 import { type Tensor, UserError, variable } from '../../../engine/index.js';
-import type { Checkpoint } from '../../checkpoints/tensors.js';
+import { readable } from '../../../formats/fileErrors.js';
+import type { Checkpoint } from '../../../formats/tensors.js';
 import type { ClipConfig } from '../../clip/config.js';
-import { readable } from '../../fileErrors.js';
 import type { Random } from '../../random.js';
 
 /** A tower of a CLIP. */

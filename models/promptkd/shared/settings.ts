@@ -1,7 +1,7 @@
 /** Settings of both stages: every hyper-parameter, with the paper's value as its default. */
 import * as v from 'valibot';
 import { UserError } from '../../../engine/index.js';
-import { readable } from '../../fileErrors.js';
+import { readable } from '../../../formats/fileErrors.js';
 import { DEFAULT_LOSS, lossNames } from './losses.js';
 
 const count = (least: number) => v.pipe(v.number(), v.integer(), v.minValue(least));

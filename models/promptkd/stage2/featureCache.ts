@@ -10,8 +10,8 @@
  * In memory are the keys, and rows that are not written yet: a row is read when it is asked for.
  */
 import { fromHalf, toHalf, UserError } from '../../../engine/index.js';
-import { crc32Of } from '../../checkpoints/crc32.js';
-import { encodeSafetensors, openSafetensors } from '../../checkpoints/safetensors.js';
+import { crc32Of } from '../../../formats/crc32.js';
+import { encodeSafetensors, openSafetensors } from '../../../formats/safetensors.js';
 import type { Platform } from '../../platform.js';
 
 const KIND = 'promptkd image features';

@@ -1,14 +1,14 @@
 /** A finished student as one ONNX file: prompts, projection and class vectors in it, images in, logits out. */
 import { BATCH_NORM_EPSILON, mebibytes, UserError } from '../../../engine/index.js';
+import { encodeModel } from '../../../formats/onnx/messages.js';
+import type { StoredTensor } from '../../../formats/tensors.js';
+import { byteCount } from '../../../formats/writable.js';
 import type { ClipCheckpoint } from '../../checkpoints/load.js';
-import type { StoredTensor } from '../../checkpoints/tensors.js';
-import { byteCount } from '../../checkpoints/writable.js';
 import { IMAGE_DEVIATION, IMAGE_MEAN } from '../../images/preprocess.js';
-import { encodeModel } from '../../onnx/messages.js';
-import { type Layer, studentGraph, type Weight } from '../../onnx/studentGraph.js';
 import type { ClassVectors } from '../classVectors/classVectors.js';
 import type { StoredStudent } from '../files/studentFile.js';
 import { layersOf, type ProjectionValues } from '../shared/projection.js';
+import { type Layer, onnxGraph, type Weight } from './onnxGraph.js';
 
 /** A protocol buffer ends at 2 GiB. */
 const LARGEST = 2 ** 31;
@@ -56,7 +56,7 @@ export async function encodeOnnx(
     onProgress?.(weights.size, wanted.length);
   }
   const scale = await checkpoint.tensors.get('logit_scale')!.read();
-  const graph = studentGraph({
+  const graph = onnxGraph({
     config,
     weights,
     prompts: student.prompts.map((values) => ({

@@ -1,11 +1,12 @@
 /** Writes a finished run as one file for others: the authors' PyTorch code, or whoever reads safetensors. */
 import { UserError } from '../../../engine/index.js';
+import type { WrittenPiece } from '../../../formats/files.js';
+import { pytorchCheckpoint } from '../../../formats/pytorch/pytorchWriter.js';
+import { openSafetensors, streamSafetensors } from '../../../formats/safetensors.js';
+import { type Checkpoint, renamed, type StoredTensor } from '../../../formats/tensors.js';
+import { byteCount, type WritableTensor, writable, writableInteger } from '../../../formats/writable.js';
 import type { ClipCheckpoint } from '../../checkpoints/load.js';
-import { pytorchCheckpoint } from '../../checkpoints/pytorchWriter.js';
-import { openSafetensors, streamSafetensors } from '../../checkpoints/safetensors.js';
-import { type Checkpoint, renamed, type StoredTensor } from '../../checkpoints/tensors.js';
-import { byteCount, type WritableTensor, writable, writableInteger } from '../../checkpoints/writable.js';
-import type { Platform, WrittenPiece } from '../../platform.js';
+import type { Platform } from '../../platform.js';
 import { type RunKind, readRunConfig, runKind } from '../../runs/runFolder.js';
 import { classVectorMetadata, readClassVectors } from '../classVectors/classVectors.js';
 import { openFrozenClip, openLearned } from '../files/learnedFile.js';

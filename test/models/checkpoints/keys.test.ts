@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { UserError } from '../../../engine/errors.js';
+import { type Checkpoint, storedTensor } from '../../../formats/tensors.js';
 import { canonicalState } from '../../../models/checkpoints/keys.js';
-import { type Checkpoint, storedTensor } from '../../../models/checkpoints/tensors.js';
 import {
   type FixtureTensor,
   rename,
@@ -10,7 +10,7 @@ import {
   tensorOf,
   tinyClip,
   trainerClip,
-} from './fixtures.js';
+} from '../../helpers/tinyClip.js';
 
 function checkpoint(tensors: readonly FixtureTensor[], config?: Checkpoint['config']): Checkpoint {
   const fail = (problem: string): never => {

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
+import { encodeSafetensors } from '../../../formats/safetensors.js';
 import { loadCheckpoint } from '../../../models/checkpoints/load.js';
 import { noteOfficial } from '../../../models/checkpoints/official.js';
-import { encodeSafetensors } from '../../../models/checkpoints/safetensors.js';
-import { rename, TINY_CONFIG, tensorOf, tinyClip, trainerClip } from './fixtures.js';
-import { memoryPlatform } from './memoryPlatform.js';
-import { writeLegacyTorch, writeTorch, writeTorchScript } from './torchFixtures.js';
+import { memoryPlatform } from '../../helpers/memoryPlatform.js';
+import { rename, TINY_CONFIG, tensorOf, tinyClip, trainerClip } from '../../helpers/tinyClip.js';
+import { writeLegacyTorch, writeTorch, writeTorchScript } from '../../helpers/torchFixtures.js';
 
 const safetensors = (metadata = {}) =>
   encodeSafetensors(

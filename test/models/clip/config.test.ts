@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type ClipConfig, expectedShapes, inferConfig } from '../../../models/clip/config.js';
-import { TINY_CONFIG } from '../checkpoints/fixtures.js';
+import { TINY_CONFIG } from '../../helpers/tinyClip.js';
 
 const shapesOf = (config: ClipConfig) =>
   new Map([...expectedShapes(config)].map(([name, shape]) => [name, { shape }]));

@@ -1,6 +1,6 @@
 /** Rows of the token table, read where they are needed. */
 import { describe, expect, it } from 'vitest';
-import { type StoredTensor, storedTensor, transposed } from '../../../models/checkpoints/tensors.js';
+import { type StoredTensor, storedTensor, transposed } from '../../../formats/tensors.js';
 import { lookUp, readTokenRows } from '../../../models/clip/text.js';
 
 const [VOCABULARY, WIDTH] = [1000, 4];

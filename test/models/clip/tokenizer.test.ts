@@ -4,8 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { nodePlatform } from '../../../cli/platform/node.js';
 import { Tokenizer } from '../../../models/clip/tokenizer.js';
 import { loadTokenizer } from '../../../models/clip/tokenizerFile.js';
+import { memoryPlatform } from '../../helpers/memoryPlatform.js';
 import { describeWithShared, sharedFolder } from '../../helpers/shared.js';
-import { memoryPlatform } from '../checkpoints/memoryPlatform.js';
 
 /** Every byte's symbol, as `bytes_to_unicode` makes them, then merges that spell "cat", "'s" and "ca". */
 const bytes = Array.from({ length: 256 }, (_, byte) => byte);

@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { nodePlatform } from '../../../cli/platform/node.js';
 import { UserError } from '../../../engine/errors.js';
+import { UnreadableFile } from '../../../formats/files.js';
 import { checkImages } from '../../../models/datasets/checkImages.js';
 import type { ImageItem } from '../../../models/datasets/dataset.js';
 import { imageFormat } from '../../../models/images/imageFormat.js';
-import { type Platform, UnreadableFile } from '../../../models/platform.js';
+import type { Platform } from '../../../models/platform.js';
 import { temporaryFolder } from '../../helpers/files.js';
 
 describe('checkImages', () => {

@@ -21,8 +21,8 @@ import { drawFewEmoji, emojiStudent, emojiTeacher } from '../../../helpers/emoji
 import { temporaryFolder } from '../../../helpers/files.js';
 import { describeWithShared, sharedFolder } from '../../../helpers/shared.js';
 import { makeStudentRun, makeTeacherRun } from '../../../helpers/studentRun.js';
-import { studentClip, tensorOf, tinyClip, trainerClip } from '../../checkpoints/fixtures.js';
-import { writeTorch } from '../../checkpoints/torchFixtures.js';
+import { studentClip, tensorOf, tinyClip, trainerClip } from '../../../helpers/tinyClip.js';
+import { writeTorch } from '../../../helpers/torchFixtures.js';
 
 const folder = temporaryFolder('model-files');
 const at = (...parts: string[]) => join(folder, ...parts);

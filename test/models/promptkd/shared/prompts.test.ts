@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { StoredTensor } from '../../../../models/checkpoints/tensors.js';
+import type { StoredTensor } from '../../../../formats/tensors.js';
 import type { ClipConfig } from '../../../../models/clip/config.js';
 import {
   checkPromptShape,
