@@ -60,11 +60,18 @@ export async function ensureSwiftShader(env: Environment = process.env, archive?
   return folder;
 }
 
-/** Environment variables that make SwiftShader the only Vulkan driver of a new process. */
+/**
+ * glibc's allocator keeps up to 64 MiB of free memory, and takes pieces of up to 4 MiB from it: SwiftShader's compiler allocates and
+ * frees a few MiB for each kernel, and by default they go back to the system every time (docs/decisions.md).
+ */
+const ALLOCATOR = { MALLOC_TRIM_THRESHOLD_: String(2 ** 26), MALLOC_MMAP_THRESHOLD_: String(2 ** 22) };
+
+/** Environment variables that make SwiftShader the only Vulkan driver of a new process; those of the allocator are kept where set. */
 export function swiftShaderEnvironment(folder: string, env: Environment): Record<string, string> {
   return {
     LD_LIBRARY_PATH: env.LD_LIBRARY_PATH ? `${folder}:${env.LD_LIBRARY_PATH}` : folder,
     VK_DRIVER_FILES: join(folder, ICD),
+    ...(Object.keys(ALLOCATOR).some((name) => env[name] !== undefined) ? {} : ALLOCATOR),
   };
 }
 

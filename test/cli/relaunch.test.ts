@@ -65,8 +65,17 @@ describe('swiftShaderEnvironment', () => {
     expect(swiftShaderEnvironment('/c', { LD_LIBRARY_PATH: '/mine' })).toEqual({
       LD_LIBRARY_PATH: '/c:/mine',
       VK_DRIVER_FILES: '/c/vk_swiftshader_icd.json',
+      MALLOC_TRIM_THRESHOLD_: '67108864',
+      MALLOC_MMAP_THRESHOLD_: '4194304',
     });
     expect(swiftShaderEnvironment('/c', {}).LD_LIBRARY_PATH).toBe('/c');
+  });
+
+  it("leaves a user's own settings of the allocator alone", () => {
+    const { MALLOC_TRIM_THRESHOLD_: trim, MALLOC_MMAP_THRESHOLD_: mmap } = swiftShaderEnvironment('/c', {
+      MALLOC_TRIM_THRESHOLD_: '0',
+    });
+    expect([trim, mmap]).toEqual([undefined, undefined]);
   });
 });
 

@@ -1,7 +1,6 @@
 /** Float16 storage: what each operation that takes it makes of it, against the float64 reference on the rounded inputs. */
 import { Float16Array } from '@petamoriken/float16';
 import { describe, expect, it } from 'vitest';
-import type { Capabilities } from '../../engine/capabilities.js';
 import { readLeaf, write } from '../../engine/gpu/memory.js';
 import { Plan } from '../../engine/gpu/plan.js';
 import { nodeOf } from '../../engine/graph/op.js';
@@ -18,7 +17,7 @@ import { matmul } from '../../engine/ops/matmul.js';
 import { multiply } from '../../engine/ops/multiply.js';
 import { sum } from '../../engine/ops/reduce.js';
 import { grad } from '../../engine/train/autograd.js';
-import { checkForward, relativeError, TestRandom, testGpu } from '../helpers/check.js';
+import { checkForward, gpuAndCpu, relativeError, TestRandom, testGpu } from '../helpers/check.js';
 
 /** Results stored as float16 are rounded once: half a unit in the last of 11 bits, 4.9e-4, at the most. */
 const ROUNDED = 5e-4;
@@ -152,12 +151,7 @@ describe('float16 tensors', () => {
   });
 });
 
-const ways: [string, Partial<Capabilities>][] = [
-  ['GPUs', { software: false }],
-  ['CPU adapters', { software: true }],
-];
-
-for (const [way, capabilities] of ways)
+for (const [way, capabilities] of gpuAndCpu)
   describe(`operations in float16 on ${way}`, () => {
     it('cast', async () => {
       await checkForward([cast(random.variable([3, 5, 8]), 'f16')], { tolerance: ROUNDED, capabilities });

@@ -186,7 +186,7 @@ describe('the check of a kernel', () => {
         }
   });
 
-  for (const [way, capabilities] of kernelWays.slice(0, 2))
+  for (const [way, capabilities] of kernelWays.filter(([, { software }]) => !software))
     it(`accepts every operation's kernels: ${way}`, async () => {
       const gpu = withCapabilities(await testGpu(), capabilities);
       const trials = [...new Set(operationTrials(gpu.capabilities).values())];

@@ -13,6 +13,7 @@ import { grad } from '../../../engine/train/autograd.js';
 import {
   checkForward,
   checkGradient,
+  gpuAndCpu,
   kernelWays,
   relativeError,
   TestRandom,
@@ -113,11 +114,8 @@ describe('attention', () => {
       });
   }
 
-  for (const [way, software] of [
-    ['GPUs without tensor cores', false],
-    ['CPU adapters', true],
-  ] as const)
-    it(`takes float16 and gives it, with its gradient, on ${way}`, async () => {
+  for (const [way, { software }] of gpuAndCpu)
+    it(`takes float16 and gives it, with its gradient, on ${way} without tensor cores`, async () => {
       const random = new TestRandom(8);
       for (const [batch, tokens, heads, causal] of [
         [1, 1, 1, false],
