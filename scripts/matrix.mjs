@@ -17,15 +17,10 @@ const results = [];
 
 async function main() {
   for (const arg of args) if (cellsOf([arg]).length === 0) stop(`there is no ${arg}; see --list`);
-  if (args.length === 0) await prepare();
-  else if ((await run(['npm', 'run', 'build', '--silent'])).status !== 0) stop('the build failed');
+  const machine = args.length === 0 ? await prepare() : await build();
   // What is built once need not be built by each command, nor while another one runs.
   process.env.PROMPTKD_BUILT = '1';
-  const machine = { lavapipe: false, mesa26: false, goldens: existsSync('../shared/goldens') };
-  const cells = cellsOf(args);
-  machine.lavapipe = (await run(['scripts/install-lavapipe.sh'])).status === 0;
-  machine.mesa26 = (await run(['scripts/mesa-matrix.sh', 'true'])).status === 0;
-  for (const some of together(cells)) {
+  for (const some of together(cellsOf(args))) {
     const next = some.values();
     const lane = async () => {
       for (const each of next) await check(each, machine, some.length === 1);
@@ -75,11 +70,30 @@ function cellsOf(names) {
   );
 }
 
+/** Installs, builds and checks the sources; what the machine has. */
 async function prepare() {
-  for (const { step: name, command, required } of PREPARATION) {
-    const { failed } = await step('preparation', 'all', { step: name }, command);
-    if (failed > 0 && required) finish();
-  }
+  const [install, ...checks] = PREPARATION;
+  const prepared = (one) => step('preparation', 'all', one, one.command);
+  if ((await prepared(install)).failed > 0) finish();
+  // Drivers are downloaded meanwhile.
+  const found = findDrivers();
+  for (const one of checks) await prepared(one);
+  return found;
+}
+
+async function build() {
+  if ((await run(['npm', 'run', 'build', '--silent'])).status !== 0) stop('the build failed');
+  return findDrivers();
+}
+
+/** What the machine has, drivers installed as far as they can be. */
+async function findDrivers() {
+  const works = async (script, ...rest) => (await run([`scripts/${script}`, ...rest])).status === 0;
+  return {
+    lavapipe: await works('install-lavapipe.sh'),
+    mesa26: await works('mesa-matrix.sh', 'true'),
+    goldens: existsSync('../shared/goldens'),
+  };
 }
 
 /** Runs a command, with its output shown at once or (`live` is false) in one piece; what it printed and how it ended. */

@@ -12,9 +12,9 @@ export const COLUMNS = {
   compiled: 'compiled only',
 };
 
-/** What comes before, whatever the adapter. */
+/** What comes before, whatever the adapter; nothing else runs if the first one fails. */
 export const PREPARATION = [
-  { step: 'install', command: ['npm', 'install'], required: true },
+  { step: 'install', command: ['npm', 'install'] },
   { step: 'lint', command: ['npm', 'run', 'lint'] },
   { step: 'types', command: ['npm', 'run', 'typecheck'] },
   { step: 'API reference', command: ['npm', 'run', 'docs:api'] },
