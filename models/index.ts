@@ -4,7 +4,7 @@
  * @module promptkd/models
  */
 
-export type { FileEntry, FileKind, WrittenPiece } from '../formats/files.js';
+export type { FileEntry, FileKind, Files, WrittenPiece } from '../formats/files.js';
 export { encodeSafetensors, openSafetensors, type TensorToWrite } from '../formats/safetensors.js';
 export type { Checkpoint, StoredDType, StoredTensor } from '../formats/tensors.js';
 export type { StoredPrompts } from './checkpoints/keys.js';
