@@ -1,6 +1,6 @@
 /**
  * `npm run check`: lint, types, and all tests that are quick on the embedded adapter, in under three minutes on two cores. The slow
- * tests below, other adapters, shaders and reference numbers are left to `.ci/run`.
+ * tests below, kernels for GPUs, other adapters, shaders and reference numbers are left to `.ci/run`.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -12,11 +12,14 @@ process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 /** Test files that take more than some five seconds each. */
 const SLOW = [
   ...LONG,
+  'test/bench/ladder.test.ts',
+  'test/checks/shaders/candidateVariants.test.ts',
   'test/checks/verify/trainingCase.test.ts',
   'test/cli/badInput.test.ts',
   'test/cli/endToEnd.test.ts',
   'test/cli/lyingHub.test.ts',
   'test/cli/output.test.ts',
+  'test/cli/package.test.ts',
   'test/cli/pull.test.ts',
   'test/engine/addOperation.test.ts',
   'test/engine/gpu/kernelChecks.test.ts',
@@ -32,6 +35,8 @@ const SLOW = [
   'test/examples/programs.test.ts',
   'test/models/promptkd/shared/health.test.ts',
   'test/models/promptkd/stage2/distillation.test.ts',
+  'test/properties/checkpoints.test.ts',
+  'test/properties/files.test.ts',
   'test/web/page.test.ts',
 ];
 
@@ -49,7 +54,8 @@ const failed = steps.filter(([name, command, args]) => {
   const started = performance.now();
   const { status } = spawnSync(command, args, {
     stdio: 'inherit',
-    env: { PROMPTKD_ADAPTER: 'swiftshader', ...process.env },
+    // Kernels for GPUs take it long to compile.
+    env: { PROMPTKD_ADAPTER: 'swiftshader', PROMPTKD_GPU_KERNELS: '0', ...process.env },
     shell: process.platform === 'win32',
   });
   console.log(`== ${name}: exit code ${status}, ${Math.round((performance.now() - started) / 1000)} s`);
