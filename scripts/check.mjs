@@ -5,13 +5,14 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { LONG } from './matrix/rows.mjs';
+import { GPU_KERNELS, LONG } from './matrix/rows.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 
 /** Test files that take more than some five seconds each. */
 const SLOW = [
   ...LONG,
+  ...GPU_KERNELS,
   'test/bench/ladder.test.ts',
   'test/checks/shaders/candidateVariants.test.ts',
   'test/checks/verify/trainingCase.test.ts',
@@ -25,9 +26,7 @@ const SLOW = [
   'test/engine/gpu/kernelChecks.test.ts',
   'test/engine/half.test.ts',
   'test/engine/kernels/activations.test.ts',
-  'test/engine/kernels/attention/candidates.test.ts',
   'test/engine/kernels/matmul/candidates.test.ts',
-  'test/engine/kernels/matmul/skinny.test.ts',
   'test/engine/ops/attention.test.ts',
   'test/engine/ops/layerNorm.test.ts',
   'test/engine/ops/notFinite.test.ts',

@@ -1,5 +1,4 @@
 /** ONNX models of the cases: written as exported students are, in a newer version and with onnxruntime's own operators. */
-
 import {
   encodeModel as encode,
   type OnnxNode as Node,

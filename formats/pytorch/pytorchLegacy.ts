@@ -2,7 +2,6 @@
  * What PyTorch wrote before 1.6, and still writes when told to: five pickles one after the other (a magic number, the
  * format's version, facts about the machine, the object, the names of its storages), then the storages in that order, each preceded by its length. Source: pytorch, torch/serialization.py, `_legacy_save`.
  */
-
 import { fileError } from '../fileErrors.js';
 import { type FilePart, filePart } from '../filePart.js';
 import type { Files } from '../files.js';

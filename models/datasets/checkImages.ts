@@ -1,5 +1,4 @@
 /** Checks every image file before a run begins, rather than failing hours later. */
-
 import { UnreadableFile } from '../../formats/files.js';
 import { FORMAT_BYTES, imageFormat } from '../images/imageFormat.js';
 import type { Job } from '../job.js';

@@ -67,7 +67,7 @@ export const LONG = [
  * Tests of kernels that only GPUs are offered, as are parts of others: SwiftShader, which never runs them for a user, takes up to half
  * a minute to compile one.
  */
-const GPU_KERNELS = [
+export const GPU_KERNELS = [
   'test/engine/kernels/attention/candidates.test.ts',
   'test/engine/kernels/matmul/skinny.test.ts',
 ];
@@ -131,7 +131,10 @@ export const ROWS = [
       swiftshader: {
         step: 'tests on SwiftShader',
         says: 'all except long ones and kernels that only GPUs are offered',
-        env: ({ mesa26 }) => on('swiftshader', mesa26 && { PROMPTKD_GPU_KERNELS: '0' })(),
+        env: ({ mesa26 }) => ({
+          PROMPTKD_ADAPTER: 'swiftshader',
+          ...(mesa26 && { PROMPTKD_GPU_KERNELS: '0' }),
+        }),
         command: ({ mesa26 }) => npmTest(...(mesa26 ? exclude([...LONG, ...GPU_KERNELS]) : [])),
       },
       lavapipe: {

@@ -2,7 +2,6 @@
  * A student's classifier as an ONNX graph: normalised images in, logits out. The same computation as `encodeImages`, the projection
  * in evaluation and the cosine logits (models/clip/vision.ts, docs/method.md), in operators of the default domain.
  */
-
 import { GraphBuilder } from '../../../formats/onnx/graphBuilder.js';
 import type { OnnxModel } from '../../../formats/onnx/messages.js';
 import type { ClipConfig } from '../../clip/config.js';
